@@ -1,0 +1,1 @@
+//! The aggregate bolt: counts, sums, extremes, distincts and quantiles in tumbling windows.

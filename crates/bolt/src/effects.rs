@@ -1,0 +1,106 @@
+//! What a bolt wants to change. The store turns it into commands, in one place.
+
+use crate::Key;
+use smol_str::SmolStr;
+use tallyd_event::Event;
+
+/// The effects of one batch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Effects {
+    /// Changes of stored values, at most one an address.
+    pub writes: Vec<Write>,
+    /// When a key goes, in ms since the epoch: one entry for each key written that has an end.
+    pub expiries: Vec<(Key, i64)>,
+    /// Events of the bolt's output schema, in order.
+    pub emits: Vec<Event>,
+    /// Events of the batch that the bolt can't use.
+    pub rejects: Vec<Rejection>,
+    /// How many events were dropped as already seen.
+    pub duplicates: u64,
+    /// How many windows or periods an event came too late for: it counted in the others.
+    pub late: u64,
+}
+
+/// One change of a stored value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// Adds to a shared number of a hash.
+    Add {
+        /// The hash.
+        key: Key,
+        /// The field.
+        name: SmolStr,
+        /// What is added. Bolts bound it, so that no sum can overflow.
+        delta: i64,
+    },
+    /// Appends to a log of fingerprints.
+    Append {
+        /// The log.
+        key: Key,
+        /// What is appended, each new to the log.
+        fingerprints: Vec<u128>,
+    },
+    /// Counts items in a HyperLogLog.
+    Distinct {
+        /// The HyperLogLog.
+        key: Key,
+        /// The items, each once.
+        items: Vec<SmolStr>,
+    },
+    /// Sets a field of a hash.
+    Field {
+        /// The hash.
+        key: Key,
+        /// The field.
+        name: SmolStr,
+        /// The new bytes.
+        value: Vec<u8>,
+    },
+    /// Puts members into a set.
+    Member {
+        /// The set.
+        key: Key,
+        /// The members, each once.
+        members: Vec<SmolStr>,
+    },
+    /// Sets a member's score in a sorted set.
+    Score {
+        /// The sorted set.
+        key: Key,
+        /// The member.
+        member: SmolStr,
+        /// The new score: finite.
+        score: f64,
+    },
+}
+
+/// An event that a bolt can't use: it goes to the dead letters in the same commit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rejection {
+    /// Its place in the batch.
+    pub event: usize,
+    /// Why, in the style of errors: lowercase, with values, no period.
+    pub reason: String,
+}
+
+impl Effects {
+    /// Sets a field of a hash to a text or bytes.
+    pub fn set_field(&mut self, key: &Key, name: &str, value: impl Into<Vec<u8>>) {
+        self.writes.push(Write::Field { key: key.clone(), name: name.into(), value: value.into() });
+    }
+
+    /// Sets a member's score.
+    pub fn set_score(&mut self, key: &Key, member: &str, score: f64) {
+        self.writes.push(Write::Score { key: key.clone(), member: member.into(), score });
+    }
+
+    /// Adds to a shared number.
+    pub fn add(&mut self, key: &Key, name: &str, delta: i64) {
+        self.writes.push(Write::Add { key: key.clone(), name: name.into(), delta });
+    }
+
+    /// Rejects an event of the batch.
+    pub fn reject(&mut self, event: usize, reason: impl Into<String>) {
+        self.rejects.push(Rejection { event, reason: reason.into() });
+    }
+}

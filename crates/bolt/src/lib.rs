@@ -1,0 +1,64 @@
+//! What a bolt is: a batch of events and the state it asked for go in, [`Effects`] come out.
+//!
+//! This crate does no I/O, asks no clock, draws no random numbers and knows nothing of Redis or
+//! tokio. Neither may a bolt.
+
+pub mod calendar;
+pub mod memory;
+
+mod effects;
+mod key;
+mod state;
+
+pub use effects::{Effects, Rejection, Write};
+pub use key::Key;
+pub use state::{Address, Cell, Fingerprints, Kind, Reads, State};
+
+use smol_str::SmolStr;
+use tallyd_event::{Event, Schema};
+
+/// A worker's logic.
+///
+/// Both functions are pure: equal inputs give equal results, because an aborted batch runs again,
+/// perhaps split in another way. A bolt that keeps to this can't break exactly-once: whatever it
+/// returns is committed once, together with the acknowledgement of the events.
+pub trait Bolt: Send + Sync {
+    /// The schema of the events it emits, or `None` for one that emits nothing.
+    fn output(&self) -> Option<&Schema>;
+
+    /// The state that [`Bolt::process`] will look at for this batch.
+    fn reads(&self, batch: &Batch<'_>) -> Reads;
+
+    /// The effects of the batch on that state. Events are taken in their order. At most one write
+    /// an address: a batch is coalesced before it is written.
+    fn process(&self, batch: &Batch<'_>, state: &State) -> Effects;
+}
+
+/// Events that are processed and committed together. One without events is a tick.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// What the events look like.
+    pub schema: &'a Schema,
+    /// The events. Those of one key are in the order in which they were sent.
+    pub events: &'a [Event],
+    /// The time of the batch, in ms since the epoch, on the Redis server's clock.
+    pub now: i64,
+}
+
+/// A field that an option of a bolt names, resolved in the schema of the bolt's input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldRef {
+    /// Its place in the schema.
+    pub index: usize,
+    /// Its name.
+    pub name: SmolStr,
+}
+
+impl FieldRef {
+    /// The field's value in an event, as text: `None` where it was left out.
+    #[must_use]
+    pub fn text(&self, event: &Event) -> Option<SmolStr> {
+        let value = event.value(self.index);
+        (!value.is_null()).then(|| value.to_text())
+    }
+}

@@ -1,0 +1,70 @@
+//! The id of a stream entry: the Redis server's clock in milliseconds, and a sequence number.
+
+use std::{fmt, str::FromStr};
+
+/// The id of one entry of a Redis stream. Ordered as Redis orders it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId {
+    /// Milliseconds since the epoch, on the Redis server's clock.
+    pub ms: u64,
+    /// The place among the entries of one millisecond.
+    pub seq: u64,
+}
+
+impl EntryId {
+    /// `0-0`: below every entry.
+    pub const ZERO: Self = Self { ms: 0, seq: 0 };
+
+    /// The id right after this one: the lowest that is greater.
+    #[must_use]
+    pub fn next(self) -> Self {
+        match self.seq.checked_add(1) {
+            Some(seq) => Self { ms: self.ms, seq },
+            None => Self { ms: self.ms.saturating_add(1), seq: 0 },
+        }
+    }
+
+    /// The arrival time as signed milliseconds since the epoch, as event times are.
+    #[must_use]
+    pub fn time(self) -> i64 {
+        i64::try_from(self.ms).unwrap_or(i64::MAX)
+    }
+}
+
+impl fmt::Display for EntryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.ms, self.seq)
+    }
+}
+
+/// A text that is no entry id.
+#[derive(Debug, thiserror::Error)]
+#[error("\"{0}\" is not an entry id (expected milliseconds-sequence, such as 1767225600000-0)")]
+pub struct EntryIdError(String);
+
+impl FromStr for EntryId {
+    type Err = EntryIdError;
+
+    fn from_str(text: &str) -> Result<Self, EntryIdError> {
+        let (ms, seq) = text.split_once('-').unwrap_or((text, "0"));
+        match (ms.parse(), seq.parse()) {
+            (Ok(ms), Ok(seq)) => Ok(Self { ms, seq }),
+            _ => Err(EntryIdError(text.chars().take(64).collect())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_writes_and_orders_by_number() {
+        let id: EntryId = "10-2".parse().unwrap();
+        assert_eq!(id.to_string(), "10-2");
+        assert!(id > "9-99".parse().unwrap());
+        assert_eq!(id.next(), "10-3".parse().unwrap());
+        assert_eq!(EntryId { ms: 1, seq: u64::MAX }.next(), EntryId { ms: 2, seq: 0 });
+        assert!("x-1".parse::<EntryId>().is_err());
+    }
+}

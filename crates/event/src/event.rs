@@ -1,0 +1,53 @@
+//! One fact from a producer, or one that a bolt derived.
+
+use crate::{EntryId, Schema, Value};
+use smol_str::{SmolStr, format_smolstr};
+
+/// An event: values in the order of its [`Schema`], and where it came from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// The entry of the source stream that brought it. A derived event has that of its cause.
+    pub origin: EntryId,
+    /// Its place among the events of that entry; 0 where the entry holds one.
+    pub index: u32,
+    /// The values, one for each field of the schema.
+    pub values: Vec<Value>,
+}
+
+impl Event {
+    /// The value at a place of the schema; `Null` beyond its end.
+    #[must_use]
+    pub fn value(&self, index: usize) -> &Value {
+        self.values.get(index).unwrap_or(&Value::Null)
+    }
+
+    /// When the event reached its source, in ms since the epoch, on the Redis server's clock.
+    #[must_use]
+    pub fn arrival(&self) -> i64 {
+        self.origin.time()
+    }
+
+    /// When the event happened, in ms since the epoch: its time field, or else its arrival.
+    #[must_use]
+    pub fn time(&self, schema: &Schema) -> i64 {
+        schema.time.and_then(|i| self.value(i).as_int()).unwrap_or_else(|| self.arrival())
+    }
+
+    /// The identity: two events with one key and one identity are one event.
+    #[must_use]
+    pub fn id(&self, schema: &Schema) -> SmolStr {
+        match schema.id.map(|i| self.value(i)) {
+            Some(value) if !value.is_null() => value.to_text(),
+            _ => format_smolstr!("{}/{}", self.origin, self.index),
+        }
+    }
+
+    /// The key: events with one key keep their order.
+    #[must_use]
+    pub fn key(&self, schema: &Schema) -> SmolStr {
+        match schema.key.map(|i| self.value(i)) {
+            Some(value) if !value.is_null() => value.to_text(),
+            _ => self.id(schema),
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The frame codec: many events in one entry of an intermediate stream.
+//!
+//! A frame is the MessagePack array `[version, fields, rows]`: the field names once, then a row
+//! for each event, `[origin ms, origin sequence, index, value…]`. Fields are matched by name, so
+//! a schema may gain optional fields and change their order between writer and reader.
+
+use crate::{EntryId, Event, Schema, Value};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, DeserializeSeed, SeqAccess, Visitor},
+    ser::SerializeTuple,
+};
+use std::fmt;
+
+/// The version that this code writes, and the only one that it reads.
+pub const VERSION: u8 = 1;
+
+/// Why an entry is no readable frame.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// The bytes are not MessagePack of the right shape.
+    #[error("not a frame: {0}")]
+    Malformed(#[from] rmp_serde::decode::Error),
+    /// A required field is missing from the frame.
+    #[error("frame has no field \"{0}\"")]
+    MissingField(String),
+    /// Written by another version.
+    #[error("frame version {0} (expected {VERSION})")]
+    Version(u8),
+    /// Bytes follow the end of the frame.
+    #[error("{0} bytes after the end of the frame")]
+    Trailing(u64),
+}
+
+/// Encodes events of one schema.
+///
+/// # Errors
+/// Never for events as this crate makes them; the encoder's error type is passed on all the same.
+pub fn encode(schema: &Schema, events: &[Event]) -> Result<Vec<u8>, rmp_serde::encode::Error> {
+    let mut bytes = Vec::with_capacity(64 + events.len() * 64);
+    let names: Vec<&str> = schema.fields.iter().map(|f| f.name.as_str()).collect();
+    let rows: Vec<Row<'_>> = events.iter().map(Row).collect();
+    rmp_serde::encode::write(&mut bytes, &(VERSION, names, rows))?;
+    Ok(bytes)
+}
+
+/// Decodes a frame into events of the reader's schema.
+///
+/// # Errors
+/// Where the bytes are no frame of this version, or lack a required field.
+pub fn decode(schema: &Schema, bytes: &[u8]) -> Result<Vec<Event>, FrameError> {
+    let mut decoder = rmp_serde::Deserializer::new(std::io::Cursor::new(bytes));
+    let mut refusal = None;
+    let visitor = FrameVisitor { schema, refusal: &mut refusal };
+    let outcome = (&mut decoder).deserialize_tuple(3, visitor);
+    if let Some(refusal) = refusal {
+        return Err(refusal);
+    }
+    let events = outcome?;
+    let rest = bytes.len() as u64 - decoder.position().min(bytes.len() as u64);
+    if rest > 0 { Err(FrameError::Trailing(rest)) } else { Ok(events) }
+}
+
+struct Row<'a>(&'a Event);
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Event { origin, index, values } = self.0;
+        let mut row = serializer.serialize_tuple(3 + values.len())?;
+        row.serialize_element(&origin.ms)?;
+        row.serialize_element(&origin.seq)?;
+        row.serialize_element(index)?;
+        for value in values {
+            row.serialize_element(value)?;
+        }
+        row.end()
+    }
+}
+
+struct FrameVisitor<'a> {
+    schema: &'a Schema,
+    /// Why a readable array is no frame for this reader. serde's own errors carry text only.
+    refusal: &'a mut Option<FrameError>,
+}
+
+impl FrameVisitor<'_> {
+    fn refuse<E: de::Error>(self, refusal: FrameError) -> E {
+        *self.refusal = Some(refusal);
+        E::custom("refused")
+    }
+}
+
+impl<'de> Visitor<'de> for FrameVisitor<'_> {
+    type Value = Vec<Event>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a frame")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let version: u8 = next(&mut seq)?;
+        if version != VERSION {
+            return Err(self.refuse(FrameError::Version(version)));
+        }
+        let names: Vec<String> = next(&mut seq)?;
+        let places: Vec<Option<usize>> = names.iter().map(|n| self.schema.index(n)).collect();
+        for (place, field) in self.schema.fields.iter().enumerate() {
+            if !field.optional && !places.contains(&Some(place)) {
+                let name = field.name.to_string();
+                return Err(self.refuse(FrameError::MissingField(name)));
+            }
+        }
+        let rows = Rows { places: &places, width: self.schema.fields.len() };
+        let events = seq.next_element_seed(rows)?;
+        events.ok_or_else(|| de::Error::custom("the rows are missing"))
+    }
+}
+
+fn next<'de, A: SeqAccess<'de>, T: Deserialize<'de>>(seq: &mut A) -> Result<T, A::Error> {
+    seq.next_element()?.ok_or_else(|| de::Error::custom("it ends too early"))
+}
+
+struct Rows<'a> {
+    places: &'a [Option<usize>],
+    width: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Rows<'_> {
+    type Value = Vec<Event>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Event>, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Rows<'_> {
+    type Value = Vec<Event>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("rows")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<Event>, A::Error> {
+        // The length is the sender's claim: what is reserved for it is bounded.
+        let mut events = Vec::with_capacity(seq.size_hint().unwrap_or(0).min(4096));
+        let (places, width) = (self.places, self.width);
+        while let Some(event) = seq.next_element_seed(RowSeed { places, width })? {
+            events.push(event);
+        }
+        Ok(events)
+    }
+}
+
+struct RowSeed<'a> {
+    places: &'a [Option<usize>],
+    width: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for RowSeed<'_> {
+    type Value = Event;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Event, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for RowSeed<'_> {
+    type Value = Event;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a row")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Event, A::Error> {
+        let origin = EntryId { ms: next(&mut seq)?, seq: next(&mut seq)? };
+        let index = next(&mut seq)?;
+        let mut values = vec![Value::Null; self.width];
+        for place in self.places {
+            let value = next(&mut seq)?;
+            if let Some(slot) = place.and_then(|place| values.get_mut(place)) {
+                *slot = value;
+            }
+        }
+        Ok(Event { origin, index, values })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Field, FieldType};
+    use proptest::prelude::*;
+
+    fn schema() -> Schema {
+        let mut class = Field::new("class", FieldType::String);
+        class.optional = true;
+        let fields =
+            vec![Field::new("user", FieldType::String), class, Field::new("ms", FieldType::Int)];
+        Schema { fields, ..Schema::default() }
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(Value::Int),
+            (-1e300..1e300f64).prop_map(Value::Float),
+            ".{0,40}".prop_map(|s| Value::Str(s.into())),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn reads_what_it_writes(rows in prop::collection::vec((any::<u64>(), any::<u64>(), any::<u32>(), prop::collection::vec(value(), 3)), 0..20)) {
+            let events: Vec<Event> = rows.into_iter()
+                .map(|(ms, seq, index, values)| Event { origin: EntryId { ms, seq }, index, values })
+                .collect();
+            let bytes = encode(&schema(), &events).unwrap();
+            prop_assert_eq!(decode(&schema(), &bytes).unwrap(), events);
+        }
+
+        #[test]
+        fn bytes_of_any_kind_are_refused_or_read(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decode(&schema(), &bytes);
+        }
+
+        #[test]
+        fn a_frame_cut_short_is_refused(cut in 1usize..30) {
+            let event = Event { origin: EntryId::ZERO, index: 0, values: vec![Value::Str("u".into()), Value::Null, Value::Int(5)] };
+            let bytes = encode(&schema(), &[event]).unwrap();
+            let end = bytes.len().saturating_sub(cut);
+            prop_assert!(decode(&schema(), &bytes[..end]).is_err());
+        }
+    }
+
+    #[test]
+    fn fields_are_matched_by_name() {
+        let event = Event {
+            origin: EntryId::ZERO,
+            index: 0,
+            values: vec![Value::Str("u".into()), Value::Null, Value::Int(5)],
+        };
+        let bytes = encode(&schema(), &[event]).unwrap();
+        let mut added = Field::new("new", FieldType::Int);
+        added.optional = true;
+        let reader =
+            Schema { fields: vec![Field::new("ms", FieldType::Int), added], ..Schema::default() };
+        assert_eq!(decode(&reader, &bytes).unwrap()[0].values, [Value::Int(5), Value::Null]);
+        let reader =
+            Schema { fields: vec![Field::new("item", FieldType::Int)], ..Schema::default() };
+        assert_eq!(decode(&reader, &bytes).unwrap_err().to_string(), "frame has no field \"item\"");
+    }
+
+    #[test]
+    fn a_frame_of_another_version_says_so() {
+        let bytes = rmp_serde::to_vec(&(9u8, Vec::<&str>::new(), Vec::<u8>::new())).unwrap();
+        assert_eq!(
+            decode(&schema(), &bytes).unwrap_err().to_string(),
+            "frame version 9 (expected 1)"
+        );
+    }
+}

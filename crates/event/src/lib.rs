@@ -1,0 +1,19 @@
+//! What flows through a topology: [`Event`], [`Value`], [`Schema`], the decoding of what producers
+//! send, and the [`frame`] codec of intermediate streams.
+//!
+//! This crate does no I/O, asks no clock and knows nothing of Redis, of bolts or of topologies.
+
+pub mod decode;
+pub mod frame;
+
+mod entry_id;
+mod event;
+mod partition;
+mod schema;
+mod value;
+
+pub use entry_id::{EntryId, EntryIdError};
+pub use event::Event;
+pub use partition::partition_of;
+pub use schema::{Field, FieldType, Schema};
+pub use value::{Value, ValueError};

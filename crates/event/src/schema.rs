@@ -1,0 +1,92 @@
+//! The fields of an event, their types, and which of them are its identity, key and time.
+
+use smol_str::SmolStr;
+
+/// The type of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FieldType {
+    /// `1`, `0`, `1.0`, `0.0`, `true` or `false`.
+    Bool,
+    /// A finite 64-bit float.
+    Float,
+    /// A 64-bit signed whole number.
+    Int,
+    /// Text.
+    String,
+    /// Milliseconds since the epoch, or RFC 3339; held as ms.
+    Time,
+}
+
+impl FieldType {
+    /// The name as a topology file spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            FieldType::Bool => "bool",
+            FieldType::Float => "float",
+            FieldType::Int => "int",
+            FieldType::String => "string",
+            FieldType::Time => "time",
+        }
+    }
+
+    pub(crate) fn with_article(self) -> &'static str {
+        match self {
+            FieldType::Bool => "a bool (1, 0, true or false)",
+            FieldType::Float => "a float",
+            FieldType::Int => "an int",
+            FieldType::String => "a string",
+            FieldType::Time => "a time (ms since the epoch, or RFC 3339)",
+        }
+    }
+}
+
+/// One field of a schema.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// Its name, unique in the schema.
+    pub name: SmolStr,
+    /// Its type.
+    pub kind: FieldType,
+    /// Whether an event may leave it out.
+    pub optional: bool,
+    /// The lowest value of an int or float.
+    pub min: Option<f64>,
+    /// The highest value of an int or float.
+    pub max: Option<f64>,
+}
+
+impl Field {
+    /// A required field without bounds.
+    #[must_use]
+    pub fn new(name: &str, kind: FieldType) -> Self {
+        Self { name: name.into(), kind, optional: false, min: None, max: None }
+    }
+}
+
+/// What the events of one source or bolt look like.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Schema {
+    /// The fields, in the order in which an event's values stand.
+    pub fields: Vec<Field>,
+    /// The field that is the event's identity; without one it is the entry's id.
+    pub id: Option<usize>,
+    /// The field that is the event's key; without one it is the identity.
+    pub key: Option<usize>,
+    /// The field that is the event's time; without one it is the arrival.
+    pub time: Option<usize>,
+}
+
+impl Schema {
+    /// The place of the field of this name.
+    #[must_use]
+    pub fn index(&self, name: &str) -> Option<usize> {
+        self.fields.iter().position(|f| f.name == name)
+    }
+
+    /// The field of this name.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|f| f.name == name)
+    }
+}

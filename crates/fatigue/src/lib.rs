@@ -1,0 +1,1 @@
+//! The fatigue bolt: how tired a learner seems, from answers alone.

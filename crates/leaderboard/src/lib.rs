@@ -1,0 +1,1 @@
+//! The leaderboard bolt: ranked scores for each board and period.

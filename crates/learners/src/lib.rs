@@ -1,0 +1,1 @@
+//! Simulated learners: load with a ledger of what must come out.

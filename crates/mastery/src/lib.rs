@@ -1,0 +1,1 @@
+//! The mastery bolt: a learner's grasp of each concept, with its uncertainty.

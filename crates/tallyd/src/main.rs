@@ -1,0 +1,3 @@
+//! The command line, and the wiring of the rest.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The topology file: parse, validate, plan and draw; no I/O.
