@@ -8,10 +8,12 @@ pub mod memory;
 
 mod effects;
 mod key;
+mod parameter;
 mod state;
 
 pub use effects::{Effects, Rejection, Write};
 pub use key::Key;
+pub use parameter::Parameter;
 pub use state::{Address, Cell, Fingerprints, Kind, Reads, State};
 
 use smol_str::SmolStr;
