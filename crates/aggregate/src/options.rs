@@ -1,0 +1,103 @@
+//! What a topology says of an aggregate bolt.
+
+use smol_str::SmolStr;
+use tallyd_bolt::{FieldRef, calendar::Length};
+
+/// The relative accuracy of quantiles where the topology names none.
+pub const DEFAULT_ACCURACY: f64 = 0.01;
+
+/// The options of an aggregate bolt. The topology checks that fields have the type that their
+/// measure needs, and that names are unique and free of `.` and `:`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// The fields that events are grouped by. None: all events are one group.
+    pub by: Vec<FieldRef>,
+    /// The windows that are counted side by side.
+    pub windows: Vec<WindowOptions>,
+    /// What is measured in each.
+    pub measures: Vec<Measure>,
+    /// The relative accuracy of quantiles, such as [`DEFAULT_ACCURACY`]; 0.0001 to 0.5.
+    pub accuracy: f64,
+}
+
+/// One window of an aggregate bolt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WindowOptions {
+    /// Its name in keys: `1h`, `all`.
+    pub name: SmolStr,
+    /// How long it is.
+    pub length: Length,
+    /// How long it is kept after its end, in ms, and changed by late events; `None`: for ever.
+    pub retain_ms: Option<i64>,
+}
+
+/// One measure of an aggregate bolt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measure {
+    /// Its name: the name of its field in the stored hash.
+    pub name: SmolStr,
+    /// What is measured.
+    pub function: Function,
+}
+
+/// What a measure measures. An event that leaves the field out is not part of it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Function {
+    /// How many events.
+    Count,
+    /// How many events that have this field.
+    CountPresent(FieldRef),
+    /// How many events whose bool is true.
+    CountTrue(FieldRef),
+    /// How many different values, by HyperLogLog (standard error 0.81 %).
+    Distinct(FieldRef),
+    /// The greatest int, float or time.
+    Max(FieldRef),
+    /// The arithmetic mean of an int or float.
+    Mean(FieldRef),
+    /// The least int, float or time.
+    Min(FieldRef),
+    /// The value below which this share (0..=1) of an int's or float's values lie, by DDSketch.
+    Quantile(FieldRef, f64),
+    /// Events per second of the window.
+    Rate,
+    /// The sum of an int or float.
+    Sum(FieldRef),
+}
+
+impl Options {
+    /// What the stored data depends on: data that was written under another shape can't be used,
+    /// but a shape may gain windows and measures.
+    #[must_use]
+    pub fn shape(&self) -> Vec<(String, String)> {
+        let by: Vec<&str> = self.by.iter().map(|field| field.name.as_str()).collect();
+        let mut shape =
+            vec![("type".to_owned(), "aggregate".to_owned()), ("by".to_owned(), by.join(","))];
+        shape.extend(self.windows.iter().map(|window| {
+            (format!("window.{}", window.name), format!("{:?}", window.length).to_lowercase())
+        }));
+        shape.extend(self.measures.iter().map(|measure| {
+            (format!("measure.{}", measure.name), measure.function.shape(self.accuracy))
+        }));
+        shape
+    }
+}
+
+impl Function {
+    fn shape(&self, accuracy: f64) -> String {
+        match self {
+            Function::Count => "count".to_owned(),
+            Function::CountPresent(field) => format!("count_present({})", field.name),
+            Function::CountTrue(field) => format!("count_true({})", field.name),
+            Function::Distinct(field) => format!("distinct({})", field.name),
+            Function::Max(field) => format!("max({})", field.name),
+            Function::Mean(field) => format!("mean({})", field.name),
+            Function::Min(field) => format!("min({})", field.name),
+            Function::Quantile(field, share) => {
+                format!("quantile({}, {share}) within {accuracy}", field.name)
+            }
+            Function::Rate => "rate".to_owned(),
+            Function::Sum(field) => format!("sum({})", field.name),
+        }
+    }
+}

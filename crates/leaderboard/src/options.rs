@@ -1,0 +1,103 @@
+//! What a topology says of a leaderboard bolt.
+
+use smol_str::SmolStr;
+use tallyd_bolt::{FieldRef, calendar::Length};
+
+/// The options of a leaderboard bolt. The topology checks that fields have the type that their use
+/// needs, that names are unique, and that [`Ties::First`] has a score of whole numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Who is ranked.
+    pub member: FieldRef,
+    /// What is ranked by.
+    pub score: Score,
+    /// One board for each group of these fields; no fields: one board for everyone. An event that
+    /// leaves one of the fields out is not on that board.
+    pub boards: Vec<Vec<FieldRef>>,
+    /// The periods that each board is kept for.
+    pub periods: Vec<PeriodOptions>,
+    /// Who of two members with one score stands higher.
+    pub ties: Ties,
+}
+
+/// A member's score: of its events in the period, those that have the field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Score {
+    /// How many events.
+    Count,
+    /// The value of the last event in the order of the stream.
+    Last(FieldRef),
+    /// The greatest value.
+    Max(FieldRef),
+    /// The least value. Rank 1 is the lowest score, as of the fastest runner; everywhere else it
+    /// is the highest.
+    Min(FieldRef),
+    /// The sum of the values.
+    Sum(FieldRef),
+}
+
+/// One period of a leaderboard bolt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeriodOptions {
+    /// Its name in keys: `hour`, `day`, `week`, `month` or `all`.
+    pub name: SmolStr,
+    /// How long it is.
+    pub length: Length,
+    /// How long it is kept after its end, in ms, and changed by late events; `None`: for ever.
+    pub retain_ms: Option<i64>,
+}
+
+/// Who of two members with one score stands higher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ties {
+    /// Who reached the score first: ranks are positions, and no two are equal.
+    First,
+    /// Neither: both have the rank 1 + the number of members with a better score, and the next
+    /// rank is left out.
+    Shared,
+}
+
+impl Options {
+    /// What the stored data depends on: data that was written under another shape can't be used,
+    /// but a shape may gain boards and periods.
+    #[must_use]
+    pub fn shape(&self) -> Vec<(String, String)> {
+        let ties = match self.ties {
+            Ties::First => "first",
+            Ties::Shared => "shared",
+        };
+        let mut shape = vec![
+            ("type".to_owned(), "leaderboard".to_owned()),
+            ("member".to_owned(), self.member.name.to_string()),
+            ("score".to_owned(), self.score.shape()),
+            ("ties".to_owned(), ties.to_owned()),
+        ];
+        shape.extend(self.boards.iter().map(|board| {
+            let names: Vec<&str> = board.iter().map(|field| field.name.as_str()).collect();
+            (format!("board.{}", names.join(",")), "yes".to_owned())
+        }));
+        shape.extend(self.periods.iter().map(|period| {
+            (format!("period.{}", period.name), format!("{:?}", period.length).to_lowercase())
+        }));
+        shape
+    }
+
+    /// Whether rank 1 is the lowest score (`ZRANGE`, `ZRANK`) and not the highest (`ZREVRANGE`,
+    /// `ZREVRANK`).
+    #[must_use]
+    pub fn ascending(&self) -> bool {
+        matches!(self.score, Score::Min(_))
+    }
+}
+
+impl Score {
+    fn shape(&self) -> String {
+        match self {
+            Score::Count => "count".to_owned(),
+            Score::Last(field) => format!("last({})", field.name),
+            Score::Max(field) => format!("max({})", field.name),
+            Score::Min(field) => format!("min({})", field.name),
+            Score::Sum(field) => format!("sum({})", field.name),
+        }
+    }
+}
