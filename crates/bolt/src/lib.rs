@@ -10,11 +10,13 @@ mod effects;
 mod key;
 mod parameter;
 mod state;
+mod window_memo;
 
 pub use effects::{Effects, Rejection, Write};
 pub use key::Key;
 pub use parameter::Parameter;
 pub use state::{Address, Cell, Fingerprints, Kind, Reads, State};
+pub use window_memo::{GroupMemo, WindowMemo};
 
 use smol_str::SmolStr;
 use tallyd_event::{Event, Schema};

@@ -1,0 +1,212 @@
+//! The windows and groups that the events of one batch lie in, each worked out and named once:
+//! the calendar and the encoding of names cost more than the counting itself.
+
+use crate::{
+    FieldRef, Key,
+    calendar::{Calendar, Length, Window},
+};
+use hashbrown::HashMap;
+use smol_str::SmolStr;
+use std::collections::BTreeMap;
+use tallyd_event::Event;
+
+/// The windows of one length that a batch's events lie in. It gives exactly what
+/// [`Calendar::window`] gives, so no result depends on how events were split into batches.
+#[derive(Debug)]
+pub struct WindowMemo<'a> {
+    calendar: &'a Calendar,
+    length: Length,
+    retain_ms: Option<i64>,
+    windows: Vec<Window>,
+    /// The windows that hold every time from their start to their end: start to place. Where the
+    /// clocks are set back or forward, windows overlap or are cut, and those are not here.
+    whole: BTreeMap<i64, usize>,
+    last: Option<usize>,
+}
+
+impl<'a> WindowMemo<'a> {
+    /// The memo of a new batch. Windows are kept for `retain_ms` after their end; `None`: for ever.
+    #[must_use]
+    pub fn new(calendar: &'a Calendar, length: Length, retain_ms: Option<i64>) -> Self {
+        let (windows, whole) = (Vec::new(), BTreeMap::new());
+        Self { calendar, length, retain_ms, windows, whole, last: None }
+    }
+
+    /// The place in this memo of the window that holds a time; `None` where that window is kept no
+    /// longer at the event's arrival.
+    pub fn place(&mut self, time: i64, arrival: i64) -> Option<usize> {
+        let place = self.find(time).unwrap_or_else(|| self.add(time));
+        let late = self.expiry(place).is_some_and(|expiry| expiry <= arrival);
+        (!late).then_some(place)
+    }
+
+    /// The window at a place that [`WindowMemo::place`] gave.
+    #[must_use]
+    pub fn window(&self, place: usize) -> Option<&Window> {
+        self.windows.get(place)
+    }
+
+    /// When the keys of the window at a place go, in ms since the epoch; `None`: never.
+    #[must_use]
+    pub fn expiry(&self, place: usize) -> Option<i64> {
+        let window = self.windows.get(place)?;
+        let ends = window.end < i64::MAX;
+        self.retain_ms.filter(|_| ends).map(|retain| window.end.saturating_add(retain))
+    }
+
+    fn find(&mut self, time: i64) -> Option<usize> {
+        let holds = |window: &Window| window.start <= time && time < window.end;
+        if let Some(last) = self.last
+            && self.windows.get(last).is_some_and(holds)
+        {
+            return Some(last);
+        }
+        let (_, &place) = self.whole.range(..=time).next_back()?;
+        let found = self.windows.get(place).is_some_and(holds);
+        found.then(|| *self.last.insert(place))
+    }
+
+    fn add(&mut self, time: i64) -> usize {
+        let window = self.calendar.window(self.length, time);
+        if let Some(place) = self.windows.iter().position(|known| *known == window) {
+            return place;
+        }
+        let place = self.windows.len();
+        let edges = [window.start, window.end.saturating_sub(1)];
+        if edges.iter().all(|&edge| self.calendar.window(self.length, edge) == window) {
+            self.whole.insert(window.start, place);
+            self.last = Some(place);
+        }
+        self.windows.push(window);
+        place
+    }
+}
+
+/// The groups of some fields that a batch's events lie in.
+#[derive(Debug)]
+pub struct GroupMemo<'a> {
+    fields: &'a [FieldRef],
+    all: &'static str,
+    bytes: Vec<u8>,
+    places: HashMap<Vec<u8>, usize>,
+    names: Vec<SmolStr>,
+}
+
+impl<'a> GroupMemo<'a> {
+    /// The memo of a new batch. Without fields there is one group, and it is called `all`.
+    #[must_use]
+    pub fn new(fields: &'a [FieldRef], all: &'static str) -> Self {
+        Self { fields, all, bytes: Vec::new(), places: HashMap::new(), names: Vec::new() }
+    }
+
+    /// The place in this memo of an event's group.
+    pub fn place(&mut self, event: &Event) -> usize {
+        self.bytes.clear();
+        for field in self.fields {
+            let text = field.text(event);
+            let length = text.as_ref().map_or(u64::MAX, |text| text.len() as u64);
+            self.bytes.extend_from_slice(&length.to_le_bytes());
+            self.bytes.extend_from_slice(text.as_deref().unwrap_or_default().as_bytes());
+        }
+        if let Some(&place) = self.places.get(self.bytes.as_slice()) {
+            return place;
+        }
+        let place = self.names.len();
+        self.names.push(group_name(self.fields, self.all, event));
+        self.places.insert(self.bytes.clone(), place);
+        place
+    }
+
+    /// The group at a place that [`GroupMemo::place`] gave, as a part of a key.
+    #[must_use]
+    pub fn name(&self, place: usize) -> &str {
+        self.names.get(place).map_or(self.all, SmolStr::as_str)
+    }
+}
+
+fn group_name(fields: &[FieldRef], all: &'static str, event: &Event) -> SmolStr {
+    if fields.is_empty() {
+        return SmolStr::new_static(all);
+    }
+    let texts: Vec<Option<SmolStr>> = fields.iter().map(|field| field.text(event)).collect();
+    let pairs = fields.iter().zip(&texts);
+    Key::group(pairs.map(|(field, text)| (field.name.as_str(), text.as_deref())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tallyd_event::{EntryId, Value};
+
+    const ZONES: [&str; 4] = ["UTC", "Asia/Kolkata", "Europe/Berlin", "Australia/Lord_Howe"];
+    const LENGTHS: [Length; 6] = [
+        Length::Millis(60_000),
+        Length::Millis(6 * 3_600_000),
+        Length::Day,
+        Length::Week,
+        Length::Month,
+        Length::All,
+    ];
+    /// Half a day before the clocks change in Lord Howe, by half an hour, in April 2026.
+    const SPRING: i64 = 1_775_271_600_000;
+    /// Half a day before they change in Berlin, by an hour, in October 2026.
+    const AUTUMN: i64 = 1_792_846_800_000;
+
+    proptest! {
+        #[test]
+        fn gives_what_the_calendar_gives(
+            times in proptest::collection::vec(
+                prop_oneof![
+                    SPRING..SPRING + 86_400_000,
+                    AUTUMN..AUTUMN + 86_400_000,
+                    0i64..253_402_300_799_999,
+                ],
+                1..40,
+            ),
+            zone in 0usize..ZONES.len(),
+            length in 0usize..LENGTHS.len(),
+        ) {
+            let calendar = Calendar::new(ZONES[zone]).unwrap();
+            let mut memo = WindowMemo::new(&calendar, LENGTHS[length], None);
+            for time in times {
+                let place = memo.place(time, i64::MAX).unwrap();
+                let expected = calendar.window(LENGTHS[length], time);
+                prop_assert_eq!(memo.window(place).unwrap(), &expected, "{}", time);
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_is_late_from_its_expiry_on() {
+        let calendar = Calendar::new("UTC").unwrap();
+        let mut memo = WindowMemo::new(&calendar, Length::Millis(60_000), Some(1000));
+        assert_eq!(memo.place(30_000, 60_999), Some(0));
+        assert_eq!(memo.place(30_000, 61_000), None);
+        assert_eq!(memo.expiry(0), Some(61_000));
+        let mut memo = WindowMemo::new(&calendar, Length::All, Some(1000));
+        assert_eq!(memo.place(30_000, i64::MAX), Some(0));
+        assert_eq!(memo.expiry(0), None);
+    }
+
+    #[test]
+    fn groups_differ_where_values_differ() {
+        let fields =
+            [("a", 0), ("b", 1)].map(|(name, index)| FieldRef { index, name: name.into() });
+        let text = |text: &str| Value::Str(text.into());
+        let cases = [
+            (vec![text("x"), text("yz")], 0, "a=x:b=yz"),
+            (vec![text("xy"), text("z")], 1, "a=xy:b=z"),
+            (vec![text("x"), Value::Null], 2, "a=x:b"),
+            (vec![text("x"), text("yz")], 0, "a=x:b=yz"),
+        ];
+        let mut memo = GroupMemo::new(&fields, "total");
+        for (values, place, name) in cases {
+            let event = Event { origin: EntryId::ZERO, index: 0, values };
+            assert_eq!(memo.place(&event), place);
+            assert_eq!(memo.name(place), name);
+            assert_eq!(GroupMemo::new(&[], "total").place(&event), 0);
+        }
+        assert_eq!(GroupMemo::new(&[], "total").name(0), "total");
+    }
+}
