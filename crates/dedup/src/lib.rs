@@ -1,35 +1,75 @@
 //! The dedup bolt: the first event of an identity passes, later ones are dropped.
+//!
+//! It keeps a fingerprint of each identity in an append-only log for each bucket of arrival time,
+//! an eighth of the window long. An identity that first arrived in bucket B makes the events with
+//! the same key and identity that arrive in the buckets B to B + 8 duplicates, so it is remembered
+//! for at least the window and at most one bucket more. (A window below 8 s has buckets of 1 s, as
+//! many as cover it.) Identities are told apart within their key, so producers send a retry with
+//! the key of the first sending.
 
+mod buckets;
+mod fingerprint;
+mod logs;
 mod options;
 
+pub use buckets::log_key;
 pub use options::Options;
 
+use crate::{buckets::Buckets, fingerprint::fingerprint, logs::Logs};
 use tallyd_bolt::{Batch, Bolt, Effects, Reads, State};
-use tallyd_event::Schema;
+use tallyd_event::{Schema, partition_of};
 
-/// The dedup bolt.
+/// The dedup bolt. Its input must be partitioned by the event's key.
 pub struct Dedup {
-    output: Schema,
+    buckets: Buckets,
+    schema: Schema,
+    partitions: u16,
+    seed: [u8; 16],
 }
 
 impl Dedup {
-    /// A dedup bolt over events of a schema, split into `partitions`; `seed` keys its fingerprints.
+    /// A dedup bolt over events of a schema, whose input is split into `partitions`; `seed` keys
+    /// its fingerprints. What is stored depends on all of them.
     #[must_use]
-    pub fn new(_options: Options, input: Schema, _partitions: u16, _seed: [u8; 16]) -> Self {
-        Self { output: input }
+    pub fn new(options: Options, input: Schema, partitions: u16, seed: [u8; 16]) -> Self {
+        Self { buckets: Buckets::new(&options), schema: input, partitions, seed }
     }
 }
 
 impl Bolt for Dedup {
+    /// The input's schema: events pass unchanged.
     fn output(&self) -> Option<&Schema> {
-        Some(&self.output)
+        Some(&self.schema)
     }
 
-    fn reads(&self, _batch: &Batch<'_>) -> Reads {
-        Reads::default()
+    fn reads(&self, batch: &Batch<'_>) -> Reads {
+        let mut logs = Logs::new(self.buckets);
+        for event in batch.events {
+            let key = event.key(batch.schema);
+            logs.open(partition_of([key.as_str()], self.partitions), event.arrival());
+        }
+        let mut reads = Reads::default();
+        logs.ask(&mut reads);
+        reads
     }
 
-    fn process(&self, batch: &Batch<'_>, _state: &State) -> Effects {
-        Effects { emits: batch.events.to_vec(), ..Effects::default() }
+    fn process(&self, batch: &Batch<'_>, state: &State) -> Effects {
+        let mut effects = Effects::default();
+        let mut logs = Logs::new(self.buckets);
+        for event in batch.events {
+            let (key, id) = (event.key(batch.schema), event.id(batch.schema));
+            let partition = partition_of([key.as_str()], self.partitions);
+            let fingerprint = fingerprint(&self.seed, &key, &id);
+            if logs.record(state, partition, event.arrival(), fingerprint) {
+                effects.emits.push(event.clone());
+            } else {
+                effects.duplicates += 1;
+            }
+        }
+        logs.write(batch.now, &mut effects);
+        effects
     }
 }
+
+#[cfg(test)]
+mod tests;
