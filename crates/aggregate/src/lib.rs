@@ -1,20 +1,53 @@
 //! The aggregate bolt: counts, sums, extremes, distincts and quantiles in tumbling windows.
+//!
+//! For each group and window there is one hash of plain numbers ([`window_key`]), a `HyperLogLog`
+//! for each distinct measure ([`distinct_key`]), and for each window a set of its groups
+//! ([`groups_key`]). An event counts in the windows that hold its time, unless such a window was
+//! already gone when the event arrived: then it is late there, and counts in the others.
+//!
+//! Sums of ints are exact, beyond the range of an event's ints too: up to 2^127. Floats are added
+//! one after the other in the order of the events. An event that would take a sum beyond its range
+//! is rejected, and counts nowhere. The bolt emits nothing.
 
+mod column;
+mod figure;
+mod keys;
 mod options;
+mod sites;
+mod sketch;
+mod tally;
 
+pub use figure::{Figure, Unreadable, value};
+pub use keys::{TOTAL, distinct_key, fields, group, groups_key, window_key};
 pub use options::{DEFAULT_ACCURACY, Function, Measure, Options, WindowOptions};
 
+use crate::{
+    sites::Sites,
+    tally::{Counted, Distinct, NewGroups, Tally},
+};
 use tallyd_bolt::{Batch, Bolt, Effects, Reads, State, calendar::Calendar};
 use tallyd_event::Schema;
 
-/// The aggregate bolt.
-pub struct Aggregate {}
+/// The aggregate bolt. Its input must be partitioned by the fields that it groups by.
+pub struct Aggregate {
+    options: Options,
+    calendar: Calendar,
+    counted: Counted,
+}
 
 impl Aggregate {
-    /// An aggregate bolt over events of a schema.
+    /// An aggregate bolt over events of a schema, in which the options' fields are resolved.
     #[must_use]
-    pub fn new(_options: Options, _input: Schema, _calendar: Calendar) -> Self {
-        Self {}
+    pub fn new(options: Options, input: Schema, calendar: Calendar) -> Self {
+        let distinct = |measure: &Measure| match &measure.function {
+            Function::Distinct(field) => {
+                Some(Distinct { measure: measure.name.clone(), field: field.clone() })
+            }
+            _ => None,
+        };
+        let distincts = options.measures.iter().filter_map(distinct).collect();
+        let counted = Counted { columns: column::columns(&options, &input), distincts };
+        Self { options, calendar, counted }
     }
 }
 
@@ -23,11 +56,50 @@ impl Bolt for Aggregate {
         None
     }
 
-    fn reads(&self, _batch: &Batch<'_>) -> Reads {
-        Reads::default()
+    fn reads(&self, batch: &Batch<'_>) -> Reads {
+        let mut sites = Sites::new(&self.options, &self.calendar);
+        let mut places = Vec::new();
+        for event in batch.events {
+            sites.find(batch.schema, event, &mut places);
+        }
+        let mut reads = Reads::default();
+        for site in sites.all() {
+            for column in &self.counted.columns {
+                reads.field(&site.key, &column.name);
+            }
+        }
+        reads
     }
 
-    fn process(&self, _batch: &Batch<'_>, _state: &State) -> Effects {
-        Effects::default()
+    fn process(&self, batch: &Batch<'_>, state: &State) -> Effects {
+        let mut effects = Effects::default();
+        let mut sites = Sites::new(&self.options, &self.calendar);
+        let mut tallies: Vec<Tally> = Vec::new();
+        let mut places = Vec::new();
+        for (index, event) in batch.events.iter().enumerate() {
+            let late = sites.find(batch.schema, event, &mut places);
+            let new = sites.all().iter().skip(tallies.len());
+            tallies.extend(new.map(|site| Tally::load(&self.counted, state, &site.key)));
+            let mut here = places.iter().filter_map(|&place| tallies.get(place));
+            if let Some(reason) = here.find_map(|tally| tally.refusal(&self.counted, event)) {
+                effects.reject(index, reason);
+                continue;
+            }
+            effects.late += late;
+            for &place in &places {
+                if let Some(tally) = tallies.get_mut(place) {
+                    tally.count(&self.counted, event);
+                }
+            }
+        }
+        let mut groups = NewGroups::default();
+        for (tally, site) in tallies.into_iter().zip(sites.all()) {
+            tally.write(&self.counted, site, &mut groups, &mut effects);
+        }
+        groups.write(&mut effects);
+        effects
     }
 }
+
+#[cfg(test)]
+mod tests;

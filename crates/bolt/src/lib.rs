@@ -16,7 +16,7 @@ pub use effects::{Effects, Rejection, Write};
 pub use key::Key;
 pub use parameter::Parameter;
 pub use state::{Address, Cell, Fingerprints, Kind, Reads, State};
-pub use window_memo::{GroupMemo, WindowMemo};
+pub use window_memo::{GroupMemo, KeptWindow, WindowMemo};
 
 use smol_str::SmolStr;
 use tallyd_event::{Event, Schema};

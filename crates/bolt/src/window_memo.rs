@@ -17,11 +17,22 @@ pub struct WindowMemo<'a> {
     calendar: &'a Calendar,
     length: Length,
     retain_ms: Option<i64>,
-    windows: Vec<Window>,
+    windows: Vec<KeptWindow>,
     /// The windows that hold every time from their start to their end: start to place. Where the
     /// clocks are set back or forward, windows overlap or are cut, and those are not here.
     whole: BTreeMap<i64, usize>,
     last: Option<usize>,
+}
+
+/// A window, and how long it is kept.
+#[derive(Debug)]
+pub struct KeptWindow {
+    /// Its place in the memo: 0 for the first window that was asked for.
+    pub place: usize,
+    /// The window.
+    pub window: Window,
+    /// When its keys go, in ms since the epoch; `None`: never.
+    pub expiry: Option<i64>,
 }
 
 impl<'a> WindowMemo<'a> {
@@ -32,30 +43,15 @@ impl<'a> WindowMemo<'a> {
         Self { calendar, length, retain_ms, windows, whole, last: None }
     }
 
-    /// The place in this memo of the window that holds a time; `None` where that window is kept no
-    /// longer at the event's arrival.
-    pub fn place(&mut self, time: i64, arrival: i64) -> Option<usize> {
-        let place = self.find(time).unwrap_or_else(|| self.add(time));
-        let late = self.expiry(place).is_some_and(|expiry| expiry <= arrival);
-        (!late).then_some(place)
+    /// The window that holds a time; `None` where it is kept no longer at the event's arrival.
+    pub fn find(&mut self, time: i64, arrival: i64) -> Option<&KeptWindow> {
+        let place = self.known(time).unwrap_or_else(|| self.add(time));
+        let kept = |kept: &&KeptWindow| kept.expiry.is_none_or(|expiry| arrival < expiry);
+        self.windows.get(place).filter(kept)
     }
 
-    /// The window at a place that [`WindowMemo::place`] gave.
-    #[must_use]
-    pub fn window(&self, place: usize) -> Option<&Window> {
-        self.windows.get(place)
-    }
-
-    /// When the keys of the window at a place go, in ms since the epoch; `None`: never.
-    #[must_use]
-    pub fn expiry(&self, place: usize) -> Option<i64> {
-        let window = self.windows.get(place)?;
-        let ends = window.end < i64::MAX;
-        self.retain_ms.filter(|_| ends).map(|retain| window.end.saturating_add(retain))
-    }
-
-    fn find(&mut self, time: i64) -> Option<usize> {
-        let holds = |window: &Window| window.start <= time && time < window.end;
+    fn known(&mut self, time: i64) -> Option<usize> {
+        let holds = |kept: &KeptWindow| kept.window.start <= time && time < kept.window.end;
         if let Some(last) = self.last
             && self.windows.get(last).is_some_and(holds)
         {
@@ -68,8 +64,8 @@ impl<'a> WindowMemo<'a> {
 
     fn add(&mut self, time: i64) -> usize {
         let window = self.calendar.window(self.length, time);
-        if let Some(place) = self.windows.iter().position(|known| *known == window) {
-            return place;
+        if let Some(known) = self.windows.iter().find(|known| known.window == window) {
+            return known.place;
         }
         let place = self.windows.len();
         let edges = [window.start, window.end.saturating_sub(1)];
@@ -77,7 +73,9 @@ impl<'a> WindowMemo<'a> {
             self.whole.insert(window.start, place);
             self.last = Some(place);
         }
-        self.windows.push(window);
+        let retain_ms = self.retain_ms.filter(|_| window.end < i64::MAX);
+        let expiry = retain_ms.map(|retain_ms| window.end.saturating_add(retain_ms));
+        self.windows.push(KeptWindow { place, window, expiry });
         place
     }
 }
@@ -170,9 +168,9 @@ mod tests {
             let calendar = Calendar::new(ZONES[zone]).unwrap();
             let mut memo = WindowMemo::new(&calendar, LENGTHS[length], None);
             for time in times {
-                let place = memo.place(time, i64::MAX).unwrap();
                 let expected = calendar.window(LENGTHS[length], time);
-                prop_assert_eq!(memo.window(place).unwrap(), &expected, "{}", time);
+                let found = memo.find(time, i64::MAX).unwrap();
+                prop_assert_eq!(&found.window, &expected, "{}", time);
             }
         }
     }
@@ -181,12 +179,10 @@ mod tests {
     fn a_window_is_late_from_its_expiry_on() {
         let calendar = Calendar::new("UTC").unwrap();
         let mut memo = WindowMemo::new(&calendar, Length::Millis(60_000), Some(1000));
-        assert_eq!(memo.place(30_000, 60_999), Some(0));
-        assert_eq!(memo.place(30_000, 61_000), None);
-        assert_eq!(memo.expiry(0), Some(61_000));
+        assert_eq!(memo.find(30_000, 60_999).unwrap().expiry, Some(61_000));
+        assert!(memo.find(30_000, 61_000).is_none());
         let mut memo = WindowMemo::new(&calendar, Length::All, Some(1000));
-        assert_eq!(memo.place(30_000, i64::MAX), Some(0));
-        assert_eq!(memo.expiry(0), None);
+        assert_eq!(memo.find(30_000, i64::MAX).unwrap().expiry, None);
     }
 
     #[test]

@@ -1,0 +1,102 @@
+//! Numbers as they are stored, and how a measure is read from them.
+
+use crate::{
+    Function, Measure,
+    keys::{count_field, sum_field},
+};
+use std::fmt;
+use tallyd_bolt::calendar::Window;
+
+/// A number of an aggregate. Stored as text: a float has a `.` or an exponent, an int has neither.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Figure {
+    /// A finite float, stored in the shortest text that gives it back.
+    Float(f64),
+    /// A whole number.
+    Int(i128),
+}
+
+/// A stored value that is not what this bolt writes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("stored field \"{field}\" is not {wanted}: \"{}\"", .given.escape_ascii())]
+pub struct Unreadable {
+    /// The field of the hash.
+    pub field: String,
+    /// What it should be, with an article.
+    pub wanted: &'static str,
+    /// The first bytes of what is stored.
+    pub given: Vec<u8>,
+}
+
+impl Figure {
+    /// The figure as a float; an int beyond 2^53 loses its last digits.
+    #[must_use]
+    pub fn as_f64(self) -> f64 {
+        match self {
+            Figure::Float(float) => float,
+            Figure::Int(int) => int as f64,
+        }
+    }
+
+    pub(crate) fn parse(field: &str, bytes: &[u8]) -> Result<Self, Unreadable> {
+        let text = std::str::from_utf8(bytes).ok();
+        let int = text.and_then(|text| text.parse().ok()).map(Figure::Int);
+        let float = || text.and_then(|text| text.parse().ok()).filter(|f: &f64| f.is_finite());
+        int.or_else(|| float().map(Figure::Float))
+            .ok_or_else(|| Unreadable::new(field, "a number", bytes))
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // The debug form keeps the point: 5.0 is a float.
+            Figure::Float(float) => write!(f, "{float:?}"),
+            Figure::Int(int) => write!(f, "{int}"),
+        }
+    }
+}
+
+impl Unreadable {
+    pub(crate) fn new(field: &str, wanted: &'static str, given: &[u8]) -> Self {
+        let given = given.iter().copied().take(40).collect();
+        Self { field: field.to_owned(), wanted, given }
+    }
+}
+
+/// The value of a measure in a window, from the fields of its hash, given by name.
+///
+/// A count or rate of nothing is 0; any other measure of nothing is `None`. So is a distinct
+/// measure, which the hash does not hold (see [`crate::distinct_key`]), and a rate for all time.
+/// A rate is events per second of the whole window, also while it has not ended.
+///
+/// # Errors
+/// Where a field holds something that this bolt does not write.
+pub fn value(
+    measure: &Measure,
+    window: &Window,
+    field: &dyn Fn(&str) -> Option<Vec<u8>>,
+) -> Result<Option<Figure>, Unreadable> {
+    let figure = |name: &str| field(name).map(|bytes| Figure::parse(name, &bytes)).transpose();
+    let name = measure.name.as_str();
+    match measure.function {
+        Function::Count | Function::CountPresent(_) | Function::CountTrue(_) => {
+            Ok(Some(figure(name)?.unwrap_or(Figure::Int(0))))
+        }
+        Function::Distinct(_) => Ok(None),
+        Function::Max(_) | Function::Min(_) | Function::Quantile(..) | Function::Sum(_) => {
+            figure(name)
+        }
+        Function::Mean(_) => {
+            let pair = (figure(&sum_field(name))?, figure(&count_field(name))?);
+            let (Some(sum), Some(count)) = pair else { return Ok(None) };
+            Ok(Some(Figure::Float(sum.as_f64() / count.as_f64())))
+        }
+        Function::Rate => {
+            let count = figure(&count_field(name))?.unwrap_or(Figure::Int(0));
+            let ms = window.end.saturating_sub(window.start);
+            let bounded = window.end < i64::MAX && ms > 0;
+            Ok(bounded.then(|| Figure::Float(count.as_f64() * 1000.0 / ms as f64)))
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Tallies: what a batch counts at one site, on top of what is stored there.
+
+use crate::{
+    column::{Cell, Column},
+    distinct_key, groups_key,
+    sites::Site,
+};
+use smol_str::SmolStr;
+use std::collections::{BTreeMap, BTreeSet};
+use tallyd_bolt::{Effects, FieldRef, Key, State, Write};
+use tallyd_event::Event;
+
+/// A measure of different values.
+#[derive(Debug)]
+pub(crate) struct Distinct {
+    pub(crate) measure: SmolStr,
+    pub(crate) field: FieldRef,
+}
+
+/// What is counted, at every site alike.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    pub(crate) columns: Vec<Column>,
+    pub(crate) distincts: Vec<Distinct>,
+}
+
+/// What a batch counts at one site.
+pub(crate) struct Tally {
+    /// One for each column.
+    cells: Vec<Cell>,
+    /// The values of each distinct measure.
+    items: Vec<BTreeSet<SmolStr>>,
+    /// Whether the site's hash held something before the batch.
+    known: bool,
+    /// Why the site can't be counted at.
+    unreadable: Option<String>,
+}
+
+impl Tally {
+    /// What is stored at a site.
+    pub(crate) fn load(counted: &Counted, state: &State, key: &Key) -> Self {
+        let mut unreadable = None;
+        let mut load = |column: &Column| {
+            column.load(state.field(key, &column.name)).unwrap_or_else(|error| {
+                unreadable = Some(format!("{key:?}: {error}"));
+                Cell::default()
+            })
+        };
+        let cells: Vec<Cell> = counted.columns.iter().map(&mut load).collect();
+        let known = !cells.iter().all(Cell::is_empty);
+        let items = counted.distincts.iter().map(|_| BTreeSet::new()).collect();
+        Self { cells, items, known, unreadable }
+    }
+
+    /// Why an event can't be counted here, if it can't.
+    pub(crate) fn refusal(&self, counted: &Counted, event: &Event) -> Option<String> {
+        let mut cells = counted.columns.iter().zip(&self.cells);
+        self.unreadable
+            .clone()
+            .or_else(|| cells.find_map(|(column, cell)| column.refusal(cell, event)))
+    }
+
+    /// Counts an event, where nothing refuses it.
+    pub(crate) fn count(&mut self, counted: &Counted, event: &Event) {
+        for (column, cell) in counted.columns.iter().zip(&mut self.cells) {
+            column.count(cell, event);
+        }
+        for (distinct, items) in counted.distincts.iter().zip(&mut self.items) {
+            if let Some(text) = distinct.field.text(event)
+                && !items.contains(&text)
+            {
+                items.insert(text);
+            }
+        }
+    }
+
+    /// Writes what changed. A group that is new to its window goes into `groups`.
+    pub(crate) fn write(
+        self,
+        counted: &Counted,
+        site: &Site<'_>,
+        groups: &mut NewGroups,
+        effects: &mut Effects,
+    ) {
+        let mut changed = false;
+        for (column, cell) in counted.columns.iter().zip(&self.cells) {
+            changed |= column.write(cell, &site.key, effects);
+        }
+        if changed {
+            expire(&site.key, site.expiry, effects);
+        }
+        for (distinct, items) in counted.distincts.iter().zip(self.items) {
+            if items.is_empty() {
+                continue;
+            }
+            let key = distinct_key(site.window, &site.label, &distinct.measure, &site.group);
+            expire(&key, site.expiry, effects);
+            effects.writes.push(Write::Distinct { key, items: items.into_iter().collect() });
+            changed = true;
+        }
+        if changed && !self.known {
+            groups.add(site);
+        }
+    }
+}
+
+/// The groups that a batch adds to the index of a window, by the index's key, with its expiry.
+#[derive(Default)]
+pub(crate) struct NewGroups(BTreeMap<Key, (Option<i64>, Vec<SmolStr>)>);
+
+impl NewGroups {
+    fn add(&mut self, site: &Site<'_>) {
+        let key = groups_key(site.window, &site.label);
+        let (_, members) = self.0.entry(key).or_insert((site.expiry, Vec::new()));
+        members.push(site.group.clone());
+    }
+
+    pub(crate) fn write(self, effects: &mut Effects) {
+        for (key, (expiry, members)) in self.0 {
+            expire(&key, expiry, effects);
+            effects.writes.push(Write::Member { key, members });
+        }
+    }
+}
+
+fn expire(key: &Key, expiry: Option<i64>, effects: &mut Effects) {
+    effects.expiries.extend(expiry.map(|expiry| (key.clone(), expiry)));
+}
