@@ -140,7 +140,8 @@ impl EdgeKey {
         match self {
             EdgeKey::Identity => partition_of([event.id(schema).as_str()], partitions),
             EdgeKey::Fields(places) => {
-                let texts: Vec<SmolStr> = places.iter().map(|&i| event.value(i).to_text()).collect();
+                let texts: Vec<SmolStr> =
+                    places.iter().map(|&i| event.value(i).to_text()).collect();
                 partition_of(texts.iter().map(SmolStr::as_str), partitions)
             }
         }

@@ -1,0 +1,243 @@
+//! The keys of an aggregate bolt.
+
+use super::{BoltOptions, BoltType, NUMBERS};
+use crate::{
+    call::Call,
+    fault::Fault,
+    input::{Input, Output},
+    key_spec::{Default, KeySpec, Kind},
+    name::is_plain,
+    section::{Section, read_word, word, wrong_kind},
+    sheet::Word,
+    span_entry::{SPAN_RETAIN, SpanEntry, refuse_twice},
+    units::{DAY_MS, HOUR_MS, SECOND_MS, duration_ms, duration_text},
+};
+use smol_str::SmolStr;
+use tallyd_aggregate::{Function, Measure, Options, WindowOptions};
+use tallyd_bolt::{FieldRef, calendar::Length};
+use tallyd_event::FieldType;
+
+pub(crate) const TYPE: BoltType = BoltType {
+    name: "aggregate",
+    doc: "Counts, sums, means, extremes, distincts, rates and quantiles, for each group of events \
+          and each window of time.",
+    results: Some("hashes, HyperLogLogs"),
+    keys: || KEYS.to_vec(),
+    read,
+    output: |_, _, _| Output::Nothing,
+};
+
+/// The keys.
+pub const KEYS: &[KeySpec] = &[
+    KeySpec {
+        name: "by",
+        kind: Kind::Fields,
+        default: Default::value("[]"),
+        doc: "The fields whose values make a group; none: all events are one group, `total`.",
+    },
+    KeySpec {
+        name: "windows",
+        kind: Kind::Windows,
+        default: Default::Required,
+        doc: "The windows that are counted side by side: a length of whole seconds that divides a \
+              day (`\"1m\"`, `\"15m\"`, `\"1h\"`), or `\"1d\"`, `\"1w\"`, `\"1mo\"`, `\"all\"`.",
+    },
+    KeySpec {
+        name: "measures",
+        kind: Kind::Measures,
+        default: Default::Required,
+        doc: "What is measured: a name for each `\"function(field)\"`; see below.",
+    },
+    KeySpec {
+        name: "accuracy",
+        kind: Kind::Number(0.0001, 0.5),
+        default: Default::value("0.01"),
+        doc: "The relative error that a quantile may have.",
+    },
+];
+
+/// The keys of a window that is written as a table.
+pub const WINDOW_KEYS: &[KeySpec] = &[
+    KeySpec {
+        name: "length",
+        kind: Kind::Text,
+        default: Default::Required,
+        doc: "The length, as above.",
+    },
+    KeySpec {
+        name: "retain",
+        kind: Kind::Retain(SPAN_RETAIN),
+        default: Default::Absent(
+            "120 windows below an hour (`\"1m\"`: `\"2h\"`), 168 windows from an hour to a day \
+             (`\"1h\"`: `\"7d\"`), `\"90d\"` (1d), `\"365d\"` (1w), `\"1095d\"` (1mo), \
+             `\"forever\"` (all)",
+        ),
+        doc: "For how long after its end it is kept, and late events still change it.",
+    },
+];
+
+/// The functions of measures, with what each takes and gives.
+pub const FUNCTIONS: [(&str, &str); 9] = [
+    ("count", "how many events"),
+    ("count(field)", "how many are true of a bool; how many have the field, of any other type"),
+    ("sum(field)", "the sum of an int or float; of ints it is exact"),
+    ("mean(field)", "the mean of an int or float"),
+    ("min(field)", "the least int, float or time"),
+    ("max(field)", "the greatest int, float or time"),
+    ("distinct(field)", "how many different values, by HyperLogLog (standard error 0.81 %)"),
+    ("rate", "events a second of the window; not in `all`"),
+    ("p50(field)", "a quantile of an int or float: any of p1 to p99, also such as p99.9"),
+];
+
+const FUNCTION_NAMES: [&str; 8] = ["count", "sum", "mean", "min", "max", "distinct", "rate", "p50"];
+const ORDERED: &[FieldType] = &[FieldType::Int, FieldType::Float, FieldType::Time];
+const WINDOW_HELP: &str = "a window is a length of whole seconds that divides a day (\"1m\", \"1h\"), or \"1d\", \"1w\", \"1mo\" or \"all\"";
+
+fn read(section: &Section<'_>, input: Option<&Input>) -> Option<BoltOptions> {
+    let by = section.fields("by", input);
+    let windows = windows(section);
+    let measures = measures(section, input);
+    let accuracy = section.number("accuracy");
+    if let (Some(windows), Some(measures)) = (&windows, &measures) {
+        check_rates(section, windows, measures);
+    }
+    Some(BoltOptions::Aggregate(Options {
+        by: by?,
+        windows: windows?,
+        measures: measures?,
+        accuracy: accuracy?,
+    }))
+}
+
+fn windows(section: &Section<'_>) -> Option<Vec<WindowOptions>> {
+    let entries = SpanEntry::read_all(section, "windows", "length", WINDOW_KEYS)?;
+    let count = entries.len();
+    let window = |entry: SpanEntry| {
+        let (name, length, default) = window(section, &entry.name)?;
+        let retain_ms = entry.retain_ms.unwrap_or(default);
+        Some(WindowOptions { name, length, retain_ms })
+    };
+    let windows: Vec<WindowOptions> = entries.into_iter().filter_map(window).collect();
+    let names: Vec<&str> = windows.iter().map(|window| window.name.as_str()).collect();
+    refuse_twice(section, "windows", &names);
+    (windows.len() == count).then_some(windows)
+}
+
+/// The name, length and default retention of a window.
+fn window(section: &Section<'_>, word: &Word) -> Option<(SmolStr, Length, Option<i64>)> {
+    let fixed = match word.text.as_str() {
+        "1d" => Some((Length::Day, Some(90 * DAY_MS))),
+        "1w" => Some((Length::Week, Some(365 * DAY_MS))),
+        "1mo" => Some((Length::Month, Some(1095 * DAY_MS))),
+        "all" => Some((Length::All, None)),
+        _ => None,
+    };
+    if let Some((length, retain_ms)) = fixed {
+        return Some((word.text.as_str().into(), length, retain_ms));
+    }
+    let refuse = |reason: &str, help: &str| {
+        let message = format!("\"{}\" can't be a window{reason}", word.text);
+        section.sheet.fault(Fault::new(message, word.span.clone()).help(help));
+        None
+    };
+    if word.text.ends_with("mo") || word.text.ends_with('y') {
+        return refuse("", WINDOW_HELP);
+    }
+    let ms = read_word(section.sheet, word, duration_ms)?;
+    match ms {
+        DAY_MS => refuse("", "write \"1d\""),
+        _ if ms == 7 * DAY_MS => refuse("", "write \"1w\""),
+        _ if ms > DAY_MS => refuse(": it is longer than a day", WINDOW_HELP),
+        _ if ms % SECOND_MS != 0 => refuse(": it has a part of a second", WINDOW_HELP),
+        _ if DAY_MS % ms != 0 => refuse(": it does not divide a day", &nearest_window(ms)),
+        _ => {
+            let windows = if ms < HOUR_MS { 120 } else { 168 };
+            let name = duration_text(ms).into();
+            Some((name, Length::Millis(ms), Some(windows * ms)))
+        }
+    }
+}
+
+fn nearest_window(ms: i64) -> String {
+    let divides = |seconds: &i64| DAY_MS % (seconds * SECOND_MS) == 0;
+    let below = (1..=ms / SECOND_MS).rev().find(divides);
+    let above = (ms / SECOND_MS..DAY_MS / SECOND_MS).find(divides);
+    let texts: Vec<String> = [below, above]
+        .into_iter()
+        .flatten()
+        .map(|seconds| format!("\"{}\"", duration_text(seconds * SECOND_MS)))
+        .collect();
+    format!("the nearest that do: {}", texts.join(" and "))
+}
+
+fn measures(section: &Section<'_>, input: Option<&Input>) -> Option<Vec<Measure>> {
+    let entries = section.entries("measures")?;
+    if entries.is_empty() {
+        let help = "name at least one: measures = { events = \"count\" }";
+        let fault = Fault::new("\"measures\" is empty", section.span("measures")).help(help);
+        section.sheet.fault(fault);
+        return None;
+    }
+    let mut measures = Vec::new();
+    for (name, item) in &entries {
+        if !is_plain(&name.text) {
+            let message = format!("\"{}\" can't be a measure's name", name.text);
+            let help = "use letters, digits, - and _ (at most 64)";
+            section.sheet.fault(Fault::new(message, name.span.clone()).help(help));
+        }
+        let Some(word) = word(item) else {
+            section.sheet.fault(wrong_kind(&name.text, "function, such as \"count\"", item));
+            continue;
+        };
+        let function = Call::parse(section, word).and_then(|call| function(section, &call, input));
+        measures
+            .extend(function.map(|function| Measure { name: name.text.as_str().into(), function }));
+    }
+    (measures.len() == entries.len()).then_some(measures)
+}
+
+fn function(section: &Section<'_>, call: &Call, input: Option<&Input>) -> Option<Function> {
+    let field = |types: &[FieldType]| call.field(section, input, types).map(|(field, _)| field);
+    match call.function.as_str() {
+        "count" if !call.has_field() => Some(Function::Count),
+        "count" => {
+            let (field, declared) = call.field(section, input, &[])?;
+            let make: fn(FieldRef) -> Function = match declared.kind {
+                FieldType::Bool => Function::CountTrue,
+                _ => Function::CountPresent,
+            };
+            Some(make(field))
+        }
+        "sum" => field(NUMBERS).map(Function::Sum),
+        "mean" => field(NUMBERS).map(Function::Mean),
+        "min" => field(ORDERED).map(Function::Min),
+        "max" => field(ORDERED).map(Function::Max),
+        "distinct" => field(&[]).map(Function::Distinct),
+        "rate" => call.without_field(section).map(|()| Function::Rate),
+        name => match share(name) {
+            Some(share) => field(NUMBERS).map(|field| Function::Quantile(field, share)),
+            None => {
+                call.unknown(section, &FUNCTION_NAMES);
+                None
+            }
+        },
+    }
+}
+
+/// The share of `p50` or `p99.9`: 0.5, 0.999.
+fn share(function: &str) -> Option<f64> {
+    let digits = function.strip_prefix('p')?;
+    let is_number = digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let share: f64 = format!("{digits}e-2").parse().ok()?;
+    (is_number && share > 0.0 && share < 1.0).then_some(share)
+}
+
+fn check_rates(section: &Section<'_>, windows: &[WindowOptions], measures: &[Measure]) {
+    let has_end = windows.iter().any(|window| window.length != Length::All);
+    if !has_end && measures.iter().any(|measure| measure.function == Function::Rate) {
+        let message = "a rate needs a window that has an end";
+        let help = "add one, such as \"1m\", or take the rate away";
+        section.sheet.fault(Fault::new(message, section.span("windows")).help(help));
+    }
+}

@@ -1,0 +1,196 @@
+//! The keys of a leaderboard bolt.
+
+use super::{BoltOptions, BoltType, NAMES, NUMBERS};
+use crate::{
+    call::Call,
+    fault::{Fault, did_you_mean},
+    input::{Input, Output, field_list},
+    key_spec::{Default, KeySpec, Kind},
+    section::{Section, wrong_kind},
+    sheet::Item,
+    span_entry::{SPAN_RETAIN, SpanEntry},
+    units::{DAY_MS, HOUR_MS},
+};
+use tallyd_bolt::{FieldRef, calendar::Length};
+use tallyd_event::FieldType;
+use tallyd_leaderboard::{Options, PeriodOptions, Score, Ties};
+use toml::de::DeValue;
+
+pub(crate) const TYPE: BoltType = BoltType {
+    name: "leaderboard",
+    doc: "Members ranked by a score, on one or several boards, in each of several periods.",
+    results: Some("sorted sets"),
+    keys: || KEYS.to_vec(),
+    read,
+    output: |_, _, _| Output::Nothing,
+};
+
+/// The keys.
+pub const KEYS: &[KeySpec] = &[
+    KeySpec {
+        name: "member",
+        kind: Kind::Field(NAMES),
+        default: Default::Required,
+        doc: "Who is ranked.",
+    },
+    KeySpec {
+        name: "score",
+        kind: Kind::Score,
+        default: Default::Required,
+        doc: "What is ranked by: `\"sum(field)\"`, `\"max(field)\"`, `\"min(field)\"` (the lowest \
+              is first), `\"last(field)\"` or `\"count\"`. The field is an int or a float.",
+    },
+    KeySpec {
+        name: "boards",
+        kind: Kind::Boards,
+        default: Default::value("[[]]"),
+        doc: "One board for each group of these fields; `[]` is one board for everyone. An event \
+              that leaves a field out is not on that board.",
+    },
+    KeySpec {
+        name: "periods",
+        kind: Kind::Periods,
+        default: Default::value("[\"all\"]"),
+        doc: "Which of `\"hour\"`, `\"day\"`, `\"week\"`, `\"month\"` and `\"all\"` have boards of \
+              their own.",
+    },
+    KeySpec {
+        name: "ties",
+        kind: Kind::Choice(&["first", "shared"]),
+        default: Default::Absent("`\"first\"` for whole scores, else `\"shared\"`"),
+        doc: "Who of two with one score stands higher: who reached it `\"first\"`, or neither \
+              (`\"shared\"`).",
+    },
+];
+
+/// The keys of a period that is written as a table.
+pub const PERIOD_KEYS: &[KeySpec] = &[
+    KeySpec {
+        name: "period",
+        kind: Kind::Choice(&["hour", "day", "week", "month", "all"]),
+        default: Default::Required,
+        doc: "The period.",
+    },
+    KeySpec {
+        name: "retain",
+        kind: Kind::Retain(SPAN_RETAIN),
+        default: Default::Absent(
+            "`\"2d\"` (hour), `\"35d\"` (day), `\"182d\"` (week), `\"730d\"` (month), \
+             `\"forever\"` (all)",
+        ),
+        doc: "For how long after its end it is kept, and late events still change it.",
+    },
+];
+
+const PERIODS: [(&str, Length, Option<i64>); 5] = [
+    ("hour", Length::Millis(HOUR_MS), Some(2 * DAY_MS)),
+    ("day", Length::Day, Some(35 * DAY_MS)),
+    ("week", Length::Week, Some(182 * DAY_MS)),
+    ("month", Length::Month, Some(730 * DAY_MS)),
+    ("all", Length::All, None),
+];
+
+const FUNCTIONS: [&str; 5] = ["sum", "max", "min", "last", "count"];
+
+fn read(section: &Section<'_>, input: Option<&Input>) -> Option<BoltOptions> {
+    let member = section.field("member", input, NAMES);
+    let score = score(section, input);
+    let boards = boards(section, input);
+    let periods = periods(section);
+    let ties = section.choice("ties");
+    let (score, is_whole) = score?;
+    let ties = match ties {
+        Some(word) if word.text == "first" && !is_whole => {
+            let message = "ties = \"first\" can't rank scores that are floats";
+            let help = "write ties = \"shared\", or make the field an int";
+            section.sheet.fault(Fault::new(message, word.span).help(help));
+            return None;
+        }
+        Some(word) if word.text == "shared" => Ties::Shared,
+        Some(_) => Ties::First,
+        None if section.written("ties").is_some() => return None,
+        None if is_whole => Ties::First,
+        None => Ties::Shared,
+    };
+    let options = Options { member: member?, score, boards: boards?, periods: periods?, ties };
+    Some(BoltOptions::Leaderboard(options))
+}
+
+/// The score, and whether it is a whole number.
+fn score(section: &Section<'_>, input: Option<&Input>) -> Option<(Score, bool)> {
+    let call = Call::parse(section, section.text("score")?)?;
+    let make: fn(FieldRef) -> Score = match call.function.as_str() {
+        "sum" => Score::Sum,
+        "max" => Score::Max,
+        "min" => Score::Min,
+        "last" => Score::Last,
+        "count" => {
+            call.without_field(section)?;
+            return Some((Score::Count, true));
+        }
+        _ => {
+            call.unknown(section, &FUNCTIONS);
+            return None;
+        }
+    };
+    let (field, declared) = call.field(section, input, NUMBERS)?;
+    Some((make(field), declared.kind == FieldType::Int))
+}
+
+fn boards(section: &Section<'_>, input: Option<&Input>) -> Option<Vec<Vec<FieldRef>>> {
+    let items = section.list("boards")?;
+    let mut boards: Vec<Vec<FieldRef>> = Vec::new();
+    if items.is_empty() {
+        let help = "write boards = [[]] for one board for everyone";
+        let fault = Fault::new("\"boards\" names no board", section.span("boards")).help(help);
+        section.sheet.fault(fault);
+    }
+    for item in &items {
+        let DeValue::Array(names) = item.get_ref() else {
+            let fault = wrong_board(item);
+            section.sheet.fault(fault);
+            continue;
+        };
+        let Some(board) = field_list(section.sheet, "boards", names, input) else { continue };
+        let same = |other: &Vec<FieldRef>| {
+            other.len() == board.len() && board.iter().all(|field| other.contains(field))
+        };
+        if input.is_some() && boards.iter().any(same) {
+            let fault = Fault::new("this board stands twice", item.span()).help("take one away");
+            section.sheet.fault(fault);
+        }
+        boards.push(board);
+    }
+    (!items.is_empty() && boards.len() == items.len()).then_some(boards)
+}
+
+fn wrong_board(item: &Item<'_>) -> Fault {
+    let fault = wrong_kind("boards", "list of lists of fields", item);
+    match item.get_ref().as_str() {
+        Some(name) => fault.help(format!("each board is a list of fields: [\"{name}\"]")),
+        None => fault,
+    }
+}
+
+fn periods(section: &Section<'_>) -> Option<Vec<PeriodOptions>> {
+    let entries = SpanEntry::read_all(section, "periods", "period", PERIOD_KEYS)?;
+    let mut periods = Vec::new();
+    let count = entries.len();
+    for entry in entries {
+        let Some((name, length, retain_ms)) =
+            PERIODS.iter().find(|(name, ..)| *name == entry.name.text)
+        else {
+            let names = PERIODS.iter().map(|(name, ..)| *name);
+            let help = did_you_mean(&entry.name.text, names, "the periods are");
+            let message = format!("\"{}\" is not a period", entry.name.text);
+            section.sheet.fault(Fault::new(message, entry.name.span).help(help));
+            continue;
+        };
+        let retain_ms = entry.retain_ms.unwrap_or(*retain_ms);
+        let retain_ms = if *length == Length::All { None } else { retain_ms };
+        periods.push(PeriodOptions { name: (*name).into(), length: *length, retain_ms });
+    }
+    let names: Vec<&str> = periods.iter().map(|period| period.name.as_str()).collect();
+    crate::span_entry::refuse_twice(section, "periods", &names);
+    (periods.len() == count).then_some(periods)
+}

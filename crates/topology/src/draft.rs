@@ -1,0 +1,256 @@
+//! Nodes as far as they could be read: enough to check what refers to them, faulty or not.
+
+use crate::{
+    bolts::{BoltOptions, BoltType, COMMON_KEYS, Wanted},
+    fault::{Fault, did_you_mean},
+    input::Output,
+    name,
+    order::{Names, Parent, ordered},
+    plan::{BoltNode, Edge, EdgeKey, Node, NodeKind, Source},
+    section::{Section, table_of},
+    sheet::{Item, Sheet, Word},
+    source::{self, SOURCE_KEYS},
+};
+use smol_str::SmolStr;
+use std::{collections::BTreeMap, sync::Arc};
+use tallyd_event::Schema;
+
+/// A node as far as it could be read.
+pub(crate) struct Draft {
+    pub name: SmolStr,
+    pub kind: DraftKind,
+    pub output: Output,
+}
+
+pub(crate) enum DraftKind {
+    Source {
+        source: Option<Source>,
+        /// The stream's key and where it stands.
+        stream: Option<Word>,
+    },
+    Bolt {
+        kind: Option<&'static BoltType>,
+        options: Option<BoltOptions>,
+        /// The place of its parent among the drafts.
+        from: Option<usize>,
+    },
+}
+
+/// The entries of the tables of nodes, in the order of the file.
+pub(crate) struct Declared<'a> {
+    pub sources: Vec<(Word, &'a Item<'a>)>,
+    pub bolts: Vec<(Word, &'a Item<'a>)>,
+}
+
+struct DeclaredBolt<'a> {
+    kind: Option<&'static BoltType>,
+    section: Option<Section<'a>>,
+}
+
+/// Reads all sources and bolts: sources first, then bolts, each after the node it reads from.
+pub(crate) fn read<'a>(sheet: &'a Sheet<'a>, declared: &Declared<'a>, names: &Names) -> Vec<Draft> {
+    let mut drafts: Vec<Draft> =
+        declared.sources.iter().map(|(name, item)| source_draft(sheet, name, item)).collect();
+    let bolts: Vec<DeclaredBolt<'a>> =
+        declared.bolts.iter().map(|(name, item)| declared_bolt(sheet, name, item)).collect();
+    let parents: Vec<Option<(Parent, Word)>> = bolts
+        .iter()
+        .map(|bolt| {
+            let from = bolt.section.as_ref()?.text("from")?;
+            Some((names.resolve(sheet, &from)?, from))
+        })
+        .collect();
+    let mut places: BTreeMap<usize, usize> = BTreeMap::new();
+    for place in ordered(sheet, &names.bolts, &parents) {
+        let (Some(bolt), Some(name)) = (bolts.get(place), names.bolts.get(place)) else { continue };
+        let parent = parents.get(place).and_then(Option::as_ref);
+        let from = parent.and_then(|(parent, word)| {
+            let from = match parent {
+                Parent::Source(source) => *source,
+                Parent::Bolt(bolt) => *places.get(bolt)?,
+            };
+            refuse_silent(sheet, drafts.get(from)?, word);
+            Some(from)
+        });
+        let draft = bolt_draft(name, bolt, from, &drafts);
+        places.insert(place, drafts.len());
+        drafts.push(draft);
+    }
+    drafts
+}
+
+fn source_draft<'a>(sheet: &'a Sheet<'a>, name: &Word, item: &'a Item<'a>) -> Draft {
+    name::check_node(sheet, "source", &name.text, name.span.clone());
+    let what = format!("source \"{}\"", name.text);
+    let section = Section::of(sheet, what, name.span.clone(), item, SOURCE_KEYS.to_vec());
+    let draft = section.map(|section| source::read(&name.text, &section));
+    let (source, events, stream) =
+        draft.map_or((None, None, None), |draft| (draft.source, draft.events, draft.stream));
+    Draft {
+        name: name.text.as_str().into(),
+        kind: DraftKind::Source { source, stream },
+        output: events.map_or(Output::Unknown, Output::Events),
+    }
+}
+
+fn declared_bolt<'a>(sheet: &'a Sheet<'a>, name: &Word, item: &'a Item<'a>) -> DeclaredBolt<'a> {
+    name::check_node(sheet, "bolt", &name.text, name.span.clone());
+    let what = format!("bolt \"{}\"", name.text);
+    let Some(table) = table_of(sheet, &what, item) else {
+        return DeclaredBolt { kind: None, section: None };
+    };
+    let section =
+        Section::lenient(sheet, what.clone(), name.span.clone(), table, COMMON_KEYS.to_vec());
+    let kind = section.text("type").and_then(|word| bolt_type(sheet, &word));
+    let section = match kind {
+        Some(kind) => Section::open(sheet, what, name.span.clone(), table, kind.all_keys()),
+        None => section,
+    };
+    DeclaredBolt { kind, section: Some(section) }
+}
+
+fn bolt_type(sheet: &Sheet<'_>, word: &Word) -> Option<&'static BoltType> {
+    let kind = BoltType::named(&word.text);
+    if kind.is_none() {
+        let names = crate::bolts::BOLT_TYPES.iter().map(|bolt| bolt.name);
+        let help = did_you_mean(&word.text, names, "the bolt types are");
+        let message = format!("there is no bolt type \"{}\"", word.text);
+        sheet.fault(Fault::new(message, word.span.clone()).help(help));
+    }
+    kind
+}
+
+/// Faults reading from a node that emits nothing.
+pub(crate) fn refuse_silent(sheet: &Sheet<'_>, node: &Draft, from: &Word) {
+    if !matches!(node.output, Output::Nothing) {
+        return;
+    }
+    let kind = match &node.kind {
+        DraftKind::Bolt { kind: Some(kind), .. } => kind.name,
+        _ => "source",
+    };
+    let help = match kind {
+        "mastery" => format!("write emit = true in [bolt.{}]", node.name),
+        _ => "read from the bolt or source that it reads itself".to_owned(),
+    };
+    let message = format!("bolt \"{}\" ({kind}) emits nothing that could be read", node.name);
+    sheet.fault(Fault::new(message, from.span.clone()).help(help));
+}
+
+fn bolt_draft(
+    name: &Word,
+    bolt: &DeclaredBolt<'_>,
+    from: Option<usize>,
+    drafts: &[Draft],
+) -> Draft {
+    let parent = from.and_then(|from| drafts.get(from));
+    let input = match parent.map(|parent| &parent.output) {
+        Some(Output::Events(input)) => Some(input),
+        _ => None,
+    };
+    let (options, output) = match (bolt.kind, &bolt.section) {
+        (Some(kind), Some(section)) => {
+            let options = (kind.read)(section, input);
+            let output = (kind.output)(&name.text, input, options.as_ref());
+            (options, output)
+        }
+        _ => (None, Output::Unknown),
+    };
+    let kind = DraftKind::Bolt { kind: bolt.kind, options, from };
+    Draft { name: name.text.as_str().into(), kind, output }
+}
+
+/// What is fixed for all nodes.
+pub(crate) struct Common<'a> {
+    pub partitions: u16,
+    pub time_zone: &'a str,
+}
+
+/// The nodes of drafts that are without fault; `None` where one is not.
+pub(crate) fn nodes(drafts: &[Draft], common: &Common<'_>) -> Option<Vec<Node>> {
+    let mut nodes: Vec<Node> = Vec::with_capacity(drafts.len());
+    for (place, draft) in drafts.iter().enumerate() {
+        let schema = match &draft.output {
+            Output::Events(input) => Arc::clone(&input.schema),
+            Output::Nothing => Arc::new(Schema::default()),
+            Output::Unknown => return None,
+        };
+        let (kind, shape, partitions) = match &draft.kind {
+            DraftKind::Source { source, .. } => {
+                let source = source.clone()?;
+                let shape = source_shape(&source, &schema);
+                (NodeKind::Source(source), shape, 1)
+            }
+            DraftKind::Bolt { options, from, .. } => {
+                let (options, from) = (options.clone()?, (*from)?);
+                let parent = nodes.get_mut(from)?;
+                let edge = join(parent, place, options.partitioned_by());
+                let shape = bolt_shape(&options, parent, edge, common);
+                (NodeKind::Bolt(BoltNode { options, from, edge }), shape, common.partitions)
+            }
+        };
+        let name = draft.name.clone();
+        nodes.push(Node { name, kind, schema, edges: vec![], sinks: vec![], partitions, shape });
+    }
+    Some(nodes)
+}
+
+/// Adds a consumer to a node: to the edge of the key it wants, or to a new one.
+fn join(producer: &mut Node, consumer: usize, wanted: Wanted<'_>) -> usize {
+    let schema = &producer.schema;
+    let name = |place: usize| schema.fields.get(place).map_or("", |field| field.name.as_str());
+    let (key, label): (EdgeKey, SmolStr) = match (wanted, schema.key) {
+        (Wanted::Key, Some(key)) => (EdgeKey::Fields(vec![key]), name(key).into()),
+        (Wanted::Key, None) => (EdgeKey::Identity, "identity".into()),
+        (Wanted::Fields([]), _) => (EdgeKey::Fields(vec![]), "none".into()),
+        (Wanted::Fields(fields), _) => {
+            let places: Vec<usize> = fields.iter().map(|field| field.index).collect();
+            let names: Vec<&str> = places.iter().map(|place| name(*place)).collect();
+            let label = names.join(",").into();
+            (EdgeKey::Fields(places), label)
+        }
+    };
+    match producer.edges.iter_mut().enumerate().find(|(_, edge)| edge.key == key) {
+        Some((place, edge)) => {
+            edge.consumers.push(consumer);
+            place
+        }
+        None => {
+            producer.edges.push(Edge { key, label, consumers: vec![consumer] });
+            producer.edges.len() - 1
+        }
+    }
+}
+
+/// A source's cursor is worth something only for its stream and its identities.
+fn source_shape(source: &Source, schema: &Schema) -> BTreeMap<String, String> {
+    let role = |place: Option<usize>| {
+        let field = place.and_then(|place| schema.fields.get(place));
+        field.map_or_else(|| "none".to_owned(), |field| field.name.to_string())
+    };
+    BTreeMap::from([
+        ("type".to_owned(), "source".to_owned()),
+        ("stream".to_owned(), source.stream.clone()),
+        ("id".to_owned(), role(schema.id)),
+        ("key".to_owned(), role(schema.key)),
+    ])
+}
+
+/// A bolt's cursors and state also depend on whose events it reads and how they are split, and its
+/// windows on where days begin.
+fn bolt_shape(
+    options: &BoltOptions,
+    parent: &Node,
+    edge: usize,
+    common: &Common<'_>,
+) -> BTreeMap<String, String> {
+    let mut shape = options.shape();
+    let label = parent.edges.get(edge).map_or("", |edge| edge.label.as_str());
+    shape.insert("from".to_owned(), parent.name.to_string());
+    shape.insert("partitioned by".to_owned(), label.to_owned());
+    shape.insert("partitions".to_owned(), common.partitions.to_string());
+    if options.is_in_zone() {
+        shape.insert("time_zone".to_owned(), common.time_zone.to_owned());
+    }
+    shape
+}

@@ -1,0 +1,133 @@
+//! What is wrong with a topology file: each fault with its place and the mend, rendered together.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, renderer::DecorStyle};
+use std::{fmt, ops::Range};
+
+/// One thing that is wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What is wrong, with the values.
+    pub message: String,
+    /// The bytes of the file that it is about.
+    pub span: Range<usize>,
+    /// Other places that belong to it, and what is said there.
+    pub beside: Vec<(Range<usize>, String)>,
+    /// The mend.
+    pub help: Option<String>,
+}
+
+impl Fault {
+    pub(crate) fn new(message: impl Into<String>, span: Range<usize>) -> Self {
+        Self { message: message.into(), span, beside: Vec::new(), help: None }
+    }
+
+    pub(crate) fn beside(mut self, span: Range<usize>, label: impl Into<String>) -> Self {
+        self.beside.push((span, label.into()));
+        self
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// Everything that is wrong with one file, in the order of the file. Never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Faults {
+    /// What the file is called in messages.
+    pub file_name: String,
+    /// The text of the file.
+    pub text: String,
+    /// The faults.
+    pub faults: Vec<Fault>,
+}
+
+impl Faults {
+    pub(crate) fn new(file_name: &str, text: &str, mut faults: Vec<Fault>) -> Self {
+        faults.sort_by_key(|fault| (fault.span.start, fault.span.end));
+        faults.dedup();
+        Self { file_name: file_name.to_owned(), text: text.to_owned(), faults }
+    }
+
+    /// The faults for a person: each with the line, a caret under the place and the mend, and a
+    /// last line that counts them. `color` adds terminal colours.
+    #[must_use]
+    pub fn render(&self, color: bool) -> String {
+        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+        let renderer = renderer.decor_style(DecorStyle::Ascii);
+        let mut text = String::new();
+        for fault in &self.faults {
+            text.push_str(&renderer.render(&[self.group(fault)]));
+            text.push_str("\n\n");
+        }
+        let faults = if self.faults.len() == 1 { "fault" } else { "faults" };
+        text.push_str(&format!("{} {faults} in {}\n", self.faults.len(), self.file_name));
+        text
+    }
+
+    fn group<'a>(&'a self, fault: &'a Fault) -> Group<'a> {
+        let primary = AnnotationKind::Primary.span(self.within(&fault.span));
+        let beside = fault.beside.iter().map(|(span, label)| {
+            AnnotationKind::Context.span(self.within(span)).label(label.as_str())
+        });
+        let snippet = Snippet::source(self.text.as_str())
+            .path(self.file_name.as_str())
+            .annotation(primary)
+            .annotations(beside);
+        let group = Level::ERROR.primary_title(fault.message.as_str()).element(snippet);
+        match &fault.help {
+            Some(help) => group.element(Level::HELP.message(help.as_str())),
+            None => group,
+        }
+    }
+
+    /// A span that the renderer can take: inside the text and on the borders of characters.
+    fn within(&self, span: &Range<usize>) -> Range<usize> {
+        let start = self.text.floor_char_boundary(span.start);
+        start..self.text.ceil_char_boundary(span.end).max(start)
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+impl std::error::Error for Faults {}
+
+/// The name that was probably meant, if one is close.
+pub(crate) fn nearest<'a>(
+    given: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let given = given.to_lowercase();
+    let near = |name: &&str| {
+        let name = name.to_lowercase();
+        let edits = strsim::osa_distance(&given, &name);
+        let likeness = strsim::jaro_winkler(&given, &name);
+        (edits <= 1 || edits * 3 <= name.chars().count() || likeness > 0.88).then_some(likeness)
+    };
+    names
+        .into_iter()
+        .filter_map(|name| near(&name).map(|likeness| (name, likeness)))
+        .max_by(|(_, a), (_, b)| a.total_cmp(b))
+        .map(|(name, _)| name)
+}
+
+/// The mend of a wrong name: the nearest right one, or all there are.
+pub(crate) fn did_you_mean<'a>(
+    given: &str,
+    names: impl IntoIterator<Item = &'a str>,
+    what: &str,
+) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    let all = || format!("{what}: {}", names.join(", "));
+    match nearest(given, names.iter().copied()) {
+        Some(name) if names.len() <= 12 => format!("did you mean \"{name}\"? {}", all()),
+        Some(name) => format!("did you mean \"{name}\"?"),
+        None if names.is_empty() => format!("{what}: none"),
+        None => all(),
+    }
+}

@@ -1,0 +1,139 @@
+//! The events that a bolt reads, as far as the file declares them, and the fields that its
+//! options name.
+
+use crate::{
+    fault::{Fault, did_you_mean},
+    key_spec::type_names,
+    section::{Section, word, wrong_kind},
+    sheet::{Item, Sheet, Word},
+};
+use smol_str::SmolStr;
+use std::{ops::Range, sync::Arc};
+use tallyd_bolt::FieldRef;
+use tallyd_event::{Field, FieldType, Schema};
+
+/// What the events of a node look like.
+#[derive(Clone, Debug)]
+pub(crate) struct Input {
+    /// The source or bolt that emits them.
+    pub node: SmolStr,
+    pub schema: Arc<Schema>,
+    /// Where each field of the schema is declared, if the file does it.
+    pub declared: Arc<[Range<usize>]>,
+    /// Fields whose declaration is faulty: nothing is said about their use.
+    pub unsure: Arc<[SmolStr]>,
+}
+
+/// What is known of the events that a node emits.
+#[derive(Clone, Debug)]
+pub(crate) enum Output {
+    Events(Input),
+    Nothing,
+    /// Its options are faulty.
+    Unknown,
+}
+
+impl Input {
+    /// The events of a bolt that makes its own.
+    pub fn of_bolt(node: &str, schema: Schema) -> Self {
+        Self {
+            node: node.into(),
+            schema: Arc::new(schema),
+            declared: Arc::new([]),
+            unsure: Arc::new([]),
+        }
+    }
+
+    /// The same events, passed on by another node.
+    pub fn passed_on_by(&self, node: &str) -> Self {
+        Self { node: node.into(), ..self.clone() }
+    }
+
+    /// The field that a word names. `types` are what `purpose` can take; none means any.
+    pub fn field(
+        &self,
+        sheet: &Sheet<'_>,
+        name: &str,
+        span: Range<usize>,
+        types: &[FieldType],
+        purpose: &str,
+    ) -> Option<(FieldRef, &Field)> {
+        let Some(index) = self.schema.index(name) else {
+            if !self.unsure.iter().any(|unsure| unsure == name) {
+                sheet.fault(self.no_field(name, span));
+            }
+            return None;
+        };
+        let field = self.schema.fields.get(index)?;
+        if types.is_empty() || types.contains(&field.kind) {
+            return Some((FieldRef { index, name: field.name.clone() }, field));
+        }
+        let wanted = type_names(types);
+        let fit = self.schema.fields.iter().filter(|field| types.contains(&field.kind));
+        let fit: Vec<&str> = fit.map(|field| field.name.as_str()).collect();
+        let help = match fit.as_slice() {
+            [] => format!("no field of \"{}\" is {wanted}", self.node),
+            names => format!("the fields that are {wanted}: {}", names.join(", ")),
+        };
+        let message =
+            format!("field \"{name}\" is {}, but {purpose} needs {wanted}", field.kind.name());
+        let mut fault = Fault::new(message, span).help(help);
+        if let Some(declared) = self.declared.get(index) {
+            fault = fault.beside(declared.clone(), "declared here");
+        }
+        sheet.fault(fault);
+        None
+    }
+
+    fn no_field(&self, name: &str, span: Range<usize>) -> Fault {
+        let names = self.schema.fields.iter().map(|field| field.name.as_str());
+        Fault::new(format!("the events of \"{}\" have no field \"{name}\"", self.node), span)
+            .help(did_you_mean(name, names, "their fields are"))
+    }
+}
+
+impl Section<'_> {
+    /// The field that a key names. Without an input only the key itself is checked.
+    pub fn field(&self, key: &str, input: Option<&Input>, types: &[FieldType]) -> Option<FieldRef> {
+        let word = self.text(key)?;
+        let purpose = format!("\"{key}\"");
+        let field = input?.field(self.sheet, &word.text, word.span, types, &purpose);
+        field.map(|(field, _)| field)
+    }
+
+    /// The fields that a key lists, each once.
+    pub fn fields(&self, key: &str, input: Option<&Input>) -> Option<Vec<FieldRef>> {
+        let items = self.list(key)?;
+        field_list(self.sheet, key, &items, input)
+    }
+}
+
+/// A list of fields of any type, each once.
+pub(crate) fn field_list(
+    sheet: &Sheet<'_>,
+    key: &str,
+    items: &[Item<'_>],
+    input: Option<&Input>,
+) -> Option<Vec<FieldRef>> {
+    let mut fields = Vec::new();
+    let mut seen: Vec<Word> = Vec::new();
+    for item in items {
+        let Some(word) = word(item) else {
+            sheet.fault(wrong_kind(key, "list of fields", item));
+            continue;
+        };
+        if let Some(first) = seen.iter().find(|first| first.text == word.text) {
+            let fault = Fault::new(format!("field \"{}\" stands twice", word.text), word.span)
+                .beside(first.span.clone(), "it stands here first")
+                .help("take one away");
+            sheet.fault(fault);
+            continue;
+        }
+        if let Some(input) = input {
+            let found = input.field(sheet, &word.text, word.span.clone(), &[], key);
+            fields.extend(found.map(|(field, _)| field));
+        }
+        seen.push(word);
+    }
+    (fields.len() == items.len()).then_some(fields)
+}

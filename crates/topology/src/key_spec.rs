@@ -1,0 +1,150 @@
+//! What a key of a topology file is, as data: reading, the JSON Schema and the documentation all
+//! take names, kinds, defaults and meanings from here.
+
+use std::borrow::Cow;
+use tallyd_event::FieldType;
+
+/// One key of a table of the topology file.
+#[derive(Clone, Debug)]
+pub struct KeySpec {
+    /// The key.
+    pub name: &'static str,
+    /// What its value may be.
+    pub kind: Kind,
+    /// What holds where it is left out.
+    pub default: Default,
+    /// What it means, in a sentence or two.
+    pub doc: &'static str,
+}
+
+/// What holds where a key is left out.
+#[derive(Clone, Debug)]
+pub enum Default {
+    /// It may not be left out.
+    Required,
+    /// Nothing; or something that depends on other keys, which the text says.
+    Absent(&'static str),
+    /// This value, written as in the file.
+    Value(Cow<'static, str>),
+}
+
+impl Default {
+    /// A value, written as in the file.
+    #[must_use]
+    pub const fn value(text: &'static str) -> Self {
+        Self::Value(Cow::Borrowed(text))
+    }
+}
+
+/// What the value of a key may be.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// A list of lists of fields.
+    Boards,
+    /// True or false.
+    Bool,
+    /// One of a few words.
+    Choice(&'static [&'static str]),
+    /// A length of time, such as `30s`.
+    Duration,
+    /// A list of tables of any fields: the events of a test.
+    Events,
+    /// A list of expectations of a test.
+    Expectations,
+    /// A field of the events that the bolt reads, of one of these types.
+    Field(&'static [FieldType]),
+    /// A list of fields.
+    Fields,
+    /// A table of fields and their types.
+    FieldTypes,
+    /// A whole number within bounds.
+    Int(i64, i64),
+    /// A table of measures.
+    Measures,
+    /// The name of a source, bolt or sink.
+    Node,
+    /// A number within bounds.
+    Number(f64, f64),
+    /// A list of periods.
+    Periods,
+    /// A length of time, or one of these words.
+    Retain(&'static [&'static str]),
+    /// What a leaderboard ranks by.
+    Score,
+    /// A number of bytes.
+    Size,
+    /// A table of any keys, with values of any simple kind.
+    Table,
+    /// Text.
+    Text,
+    /// A time: RFC 3339, or ms since the epoch.
+    Time,
+    /// A list of windows.
+    Windows,
+}
+
+impl Kind {
+    /// What the value may be, for a person.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Kind::Boards => "list of lists of fields".to_owned(),
+            Kind::Bool => "`true` or `false`".to_owned(),
+            Kind::Choice(words) => one_of(words),
+            Kind::Duration => "duration".to_owned(),
+            Kind::Events => "list of tables".to_owned(),
+            Kind::Expectations => "list of tables".to_owned(),
+            Kind::Field(types) => format!("field ({})", type_names(types)),
+            Kind::Fields => "list of fields".to_owned(),
+            Kind::FieldTypes => "table of fields".to_owned(),
+            Kind::Int(min, max) if *max == i64::MAX => format!("whole number from {min}"),
+            Kind::Int(min, max) => format!("whole number, {min} to {max}"),
+            Kind::Measures => "table of measures".to_owned(),
+            Kind::Node => "name of a node".to_owned(),
+            Kind::Number(min, max) if min.is_finite() && max.is_finite() => {
+                format!("number, {min} to {max}")
+            }
+            Kind::Number(..) => "number".to_owned(),
+            Kind::Periods => "list of periods".to_owned(),
+            Kind::Retain(words) => format!("duration, or {}", one_of(words)),
+            Kind::Score => "score".to_owned(),
+            Kind::Size => "size".to_owned(),
+            Kind::Table => "table".to_owned(),
+            Kind::Text => "string".to_owned(),
+            Kind::Time => "time".to_owned(),
+            Kind::Windows => "list of windows".to_owned(),
+        }
+    }
+}
+
+fn one_of(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`\"{word}\"`")).collect();
+    quoted.join(" or ")
+}
+
+/// The names of some types, for a person: `int or float`; `any type` for all or none.
+#[must_use]
+pub fn type_names(types: &[FieldType]) -> String {
+    if types.is_empty() {
+        return "any type".to_owned();
+    }
+    let names: Vec<&str> = types.iter().map(|kind| kind.name()).collect();
+    names.join(" or ")
+}
+
+/// Some keys as rows of a Markdown table: what stands in `docs/topology.md`.
+#[must_use]
+pub fn markdown(keys: &[KeySpec]) -> String {
+    let mut table = "| key | value | default | meaning |\n| --- | --- | --- | --- |\n".to_owned();
+    for key in keys {
+        let default = match &key.default {
+            Default::Required => "required".to_owned(),
+            Default::Absent(text) => (*text).to_owned(),
+            Default::Value(text) => format!("`{text}`"),
+        };
+        let row =
+            format!("| `{}` | {} | {default} | {} |\n", key.name, key.kind.describe(), key.doc);
+        table.push_str(&row);
+    }
+    table
+}

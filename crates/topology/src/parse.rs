@@ -1,0 +1,213 @@
+//! From text to a topology, or to everything that is wrong with it.
+
+use crate::{
+    bolts::{BOLT_TYPES, COMMON_KEYS, aggregate::WINDOW_KEYS, leaderboard::PERIOD_KEYS},
+    draft::{self, Common, Declared, Draft, DraftKind, refuse_silent},
+    fault::{Fault, Faults},
+    key_spec::KeySpec,
+    name,
+    order::{Names, Parent},
+    plan::{Node, Sink, Topology},
+    section::Section,
+    settings::{self, REDIS_KEYS, RUN_KEYS, SINK_KEYS, TOP_KEYS},
+    sheet::{Item, Sheet, Word},
+    source::{FIELD_KEYS, SOURCE_KEYS, check_stream, named_sections},
+    substitute::{self, Environment},
+    syntax,
+    test_read::{self, EVENT_KEYS, EXPECTATION_KEYS, TEST_KEYS},
+};
+use toml::de::DeTable;
+
+/// Reads a topology file. `file_name` is what messages call it; `env` gives the values of
+/// `${VARIABLES}`.
+///
+/// # Errors
+/// All faults of the file.
+pub fn parse(file_name: &str, text: &str, env: Environment<'_>) -> Result<Topology, Faults> {
+    let sheet = Sheet::new(text);
+    let topology = syntax::tree(&sheet).and_then(|mut tree| {
+        substitute::table(&sheet, &mut tree, env);
+        read(&sheet, &tree)
+    });
+    let faults = sheet.into_faults();
+    match topology {
+        Some(topology) if faults.is_empty() => Ok(topology),
+        _ => Err(Faults::new(file_name, text, faults)),
+    }
+}
+
+fn read<'a>(sheet: &'a Sheet<'a>, tree: &'a DeTable<'a>) -> Option<Topology> {
+    let top = Section::open(sheet, "the topology".to_owned(), 0..0, tree, TOP_KEYS.to_vec());
+    let name = top.text("name");
+    if let Some(name) = &name {
+        name::check_topology(sheet, &name.text, name.span.clone());
+    }
+    let calendar = settings::calendar(&top);
+    let partitions = top.int("partitions").and_then(|number| u16::try_from(number).ok());
+    let empty = DeTable::new();
+    let redis = sub_table(&top, "redis", REDIS_KEYS, &empty);
+    let redis_url = redis.and_then(|redis| settings::redis_url(&redis));
+    let run = sub_table(&top, "run", RUN_KEYS, &empty);
+    let settings = run.and_then(|run| settings::settings(&run));
+
+    let declared = Declared {
+        sources: named_sections(sheet, "source", top.written("source")),
+        bolts: named_sections(sheet, "bolt", top.written("bolt")),
+    };
+    let sinks = named_sections(sheet, "sink", top.written("sink"));
+    let names = Names {
+        sources: words(&declared.sources),
+        bolts: words(&declared.bolts),
+        sinks: words(&sinks),
+    };
+    names.refuse_twice(sheet);
+    if declared.sources.is_empty() && top.written("source").is_none() {
+        let help = "add one: [source.NAME] and [source.NAME.fields]";
+        sheet.fault(Fault::new("the topology has no source", 0..0).help(help));
+    }
+    let drafts = draft::read(sheet, &declared, &names);
+    let sinks = read_sinks(sheet, &sinks, &names, &drafts);
+    refuse_two_writers(sheet, &drafts, &sinks);
+    let tests = test_read::read(&top, &drafts, &sinks);
+
+    let (time_zone, calendar) = calendar?;
+    let partitions = partitions?;
+    let common = Common { partitions, time_zone: &time_zone };
+    let mut nodes = draft::nodes(&drafts, &common)?;
+    attach(&mut nodes, sinks);
+    Some(Topology {
+        name: name?.text.into(),
+        time_zone: time_zone.into(),
+        calendar,
+        partitions,
+        redis_url: redis_url?,
+        settings: settings?,
+        nodes,
+        tests,
+    })
+}
+
+fn words(entries: &[(Word, &Item<'_>)]) -> Vec<Word> {
+    entries.iter().map(|(name, _)| name.clone()).collect()
+}
+
+/// A table of the top, which may be left out: then all of its keys have their defaults.
+fn sub_table<'a>(
+    top: &Section<'a>,
+    key: &str,
+    keys: &[KeySpec],
+    empty: &'a DeTable<'a>,
+) -> Option<Section<'a>> {
+    let what = format!("[{key}]");
+    match top.written(key) {
+        Some(item) => Section::of(top.sheet, what, item.span(), item, keys.to_vec()),
+        None => Some(Section::open(top.sheet, what, 0..0, empty, keys.to_vec())),
+    }
+}
+
+/// A sink as far as it could be read.
+pub(crate) struct SinkDraft {
+    pub name: Word,
+    /// The place of the node that it writes.
+    pub from: Option<usize>,
+    stream: Option<Word>,
+    max_len: Option<u64>,
+}
+
+fn read_sinks<'a>(
+    sheet: &'a Sheet<'a>,
+    sinks: &[(Word, &'a Item<'a>)],
+    names: &Names,
+    drafts: &[Draft],
+) -> Vec<SinkDraft> {
+    let read = |(name, item): &(Word, &'a Item<'a>)| {
+        name::check_node(sheet, "sink", &name.text, name.span.clone());
+        let what = format!("sink \"{}\"", name.text);
+        let section = Section::of(sheet, what, name.span.clone(), item, SINK_KEYS.to_vec())?;
+        let stream = match section.written("stream") {
+            Some(_) => section.text("stream"),
+            None => Some(name.clone()),
+        };
+        let from = section.text("from").and_then(|from| {
+            let node = match names.resolve(sheet, &from)? {
+                Parent::Source(place) => names.sources.get(place),
+                Parent::Bolt(place) => names.bolts.get(place),
+            }?;
+            let place = drafts.iter().position(|draft| draft.name == node.text)?;
+            refuse_silent(sheet, drafts.get(place)?, &from);
+            Some(place)
+        });
+        Some(SinkDraft {
+            name: name.clone(),
+            from,
+            stream: stream.filter(|stream| check_stream(sheet, stream)),
+            max_len: section.int("max_len").map(i64::unsigned_abs),
+        })
+    };
+    sinks.iter().filter_map(read).collect()
+}
+
+/// A stream has one meaning: a source's, or a sink's.
+fn refuse_two_writers(sheet: &Sheet<'_>, drafts: &[Draft], sinks: &[SinkDraft]) {
+    let sources = drafts.iter().filter_map(|draft| match &draft.kind {
+        DraftKind::Source { stream: Some(stream), .. } => Some(("source", &draft.name, stream)),
+        _ => None,
+    });
+    let sink_names: Vec<smol_str::SmolStr> =
+        sinks.iter().map(|sink| sink.name.text.as_str().into()).collect();
+    let sinks = sinks.iter().zip(&sink_names);
+    let sinks = sinks.filter_map(|(sink, name)| Some(("sink", name, sink.stream.as_ref()?)));
+    let mut seen: Vec<(&str, &str, &Word)> = Vec::new();
+    for (kind, name, stream) in sources.chain(sinks) {
+        if let Some((other, owner, first)) = seen.iter().find(|(.., s)| s.text == stream.text) {
+            let message = format!(
+                "{other} \"{owner}\" and {kind} \"{name}\" have one stream, \"{}\"",
+                stream.text
+            );
+            let help = match (*other, kind) {
+                ("source", "source") => "let bolts read from one source of it",
+                ("source", _) => "what a sink writes would come in again: choose another stream",
+                _ => "a stream has one writer: choose another stream",
+            };
+            let fault = Fault::new(message, stream.span.clone())
+                .beside(first.span.clone(), format!("the stream of {other} \"{owner}\""))
+                .help(help);
+            sheet.fault(fault);
+        }
+        seen.push((kind, name, stream));
+    }
+}
+
+fn attach(nodes: &mut [Node], sinks: Vec<SinkDraft>) {
+    for sink in sinks {
+        let node = sink.from.and_then(|from| nodes.get_mut(from));
+        if let (Some(node), Some(stream)) = (node, sink.stream) {
+            let name = sink.name.text.into();
+            node.sinks.push(Sink { name, stream: stream.text, max_len: sink.max_len });
+        }
+    }
+}
+
+/// Every table of a topology file with its keys, for the documentation: a title and the keys.
+#[must_use]
+pub fn key_tables() -> Vec<(String, Vec<KeySpec>)> {
+    let mut tables: Vec<(String, Vec<KeySpec>)> = vec![
+        ("top".to_owned(), TOP_KEYS.to_vec()),
+        ("redis".to_owned(), REDIS_KEYS.to_vec()),
+        ("run".to_owned(), RUN_KEYS.to_vec()),
+        ("source".to_owned(), SOURCE_KEYS.to_vec()),
+        ("field".to_owned(), FIELD_KEYS.to_vec()),
+        ("bolt".to_owned(), COMMON_KEYS.to_vec()),
+    ];
+    tables.extend(BOLT_TYPES.iter().map(|bolt| (bolt.name.to_owned(), (bolt.keys)())));
+    tables.extend([
+        ("window".to_owned(), WINDOW_KEYS.to_vec()),
+        ("period".to_owned(), PERIOD_KEYS.to_vec()),
+        ("sink".to_owned(), SINK_KEYS.to_vec()),
+        ("test".to_owned(), TEST_KEYS.to_vec()),
+        ("event".to_owned(), EVENT_KEYS.to_vec()),
+    ]);
+    let expectations = EXPECTATION_KEYS.iter();
+    tables.extend(expectations.map(|(name, keys)| (format!("expect {name}"), keys.to_vec())));
+    tables
+}

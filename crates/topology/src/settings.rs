@@ -1,0 +1,169 @@
+//! The keys of the file's top, of `[redis]`, `[run]` and of sinks.
+
+use crate::{
+    fault::{Fault, nearest},
+    key_spec::{Default, KeySpec, Kind},
+    plan::Settings,
+    section::Section,
+    units::{DAY_MS, MINUTE_MS},
+};
+use jiff::tz::TimeZoneDatabase;
+use tallyd_bolt::calendar::Calendar;
+
+/// The keys at the top of the file, before any table, and the tables.
+pub const TOP_KEYS: &[KeySpec] = &[
+    KeySpec {
+        name: "name",
+        kind: Kind::Text,
+        default: Default::Required,
+        doc: "The topology's name, which all of its Redis keys carry: lower-case letters, digits, \
+              `-` and `_`.",
+    },
+    KeySpec {
+        name: "time_zone",
+        kind: Kind::Text,
+        default: Default::value("\"UTC\""),
+        doc: "Where days, weeks and months begin: an IANA name such as `Asia/Kolkata`.",
+    },
+    KeySpec {
+        name: "partitions",
+        kind: Kind::Int(1, 1024),
+        default: Default::value("16"),
+        doc: "Into how many parts the work of each bolt is split: the most workers that can share \
+              it. It can't be changed while data is stored.",
+    },
+    table("redis", "Where Redis is."),
+    table("run", "How workers run the topology."),
+    table("source", "`[source.NAME]`: a stream that producers write. At least one."),
+    table("bolt", "`[bolt.NAME]`: what is done with events."),
+    table("sink", "`[sink.NAME]`: a stream for applications to follow."),
+    table("test", "`[[test]]`: events, and the results that they must give."),
+];
+
+const fn table(name: &'static str, doc: &'static str) -> KeySpec {
+    KeySpec { name, kind: Kind::Table, default: Default::Absent("none"), doc }
+}
+
+/// The keys of `[redis]`.
+pub const REDIS_KEYS: &[KeySpec] = &[KeySpec {
+    name: "url",
+    kind: Kind::Text,
+    default: Default::value("\"redis://127.0.0.1:6379\""),
+    doc: "`redis://[user:password@]host[:port][/db]`, `rediss://…` (TLS) or `unix:///path`.",
+}];
+
+/// The keys of `[run]`.
+pub const RUN_KEYS: &[KeySpec] = &[
+    KeySpec {
+        name: "session_timeout",
+        kind: Kind::Duration,
+        default: Default::value("\"5s\""),
+        doc: "After how long without a heartbeat a worker counts as gone and others take over; \
+              `\"500ms\"` to `\"5m\"`.",
+    },
+    KeySpec {
+        name: "max_backlog",
+        kind: Kind::Int(1000, 1_000_000_000),
+        default: Default::value("100_000"),
+        doc: "A bolt stops reading while a stream that it writes holds more events than this.",
+    },
+    KeySpec {
+        name: "max_batch",
+        kind: Kind::Int(1, 65_536),
+        default: Default::value("2_048"),
+        doc: "The most events that are processed and committed together.",
+    },
+    KeySpec {
+        name: "shared_refresh",
+        kind: Kind::Duration,
+        default: Default::value("\"1s\""),
+        doc: "How old another worker's part of a shared number (the difficulty of an item) may be; \
+              `\"10ms\"` to `\"1d\"`.",
+    },
+    KeySpec {
+        name: "dead_letters",
+        kind: Kind::Int(1, i64::MAX),
+        default: Default::value("1_000_000"),
+        doc: "How many dead letters are kept; the oldest go first.",
+    },
+    KeySpec {
+        name: "cache",
+        kind: Kind::Size,
+        default: Default::value("\"256MiB\""),
+        doc: "How much state a worker keeps in memory for each bolt; `\"1MiB\"` or more.",
+    },
+];
+
+/// The keys of a sink.
+pub const SINK_KEYS: &[KeySpec] = &[
+    KeySpec {
+        name: "from",
+        kind: Kind::Node,
+        default: Default::Required,
+        doc: "The source or bolt whose events it writes.",
+    },
+    KeySpec {
+        name: "stream",
+        kind: Kind::Text,
+        default: Default::Absent("the sink's name"),
+        doc: "The Redis stream that it writes: one plain entry for each event.",
+    },
+    KeySpec {
+        name: "max_len",
+        kind: Kind::Int(1, i64::MAX),
+        default: Default::Absent("no limit"),
+        doc: "About how many entries the stream keeps; the oldest go first.",
+    },
+];
+
+/// The time zone and its calendar.
+pub(crate) fn calendar(top: &Section<'_>) -> Option<(String, Calendar)> {
+    let word = top.text("time_zone")?;
+    match Calendar::new(&word.text) {
+        Ok(calendar) => Some((word.text, calendar)),
+        Err(error) => {
+            let zones: Vec<String> =
+                TimeZoneDatabase::bundled().available().map(|name| name.to_string()).collect();
+            let fault = Fault::new(error.to_string(), word.span);
+            top.sheet.fault(match nearest(&word.text, zones.iter().map(String::as_str)) {
+                Some(name) => fault.help(format!("did you mean \"{name}\"?")),
+                None => fault,
+            });
+            None
+        }
+    }
+}
+
+/// The address of Redis.
+pub(crate) fn redis_url(redis: &Section<'_>) -> Option<String> {
+    let word = redis.text("url")?;
+    let schemes = ["redis://", "rediss://", "unix://", "redis+unix://"];
+    if schemes.iter().any(|scheme| word.text.starts_with(scheme)) {
+        return Some(word.text);
+    }
+    let help = "write redis://host:port, rediss://host:port or unix:///path";
+    redis.sheet.fault(Fault::new("this is not the address of a Redis", word.span).help(help));
+    None
+}
+
+/// How workers run the topology.
+pub(crate) fn settings(run: &Section<'_>) -> Option<Settings> {
+    let session_timeout_ms = run.duration_within("session_timeout", 500..=5 * MINUTE_MS);
+    let shared_refresh_ms = run.duration_within("shared_refresh", 10..=DAY_MS);
+    let max_backlog = run.int("max_backlog");
+    let max_batch = run.int("max_batch");
+    let dead_letters = run.int("dead_letters");
+    let cache_bytes = run.size("cache");
+    if cache_bytes.is_some_and(|bytes| bytes < 1 << 20) {
+        let fault = Fault::new("\"cache\" is too small", run.span("cache"));
+        run.sheet.fault(fault.help("it must be 1MiB or more"));
+    }
+    Some(Settings {
+        session_timeout_ms: session_timeout_ms?.unsigned_abs(),
+        max_backlog: max_backlog?.unsigned_abs(),
+        max_batch: usize::try_from(max_batch?).ok()?,
+        shared_refresh_ms: shared_refresh_ms?.unsigned_abs(),
+        dead_letters: dead_letters?.unsigned_abs(),
+        cache_bytes: cache_bytes?,
+    })
+}

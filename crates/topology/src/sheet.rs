@@ -1,0 +1,106 @@
+//! The sheet that a topology is read from: its text, and the faults found so far.
+
+use crate::fault::Fault;
+use std::{cell::RefCell, ops::Range};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+/// A value and its place.
+pub(crate) type Item<'a> = Spanned<DeValue<'a>>;
+
+/// The text that is read, and what was found wrong with it.
+#[derive(Debug)]
+pub(crate) struct Sheet<'t> {
+    pub text: &'t str,
+    faults: RefCell<Vec<Fault>>,
+}
+
+/// A string of the file with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Word {
+    pub text: String,
+    pub span: Range<usize>,
+}
+
+impl<'t> Sheet<'t> {
+    pub fn new(text: &'t str) -> Self {
+        Self { text, faults: RefCell::new(Vec::new()) }
+    }
+
+    pub fn fault(&self, fault: Fault) {
+        self.faults.borrow_mut().push(fault);
+    }
+
+    pub fn into_faults(self) -> Vec<Fault> {
+        self.faults.into_inner()
+    }
+
+    /// The place of some bytes of a string, or the whole string where it is not written as it
+    /// reads (escapes, variables).
+    pub fn inside(&self, word: &Word, part: Range<usize>) -> Range<usize> {
+        let quoted = word.span.start + 1..word.span.end.saturating_sub(1);
+        if self.text.get(quoted.clone()) == Some(&word.text) {
+            quoted.start + part.start..quoted.start + part.end
+        } else {
+            word.span.clone()
+        }
+    }
+
+    /// The line of a place, from 1.
+    pub fn line(&self, span: &Range<usize>) -> usize {
+        self.text.bytes().take(span.start).filter(|&byte| byte == b'\n').count() + 1
+    }
+}
+
+/// The entries of a table in the order of the file.
+pub(crate) fn entries<'a, 'i>(table: &'a DeTable<'i>) -> Vec<(Word, &'a Item<'i>)> {
+    let mut entries: Vec<(Word, &Item<'i>)> = table
+        .iter()
+        .map(|(key, value)| (Word { text: key.get_ref().to_string(), span: key.span() }, value))
+        .collect();
+    entries.sort_by_key(|(key, _)| key.span.start);
+    entries
+}
+
+/// What kind of value stands there, with an article.
+pub(crate) fn found(item: &Item<'_>) -> &'static str {
+    match item.get_ref() {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a bool",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// A whole number, where it is one that fits 64 bits.
+pub(crate) fn whole(item: &Item<'_>) -> Option<i64> {
+    let integer = item.get_ref().as_integer()?;
+    i64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+/// A finite number, whole or not.
+pub(crate) fn number(item: &Item<'_>) -> Option<f64> {
+    let number = match item.get_ref() {
+        DeValue::Float(float) => float.as_str().parse().ok()?,
+        DeValue::Integer(_) => whole(item)? as f64,
+        _ => return None,
+    };
+    f64::is_finite(number).then_some(number)
+}
+
+/// A simple value as the text that a producer would send; `None` for a list or a table.
+pub(crate) fn plain_text(item: &Item<'_>) -> Option<String> {
+    Some(match item.get_ref() {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Integer(_) => whole(item)?.to_string(),
+        DeValue::Float(float) => float.as_str().to_owned(),
+        DeValue::Boolean(truth) => truth.to_string(),
+        DeValue::Datetime(time) => time.to_string(),
+        DeValue::Array(_) | DeValue::Table(_) => return None,
+    })
+}

@@ -1,0 +1,408 @@
+//! Reads what a test expects. Its kind follows from the node that it names.
+
+use super::{World, place};
+use crate::{
+    bolts::BoltOptions,
+    draft::DraftKind,
+    fault::{Fault, did_you_mean},
+    input::{Input, Output},
+    key_spec::{Default, KeySpec, Kind},
+    section::{Section, table_of},
+    sheet::{Item, Sheet, Word, found, number, plain_text, whole},
+    test_case::{Expect, Expectation},
+};
+use smol_str::SmolStr;
+use tallyd_bolt::FieldRef;
+use tallyd_event::{FieldType, Value};
+
+/// The keys of expectations, by the kind of node that they are about.
+pub const EXPECTATION_KEYS: &[(&str, &[KeySpec])] = &[
+    ("aggregate", STATS_KEYS),
+    ("dead", DEAD_KEYS),
+    ("dedup", DEDUP_KEYS),
+    ("fatigue", FATIGUE_KEYS),
+    ("leaderboard", BOARD_KEYS),
+    ("mastery", MASTERY_KEYS),
+    ("sink", SINK_KEYS),
+];
+
+const NOT_COMPARED: Default = Default::Absent("not compared");
+const COUNT: Kind = Kind::Int(0, i64::MAX);
+const SHARE: Kind = Kind::Number(0.0, 1.0);
+
+const fn key(name: &'static str, kind: Kind, default: Default, doc: &'static str) -> KeySpec {
+    KeySpec { name, kind, default, doc }
+}
+
+const BOLT: KeySpec = key("bolt", Kind::Node, Default::Required, "The bolt.");
+const ANSWERS: KeySpec = key("answers", COUNT, NOT_COMPARED, "How many answers were counted.");
+const LEARNER: KeySpec = key("learner", Kind::Text, Default::Required, "Who.");
+const AT: KeySpec = key(
+    "at",
+    Kind::Time,
+    Default::Absent("the time of the last event"),
+    "A time in the window or period.",
+);
+const ONLY_ONE: Default = Default::Absent("the bolt's only one");
+
+const STATS_KEYS: &[KeySpec] = &[
+    BOLT,
+    key("by", Kind::Table, Default::Absent("the only group"), "The values of the group's fields."),
+    key("window", Kind::Text, ONLY_ONE, "The window."),
+    AT,
+    key("measures", Kind::Table, Default::Required, "The figures, by measure."),
+];
+const DEAD_KEYS: &[KeySpec] = &[
+    key("dead", Kind::Node, Default::Required, "The source or bolt that could not use an event."),
+    key("count", COUNT, NOT_COMPARED, "How many dead letters it has."),
+    key("reason", Kind::Text, NOT_COMPARED, "A part of the reason of one of them."),
+];
+const DEDUP_KEYS: &[KeySpec] = &[
+    BOLT,
+    key("duplicates", COUNT, NOT_COMPARED, "How many events it dropped."),
+    key("passed", COUNT, NOT_COMPARED, "How many events it passed on."),
+];
+const FATIGUE_KEYS: &[KeySpec] = &[
+    BOLT,
+    LEARNER,
+    ANSWERS,
+    key("score_min", SHARE, NOT_COMPARED, "The score is this or more."),
+    key("score_max", SHARE, NOT_COMPARED, "The score is this or less."),
+    key("tired", Kind::Bool, NOT_COMPARED, "Whether an alert is on."),
+];
+const BOARD_KEYS: &[KeySpec] = &[
+    BOLT,
+    key("by", Kind::Table, Default::Absent("everyone"), "The values of the board's fields."),
+    key("period", Kind::Text, ONLY_ONE, "The period."),
+    AT,
+    key("member", Kind::Text, Default::Absent("none"), "Who."),
+    key(
+        "score",
+        Kind::Number(f64::NEG_INFINITY, f64::INFINITY),
+        NOT_COMPARED,
+        "The member's score.",
+    ),
+    key("rank", Kind::Int(1, i64::MAX), NOT_COMPARED, "The member's rank, from 1."),
+    key("size", COUNT, NOT_COMPARED, "How many members the board has."),
+];
+const MASTERY_KEYS: &[KeySpec] = &[
+    BOLT,
+    LEARNER,
+    key("concept", Kind::Text, Default::Required, "What."),
+    ANSWERS,
+    key("mastery_min", SHARE, NOT_COMPARED, "The mastery is this or more."),
+    key("mastery_max", SHARE, NOT_COMPARED, "The mastery is this or less."),
+];
+const SINK_KEYS: &[KeySpec] = &[
+    key("sink", Kind::Node, Default::Required, "The sink."),
+    key("count", COUNT, NOT_COMPARED, "How many entries were written to it."),
+    key("fields", Kind::Table, NOT_COMPARED, "Fields of its last entry."),
+];
+
+pub(crate) fn read_all(test: &Section<'_>, world: &World<'_>) -> Vec<Expectation> {
+    let read = |item| {
+        let expect = expectation(test.sheet, item, world)?;
+        Some(Expectation { expect, place: place(test.sheet, item.span()) })
+    };
+    test.required_list("expect").iter().filter_map(read).collect()
+}
+
+fn expectation(sheet: &Sheet<'_>, item: &Item<'_>, world: &World<'_>) -> Option<Expect> {
+    let table = table_of(sheet, "an expectation", item)?;
+    let section = |keys: &[KeySpec]| {
+        let what = "this expectation".to_owned();
+        Section::open(sheet, what, item.span(), table, keys.to_vec())
+    };
+    match ["bolt", "dead", "sink"].into_iter().find(|key| table.get(*key).is_some()) {
+        Some("bolt") => bolt(sheet, item, world, &section),
+        Some("dead") => dead(&section(DEAD_KEYS), world),
+        Some(_) => sink(&section(SINK_KEYS), world),
+        None => {
+            let message = "this expectation does not say what it is about";
+            let help = "begin it with bolt = \"…\", sink = \"…\" or dead = \"…\"";
+            sheet.fault(Fault::new(message, item.span()).help(help));
+            None
+        }
+    }
+}
+
+fn bolt<'s>(
+    sheet: &Sheet<'_>,
+    item: &Item<'_>,
+    world: &World<'_>,
+    section: &dyn Fn(&[KeySpec]) -> Section<'s>,
+) -> Option<Expect> {
+    let table = item.get_ref().as_table()?;
+    let name = Section::lenient(sheet, "this expectation".into(), item.span(), table, vec![BOLT])
+        .text("bolt")?;
+    let is_bolt = |kind: &DraftKind| matches!(kind, DraftKind::Bolt { .. });
+    let bolts = world.drafts.iter().filter(|draft| is_bolt(&draft.kind));
+    let bolts: Vec<&str> = bolts.map(|draft| draft.name.as_str()).collect();
+    let bolt = world.drafts.iter().position(|d| d.name == name.text && is_bolt(&d.kind));
+    let Some(bolt) = bolt else {
+        let message = format!("there is no bolt \"{}\"", name.text);
+        let help = did_you_mean(&name.text, bolts, "the bolts are");
+        sheet.fault(Fault::new(message, name.span).help(help));
+        return None;
+    };
+    let DraftKind::Bolt { options, from, .. } = &world.drafts.get(bolt)?.kind else { return None };
+    let Output::Events(input) = &world.drafts.get((*from)?)?.output else { return None };
+    match options.as_ref()? {
+        BoltOptions::Aggregate(options) => stats(&section(STATS_KEYS), bolt, options, input),
+        BoltOptions::Dedup(_) => dedup(&section(DEDUP_KEYS), bolt),
+        BoltOptions::Fatigue(_) => fatigue(&section(FATIGUE_KEYS), bolt),
+        BoltOptions::Leaderboard(options) => board(&section(BOARD_KEYS), bolt, options, input),
+        BoltOptions::Mastery(_) => mastery(&section(MASTERY_KEYS), bolt),
+    }
+}
+
+fn stats(
+    section: &Section<'_>,
+    bolt: usize,
+    options: &tallyd_aggregate::Options,
+    input: &Input,
+) -> Option<Expect> {
+    let by = group(section, &options.by, input);
+    let windows: Vec<&str> = options.windows.iter().map(|window| window.name.as_str()).collect();
+    let window = one_of(section, "window", &windows);
+    let at = section.time("at");
+    let mut measures = Vec::new();
+    let names: Vec<&str> = options.measures.iter().map(|measure| measure.name.as_str()).collect();
+    for (name, item) in section.entries("measures")? {
+        if !names.contains(&name.text.as_str()) {
+            let message = format!("the bolt has no measure \"{}\"", name.text);
+            let help = did_you_mean(&name.text, names.iter().copied(), "its measures are");
+            section.sheet.fault(Fault::new(message, name.span).help(help));
+        } else if let Some(value) = figure(section.sheet, &name, item) {
+            measures.push((name.text.as_str().into(), value));
+        }
+    }
+    section.says_something(&["measures"]);
+    Some(Expect::Stats { bolt, by: by?, window: window?, at, measures })
+}
+
+fn dedup(section: &Section<'_>, bolt: usize) -> Option<Expect> {
+    section.says_something(&["duplicates", "passed"]);
+    let (duplicates, passed) = (section.count("duplicates"), section.count("passed"));
+    Some(Expect::Dedup { bolt, duplicates, passed })
+}
+
+fn fatigue(section: &Section<'_>, bolt: usize) -> Option<Expect> {
+    section.says_something(&["answers", "score_min", "score_max", "tired"]);
+    let learner = section.plain("learner");
+    let answers = section.count("answers");
+    let (score_min, score_max) = (section.number("score_min"), section.number("score_max"));
+    let tired = section.bool("tired");
+    Some(Expect::Fatigue { bolt, learner: learner?, answers, score_min, score_max, tired })
+}
+
+fn mastery(section: &Section<'_>, bolt: usize) -> Option<Expect> {
+    section.says_something(&["answers", "mastery_min", "mastery_max"]);
+    let (learner, concept) = (section.plain("learner"), section.plain("concept"));
+    let answers = section.count("answers");
+    let (mastery_min, mastery_max) = (section.number("mastery_min"), section.number("mastery_max"));
+    let (learner, concept) = (learner?, concept?);
+    Some(Expect::Mastery { bolt, learner, concept, answers, mastery_min, mastery_max })
+}
+
+fn board(
+    section: &Section<'_>,
+    bolt: usize,
+    options: &tallyd_leaderboard::Options,
+    input: &Input,
+) -> Option<Expect> {
+    let board = which_board(section, options);
+    let by = board.and_then(|board| group(section, options.boards.get(board)?, input));
+    let periods: Vec<&str> = options.periods.iter().map(|period| period.name.as_str()).collect();
+    let period = one_of(section, "period", &periods);
+    let at = section.time("at");
+    let member = section.written("member").and_then(|_| section.plain("member"));
+    let score = section.written("score").and_then(|item| {
+        figure(section.sheet, &Word { text: "score".to_owned(), span: item.span() }, item)
+    });
+    let (rank, size) = (section.count("rank"), section.count("size"));
+    section.says_something(&["member", "size"]);
+    if let (Some(key), None) =
+        (["score", "rank"].into_iter().find(|key| section.written(key).is_some()), &member)
+    {
+        let message = format!("\"{key}\" needs a member");
+        let fault = Fault::new(message, section.span(key)).help("add member = \"…\"");
+        section.sheet.fault(fault);
+    }
+    // An event that leaves a field out is not on the board, so every value is there.
+    let by = by?.into_iter().map(|(name, value)| Some((name, value?))).collect::<Option<Vec<_>>>();
+    let (board, by, period) = (board?, by?, period?);
+    Some(Expect::Board { bolt, board, by, period, at, member, score, rank, size })
+}
+
+/// The board whose fields are those that `by` names.
+fn which_board(section: &Section<'_>, options: &tallyd_leaderboard::Options) -> Option<usize> {
+    let by = match section.written("by") {
+        Some(_) => section.entries("by")?,
+        None => Vec::new(),
+    };
+    let is_it = |board: &Vec<FieldRef>| {
+        board.len() == by.len()
+            && board.iter().all(|field| by.iter().any(|(name, _)| field.name == name.text))
+    };
+    let board = options.boards.iter().position(is_it);
+    if board.is_none() {
+        let text = |board: &Vec<FieldRef>| {
+            let names: Vec<&str> = board.iter().map(|field| field.name.as_str()).collect();
+            format!("[{}]", names.join(", "))
+        };
+        let boards: Vec<String> = options.boards.iter().map(text).collect();
+        let help = format!("the boards are: {}", boards.join(", "));
+        let message = "the bolt has no board of these fields";
+        section.sheet.fault(Fault::new(message, section.span("by")).help(help));
+    }
+    board
+}
+
+/// The values of a group's fields, in their order; `None` for an optional one that is left out.
+fn group(
+    section: &Section<'_>,
+    fields: &[FieldRef],
+    input: &Input,
+) -> Option<Vec<(SmolStr, Option<SmolStr>)>> {
+    let given = match section.written("by") {
+        Some(_) => section.entries("by")?,
+        None => Vec::new(),
+    };
+    let mut is_sound = true;
+    for (name, _) in &given {
+        if !fields.iter().any(|field| field.name == name.text) {
+            let names = fields.iter().map(|field| field.name.as_str());
+            let help = did_you_mean(&name.text, names, "the group's fields are");
+            let message = format!("\"{}\" is not a field of the group", name.text);
+            section.sheet.fault(Fault::new(message, name.span.clone()).help(help));
+            is_sound = false;
+        }
+    }
+    let mut by = Vec::new();
+    for field in fields {
+        let declared = input.schema.fields.get(field.index)?;
+        match given.iter().find(|(name, _)| field.name == name.text) {
+            Some((name, item)) => match typed(section.sheet, name, item, declared.kind) {
+                Some(value) => by.push((field.name.clone(), Some(value.to_text()))),
+                None => is_sound = false,
+            },
+            None if declared.optional => by.push((field.name.clone(), None)),
+            None => {
+                let message = format!("the group's field \"{}\" is missing", field.name);
+                let help = format!("add it: by = {{ {} = … }}", field.name);
+                section.sheet.fault(Fault::new(message, section.span("by")).help(help));
+                is_sound = false;
+            }
+        }
+    }
+    is_sound.then_some(by)
+}
+
+/// The window or period that is named, or the only one.
+fn one_of(section: &Section<'_>, key: &str, names: &[&str]) -> Option<SmolStr> {
+    if section.written(key).is_none() {
+        if let [only] = names {
+            return Some((*only).into());
+        }
+        let message = format!("this expectation does not say which {key} it is about");
+        let help = format!("add {key} = \"…\"; there are: {}", names.join(", "));
+        section.sheet.fault(Fault::new(message, section.place.clone()).help(help));
+        return None;
+    }
+    let word = section.text(key)?;
+    if !names.contains(&word.text.as_str()) {
+        let message = format!("the bolt has no {key} \"{}\"", word.text);
+        let help = did_you_mean(&word.text, names.iter().copied(), "there are");
+        section.sheet.fault(Fault::new(message, word.span).help(help));
+        return None;
+    }
+    Some(word.text.into())
+}
+
+fn dead(section: &Section<'_>, world: &World<'_>) -> Option<Expect> {
+    let name = section.text("dead")?;
+    let count = section.count("count");
+    let reason = section.text("reason").map(|word| word.text);
+    section.says_something(&["count", "reason"]);
+    let node = world.drafts.iter().position(|draft| draft.name == name.text);
+    if node.is_none() {
+        let names = world.drafts.iter().map(|draft| draft.name.as_str());
+        let help = did_you_mean(&name.text, names, "the sources and bolts are");
+        let message = format!("there is no source or bolt \"{}\"", name.text);
+        section.sheet.fault(Fault::new(message, name.span).help(help));
+    }
+    Some(Expect::Dead { node: node?, count, reason })
+}
+
+fn sink(section: &Section<'_>, world: &World<'_>) -> Option<Expect> {
+    let name = section.text("sink")?;
+    let count = section.count("count");
+    section.says_something(&["count", "fields"]);
+    let Some(sink) = world.sinks.iter().find(|sink| sink.name.text == name.text) else {
+        let names = world.sinks.iter().map(|sink| sink.name.text.as_str());
+        let help = did_you_mean(&name.text, names, "the sinks are");
+        let message = format!("there is no sink \"{}\"", name.text);
+        section.sheet.fault(Fault::new(message, name.span).help(help));
+        return None;
+    };
+    let node = sink.from?;
+    let Output::Events(events) = &world.drafts.get(node)?.output else { return None };
+    let given = section.written("fields").and_then(|_| section.entries("fields"));
+    let mut fields = Vec::new();
+    for (name, item) in given.unwrap_or_default() {
+        let found = events.field(section.sheet, &name.text, name.span.clone(), &[], "an entry");
+        let value = found.and_then(|(_, field)| typed(section.sheet, &name, item, field.kind));
+        fields.extend(value.map(|value| (name.text.as_str().into(), value)));
+    }
+    Some(Expect::Sink { node, sink: name.text.into(), count, fields })
+}
+
+/// A value of a field's type.
+fn typed(sheet: &Sheet<'_>, name: &Word, item: &Item<'_>, kind: FieldType) -> Option<Value> {
+    let value = plain_text(item)
+        .ok_or_else(|| format!("{} is no value", found(item)))
+        .and_then(|text| Value::from_text(text.as_bytes(), kind).map_err(|e| e.to_string()));
+    match value {
+        Ok(value) => Some(value),
+        Err(reason) => {
+            let message = format!("field \"{}\" is {}: {reason}", name.text, kind.name());
+            let help = format!("write a value of type {}", kind.name());
+            sheet.fault(Fault::new(message, item.span()).help(help));
+            None
+        }
+    }
+}
+
+/// A number, whole ones kept exactly.
+fn figure(sheet: &Sheet<'_>, name: &Word, item: &Item<'_>) -> Option<Value> {
+    let value = whole(item).map(Value::Int).or_else(|| number(item).map(Value::Float));
+    if value.is_none() {
+        let message = format!("\"{}\" can't be {}", name.text, found(item));
+        sheet.fault(Fault::new(message, item.span()).help("write a number"));
+    }
+    value
+}
+
+impl Section<'_> {
+    /// Faults an expectation that states none of these keys, and so can never fail.
+    fn says_something(&self, keys: &[&str]) {
+        if keys.iter().all(|key| self.written(key).is_none()) {
+            let help = format!("state one of: {}", keys.join(", "));
+            let fault = Fault::new("this expectation expects nothing", self.place.clone());
+            self.sheet.fault(fault.help(help));
+        }
+    }
+
+    fn count(&self, key: &str) -> Option<u64> {
+        self.int(key).map(i64::unsigned_abs)
+    }
+
+    /// A name, which may also be written as a number.
+    fn plain(&self, key: &str) -> Option<SmolStr> {
+        match self.written(key) {
+            Some(item) if whole(item).is_some() => whole(item).map(|n| n.to_string().into()),
+            _ => self.text(key).map(|word| word.text.into()),
+        }
+    }
+}
