@@ -196,10 +196,10 @@ impl State {
         }
     }
 
+    /// A cell that the bolt did not ask for is left out: it is written without being read.
     fn put(&mut self, kind: Kind, key: &Key, name: &SmolStr, cell: Cell) {
-        match self.cells.get_mut(&AddressRef { kind, key, name }) {
-            Some(place) => *place = cell,
-            None => self.insert(Address { kind, key: key.clone(), name: name.clone() }, cell),
+        if let Some(place) = self.cells.get_mut(&AddressRef { kind, key, name }) {
+            *place = cell;
         }
     }
 

@@ -15,6 +15,9 @@ use std::fmt;
 /// The version that this code writes, and the only one that it reads.
 pub const VERSION: u8 = 1;
 
+/// Why a frame can't be written.
+pub type EncodeError = rmp_serde::encode::Error;
+
 /// Why an entry is no readable frame.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
@@ -36,10 +39,13 @@ pub enum FrameError {
 ///
 /// # Errors
 /// Never for events as this crate makes them; the encoder's error type is passed on all the same.
-pub fn encode(schema: &Schema, events: &[Event]) -> Result<Vec<u8>, rmp_serde::encode::Error> {
-    let mut bytes = Vec::with_capacity(64 + events.len() * 64);
+pub fn encode<'a>(
+    schema: &Schema,
+    events: impl IntoIterator<Item = &'a Event>,
+) -> Result<Vec<u8>, EncodeError> {
     let names: Vec<&str> = schema.fields.iter().map(|f| f.name.as_str()).collect();
-    let rows: Vec<Row<'_>> = events.iter().map(Row).collect();
+    let rows: Vec<Row<'_>> = events.into_iter().map(Row).collect();
+    let mut bytes = Vec::with_capacity(64 + rows.len() * 64);
     rmp_serde::encode::write(&mut bytes, &(VERSION, names, rows))?;
     Ok(bytes)
 }

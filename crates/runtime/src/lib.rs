@@ -1,1 +1,20 @@
-//! The worker: membership, ownership and the task loop, over a Store it knows only as a trait.
+//! The worker: membership, ownership of partitions, and the loop of each task.
+//!
+//! Storage is known only through the [`Store`] and [`Session`] traits, so that the same loop runs
+//! against a simulated store; bolts only through the `Bolt` trait. This crate never names redis.
+
+pub mod assign;
+pub mod store;
+pub mod telemetry;
+pub mod test_driver;
+
+mod cache;
+mod guard;
+mod sizing;
+mod task;
+mod work;
+mod worker;
+
+pub use store::{Session, Store, StoreError};
+pub use work::{FRAME_FIELD, ONLY_FIELD};
+pub use worker::{Worker, WorkerOptions, WorkerStatus};

@@ -1,1 +1,21 @@
-//! The Store on Redis: connections, the fenced cycle, effects to commands, keys and trimming.
+//! The [`Store`](tallyd_runtime::Store) on Redis: connections, the fenced cycle, effects to
+//! commands, trimming, and [`keys`], the one place where keys are spelled.
+//!
+//! Every commit goes over a plain connection of its own. Nothing that reconnects or retries by
+//! itself ever carries one.
+
+pub mod connection;
+pub mod dead;
+pub mod inspect;
+pub mod keys;
+
+mod commands;
+mod registration;
+mod reply;
+mod session;
+mod store;
+mod tend;
+
+pub use connection::Connection;
+pub use session::RedisSession;
+pub use store::RedisStore;

@@ -1,3 +1,92 @@
 //! The command line, and the wiring of the rest.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong use.
 
-fn main() {}
+mod board;
+mod check;
+mod connect;
+mod dead;
+mod demo;
+mod graph;
+mod health;
+mod learner;
+mod load;
+mod logging;
+mod run;
+mod send;
+mod stats;
+mod status;
+mod wait;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Real-time, user-facing statistics on Redis Streams: every event counted once and only once.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start a worker; start more to share the work
+    Run(run::Args),
+    /// Find every fault of a topology file, and run its tests
+    Check(check::Args),
+    /// Print a topology as a Mermaid or DOT diagram
+    Graph(graph::Args),
+    /// Print the JSON Schema of topology files, for editors
+    Schema,
+    /// See it all work: a private Redis, simulated learners, a killed worker, and an audit
+    Demo(demo::Args),
+    /// Send the events of a file (CSV or JSON lines) to a source
+    Send(send::Args),
+    /// Show a leaderboard
+    Board(board::Args),
+    /// Show the figures of an aggregate
+    Stats(stats::Args),
+    /// Show a learner's fatigue, mastery and ranks
+    Learner(learner::Args),
+    /// Show each bolt's partitions, owners, lag, rates and dead letters
+    Status(status::Args),
+    /// Wait until nothing is left to process
+    Wait(wait::Args),
+    /// List, show, replay or drop dead letters
+    Dead(dead::Args),
+    /// Let workers take halted partitions again, after the cause is mended
+    Resume(status::ResumeArgs),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = tokio::runtime::Runtime::new()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(dispatch(cli.command)));
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run(args) => run::run(args).await,
+        Command::Check(args) => check::run(&args),
+        Command::Graph(args) => graph::run(&args),
+        Command::Schema => graph::schema(),
+        Command::Demo(args) => demo::run(args).await,
+        Command::Send(args) => send::run(args).await,
+        Command::Board(args) => board::run(args).await,
+        Command::Stats(args) => stats::run(args).await,
+        Command::Learner(args) => learner::run(args).await,
+        Command::Status(args) => status::run(args).await,
+        Command::Wait(args) => wait::run(args).await,
+        Command::Dead(args) => dead::run(args).await,
+        Command::Resume(args) => status::resume(args).await,
+    }
+}

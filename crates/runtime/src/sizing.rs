@@ -1,0 +1,72 @@
+//! How much a task reads and commits at once. A commit is bounded, so that the server is never
+//! held for long; within that it takes what is there, so batches grow with the load.
+
+/// The most stored values that one commit should change.
+const MAX_WRITES: f64 = 4096.0;
+/// How fast the averages follow: the weight of the newest batch.
+const WEIGHT: f64 = 0.2;
+
+/// What the last batches looked like.
+#[derive(Clone, Debug)]
+pub struct Sizing {
+    max_batch: usize,
+    events_an_entry: f64,
+    writes_an_event: f64,
+    events_a_frame: f64,
+}
+
+impl Sizing {
+    /// Nothing is known yet: entries are taken to hold one event.
+    #[must_use]
+    pub fn new(max_batch: usize) -> Self {
+        Self { max_batch, events_an_entry: 1.0, writes_an_event: 1.0, events_a_frame: 1.0 }
+    }
+
+    /// Learns from a batch.
+    pub fn learn(&mut self, entries: usize, events: usize, writes: usize, emitted: u64, frames: usize) {
+        let follow = |average: &mut f64, amount: f64, of: usize| {
+            if of > 0 {
+                *average += WEIGHT * (amount / of as f64 - *average);
+            }
+        };
+        follow(&mut self.events_an_entry, events as f64, entries);
+        follow(&mut self.writes_an_event, writes as f64, events);
+        follow(&mut self.events_a_frame, emitted as f64, frames);
+    }
+
+    /// The most events of the next commit.
+    #[must_use]
+    pub fn events(&self) -> usize {
+        let by_writes = MAX_WRITES / self.writes_an_event.max(0.01);
+        (by_writes as usize).clamp(16, self.max_batch.max(16))
+    }
+
+    /// The most entries to read of each of so many partitions.
+    #[must_use]
+    pub fn entries(&self, partitions: usize) -> usize {
+        let entries = self.events() as f64 / self.events_an_entry.max(0.01);
+        (entries / partitions.max(1) as f64).ceil().clamp(1.0, self.max_batch.max(16) as f64) as usize
+    }
+
+    /// Events in a frame that the task writes, times 1,000.
+    #[must_use]
+    pub fn frame_events(&self) -> u64 {
+        (self.events_a_frame * 1000.0) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heavy_entries_and_many_writes_make_small_reads() {
+        let mut sizing = Sizing::new(2048);
+        assert_eq!((sizing.events(), sizing.entries(16)), (2048, 128));
+        for _ in 0..100 {
+            sizing.learn(10, 1000, 8000, 1000, 4);
+        }
+        assert_eq!((sizing.events(), sizing.entries(16), sizing.entries(1)), (512, 1, 6));
+        assert_eq!(sizing.frame_events(), 250_000 - 1);
+    }
+}

@@ -1,0 +1,413 @@
+//! What the runtime needs from storage, as traits and plain data.
+//!
+//! The safeguards of exactly-once are the contract of [`Session::commit`]: all of a commit happens
+//! or nothing, and nothing happens once a fence of the session has moved.
+
+use smol_str::SmolStr;
+use std::{collections::BTreeMap, future::Future, time::Duration};
+use tallyd_bolt::{Address, Cell, Write};
+use tallyd_event::EntryId;
+
+/// Who may work on a partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Owner {
+    /// Nobody: never taken, or released.
+    #[default]
+    Nobody,
+    /// The worker of this id.
+    Worker(SmolStr),
+    /// Nobody until an operator has looked: a command failed inside a commit.
+    Halted,
+}
+
+/// The fence of one node's partition: every take-over raises the epoch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fence {
+    /// Who may commit.
+    pub owner: Owner,
+    /// How often the partition changed hands.
+    pub epoch: u64,
+}
+
+/// How far a node's partition has come: written by every commit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// The last entry whose effects are in.
+    pub last: EntryId,
+    /// What was done up to there.
+    pub counts: Counts,
+}
+
+/// What a node's partition has done since the topology began, each counted once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Events read.
+    pub events: u64,
+    /// Events emitted.
+    pub emitted: u64,
+    /// Events dropped as already seen.
+    pub duplicates: u64,
+    /// Events (or whole entries) put among the dead letters.
+    pub dead: u64,
+    /// Windows that an event came too late for.
+    pub late: u64,
+}
+
+impl Counts {
+    /// Adds what one batch did.
+    pub fn add(&mut self, other: &Counts) {
+        self.events += other.events;
+        self.emitted += other.emitted;
+        self.duplicates += other.duplicates;
+        self.dead += other.dead;
+        self.late += other.late;
+    }
+
+    /// What was done since an earlier count.
+    #[must_use]
+    pub fn since(&self, earlier: &Counts) -> Counts {
+        Counts {
+            events: self.events.saturating_sub(earlier.events),
+            emitted: self.emitted.saturating_sub(earlier.emitted),
+            duplicates: self.duplicates.saturating_sub(earlier.duplicates),
+            dead: self.dead.saturating_sub(earlier.dead),
+            late: self.late.saturating_sub(earlier.late),
+        }
+    }
+}
+
+/// One entry of a stream, as it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Its id.
+    pub id: EntryId,
+    /// Its fields, in order. Empty for an entry that was deleted while it was pending.
+    pub fields: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// An event or entry that could not be processed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeadLetter {
+    /// Why.
+    pub reason: String,
+    /// The entry of the source that brought it; for an unreadable frame, the frame's entry.
+    pub entry: EntryId,
+    /// The original fields.
+    pub fields: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// Events on their way to one partition of an edge.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// The place of the edge in the node's edges.
+    pub edge: usize,
+    /// The partition.
+    pub partition: u16,
+    /// The encoded frame.
+    pub bytes: Vec<u8>,
+}
+
+/// What a commit reads at its end, inside the transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// Nothing.
+    Nothing,
+    /// New entries of these partitions, at most `count` of each.
+    New {
+        /// The partitions.
+        partitions: Vec<u16>,
+        /// The most entries of one partition.
+        count: usize,
+    },
+    /// Pending entries of one partition, whoever read them, in order of id.
+    Pending {
+        /// The partition.
+        partition: u16,
+        /// The lowest id.
+        from: EntryId,
+        /// The most entries.
+        count: usize,
+    },
+}
+
+/// Everything that one batch changes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Commit {
+    /// Changes of the bolt's state.
+    pub writes: Vec<Write>,
+    /// When keys of that state go.
+    pub expiries: Vec<(tallyd_bolt::Key, i64)>,
+    /// Frames for the node's edges.
+    pub frames: Vec<Frame>,
+    /// Entries for the node's sinks: the place of the sink, and the fields.
+    pub published: Vec<(usize, Vec<(Vec<u8>, Vec<u8>)>)>,
+    /// Dead letters.
+    pub dead: Vec<DeadLetter>,
+    /// Entries that are done, by partition.
+    pub acks: Vec<(u16, Vec<EntryId>)>,
+    /// The new cursors of the partitions in it.
+    pub cursors: Vec<(u16, Cursor)>,
+    /// What to read next.
+    pub next: Next,
+}
+
+impl Commit {
+    /// A commit that only reads.
+    #[must_use]
+    pub fn read(next: Next) -> Self {
+        Self {
+            writes: Vec::new(),
+            expiries: Vec::new(),
+            frames: Vec::new(),
+            published: Vec::new(),
+            dead: Vec::new(),
+            acks: Vec::new(),
+            cursors: Vec::new(),
+            next,
+        }
+    }
+}
+
+/// What became of a commit.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// All of it happened.
+    Done(Read),
+    /// Nothing of it happened: a fence had moved. The partitions that are still the session's,
+    /// with unchanged epoch.
+    Fenced {
+        /// The partitions that are still the session's.
+        kept: Vec<u16>,
+    },
+}
+
+/// What a commit read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Read {
+    /// Entries by partition, in order of id within each.
+    pub entries: Vec<(u16, Entry)>,
+    /// Where [`Next::Pending`] goes on; `None` once nothing more is pending.
+    pub pending_from: Option<EntryId>,
+    /// A group was missing, so that nothing was read: it has to be made again from the cursor.
+    pub group_missing: bool,
+    /// The partitions that are still the session's after the commit.
+    pub kept: Vec<u16>,
+}
+
+/// What kind of trouble storage is in. The label of a metric, so the kinds are few.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The server refuses the user or lacks a right.
+    Auth,
+    /// A script or transaction holds the server.
+    Busy,
+    /// The cluster is down or the slot is elsewhere.
+    Cluster,
+    /// The connection broke or could not be made.
+    Connection,
+    /// A command failed inside a transaction, whose other commands happened.
+    Halt,
+    /// The server is loading its data.
+    Loading,
+    /// The server can't write its data to disk.
+    Persistence,
+    /// The stored topology does not fit.
+    Mismatch,
+    /// The server's memory is full.
+    OutOfMemory,
+    /// The server is a replica, or has lost its master.
+    Replica,
+    /// A reply has a shape that no server of a supported version gives.
+    Reply,
+    /// No answer in time.
+    Timeout,
+    /// Anything else.
+    Other,
+}
+
+impl ErrorKind {
+    /// The label of metrics and logs.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            ErrorKind::Auth => "auth",
+            ErrorKind::Busy => "busy",
+            ErrorKind::Cluster => "cluster",
+            ErrorKind::Connection => "connection",
+            ErrorKind::Halt => "halt",
+            ErrorKind::Loading => "loading",
+            ErrorKind::Persistence => "persistence",
+            ErrorKind::Mismatch => "mismatch",
+            ErrorKind::OutOfMemory => "out_of_memory",
+            ErrorKind::Replica => "replica",
+            ErrorKind::Reply => "reply",
+            ErrorKind::Timeout => "timeout",
+            ErrorKind::Other => "other",
+        }
+    }
+}
+
+/// An error of storage.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct StoreError {
+    /// What kind of trouble it is.
+    pub kind: ErrorKind,
+    /// What happened, for people.
+    pub message: String,
+}
+
+impl StoreError {
+    /// An error of this kind.
+    #[must_use]
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+/// What a worker says of itself with each heartbeat.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Announcement {
+    /// The worker's id, unique to this run of it.
+    pub id: SmolStr,
+    /// The nodes that it serves, by name, with their numbers of partitions.
+    pub nodes: BTreeMap<SmolStr, u16>,
+    /// Where its metrics are, if anywhere.
+    pub metrics: Option<String>,
+    /// The host that it runs on.
+    pub host: String,
+    /// Its process id there.
+    pub pid: u32,
+}
+
+/// The workers and fences of a topology at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct View {
+    /// The server's clock, in ms since the epoch.
+    pub now: i64,
+    /// The workers, and when each was last heard of.
+    pub workers: Vec<(Announcement, i64)>,
+    /// The fences of all nodes that any worker announces, by name.
+    pub fences: BTreeMap<SmolStr, Vec<Fence>>,
+}
+
+/// What is to be known of a node's streams.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Survey {
+    /// By node and partition: how many entries wait, and since when the oldest (ms since the
+    /// epoch).
+    pub lags: Vec<(usize, u16, Lag)>,
+    /// By node: the most entries that one stream which it writes holds.
+    pub backlogs: Vec<(usize, u64)>,
+    /// How many dead letters are stored.
+    pub dead_letters: u64,
+}
+
+/// What waits for a node's partition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lag {
+    /// Entries that are not yet processed.
+    pub entries: u64,
+    /// When the oldest of them arrived, in ms since the epoch.
+    pub oldest: Option<i64>,
+}
+
+/// A partition that a session owns, with the fence that says so.
+pub type Owned = BTreeMap<u16, Fence>;
+
+/// Storage.
+pub trait Store: Clone + Send + Sync + 'static {
+    /// A task's own connection.
+    type Session: Session;
+
+    /// Opens a session for a node, by its place in the topology. `worker` owns what it takes.
+    fn open(
+        &self,
+        node: usize,
+        worker: &SmolStr,
+    ) -> impl Future<Output = Result<Self::Session, StoreError>> + Send;
+
+    /// Checks the server and the stored topology, stores what is new in it, and returns the seed
+    /// that keys its fingerprints.
+    fn register(&self) -> impl Future<Output = Result<[u8; 16], StoreError>> + Send;
+
+    /// Says that a worker is alive, and returns what is known of all.
+    fn heartbeat(
+        &self,
+        announcement: &Announcement,
+    ) -> impl Future<Output = Result<View, StoreError>> + Send;
+
+    /// Takes a worker out of the membership, so that others are assigned its partitions.
+    fn leave(&self, worker: &SmolStr) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Trims the streams that the owned partitions write, and says how long those are.
+    fn tend(
+        &self,
+        owned: &[(usize, Vec<u16>)],
+    ) -> impl Future<Output = Result<Survey, StoreError>> + Send;
+}
+
+/// A task's own connection. After an error it is of no more use: nothing that it did last is
+/// known to have happened or not, and all that it owned has to be taken again.
+pub trait Session: Send {
+    /// Takes partitions whose fences still are as seen, raising their epochs. Returns the new
+    /// fences of those it got: all, or none if a fence moved meanwhile.
+    fn take(
+        &mut self,
+        seen: &BTreeMap<u16, Fence>,
+    ) -> impl Future<Output = Result<Owned, StoreError>> + Send;
+
+    /// Gives partitions back, where their fences are still the session's.
+    fn release(&mut self, owned: &Owned) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Marks partitions as halted until an operator has looked.
+    fn halt(
+        &mut self,
+        owned: &Owned,
+        reason: &str,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Begins a cycle: from here on, a commit of these partitions is fenced. Makes missing groups
+    /// from the cursors and returns the cursors of those that are still the session's.
+    fn begin(
+        &mut self,
+        owned: &Owned,
+    ) -> impl Future<Output = Result<BTreeMap<u16, Cursor>, StoreError>> + Send;
+
+    /// Fetches cells of the node's bolt.
+    fn fetch(
+        &mut self,
+        addresses: Vec<Address>,
+    ) -> impl Future<Output = Result<Vec<(Address, Cell)>, StoreError>> + Send;
+
+    /// Does all of the commit, if no fence of `owned` has moved since [`Session::begin`] or the
+    /// last commit, or nothing.
+    fn commit(
+        &mut self,
+        owned: &Owned,
+        commit: &Commit,
+    ) -> impl Future<Output = Result<Outcome, StoreError>> + Send;
+
+    /// Waits until one of the partitions has an entry after the given one, or for `at_most`.
+    /// Changes nothing. Returns the partitions that have.
+    fn wait(
+        &mut self,
+        after: &[(u16, EntryId)],
+        at_most: Duration,
+    ) -> impl Future<Output = Result<Vec<u16>, StoreError>> + Send;
+
+    /// Sets a group back to its cursor, fenced: for one that does not deliver what is there.
+    fn rewind(
+        &mut self,
+        owned: &Owned,
+        cursors: &[(u16, EntryId)],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Deletes the consumers of a partition's group, other than the session's own, that have
+    /// nothing pending.
+    fn forget_consumers(
+        &mut self,
+        owned: &Owned,
+        partition: u16,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}

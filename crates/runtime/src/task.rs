@@ -1,0 +1,383 @@
+//! A task: the loop of one node over the partitions of it that this worker owns, on a connection
+//! of its own.
+//!
+//! A cycle takes a batch off the queue, fetches the state that the cache lacks, runs the bolt, and
+//! sends one commit that also reads what comes next. New partitions are recovered first: what is
+//! pending is claimed in order of id before anything new is read. After an error the connection is
+//! dropped and every partition is taken over from oneself, because what the last command did is
+//! not known.
+
+use crate::{
+    cache::{Cache, Fetched},
+    guard,
+    sizing::Sizing,
+    store::{Commit, Cursor, ErrorKind, Fence, Next, Outcome, Owned, Read, Session, Store, StoreError},
+    telemetry::TaskMetrics,
+    work::{self, Context, Queue, Work},
+    worker::{Shared, Wanted},
+};
+use smol_str::SmolStr;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use tallyd_bolt::{Batch, Effects, State};
+use tallyd_event::EntryId;
+use tokio::{sync::watch, time::Instant};
+
+/// How long an idle task waits for an entry before it looks whether it is wanted elsewhere.
+const IDLE_WAIT: Duration = Duration::from_millis(100);
+/// How long a paused task waits before it looks again.
+const PAUSE_WAIT: Duration = Duration::from_millis(20);
+/// The first and longest wait after an error; a session of that length makes it short again.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// What a worker gives its task.
+pub struct TaskOptions {
+    /// The worker's id, as in fences.
+    pub worker: SmolStr,
+    /// What the task should own.
+    pub wanted: watch::Receiver<Wanted>,
+    /// What it does own.
+    pub owned: watch::Sender<BTreeSet<u16>>,
+    /// Clock, backpressure and frame sizes.
+    pub shared: Arc<Shared>,
+    /// The monotonic clock that the shared one goes by.
+    pub clock: Instant,
+}
+
+/// The task of one node.
+pub struct Task<S> {
+    store: S,
+    context: Context,
+    options: TaskOptions,
+    metrics: TaskMetrics,
+    sizing: Sizing,
+    cache: Cache,
+    /// What it owns, or owned when the connection broke.
+    owned: Owned,
+    cursors: BTreeMap<u16, Cursor>,
+    /// Entries that were read and are not committed.
+    queue: Queue,
+    /// Partitions whose pending entries are not all claimed, and where to go on.
+    recovering: BTreeMap<u16, EntryId>,
+    /// The last read of new entries found none.
+    idle: bool,
+    paused: bool,
+}
+
+impl<S: Store> Task<S> {
+    /// A task that owns nothing yet.
+    pub fn new(store: S, context: Context, options: TaskOptions) -> Self {
+        let settings = &context.topology.settings;
+        let refresh = Duration::from_millis(settings.shared_refresh_ms);
+        let name = context.node().map(|node| node.name.clone()).unwrap_or_default();
+        Self {
+            metrics: TaskMetrics::new(&name),
+            sizing: Sizing::new(settings.max_batch),
+            cache: Cache::new(settings.cache_bytes, refresh),
+            store,
+            context,
+            options,
+            owned: Owned::new(),
+            cursors: BTreeMap::new(),
+            queue: Queue::new(),
+            recovering: BTreeMap::new(),
+            idle: false,
+            paused: false,
+        }
+    }
+
+    /// Runs until its worker wants it to stop.
+    pub async fn run(mut self) {
+        let mut wait = BACKOFF.0;
+        loop {
+            let began = Instant::now();
+            let Err(error) = self.session().await else { return };
+            if began.elapsed() > BACKOFF.1 {
+                wait = BACKOFF.0;
+            }
+            if self.options.wanted.borrow().stop {
+                // What it still owns is taken over by others once its heartbeat is missed.
+                return;
+            }
+            self.metrics.storage_failed(&error, wait);
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(BACKOFF.1);
+        }
+    }
+
+    /// Works on one connection until it breaks, or until there is nothing more to do.
+    async fn session(&mut self) -> Result<(), StoreError> {
+        let mut session = self.store.open(self.context.place, &self.options.worker).await?;
+        self.forget_all();
+        let mine = self.owned.clone();
+        if !mine.is_empty() {
+            let taken = session.take(&mine).await?;
+            self.owned.clear();
+            self.gained(&mut session, taken).await?;
+        }
+        loop {
+            self.reassign(&mut session).await?;
+            if self.owned.is_empty() {
+                if self.options.wanted.borrow().stop {
+                    return Ok(());
+                }
+                // The worker repeats itself with every poll, so this never sleeps for long; an
+                // error means that the worker itself has ended.
+                if self.options.wanted.changed().await.is_err() {
+                    return Ok(());
+                }
+            } else {
+                self.cycle(&mut session).await?;
+            }
+        }
+    }
+
+    /// Gives back what it should not own, and takes what it should.
+    async fn reassign(&mut self, session: &mut S::Session) -> Result<(), StoreError> {
+        let wanted = self.options.wanted.borrow_and_update().clone();
+        let surplus: Owned = self.owned.iter().filter(|(p, _)| !wanted.own.contains(p)).map(clone_pair).collect();
+        if !surplus.is_empty() {
+            session.release(&surplus).await?;
+            let partitions: Vec<u16> = surplus.into_keys().collect();
+            self.metrics.released(&partitions);
+            let kept = self.owned.keys().copied().filter(|p| !partitions.contains(p)).collect();
+            self.keep(session, kept, false).await?;
+        }
+        let free: BTreeMap<u16, Fence> =
+            wanted.free.iter().filter(|(p, _)| !self.owned.contains_key(p)).map(clone_pair).collect();
+        if !free.is_empty() {
+            let taken = session.take(&free).await?;
+            self.gained(session, taken).await?;
+        }
+        Ok(())
+    }
+
+    /// Begins with partitions that were just taken: their pending entries come first.
+    async fn gained(&mut self, session: &mut S::Session, taken: Owned) -> Result<(), StoreError> {
+        if !taken.is_empty() {
+            let partitions: Vec<u16> = taken.keys().copied().collect();
+            self.metrics.took(&partitions);
+            self.recovering.extend(partitions.iter().map(|&p| (p, EntryId::ZERO)));
+            self.owned.extend(taken);
+        }
+        self.begin(session).await
+    }
+
+    /// Goes on with these partitions only. Caches are dropped: a partition that is lost may come
+    /// back after others changed its state. Where `all_again`, what was read of the kept ones is
+    /// dropped too, and claimed again.
+    async fn keep(&mut self, session: &mut S::Session, kept: Vec<u16>, all_again: bool) -> Result<(), StoreError> {
+        self.owned.retain(|p, _| kept.contains(p));
+        self.cache.clear();
+        if all_again {
+            self.queue.clear();
+            self.recovering = self.owned.keys().map(|&p| (p, EntryId::ZERO)).collect();
+        }
+        self.begin(session).await
+    }
+
+    async fn begin(&mut self, session: &mut S::Session) -> Result<(), StoreError> {
+        self.cursors.clear();
+        if !self.owned.is_empty() {
+            self.cursors = session.begin(&self.owned).await?;
+        }
+        let Self { owned, cursors, queue, recovering, .. } = self;
+        owned.retain(|p, _| cursors.contains_key(p));
+        queue.retain(|(p, _)| cursors.contains_key(p));
+        recovering.retain(|p, _| cursors.contains_key(p));
+        self.idle = false;
+        self.metrics.owned(self.owned.len());
+        self.options.owned.send_replace(self.owned.keys().copied().collect());
+        Ok(())
+    }
+
+    fn forget_all(&mut self) {
+        self.cache.clear();
+        self.queue.clear();
+        self.recovering.clear();
+        self.cursors.clear();
+    }
+
+    /// One cycle: a batch, its commit, and the read of what comes next.
+    async fn cycle(&mut self, session: &mut S::Session) -> Result<(), StoreError> {
+        let began = Instant::now();
+        let mut work = work::take(&self.context, &mut self.queue, &self.cursors, self.sizing.events());
+        let next = self.next();
+        let mut woken = Vec::new();
+        if work.is_empty() {
+            match next {
+                Next::Nothing => {
+                    tokio::time::sleep(PAUSE_WAIT).await;
+                    return Ok(());
+                }
+                Next::New { .. } if self.idle => {
+                    let after: Vec<(u16, EntryId)> = self.cursors.iter().map(|(p, c)| (*p, c.last)).collect();
+                    woken = session.wait(&after, IDLE_WAIT).await?;
+                    if woken.is_empty() {
+                        return Ok(());
+                    }
+                }
+                _ => {}
+            }
+        }
+        let (effects, mut state, fetched) = self.process(session, &mut work).await?;
+        let oldest = work.events.iter().map(tallyd_event::Event::arrival).min();
+        let (entries, events) = (work.entries, work.events.len());
+        let commit = work
+            .commit(&self.context, effects, &self.cursors, next)
+            .map_err(|e| StoreError::new(ErrorKind::Other, format!("can't encode a frame: {e}")))?;
+        let sent = Instant::now();
+        match session.commit(&self.owned, &commit).await {
+            Ok(Outcome::Done(read)) => {
+                state.apply(&commit.writes);
+                self.cache.put(&mut state, &fetched, Instant::now());
+                self.note(&commit, entries, events, oldest, began, sent);
+                self.after_commit(session, &commit, read, &woken).await
+            }
+            Ok(Outcome::Fenced { kept }) => {
+                self.metrics.fenced(self.owned.len(), kept.len());
+                self.keep(session, kept, true).await
+            }
+            Err(error) if error.kind == ErrorKind::Halt => self.halt(session, &commit, &error).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the commit reads: the rest of the queue first, then what is pending, then what is new.
+    fn next(&mut self) -> Next {
+        if !self.queue.is_empty() {
+            return Next::Nothing;
+        }
+        if let Some((&partition, &from)) = self.recovering.iter().next() {
+            return Next::Pending { partition, from, count: self.sizing.entries(1) };
+        }
+        let paused = self.options.shared.paused.load(Ordering::Relaxed);
+        if paused != self.paused {
+            self.paused = paused;
+            self.metrics.paused(paused);
+        }
+        if paused {
+            return Next::Nothing;
+        }
+        let partitions: Vec<u16> = self.owned.keys().copied().collect();
+        Next::New { count: self.sizing.entries(partitions.len()), partitions }
+    }
+
+    /// Runs the bolt. An event that makes it panic goes to the dead letters, and the others run
+    /// again without it.
+    async fn process(
+        &mut self,
+        session: &mut S::Session,
+        work: &mut Work,
+    ) -> Result<(Effects, State, Fetched), StoreError> {
+        let Some(bolt) = self.context.bolt.clone() else {
+            return Ok((Effects::default(), State::default(), Fetched::new()));
+        };
+        let input = Arc::clone(&self.context.input);
+        let now = self.options.shared.now(self.options.clock);
+        loop {
+            let batch = Batch { schema: &input, events: &work.events, now };
+            let poison = match guard::reads(&*bolt, &batch) {
+                Err(poison) => poison,
+                Ok(reads) => {
+                    let (mut state, missing, fetched) = self.cache.take(reads, Instant::now());
+                    if !missing.is_empty() {
+                        for (address, cell) in session.fetch(missing).await? {
+                            state.insert(address, cell);
+                        }
+                    }
+                    let began = Instant::now();
+                    match guard::process(&*bolt, &batch, &state) {
+                        Ok(effects) => {
+                            self.metrics.processed(began.elapsed());
+                            return Ok((effects, state, fetched));
+                        }
+                        Err(poison) => {
+                            self.cache.put(&mut state, &fetched, Instant::now());
+                            poison
+                        }
+                    }
+                }
+            };
+            work.reject(&self.context, poison.event, poison.reason);
+        }
+    }
+
+    fn note(&mut self, commit: &Commit, entries: usize, events: usize, oldest: Option<i64>, began: Instant, sent: Instant) {
+        let mut done = crate::store::Counts::default();
+        for (partition, cursor) in &commit.cursors {
+            let before = self.cursors.insert(*partition, *cursor).unwrap_or_default();
+            done.add(&cursor.counts.since(&before.counts));
+        }
+        if commit.acks.is_empty() {
+            return;
+        }
+        self.sizing.learn(entries, events, commit.writes.len(), done.emitted, commit.frames.len());
+        self.options.shared.frame_events.store(self.sizing.frame_events(), Ordering::Relaxed);
+        let visible = oldest.map(|oldest| self.options.shared.now(self.options.clock) - oldest);
+        self.metrics.committed(&done, began.elapsed(), sent.elapsed(), visible);
+    }
+
+    async fn after_commit(
+        &mut self,
+        session: &mut S::Session,
+        commit: &Commit,
+        read: Read,
+        woken: &[u16],
+    ) -> Result<(), StoreError> {
+        let skipped: Vec<u16> = match commit.next {
+            Next::New { .. } => {
+                self.idle = read.entries.is_empty();
+                let delivered = |p: &u16| read.entries.iter().any(|(partition, _)| partition == p);
+                woken.iter().copied().filter(|p| !delivered(p)).collect()
+            }
+            _ => Vec::new(),
+        };
+        self.queue.extend(read.entries);
+        if self.owned.keys().any(|p| !read.kept.contains(p)) {
+            return self.keep(session, read.kept, false).await;
+        }
+        if let Next::Pending { partition, .. } = commit.next {
+            match read.pending_from {
+                Some(from) => {
+                    self.recovering.insert(partition, from);
+                }
+                None => {
+                    self.recovering.remove(&partition);
+                    session.forget_consumers(&self.owned, partition).await?;
+                    return self.begin(session).await;
+                }
+            }
+        } else if read.group_missing {
+            self.metrics.group_restored(&self.owned.keys().copied().collect::<Vec<_>>());
+            return self.begin(session).await;
+        } else if !skipped.is_empty() {
+            // There is an entry after the cursor that the group does not deliver: somebody moved
+            // the group. The cursor knows better.
+            self.metrics.group_restored(&skipped);
+            let cursors: Vec<(u16, EntryId)> =
+                skipped.iter().filter_map(|p| Some((*p, self.cursors.get(p)?.last))).collect();
+            session.rewind(&self.owned, &cursors).await?;
+            return self.begin(session).await;
+        }
+        Ok(())
+    }
+
+    /// A command failed inside the commit, and the others happened: nobody goes on with these
+    /// partitions until an operator has looked.
+    async fn halt(&mut self, session: &mut S::Session, commit: &Commit, error: &StoreError) -> Result<(), StoreError> {
+        let in_commit = |p: &u16| commit.acks.is_empty() || commit.acks.iter().any(|(partition, _)| partition == p);
+        let halted: Owned = self.owned.iter().filter(|(p, _)| in_commit(p)).map(clone_pair).collect();
+        session.halt(&halted, &error.message).await?;
+        self.metrics.halted(&halted.keys().copied().collect::<Vec<_>>(), error);
+        let kept = self.owned.keys().copied().filter(|p| !halted.contains_key(p)).collect();
+        self.keep(session, kept, true).await
+    }
+}
+
+fn clone_pair((partition, fence): (&u16, &Fence)) -> (u16, Fence) {
+    (*partition, fence.clone())
+}

@@ -1,0 +1,309 @@
+//! A worker: its heartbeat, who should own what, and its tasks.
+
+use crate::{
+    assign::{NodeShare, assign},
+    store::{Announcement, Fence, Lag, Owner, Store, StoreError, Survey, View},
+    task::{Task, TaskOptions},
+    telemetry::{self, TaskMetrics},
+    work::Context,
+};
+use smol_str::SmolStr;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tallyd_topology::Topology;
+use tokio::{sync::watch, task::JoinSet, time::Instant};
+
+/// How often the membership is looked at. A released partition waits at most this long.
+const POLL: Duration = Duration::from_millis(100);
+/// How often streams are trimmed and looked at.
+const TEND: Duration = Duration::from_millis(500);
+
+/// What a worker is told to do.
+#[derive(Clone, Debug)]
+pub struct WorkerOptions {
+    /// Its id, unique to this run of it.
+    pub id: SmolStr,
+    /// The nodes that it serves; `None` for all.
+    pub nodes: Option<BTreeSet<SmolStr>>,
+    /// Where its metrics are.
+    pub metrics: Option<String>,
+    /// The host it runs on.
+    pub host: String,
+    /// Its process id.
+    pub pid: u32,
+}
+
+/// What a task should own, as its worker last saw it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wanted {
+    /// The partitions that it should own. What it owns beyond them, it gives back.
+    pub own: BTreeSet<u16>,
+    /// Those of them that are free to take, with the fences that say so.
+    pub free: BTreeMap<u16, Fence>,
+    /// It should end once everything is given back.
+    pub stop: bool,
+}
+
+/// What a task and its worker tell each other without waiting.
+#[derive(Debug, Default)]
+pub struct Shared {
+    /// The server's clock less this process's monotonic one, in ms.
+    clock_offset: AtomicI64,
+    /// By task: events that an entry which it writes holds, times 1,000.
+    pub frame_events: AtomicU64,
+    /// A stream that the task writes is too long.
+    pub paused: AtomicBool,
+}
+
+/// What a worker's health endpoints tell.
+#[derive(Debug, Default)]
+pub struct WorkerStatus {
+    started: AtomicBool,
+    last_heartbeat: AtomicU64,
+}
+
+impl WorkerStatus {
+    /// Whether the worker has joined, and heard from storage within `within`.
+    #[must_use]
+    pub fn ready(&self, clock: Instant, within: Duration) -> bool {
+        let last = Duration::from_millis(self.last_heartbeat.load(Ordering::Relaxed));
+        self.started.load(Ordering::Relaxed) && clock.elapsed().saturating_sub(last) <= within
+    }
+}
+
+/// A worker of one topology.
+pub struct Worker<S> {
+    store: S,
+    topology: Arc<Topology>,
+    options: WorkerOptions,
+    status: Arc<WorkerStatus>,
+    clock: Instant,
+}
+
+struct Running {
+    place: usize,
+    name: SmolStr,
+    wanted: watch::Sender<Wanted>,
+    owned: watch::Receiver<BTreeSet<u16>>,
+    shared: Arc<Shared>,
+}
+
+impl<S: Store> Worker<S> {
+    /// A worker that is not yet running.
+    #[must_use]
+    pub fn new(store: S, topology: Arc<Topology>, options: WorkerOptions) -> Self {
+        Self { store, topology, options, status: Arc::default(), clock: Instant::now() }
+    }
+
+    /// What its health endpoints tell, and the clock that they go by.
+    #[must_use]
+    pub fn status(&self) -> (Arc<WorkerStatus>, Instant) {
+        (Arc::clone(&self.status), self.clock)
+    }
+
+    /// Runs until `stop` becomes true, then gives everything back and leaves.
+    ///
+    /// # Errors
+    /// Only where it can't begin: the server or the stored topology does not fit. Later errors are
+    /// waited out.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
+        let seed = self.store.register().await?;
+        let mut tasks = JoinSet::new();
+        let running = self.start(seed, &mut tasks);
+        let announcement = self.announcement(&running);
+        self.status.started.store(true, Ordering::Relaxed);
+        let mut tended = Instant::now();
+        while !*stop.borrow_and_update() {
+            match self.store.heartbeat(&announcement).await {
+                Ok(view) => self.direct(&running, &view),
+                Err(error) => telemetry::upkeep_failed(&error),
+            }
+            if tended.elapsed() >= TEND {
+                tended = Instant::now();
+                self.tend(&running).await;
+            }
+            tokio::select! {
+                _ = stop.changed() => {}
+                () = tokio::time::sleep(POLL) => {}
+            }
+        }
+        self.leave(&running, tasks).await;
+        Ok(())
+    }
+
+    fn start(&self, seed: [u8; 16], tasks: &mut JoinSet<()>) -> Vec<Running> {
+        let mut running = Vec::new();
+        for (place, node) in self.topology.nodes.iter().enumerate() {
+            let served = self.options.nodes.as_ref().is_none_or(|nodes| nodes.contains(&node.name));
+            let Some(context) = Context::new(&self.topology, place, seed).filter(|_| served) else {
+                continue;
+            };
+            let (wanted, wanted_by_task) = watch::channel(Wanted::default());
+            let (owned_by_task, owned) = watch::channel(BTreeSet::new());
+            let shared = Arc::new(Shared::default());
+            let options = TaskOptions {
+                worker: self.options.id.clone(),
+                wanted: wanted_by_task,
+                owned: owned_by_task,
+                shared: Arc::clone(&shared),
+                clock: self.clock,
+            };
+            tasks.spawn(Task::new(self.store.clone(), context, options).run());
+            running.push(Running { place, name: node.name.clone(), wanted, owned, shared });
+        }
+        running
+    }
+
+    fn announcement(&self, running: &[Running]) -> Announcement {
+        let partitions = |r: &Running| self.topology.nodes.get(r.place).map_or(1, |n| n.partitions);
+        Announcement {
+            id: self.options.id.clone(),
+            nodes: running.iter().map(|r| (r.name.clone(), partitions(r))).collect(),
+            metrics: self.options.metrics.clone(),
+            host: self.options.host.clone(),
+            pid: self.options.pid,
+        }
+    }
+
+    /// Tells each task what it should own.
+    fn direct(&self, running: &[Running], view: &View) {
+        let elapsed = self.clock.elapsed().as_millis() as u64;
+        self.status.last_heartbeat.store(elapsed, Ordering::Relaxed);
+        let timeout = i64::try_from(self.topology.settings.session_timeout_ms).unwrap_or(i64::MAX);
+        let wanted = wanted(view, &self.options.id, timeout);
+        for task in running {
+            task.shared.clock_offset.store(view.now - elapsed as i64, Ordering::Relaxed);
+            let wanted = wanted.get(&task.name).cloned().unwrap_or_default();
+            // Sent with every poll, even unchanged: what could not be taken is tried again.
+            task.wanted.send_replace(wanted);
+        }
+    }
+
+    async fn tend(&self, running: &[Running]) {
+        let owned: Vec<(usize, Vec<u16>)> =
+            running.iter().map(|t| (t.place, t.owned.borrow().iter().copied().collect())).collect();
+        match self.store.tend(&owned).await {
+            Ok(survey) => self.note(running, &survey),
+            Err(error) => telemetry::upkeep_failed(&error),
+        }
+    }
+
+    fn note(&self, running: &[Running], survey: &Survey) {
+        for task in running {
+            let mut sum = Lag::default();
+            for (_, _, lag) in survey.lags.iter().filter(|(place, _, _)| *place == task.place) {
+                sum.entries += lag.entries;
+                sum.oldest = [sum.oldest, lag.oldest].into_iter().flatten().min();
+            }
+            TaskMetrics::lag(&task.name, sum, task.shared.now(self.clock));
+            let entries = survey.backlogs.iter().find(|(place, _)| *place == task.place);
+            let frame_events = task.shared.frame_events.load(Ordering::Relaxed);
+            let backlog = entries.map_or(0, |(_, n)| n.saturating_mul(frame_events) / 1000);
+            let paused = backlog > self.topology.settings.max_backlog;
+            task.shared.paused.store(paused, Ordering::Relaxed);
+        }
+        telemetry::dead_letters(survey.dead_letters, self.topology.settings.dead_letters);
+    }
+
+    /// Leaves the membership first, so that others are ready when the partitions come free.
+    async fn leave(&self, running: &[Running], mut tasks: JoinSet<()>) {
+        if let Err(error) = self.store.leave(&self.options.id).await {
+            telemetry::upkeep_failed(&error);
+        }
+        for task in running {
+            task.wanted.send_replace(Wanted { stop: true, ..Wanted::default() });
+        }
+        let patience = Duration::from_millis(self.topology.settings.session_timeout_ms);
+        let all = async { while tasks.join_next().await.is_some() {} };
+        // Whatever is not given back by then is taken over as from a worker that died.
+        if tokio::time::timeout(patience, all).await.is_err() {
+            tracing::warn!("could not release every partition in time; others take them over");
+        }
+    }
+}
+
+impl Shared {
+    /// The server's clock, in ms since the epoch, as last heard.
+    #[must_use]
+    pub fn now(&self, clock: Instant) -> i64 {
+        let elapsed = i64::try_from(clock.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.clock_offset.load(Ordering::Relaxed).saturating_add(elapsed)
+    }
+}
+
+/// What the worker `me` should own of each node, and what of it is free to take.
+fn wanted(view: &View, me: &SmolStr, session_timeout_ms: i64) -> BTreeMap<SmolStr, Wanted> {
+    let alive = |beat: i64| view.now.saturating_sub(beat) <= session_timeout_ms;
+    let live: Vec<&Announcement> =
+        view.workers.iter().filter(|(_, beat)| alive(*beat)).map(|(worker, _)| worker).collect();
+    let is_live = |id: &SmolStr| live.iter().any(|worker| worker.id == *id);
+    let share = |(name, fences): (&SmolStr, &Vec<Fence>)| {
+        let serves = live.iter().filter(|w| w.nodes.contains_key(name)).map(|w| w.id.clone());
+        let owner = |fence: &Fence| match &fence.owner {
+            Owner::Worker(id) => Some(id.clone()),
+            Owner::Nobody | Owner::Halted => None,
+        };
+        (name.clone(), NodeShare { workers: serves.collect(), owners: fences.iter().map(owner).collect() })
+    };
+    let assigned = assign(&view.fences.iter().map(share).collect());
+    let mut wanted = BTreeMap::new();
+    for (name, owners) in assigned {
+        let mut of_node = Wanted::default();
+        let fences = view.fences.get(&name).map(Vec::as_slice).unwrap_or_default();
+        for ((partition, owner), fence) in (0u16..).zip(owners).zip(fences) {
+            if owner.as_ref() != Some(me) {
+                continue;
+            }
+            of_node.own.insert(partition);
+            let free = match &fence.owner {
+                Owner::Nobody => true,
+                Owner::Worker(id) => id == me || !is_live(id),
+                Owner::Halted => false,
+            };
+            if free {
+                of_node.free.insert(partition, fence.clone());
+            }
+        }
+        wanted.insert(name, of_node);
+    }
+    wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fence(owner: Owner, epoch: u64) -> Fence {
+        Fence { owner, epoch }
+    }
+
+    #[test]
+    fn only_what_nobody_alive_owns_is_free() {
+        let worker = |id: &str| Announcement {
+            id: id.into(),
+            nodes: [("n".into(), 4)].into(),
+            metrics: None,
+            host: String::new(),
+            pid: 0,
+        };
+        let by = |id: &str| Owner::Worker(id.into());
+        let fences = vec![fence(by("a"), 1), fence(by("gone"), 7), fence(by("b"), 1), fence(Owner::Halted, 3)];
+        let view = View {
+            now: 10_000,
+            workers: vec![(worker("a"), 9_000), (worker("b"), 9_000), (worker("gone"), 4_000)],
+            fences: [("n".into(), fences)].into(),
+        };
+        let of_a = wanted(&view, &"a".into(), 5_000)["n"].clone();
+        let of_b = wanted(&view, &"b".into(), 5_000)["n"].clone();
+        assert_eq!(of_a.own.len() + of_b.own.len(), 4);
+        let free: Vec<u16> = of_a.free.keys().chain(of_b.free.keys()).copied().collect();
+        assert_eq!(free.iter().collect::<BTreeSet<_>>(), BTreeSet::from([&0, &1, &2]));
+        assert!(!of_a.free.contains_key(&2) && !of_b.free.contains_key(&0));
+    }
+}

@@ -1,0 +1,105 @@
+//! The one place where effects become commands: variadic ones, one for each key of a commit.
+
+use crate::keys::Keys;
+use redis::{Cmd, Pipeline, cmd};
+use std::collections::{BTreeMap, HashMap};
+use tallyd_bolt::{Key, Write};
+use tallyd_runtime::store::DeadLetter;
+
+/// Puts the writes of one bolt behind the commands of a transaction.
+pub fn add_writes(pipeline: &mut Pipeline, keys: &Keys, bolt: &str, writes: &[Write]) {
+    // In a map by key, because the writes of one key come from many groups of the batch.
+    let mut commands: BTreeMap<(&'static str, &Key), Cmd> = BTreeMap::new();
+    for write in writes {
+        match write {
+            Write::Add { key, name, delta } => {
+                pipeline.cmd("HINCRBY").arg(keys.bolt(bolt, key)).arg(name.as_str()).arg(*delta).ignore();
+            }
+            Write::Append { key, fingerprints } => {
+                let bytes: Vec<u8> = fingerprints.iter().flat_map(|f| f.to_be_bytes()).collect();
+                pipeline.cmd("APPEND").arg(keys.bolt(bolt, key)).arg(bytes).ignore();
+            }
+            Write::Distinct { key, items } => {
+                let command = pipeline.cmd("PFADD").arg(keys.bolt(bolt, key));
+                for item in items {
+                    command.arg(item.as_str());
+                }
+            }
+            Write::Member { key, members } => {
+                let command = pipeline.cmd("SADD").arg(keys.bolt(bolt, key));
+                for member in members {
+                    command.arg(member.as_str());
+                }
+            }
+            Write::Field { key, name, value } => {
+                variadic(&mut commands, "HSET", keys, bolt, key).arg(name.as_str()).arg(value.as_slice());
+            }
+            Write::Score { key, member, score } => {
+                variadic(&mut commands, "ZADD", keys, bolt, key).arg(*score).arg(member.as_str());
+            }
+        }
+    }
+    for command in commands.into_values() {
+        pipeline.add_command(command);
+    }
+}
+
+fn variadic<'a, 'k>(
+    commands: &'a mut BTreeMap<(&'static str, &'k Key), Cmd>,
+    name: &'static str,
+    keys: &Keys,
+    bolt: &str,
+    key: &'k Key,
+) -> &'a mut Cmd {
+    commands.entry((name, key)).or_insert_with(|| {
+        let mut command = cmd(name);
+        command.arg(keys.bolt(bolt, key));
+        command
+    })
+}
+
+/// Which keys were told when to go, so that not every commit tells them again.
+#[derive(Default)]
+pub struct Expiries {
+    told: HashMap<Key, i64>,
+}
+
+/// How many keys are remembered before it starts over.
+const MAX_TOLD: usize = 200_000;
+/// A key that goes within this time is told again with every write: it may have gone already,
+/// and a write that makes it anew must not make it stay.
+const SOON_MS: i64 = 60_000;
+
+impl Expiries {
+    /// Puts the expiries that have to be told behind the commands of a transaction.
+    pub fn add(&self, pipeline: &mut Pipeline, keys: &Keys, bolt: &str, expiries: &[(Key, i64)], now: i64) {
+        for (key, at) in expiries {
+            if *at - now < SOON_MS || self.told.get(key) != Some(at) {
+                pipeline.cmd("PEXPIREAT").arg(keys.bolt(bolt, key)).arg(*at);
+            }
+        }
+    }
+
+    /// The transaction happened.
+    pub fn remember(&mut self, expiries: &[(Key, i64)]) {
+        if self.told.len() > MAX_TOLD {
+            self.told.clear();
+        }
+        self.told.extend(expiries.iter().cloned());
+    }
+
+    /// Another may have deleted or changed the keys.
+    pub fn clear(&mut self) {
+        self.told.clear();
+    }
+}
+
+/// Puts an XADD of a dead letter behind the commands of a transaction.
+pub fn add_dead_letter(pipeline: &mut Pipeline, keys: &Keys, node: &str, letter: &DeadLetter, limit: u64) {
+    let command = pipeline.cmd("XADD").arg(keys.dead()).arg("MAXLEN").arg("~").arg(limit).arg("*");
+    command.arg("node").arg(node).arg("reason").arg(&letter.reason);
+    command.arg("entry").arg(letter.entry.to_string());
+    for (name, value) in &letter.fields {
+        command.arg([b"field:".as_slice(), name].concat()).arg(value.as_slice());
+    }
+}

@@ -1,0 +1,112 @@
+//! A plain connection: it never reconnects by itself, and after an error it is thrown away.
+
+use redis::{
+    AsyncConnectionConfig, Client, IntoConnectionInfo, Pipeline, ServerErrorKind, Value,
+    aio::{ConnectionLike, MultiplexedConnection},
+    io::tcp::TcpSettings,
+};
+use std::time::Duration;
+use tallyd_runtime::{StoreError, store::ErrorKind};
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(2);
+/// How long a reply may take, beside what a command is asked to wait.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// One connection, used by one task.
+pub struct Connection {
+    inner: MultiplexedConnection,
+}
+
+impl Connection {
+    /// Connects to the server of this URL.
+    ///
+    /// # Errors
+    /// Where the URL is wrong or the server can't be reached.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let info = url.into_connection_info().map_err(|e| classify(&e))?;
+        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        let client = Client::open(info).map_err(|e| classify(&e))?;
+        // Timeouts are kept here, by the call: the client's own would cut a blocking read short.
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(None);
+        let connected = client.get_multiplexed_async_connection_with_config(&config).await;
+        Ok(Self { inner: connected.map_err(|e| classify(&e))? })
+    }
+
+    /// Sends commands in one round trip and returns the reply to each, errors in their places.
+    ///
+    /// # Errors
+    /// Where the connection broke or gave no answer in time: whether the commands happened is
+    /// then unknown, and the connection must not be used again.
+    pub async fn send(&mut self, commands: &Pipeline) -> Result<Vec<Value>, StoreError> {
+        self.send_waiting(commands, Duration::ZERO).await
+    }
+
+    /// As [`Connection::send`], for commands that block the connection for up to `wait`.
+    ///
+    /// # Errors
+    /// As [`Connection::send`].
+    pub async fn send_waiting(&mut self, commands: &Pipeline, wait: Duration) -> Result<Vec<Value>, StoreError> {
+        let count = commands.len();
+        let answer = self.inner.req_packed_commands(commands, 0, count);
+        let replies = tokio::time::timeout(ANSWER + wait, answer).await.map_err(|_| {
+            let limit = (ANSWER + wait).as_millis();
+            StoreError::new(ErrorKind::Timeout, format!("no answer within {limit} ms"))
+        })?;
+        let replies = replies.map_err(|e| classify(&e))?;
+        if replies.len() == count {
+            return Ok(replies);
+        }
+        let message = format!("{} replies to {count} commands", replies.len());
+        Err(StoreError::new(ErrorKind::Reply, message))
+    }
+
+    /// Sends commands of which none may fail.
+    ///
+    /// # Errors
+    /// As [`Connection::send`], and the first error among the replies.
+    pub async fn all(&mut self, commands: &Pipeline) -> Result<Vec<Value>, StoreError> {
+        self.send(commands).await?.into_iter().map(checked).collect()
+    }
+}
+
+/// The reply, or the error that it is.
+///
+/// # Errors
+/// Where the server answered with an error.
+pub fn checked(reply: Value) -> Result<Value, StoreError> {
+    match reply {
+        Value::ServerError(error) => {
+            let details = error.details().unwrap_or_default();
+            Err(StoreError::new(kind_of(error.code()), format!("{} {details}", error.code())))
+        }
+        reply => Ok(reply),
+    }
+}
+
+fn classify(error: &redis::RedisError) -> StoreError {
+    let kind = match error.kind() {
+        redis::ErrorKind::AuthenticationFailed => ErrorKind::Auth,
+        redis::ErrorKind::Io => ErrorKind::Connection,
+        redis::ErrorKind::Server(ServerErrorKind::BusyLoading) => ErrorKind::Loading,
+        _ if error.is_timeout() => ErrorKind::Timeout,
+        _ if error.is_connection_dropped() || error.is_io_error() => ErrorKind::Connection,
+        _ => error.code().map_or(ErrorKind::Other, kind_of),
+    };
+    StoreError::new(kind, error.to_string())
+}
+
+/// The kind of an error by its code, as `OOM` in `-OOM command not allowed …`.
+fn kind_of(code: &str) -> ErrorKind {
+    match code {
+        "NOAUTH" | "NOPERM" | "WRONGPASS" => ErrorKind::Auth,
+        "BUSY" | "TRYAGAIN" => ErrorKind::Busy,
+        "MOVED" | "ASK" | "CLUSTERDOWN" | "CROSSSLOT" => ErrorKind::Cluster,
+        "LOADING" => ErrorKind::Loading,
+        "MISCONF" => ErrorKind::Persistence,
+        "OOM" => ErrorKind::OutOfMemory,
+        "READONLY" | "MASTERDOWN" | "NOREPLICAS" => ErrorKind::Replica,
+        _ => ErrorKind::Other,
+    }
+}

@@ -1,0 +1,144 @@
+//! The dead letters, for people: list, replay and drop.
+
+use crate::{connection::{Connection, checked}, keys::Keys, reply};
+use redis::{Pipeline, Value};
+use tallyd_event::{EntryId, Schema, decode, frame};
+use tallyd_runtime::{FRAME_FIELD, ONLY_FIELD, StoreError, store::{Entry, ErrorKind}};
+use tallyd_topology::{NodeKind, Topology};
+
+/// A stored dead letter.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Letter {
+    /// Its own id among the dead letters.
+    pub id: String,
+    /// The source or bolt that rejected it.
+    pub node: String,
+    /// Why.
+    pub reason: String,
+    /// The entry of the source that brought it.
+    pub entry: String,
+    /// The original fields, as text: bytes that are no UTF-8 are shown as `\u{FFFD}`.
+    pub fields: Vec<(String, String)>,
+    /// The original fields, as they came.
+    #[serde(skip)]
+    pub raw: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// The dead letters after an id, at most `count`, oldest first.
+///
+/// # Errors
+/// Where the server can't be read.
+pub async fn list(c: &mut Connection, keys: &Keys, after: EntryId, count: usize) -> Result<Vec<Letter>, StoreError> {
+    let mut ask = Pipeline::new();
+    ask.cmd("XRANGE").arg(keys.dead()).arg(format!("({after}")).arg("+").arg("COUNT").arg(count);
+    let stored = c.all(&ask).await?.pop().unwrap_or(Value::Nil);
+    Ok(reply::entries(stored)?.into_iter().map(letter).collect())
+}
+
+/// The dead letter of this id, if it is still there.
+///
+/// # Errors
+/// Where the server can't be read.
+pub async fn get(c: &mut Connection, keys: &Keys, id: EntryId) -> Result<Option<Letter>, StoreError> {
+    let mut ask = Pipeline::new();
+    ask.cmd("XRANGE").arg(keys.dead()).arg(id.to_string()).arg(id.to_string());
+    let stored = c.all(&ask).await?.pop().unwrap_or(Value::Nil);
+    Ok(reply::entries(stored)?.pop().map(letter))
+}
+
+fn letter(entry: Entry) -> Letter {
+    let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let about = |name: &str| {
+        let found = entry.fields.iter().find(|(n, _)| n == name.as_bytes());
+        found.map(|(_, value)| show(value)).unwrap_or_default()
+    };
+    let original = |(name, value): &(Vec<u8>, Vec<u8>)| Some((name.strip_prefix(b"field:")?.to_vec(), value.clone()));
+    let raw: Vec<(Vec<u8>, Vec<u8>)> = entry.fields.iter().filter_map(original).collect();
+    Letter {
+        id: entry.id.to_string(),
+        node: about("node"),
+        reason: about("reason"),
+        entry: about("entry"),
+        fields: raw.iter().map(|(name, value)| (show(name), show(value))).collect(),
+        raw,
+    }
+}
+
+/// Deletes a dead letter. Returns whether it was there.
+///
+/// # Errors
+/// Where the server can't be written.
+pub async fn remove(c: &mut Connection, keys: &Keys, id: EntryId) -> Result<bool, StoreError> {
+    let mut delete = Pipeline::new();
+    delete.cmd("XDEL").arg(keys.dead()).arg(id.to_string());
+    let gone = c.all(&delete).await?.pop().unwrap_or(Value::Nil);
+    Ok(reply::integer(&gone)? == 1)
+}
+
+/// Sends a dead letter again to the node that rejected it, and deletes it, in one transaction: a
+/// source's as an entry of its stream, a bolt's as a frame for that bolt alone. Returns whether
+/// it was still there.
+///
+/// # Errors
+/// Where the node is gone, the fields still are no event of its input, or the server can't be
+/// written.
+pub async fn replay(c: &mut Connection, topology: &Topology, keys: &Keys, id: EntryId) -> Result<bool, StoreError> {
+    // Dead letters that others add meanwhile move the WATCH too, so it may take some tries.
+    for _ in 0..MAX_TRIES {
+        let mut watch = Pipeline::new();
+        watch.cmd("WATCH").arg(keys.dead());
+        c.all(&watch).await?;
+        let Some(letter) = get(c, keys, id).await? else {
+            let mut forget = Pipeline::new();
+            forget.cmd("UNWATCH");
+            c.all(&forget).await?;
+            return Ok(false);
+        };
+        let (stream, fields) = again(topology, keys, &letter)?;
+        let mut all = Pipeline::new();
+        all.cmd("MULTI");
+        let add = all.cmd("XADD").arg(stream).arg("*");
+        for (name, value) in &fields {
+            add.arg(name.as_slice()).arg(value.as_slice());
+        }
+        all.cmd("XDEL").arg(keys.dead()).arg(id.to_string()).cmd("EXEC");
+        let mut replies = c.send(&all).await?;
+        let done = replies.pop().unwrap_or(Value::Nil);
+        replies.into_iter().try_for_each(|queued| checked(queued).map(drop))?;
+        if let Value::Array(results) = checked(done)? {
+            results.into_iter().try_for_each(|result| checked(result).map(drop))?;
+            return Ok(true);
+        }
+    }
+    let message = format!("the dead letters change too fast: gave up after {MAX_TRIES} tries");
+    Err(StoreError::new(ErrorKind::Busy, message))
+}
+
+const MAX_TRIES: usize = 50;
+
+type Target = (String, Vec<(Vec<u8>, Vec<u8>)>);
+
+fn again(topology: &Topology, keys: &Keys, letter: &Letter) -> Result<Target, StoreError> {
+    let no_node = || StoreError::new(ErrorKind::Mismatch, format!("no source or bolt \"{}\" any more", letter.node));
+    let (_, node) = topology.node(&letter.node).ok_or_else(no_node)?;
+    let NodeKind::Bolt(bolt) = &node.kind else {
+        return Ok((keys.input(topology, node, 0).ok_or_else(no_node)?, letter.raw.clone()));
+    };
+    let from = topology.nodes.get(bolt.from).ok_or_else(no_node)?;
+    let edge = from.edges.get(bolt.edge).ok_or_else(no_node)?;
+    let schema: &Schema = &from.schema;
+    let origin = letter.entry.parse().unwrap_or_default();
+    let mut decoded = decode::decode(schema, i64::MAX, origin, &letter.raw);
+    let event = match (decoded.events.pop(), decoded.rejects.pop()) {
+        (Some(event), _) => event,
+        (None, Some(reject)) => return Err(StoreError::new(ErrorKind::Other, reject.reason.to_string())),
+        (None, None) => return Err(StoreError::new(ErrorKind::Other, "it holds no event")),
+    };
+    let partition = edge.key.partition(schema, &event, topology.partitions);
+    let bytes = frame::encode(schema, [&event]).map_err(|e| StoreError::new(ErrorKind::Other, e.to_string()))?;
+    let fields = vec![
+        (FRAME_FIELD.as_bytes().to_vec(), bytes),
+        (ONLY_FIELD.as_bytes().to_vec(), node.name.as_bytes().to_vec()),
+    ];
+    Ok((keys.edge(&from.name, edge, partition), fields))
+}

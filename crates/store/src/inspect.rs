@@ -1,0 +1,136 @@
+//! What an operator asks of a running topology: who owns what, what waits, what was done.
+
+use crate::{
+    connection::Connection,
+    keys::Keys,
+    reply,
+    store::{server_ms, view},
+    tend::{cursors, lag},
+};
+use redis::{Pipeline, Value};
+use std::collections::BTreeMap;
+use tallyd_event::EntryId;
+use tallyd_runtime::{
+    StoreError,
+    store::{Announcement, Counts, Fence, Lag, Owner},
+};
+use tallyd_topology::Topology;
+
+/// A node's state over all of its partitions.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NodeStatus {
+    /// The node's name.
+    pub name: String,
+    /// The owner of each partition.
+    pub owners: Vec<Owner>,
+    /// What it has done.
+    pub counts: Counts,
+    /// What waits.
+    pub lag: Lag,
+}
+
+/// A topology's state.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Status {
+    /// The server's clock, in ms since the epoch.
+    pub now: i64,
+    /// The workers, and when each was last heard of.
+    pub workers: Vec<(Announcement, i64)>,
+    /// The nodes, sources first.
+    pub nodes: Vec<NodeStatus>,
+    /// How many dead letters are stored.
+    pub dead_letters: u64,
+    /// Why partitions are halted, by `node:partition`.
+    pub halted: BTreeMap<String, String>,
+}
+
+/// Reads a topology's state.
+///
+/// # Errors
+/// Where the server can't be read.
+pub async fn status(c: &mut Connection, topology: &Topology, keys: &Keys) -> Result<Status, StoreError> {
+    let now = server_ms(c).await?;
+    let view = view(c, keys, now).await?;
+    let cursors = cursors(c, topology, keys).await?;
+    let mut status = Status { now, workers: view.workers, ..Status::default() };
+    for (node, of_node) in topology.nodes.iter().zip(&cursors) {
+        let mut sum = NodeStatus { name: node.name.to_string(), ..NodeStatus::default() };
+        for partition in 0..node.partitions {
+            let cursor = of_node.get(&partition).copied().unwrap_or_default();
+            sum.counts.add(&cursor.counts);
+            let lag = lag(c, topology, keys, node, partition, cursor).await?;
+            sum.lag.entries += lag.entries;
+            sum.lag.oldest = [sum.lag.oldest, lag.oldest].into_iter().flatten().min();
+        }
+        let fences = (0..node.partitions).map(|p| keys.fence(&node.name, p)).collect::<Vec<_>>();
+        let mut ask = Pipeline::new();
+        ask.cmd("MGET").arg(fences);
+        for stored in reply::array(c.all(&ask).await?.pop().unwrap_or(Value::Nil))? {
+            let Fence { owner, .. } = reply::fence(stored)?;
+            sum.owners.push(owner);
+        }
+        status.nodes.push(sum);
+    }
+    let mut ask = Pipeline::new();
+    ask.cmd("XLEN").arg(keys.dead()).cmd("HGETALL").arg(keys.halted());
+    let mut answers = c.all(&ask).await?.into_iter();
+    let mut next = || answers.next().unwrap_or(Value::Nil);
+    status.dead_letters = u64::try_from(reply::integer(&next())?).unwrap_or(0);
+    for (place, reason) in reply::facts(next())? {
+        status.halted.insert(place, reply::text(reason)?.unwrap_or_default());
+    }
+    Ok(status)
+}
+
+/// Whether everything that was in the sources when it was asked is processed by every bolt. Nodes
+/// are asked in the order in which events pass them, so one pass is enough.
+///
+/// # Errors
+/// Where the server can't be read.
+pub async fn drained(c: &mut Connection, topology: &Topology, keys: &Keys) -> Result<bool, StoreError> {
+    for node in &topology.nodes {
+        let mut ask = Pipeline::new();
+        ask.cmd("HGETALL").arg(keys.cursors(&node.name));
+        let stored = reply::facts(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
+        let mut ask = Pipeline::new();
+        for partition in 0..node.partitions {
+            let stored = stored.get(&partition.to_string()).cloned();
+            let last = stored.map(reply::cursor).transpose()?.map_or(EntryId::ZERO, |cursor| cursor.last);
+            if let Some(stream) = keys.input(topology, node, partition) {
+                ask.cmd("XRANGE").arg(stream).arg(format!("({last}")).arg("+").arg("COUNT").arg(1);
+            }
+        }
+        for waiting in c.all(&ask).await? {
+            if !reply::array(waiting)?.is_empty() {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Lets workers take the halted partitions again. Returns which they were.
+///
+/// # Errors
+/// Where the server can't be written.
+pub async fn resume(c: &mut Connection, topology: &Topology, keys: &Keys) -> Result<Vec<String>, StoreError> {
+    let mut resumed = Vec::new();
+    for node in &topology.nodes {
+        for partition in 0..node.partitions {
+            let key = keys.fence(&node.name, partition);
+            let mut ask = Pipeline::new();
+            ask.cmd("GET").arg(&key);
+            let fence = reply::fence(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
+            if fence.owner == Owner::Halted {
+                let free = Fence { owner: Owner::Nobody, epoch: fence.epoch + 1 };
+                let place = format!("{}:{partition}", node.name);
+                let mut put = Pipeline::new();
+                put.cmd("SET").arg(&key).arg(reply::fence_text(&free));
+                put.cmd("HDEL").arg(keys.halted()).arg(&place);
+                c.all(&put).await?;
+                resumed.push(place);
+            }
+        }
+    }
+    Ok(resumed)
+}

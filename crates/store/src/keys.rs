@@ -1,0 +1,109 @@
+//! The one place where keys are spelled. `docs/keys.md` explains each to its readers.
+
+use tallyd_bolt::Key;
+use tallyd_topology::{Edge, Node, NodeKind, Topology};
+
+/// The keys of one shard of a topology. All carry its hash tag, so that one MULTI/EXEC can span
+/// them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keys {
+    prefix: String,
+    group: String,
+}
+
+impl Keys {
+    /// The keys of a shard of the topology of this name.
+    #[must_use]
+    pub fn new(topology: &str, shard: u16) -> Self {
+        Self { prefix: format!("tallyd:{{{topology}/{shard}}}:"), group: format!("tallyd:{topology}") }
+    }
+
+    /// A bolt's state or result.
+    #[must_use]
+    pub fn bolt(&self, bolt: &str, key: &Key) -> String {
+        format!("{}bolt:{bolt}:{}", self.prefix, key.as_str())
+    }
+
+    /// The stream of one partition of a node's edge.
+    #[must_use]
+    pub fn edge(&self, node: &str, edge: &Edge, partition: u16) -> String {
+        format!("{}edge:{node}:{}:{partition}", self.prefix, Key::encode(&edge.label))
+    }
+
+    /// The stream that a node's partition reads; `None` for a place outside the topology.
+    #[must_use]
+    pub fn input(&self, topology: &Topology, node: &Node, partition: u16) -> Option<String> {
+        match &node.kind {
+            NodeKind::Source(source) => Some(source.stream.clone()),
+            NodeKind::Bolt(bolt) => {
+                let from = topology.nodes.get(bolt.from)?;
+                Some(self.edge(&from.name, from.edges.get(bolt.edge)?, partition))
+            }
+        }
+    }
+
+    /// The consumer group of a node: on a source's stream it names the topology, because others
+    /// may read the same stream.
+    #[must_use]
+    pub fn group(&self, node: &Node) -> String {
+        match node.kind {
+            NodeKind::Source(_) => self.group.clone(),
+            NodeKind::Bolt(_) => node.name.to_string(),
+        }
+    }
+
+    /// The fence of a node's partition: a string, `worker#epoch`.
+    #[must_use]
+    pub fn fence(&self, node: &str, partition: u16) -> String {
+        format!("{}fence:{node}:{partition}", self.prefix)
+    }
+
+    /// The cursors of a node: a hash by partition.
+    #[must_use]
+    pub fn cursors(&self, node: &str) -> String {
+        format!("{}cursors:{node}", self.prefix)
+    }
+
+    /// Why partitions are halted: a hash by `node:partition`.
+    #[must_use]
+    pub fn halted(&self) -> String {
+        format!("{}halted", self.prefix)
+    }
+
+    /// The heartbeats: a sorted set of worker ids by the server's ms.
+    #[must_use]
+    pub fn workers(&self) -> String {
+        format!("{}workers", self.prefix)
+    }
+
+    /// What the workers say of themselves: a hash of JSON by worker id.
+    #[must_use]
+    pub fn announcements(&self) -> String {
+        format!("{}announcements", self.prefix)
+    }
+
+    /// What the stored data depends on: a hash.
+    #[must_use]
+    pub fn topology(&self) -> String {
+        format!("{}topology", self.prefix)
+    }
+
+    /// The dead letters: a stream.
+    #[must_use]
+    pub fn dead(&self) -> String {
+        format!("{}dead", self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_of_a_shard_has_its_hash_tag() {
+        let keys = Keys::new("testprep", 0);
+        let board = Key::new(&["board", "day", "2026-01-01", "everyone"]);
+        assert_eq!(keys.bolt("points", &board), "tallyd:{testprep/0}:bolt:points:board:day:2026-01-01:everyone");
+        assert_eq!(keys.fence("points", 3), "tallyd:{testprep/0}:fence:points:3");
+    }
+}

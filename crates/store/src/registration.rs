@@ -1,0 +1,81 @@
+//! The stored topology: what its data depends on, checked before a worker joins.
+
+use crate::{connection::Connection, keys::Keys, reply};
+use redis::{Pipeline, Value};
+use std::collections::BTreeMap;
+use tallyd_runtime::{StoreError, store::ErrorKind};
+use tallyd_topology::Topology;
+
+/// The version of everything that is stored. Raised when an older worker could not read it.
+const FORMAT: &str = "1";
+/// The oldest Redis that has every command: XAUTOCLAIM, ZMSCORE, XTRIM MINID.
+const OLDEST: (u32, u32) = (6, 2);
+
+/// Checks the server and the stored topology, and stores what is new.
+pub async fn register(c: &mut Connection, topology: &Topology, keys: &Keys) -> Result<[u8; 16], StoreError> {
+    check_version(c).await?;
+    let mut shape: BTreeMap<String, String> = BTreeMap::new();
+    shape.insert("format".into(), FORMAT.into());
+    shape.insert("partitions".into(), topology.partitions.to_string());
+    shape.insert("time_zone".into(), topology.time_zone.to_string());
+    for node in &topology.nodes {
+        shape.extend(node.shape.iter().map(|(k, v)| (format!("{}.{k}", node.name), v.clone())));
+    }
+    let mut ask = Pipeline::new();
+    ask.cmd("HGETALL").arg(keys.topology());
+    let stored = reply::facts(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
+    for (key, wanted) in &shape {
+        let stored = stored.get(key).cloned().map(reply::text).transpose()?.flatten();
+        if let Some(stored) = stored.filter(|stored| stored != wanted) {
+            return Err(mismatch(topology, key, &stored, wanted));
+        }
+    }
+    let mut put = Pipeline::new();
+    for (key, value) in &shape {
+        put.cmd("HSETNX").arg(keys.topology()).arg(key).arg(value);
+    }
+    put.cmd("HSETNX").arg(keys.topology()).arg("seed").arg(random_seed()?.as_slice());
+    put.cmd("HGET").arg(keys.topology()).arg("seed");
+    let seed = reply::bytes(c.all(&put).await?.pop().unwrap_or(Value::Nil))?.unwrap_or_default();
+    let length = seed.len();
+    seed.try_into().map_err(|_| {
+        StoreError::new(ErrorKind::Mismatch, format!("the stored seed is {length} bytes long (expected 16)"))
+    })
+}
+
+fn mismatch(topology: &Topology, key: &str, stored: &str, wanted: &str) -> StoreError {
+    let message = format!(
+        "topology \"{}\" does not fit what is stored: {key} is \"{stored}\" there and \"{wanted}\" in the file \
+         (put it back, or give the topology or the bolt another name to start anew)",
+        topology.name
+    );
+    StoreError::new(ErrorKind::Mismatch, message)
+}
+
+async fn check_version(c: &mut Connection) -> Result<(), StoreError> {
+    let mut ask = Pipeline::new();
+    ask.cmd("INFO").arg("server");
+    let info = match c.all(&ask).await?.pop() {
+        Some(Value::VerbatimString { text, .. }) => text,
+        Some(other) => reply::text(other)?.unwrap_or_default(),
+        None => String::new(),
+    };
+    let version = info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap_or("unknown");
+    let mut numbers = version.split('.').map(|n| n.parse::<u32>().ok());
+    match (numbers.next().flatten(), numbers.next().flatten()) {
+        (Some(major), Some(minor)) if (major, minor) >= OLDEST => Ok(()),
+        _ => {
+            let message = format!("the server is Redis {version} (expected 6.2 or later, or any Valkey)");
+            Err(StoreError::new(ErrorKind::Mismatch, message))
+        }
+    }
+}
+
+/// Keys the fingerprints, so that nobody can make two ids that collide.
+fn random_seed() -> Result<[u8; 16], StoreError> {
+    let mut seed = [0; 16];
+    let random = rustls::crypto::ring::default_provider().secure_random;
+    let failed = |_| StoreError::new(ErrorKind::Other, "the system gives no random numbers");
+    random.fill(&mut seed).map_err(failed)?;
+    Ok(seed)
+}

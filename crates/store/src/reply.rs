@@ -1,0 +1,177 @@
+//! Reading replies. Each function takes any reply and says what was wrong with it.
+
+use redis::Value;
+use std::collections::BTreeMap;
+use tallyd_event::EntryId;
+use tallyd_runtime::{
+    StoreError,
+    store::{Counts, Cursor, Entry, ErrorKind, Fence, Owner},
+};
+
+/// An error that names what was expected and a little of what came.
+pub fn unexpected(expected: &str, reply: &Value) -> StoreError {
+    let came: String = format!("{reply:?}").chars().take(120).collect();
+    StoreError::new(ErrorKind::Reply, format!("expected {expected}, got {came}"))
+}
+
+pub fn array(reply: Value) -> Result<Vec<Value>, StoreError> {
+    match reply {
+        Value::Array(items) | Value::Set(items) => Ok(items),
+        Value::Nil => Ok(Vec::new()),
+        Value::Map(pairs) => Ok(pairs.into_iter().flat_map(|(k, v)| [k, v]).collect()),
+        other => Err(unexpected("an array", &other)),
+    }
+}
+
+pub fn bytes(reply: Value) -> Result<Option<Vec<u8>>, StoreError> {
+    match reply {
+        Value::Nil => Ok(None),
+        Value::BulkString(bytes) => Ok(Some(bytes)),
+        Value::SimpleString(text) => Ok(Some(text.into_bytes())),
+        Value::Int(number) => Ok(Some(number.to_string().into_bytes())),
+        Value::Double(number) => Ok(Some(number.to_string().into_bytes())),
+        other => Err(unexpected("a string", &other)),
+    }
+}
+
+pub fn text(reply: Value) -> Result<Option<String>, StoreError> {
+    bytes(reply).map(|bytes| bytes.map(|b| String::from_utf8_lossy(&b).into_owned()))
+}
+
+pub fn integer(reply: &Value) -> Result<i64, StoreError> {
+    match reply {
+        Value::Int(number) => Ok(*number),
+        Value::Nil => Ok(0),
+        Value::BulkString(bytes) => {
+            let number = std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok());
+            number.ok_or_else(|| unexpected("a whole number", reply))
+        }
+        other => Err(unexpected("a whole number", other)),
+    }
+}
+
+pub fn number(reply: Value) -> Result<Option<f64>, StoreError> {
+    match reply {
+        Value::Double(number) => Ok(Some(number)),
+        reply => {
+            let Some(text) = text(reply)? else { return Ok(None) };
+            let number = text.parse().ok();
+            let message = || StoreError::new(ErrorKind::Reply, format!("expected a number, got \"{text}\""));
+            number.ok_or_else(message).map(Some)
+        }
+    }
+}
+
+pub fn entry_id(reply: Value) -> Result<EntryId, StoreError> {
+    let text = text(reply)?.unwrap_or_default();
+    text.parse().map_err(|e: tallyd_event::EntryIdError| StoreError::new(ErrorKind::Reply, e.to_string()))
+}
+
+/// Entries of a stream. Redis 6.2 gives nil for a pending entry that was deleted.
+pub fn entries(reply: Value) -> Result<Vec<Entry>, StoreError> {
+    let items = array(reply)?.into_iter().filter(|item| !matches!(item, Value::Nil));
+    let entry = |item: Value| {
+        let mut parts = array(item)?.into_iter();
+        let id = entry_id(parts.next().unwrap_or(Value::Nil))?;
+        let mut flat = array(parts.next().unwrap_or(Value::Nil))?.into_iter();
+        let mut fields = Vec::with_capacity(flat.len() / 2);
+        while let (Some(name), Some(value)) = (flat.next(), flat.next()) {
+            fields.push((bytes(name)?.unwrap_or_default(), bytes(value)?.unwrap_or_default()));
+        }
+        Ok(Entry { id, fields })
+    };
+    items.map(entry).collect()
+}
+
+/// Pairs of names and values, as `XINFO` and `HGETALL` give them.
+pub fn facts(reply: Value) -> Result<BTreeMap<String, Value>, StoreError> {
+    let mut flat = array(reply)?.into_iter();
+    let mut facts = BTreeMap::new();
+    while let (Some(name), Some(value)) = (flat.next(), flat.next()) {
+        facts.insert(text(name)?.unwrap_or_default(), value);
+    }
+    Ok(facts)
+}
+
+/// The streams of a read, by key, in either protocol version.
+pub fn streams(reply: Value) -> Result<Vec<(String, Vec<Entry>)>, StoreError> {
+    let pairs: Vec<(Value, Value)> = match reply {
+        Value::Nil => Vec::new(),
+        Value::Map(pairs) => pairs,
+        other => {
+            let split = |item: Value| {
+                let mut parts = array(item)?.into_iter();
+                Ok((parts.next().unwrap_or(Value::Nil), parts.next().unwrap_or(Value::Nil)))
+            };
+            array(other)?.into_iter().map(split).collect::<Result<_, StoreError>>()?
+        }
+    };
+    pairs.into_iter().map(|(key, read)| Ok((text(key)?.unwrap_or_default(), entries(read)?))).collect()
+}
+
+/// The mark of a halted partition, in the place of a worker's id.
+const HALTED: &str = "!halted";
+
+/// A fence as it is stored.
+pub fn fence_text(fence: &Fence) -> String {
+    let owner = match &fence.owner {
+        Owner::Nobody => "",
+        Owner::Worker(id) => id,
+        Owner::Halted => HALTED,
+    };
+    format!("{owner}#{}", fence.epoch)
+}
+
+pub fn fence(reply: Value) -> Result<Fence, StoreError> {
+    let Some(stored) = text(reply)? else { return Ok(Fence::default()) };
+    let parsed = stored.rsplit_once('#').and_then(|(owner, epoch)| Some((owner, epoch.parse().ok()?)));
+    let Some((owner, epoch)) = parsed else {
+        let message = format!("\"{stored}\" is not a fence (expected worker#epoch)");
+        return Err(StoreError::new(ErrorKind::Reply, message));
+    };
+    let owner = match owner {
+        "" => Owner::Nobody,
+        HALTED => Owner::Halted,
+        worker => Owner::Worker(worker.into()),
+    };
+    Ok(Fence { owner, epoch })
+}
+
+/// A cursor as it is stored: the entry's id, then events, emitted, duplicates, dead and late.
+pub fn cursor_text(cursor: &Cursor) -> String {
+    let Counts { events, emitted, duplicates, dead, late } = cursor.counts;
+    format!("{} {events} {emitted} {duplicates} {dead} {late}", cursor.last)
+}
+
+pub fn cursor(reply: Value) -> Result<Cursor, StoreError> {
+    let Some(stored) = text(reply)? else { return Ok(Cursor::default()) };
+    let mut words = stored.split(' ');
+    let last = words.next().and_then(|id| id.parse().ok());
+    let mut count = || words.next().and_then(|n| n.parse().ok());
+    let parsed = (last, count(), count(), count(), count(), count());
+    let (Some(last), Some(events), Some(emitted), Some(duplicates), Some(dead), Some(late)) = parsed else {
+        let message = format!("\"{stored}\" is not a cursor (expected an entry id and five counts)");
+        return Err(StoreError::new(ErrorKind::Reply, message));
+    };
+    Ok(Cursor { last, counts: Counts { events, emitted, duplicates, dead, late } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fences_and_cursors_read_what_they_write() {
+        for owner in [Owner::Nobody, Owner::Halted, Owner::Worker("host#1-7".into())] {
+            let written = Fence { owner, epoch: 12 };
+            let stored = Value::BulkString(fence_text(&written).into_bytes());
+            assert_eq!(fence(stored).unwrap(), written);
+        }
+        let counts = Counts { events: 1, emitted: 2, duplicates: 3, dead: 4, late: 5 };
+        let written = Cursor { last: EntryId { ms: 9, seq: 8 }, counts };
+        let stored = Value::BulkString(cursor_text(&written).into_bytes());
+        assert_eq!(cursor(stored).unwrap(), written);
+        assert!(cursor(Value::BulkString(b"9-8 1".to_vec())).is_err());
+        assert!(fence(Value::BulkString(b"worker".to_vec())).is_err());
+    }
+}

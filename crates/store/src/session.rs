@@ -1,0 +1,432 @@
+//! A task's connection and its fenced cycle.
+//!
+//! WATCH on the fences holds from before state is read until EXEC. Every EXEC is followed, in the
+//! same round trip, by WATCH and MGET of the fences: that arms the next one, and shows whether
+//! the fences still are the session's.
+
+use crate::{
+    commands::{Expiries, add_dead_letter, add_writes},
+    connection::{Connection, checked},
+    keys::Keys,
+    reply,
+};
+use redis::{Pipeline, Value};
+use smol_str::SmolStr;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+use tallyd_bolt::{Address, Cell, Fingerprints, Kind};
+use tallyd_event::EntryId;
+use tallyd_runtime::{
+    Session, StoreError,
+    store::{Commit, Cursor, ErrorKind, Fence, Next, Outcome, Owned, Owner, Read},
+};
+use tallyd_topology::{Node, Topology};
+
+/// A node's task on Redis.
+pub struct RedisSession {
+    pub(crate) connection: Connection,
+    pub(crate) topology: Arc<Topology>,
+    pub(crate) keys: Keys,
+    pub(crate) node: Node,
+    pub(crate) worker: SmolStr,
+    pub(crate) expiries: Expiries,
+    /// The server's clock less this process's, in ms: it tells which keys go soon.
+    pub(crate) clock_offset: i64,
+}
+
+/// What a transaction gave.
+enum Executed {
+    Done(Vec<Value>),
+    Fenced,
+}
+
+impl Session for RedisSession {
+    async fn take(&mut self, seen: &BTreeMap<u16, Fence>) -> Result<Owned, StoreError> {
+        let stored = self.watch(seen.keys().copied()).await?;
+        let mut taken = Owned::new();
+        for (partition, fence) in stored {
+            if seen.get(&partition) == Some(&fence) && fence.owner != Owner::Halted {
+                let owner = Owner::Worker(self.worker.clone());
+                taken.insert(partition, Fence { owner, epoch: fence.epoch + 1 });
+            }
+        }
+        let mut body = Pipeline::new();
+        for (partition, fence) in &taken {
+            body.cmd("SET").arg(self.fence_key(*partition)).arg(reply::fence_text(fence));
+        }
+        match self.execute(&body).await? {
+            Executed::Done(_) => Ok(taken),
+            Executed::Fenced => Ok(Owned::new()),
+        }
+    }
+
+    async fn release(&mut self, owned: &Owned) -> Result<(), StoreError> {
+        self.set_owner(owned, &Owner::Nobody, Pipeline::new()).await
+    }
+
+    async fn halt(&mut self, owned: &Owned, reason: &str) -> Result<(), StoreError> {
+        let mut body = Pipeline::new();
+        for partition in owned.keys() {
+            let field = format!("{}:{partition}", self.node.name);
+            body.cmd("HSET").arg(self.keys.halted()).arg(field).arg(reason);
+        }
+        self.set_owner(owned, &Owner::Halted, body).await
+    }
+
+    async fn begin(&mut self, owned: &Owned) -> Result<BTreeMap<u16, Cursor>, StoreError> {
+        self.expiries.clear();
+        let kept = self.kept(owned).await?;
+        if kept.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let mut ask = Pipeline::new();
+        ask.cmd("HMGET").arg(self.keys.cursors(&self.node.name)).arg(&kept);
+        let answer = self.connection.all(&ask).await?.into_iter().next().unwrap_or(Value::Nil);
+        let mut cursors = BTreeMap::new();
+        for (partition, stored) in kept.iter().zip(reply::array(answer)?) {
+            cursors.insert(*partition, reply::cursor(stored)?);
+        }
+        self.make_groups(&cursors).await?;
+        // Making the groups ended the WATCH, or a fence moved under it: look again.
+        let kept = self.kept(owned).await?;
+        cursors.retain(|partition, _| kept.contains(partition));
+        Ok(cursors)
+    }
+
+    async fn fetch(&mut self, addresses: Vec<Address>) -> Result<Vec<(Address, Cell)>, StoreError> {
+        let mut groups: BTreeMap<_, Vec<SmolStr>> = BTreeMap::new();
+        for Address { kind, key, name } in addresses {
+            groups.entry((kind, key)).or_default().push(name);
+        }
+        let mut ask = Pipeline::new();
+        for ((kind, key), names) in &groups {
+            let names = names.iter().map(SmolStr::as_str).collect::<Vec<_>>();
+            let key = self.keys.bolt(&self.node.name, key);
+            match kind {
+                Kind::Counter | Kind::Field => ask.cmd("HMGET").arg(key).arg(names),
+                Kind::Score => ask.cmd("ZMSCORE").arg(key).arg(names),
+                Kind::Log => ask.cmd("GET").arg(key),
+            };
+        }
+        let answers = self.connection.all(&ask).await?;
+        let mut cells = Vec::new();
+        for (((kind, key), names), answer) in groups.into_iter().zip(answers) {
+            let values = if kind == Kind::Log { vec![answer] } else { reply::array(answer)? };
+            for (name, value) in names.into_iter().zip(values) {
+                cells.push((Address { kind, key: key.clone(), name }, cell(kind, value)?));
+            }
+        }
+        Ok(cells)
+    }
+
+    async fn commit(&mut self, owned: &Owned, commit: &Commit) -> Result<Outcome, StoreError> {
+        let body = self.body(commit);
+        let mut all = Pipeline::with_capacity(body.len() + 4);
+        add_transaction(&mut all, &body);
+        self.add_watch(&mut all, owned.keys().copied());
+        let mut replies = self.connection.send(&all).await?;
+        let fences = replies.pop().unwrap_or(Value::Nil);
+        let watched = replies.pop().unwrap_or(Value::Nil);
+        // What the transaction did comes first: an error of it must not hide behind another.
+        let executed = executed(replies)?;
+        checked(watched)?;
+        let kept = kept_of(owned, reply::array(checked(fences)?)?)?;
+        match executed {
+            Executed::Fenced => Ok(Outcome::Fenced { kept }),
+            Executed::Done(results) => {
+                self.expiries.remember(&commit.expiries);
+                Ok(Outcome::Done(Read { kept, ..self.read(commit, results)? }))
+            }
+        }
+    }
+
+    async fn wait(&mut self, after: &[(u16, EntryId)], at_most: Duration) -> Result<Vec<u16>, StoreError> {
+        let inputs = self.inputs(after.iter().map(|(partition, _)| *partition));
+        let mut ask = Pipeline::new();
+        let command = ask.cmd("XREAD").arg("COUNT").arg(1);
+        command.arg("BLOCK").arg(at_most.as_millis() as u64).arg("STREAMS");
+        for (_, stream) in &inputs {
+            command.arg(stream);
+        }
+        for (_, id) in after {
+            command.arg(id.to_string());
+        }
+        let answer = self.connection.send_waiting(&ask, at_most).await?;
+        let read = reply::streams(checked(answer.into_iter().next().unwrap_or(Value::Nil))?)?;
+        let found: BTreeSet<String> = read.into_iter().map(|(stream, _)| stream).collect();
+        Ok(inputs.into_iter().filter(|(_, stream)| found.contains(stream)).map(|(p, _)| p).collect())
+    }
+
+    async fn rewind(&mut self, owned: &Owned, cursors: &[(u16, EntryId)]) -> Result<(), StoreError> {
+        let kept = self.kept(owned).await?;
+        let mut body = Pipeline::new();
+        for (partition, id) in cursors.iter().filter(|(partition, _)| kept.contains(partition)) {
+            for (_, stream) in self.inputs([*partition]) {
+                let command = body.cmd("XGROUP").arg("SETID").arg(stream);
+                command.arg(self.keys.group(&self.node)).arg(id.to_string());
+            }
+        }
+        self.execute(&body).await.map(drop)
+    }
+
+    async fn forget_consumers(&mut self, owned: &Owned, partition: u16) -> Result<(), StoreError> {
+        let Some((_, stream)) = self.inputs([partition]).pop() else { return Ok(()) };
+        if !self.kept(owned).await?.contains(&partition) {
+            return Ok(());
+        }
+        let group = self.keys.group(&self.node);
+        let mut ask = Pipeline::new();
+        ask.cmd("XINFO").arg("CONSUMERS").arg(&stream).arg(&group);
+        let answer = self.connection.send(&ask).await?.into_iter().next().unwrap_or(Value::Nil);
+        let Ok(answer) = checked(answer) else {
+            // The group is gone: the next read finds that out and makes it again.
+            return Ok(());
+        };
+        let mut body = Pipeline::new();
+        for consumer in reply::array(answer)? {
+            let facts = reply::facts(consumer)?;
+            let name = facts.get("name").cloned().map(reply::text).transpose()?.flatten();
+            let pending = facts.get("pending").map(reply::integer).transpose()?;
+            if let (Some(name), Some(0)) = (name.filter(|name| *name != self.worker), pending) {
+                body.cmd("XGROUP").arg("DELCONSUMER").arg(&stream).arg(&group).arg(name);
+            }
+        }
+        self.execute(&body).await.map(drop)
+    }
+}
+
+impl RedisSession {
+    fn fence_key(&self, partition: u16) -> String {
+        self.keys.fence(&self.node.name, partition)
+    }
+
+    fn inputs(&self, partitions: impl IntoIterator<Item = u16>) -> Vec<(u16, String)> {
+        let input = |p| Some((p, self.keys.input(&self.topology, &self.node, p)?));
+        partitions.into_iter().filter_map(input).collect()
+    }
+
+    fn add_watch(&self, pipeline: &mut Pipeline, partitions: impl Iterator<Item = u16>) {
+        let fences: Vec<String> = partitions.map(|p| self.fence_key(p)).collect();
+        pipeline.cmd("WATCH").arg(&fences).cmd("MGET").arg(&fences);
+    }
+
+    /// Watches the fences of partitions, whatever was watched before, and returns them.
+    async fn watch(&mut self, partitions: impl Iterator<Item = u16>) -> Result<Vec<(u16, Fence)>, StoreError> {
+        let partitions: Vec<u16> = partitions.collect();
+        let mut ask = Pipeline::new();
+        ask.cmd("UNWATCH");
+        self.add_watch(&mut ask, partitions.iter().copied());
+        let stored = self.connection.all(&ask).await?.pop().unwrap_or(Value::Nil);
+        let fences = reply::array(stored)?.into_iter().map(reply::fence);
+        partitions.into_iter().zip(fences).map(|(p, fence)| Ok((p, fence?))).collect()
+    }
+
+    /// Watches the fences and returns the partitions that still are the session's.
+    async fn kept(&mut self, owned: &Owned) -> Result<Vec<u16>, StoreError> {
+        let stored = self.watch(owned.keys().copied()).await?;
+        Ok(stored.into_iter().filter(|(p, fence)| owned.get(p) == Some(fence)).map(|(p, _)| p).collect())
+    }
+
+    /// Runs a transaction under the WATCH that holds. Afterwards nothing is watched.
+    async fn execute(&mut self, body: &Pipeline) -> Result<Executed, StoreError> {
+        if body.is_empty() {
+            return Ok(Executed::Done(Vec::new()));
+        }
+        let mut all = Pipeline::with_capacity(body.len() + 2);
+        add_transaction(&mut all, body);
+        executed(self.connection.send(&all).await?)
+    }
+
+    async fn set_owner(&mut self, owned: &Owned, owner: &Owner, mut body: Pipeline) -> Result<(), StoreError> {
+        for partition in self.kept(owned).await? {
+            if let Some(Fence { epoch, .. }) = owned.get(&partition) {
+                let fence = Fence { owner: owner.clone(), epoch: *epoch };
+                body.cmd("SET").arg(self.fence_key(partition)).arg(reply::fence_text(&fence));
+            }
+        }
+        // Where a fence moved meanwhile, another has the partition, which is as good.
+        self.execute(&body).await.map(drop)
+    }
+
+    /// Makes the groups that are missing, at the cursor: never at `$`, which would lose entries.
+    async fn make_groups(&mut self, cursors: &BTreeMap<u16, Cursor>) -> Result<(), StoreError> {
+        let mut ask = Pipeline::new();
+        let group = self.keys.group(&self.node);
+        ask.cmd("MULTI");
+        for (partition, stream) in self.inputs(cursors.keys().copied()) {
+            let last = cursors.get(&partition).map(|cursor| cursor.last).unwrap_or_default();
+            let command = ask.cmd("XGROUP").arg("CREATE").arg(stream).arg(&group);
+            command.arg(last.to_string()).arg("MKSTREAM");
+        }
+        ask.cmd("EXEC");
+        let mut replies = self.connection.send(&ask).await?;
+        let results = replies.pop().unwrap_or(Value::Nil);
+        replies.into_iter().try_for_each(|queued| checked(queued).map(drop))?;
+        for result in reply::array(checked(results)?)? {
+            match &result {
+                Value::ServerError(error) if error.code() == "BUSYGROUP" => {}
+                _ => checked(result).map(drop)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn body(&self, commit: &Commit) -> Pipeline {
+        let mut body = Pipeline::with_capacity(64);
+        let name = &self.node.name;
+        add_writes(&mut body, &self.keys, name, &commit.writes);
+        self.expiries.add(&mut body, &self.keys, name, &commit.expiries, self.now());
+        for frame in &commit.frames {
+            if let Some(edge) = self.node.edges.get(frame.edge) {
+                let stream = self.keys.edge(name, edge, frame.partition);
+                let field = tallyd_runtime::FRAME_FIELD;
+                body.cmd("XADD").arg(stream).arg("*").arg(field).arg(frame.bytes.as_slice());
+            }
+        }
+        for (sink, fields) in &commit.published {
+            let Some(sink) = self.node.sinks.get(*sink) else { continue };
+            let command = body.cmd("XADD").arg(&sink.stream);
+            if let Some(max_len) = sink.max_len {
+                command.arg("MAXLEN").arg("~").arg(max_len);
+            }
+            command.arg("*");
+            for (name, value) in fields {
+                command.arg(name.as_slice()).arg(value.as_slice());
+            }
+        }
+        for letter in &commit.dead {
+            add_dead_letter(&mut body, &self.keys, name, letter, self.topology.settings.dead_letters);
+        }
+        let group = self.keys.group(&self.node);
+        for (partition, ids) in &commit.acks {
+            for (_, stream) in self.inputs([*partition]) {
+                let command = body.cmd("XACK").arg(stream).arg(&group);
+                for id in ids {
+                    command.arg(id.to_string());
+                }
+            }
+        }
+        if !commit.cursors.is_empty() {
+            let command = body.cmd("HSET").arg(self.keys.cursors(name));
+            for (partition, cursor) in &commit.cursors {
+                command.arg(*partition).arg(reply::cursor_text(cursor));
+            }
+        }
+        self.add_next(&mut body, &group, &commit.next);
+        body
+    }
+
+    fn add_next(&self, body: &mut Pipeline, group: &str, next: &Next) {
+        match next {
+            Next::Nothing => {}
+            Next::New { partitions, count } => {
+                let inputs = self.inputs(partitions.iter().copied());
+                let command = body.cmd("XREADGROUP").arg("GROUP").arg(group).arg(self.worker.as_str());
+                command.arg("COUNT").arg(*count).arg("STREAMS");
+                for (_, stream) in &inputs {
+                    command.arg(stream);
+                }
+                for _ in &inputs {
+                    command.arg(">");
+                }
+            }
+            Next::Pending { partition, from, count } => {
+                for (_, stream) in self.inputs([*partition]) {
+                    let command = body.cmd("XAUTOCLAIM").arg(stream).arg(group);
+                    command.arg(self.worker.as_str()).arg(0).arg(from.to_string());
+                    command.arg("COUNT").arg(*count);
+                }
+            }
+        }
+    }
+
+    /// What the last command of a transaction read. Every other reply is looked at too: one that
+    /// failed halts the partition, because the rest happened.
+    fn read(&self, commit: &Commit, mut results: Vec<Value>) -> Result<Read, StoreError> {
+        let last = if commit.next == Next::Nothing { None } else { results.pop() };
+        for result in results {
+            checked(result).map_err(halt)?;
+        }
+        let mut read = Read::default();
+        match (&commit.next, last) {
+            (_, Some(Value::ServerError(error))) if error.code() == "NOGROUP" => {
+                read.group_missing = true;
+            }
+            (Next::New { partitions, .. }, Some(last)) => {
+                let inputs = self.inputs(partitions.iter().copied());
+                for (stream, entries) in reply::streams(checked(last).map_err(halt)?)? {
+                    if let Some((partition, _)) = inputs.iter().find(|(_, input)| *input == stream) {
+                        read.entries.extend(entries.into_iter().map(|entry| (*partition, entry)));
+                    }
+                }
+            }
+            (Next::Pending { partition, .. }, Some(last)) => {
+                let mut parts = reply::array(checked(last).map_err(halt)?)?.into_iter();
+                let from = reply::entry_id(parts.next().unwrap_or(Value::Nil))?;
+                let entries = reply::entries(parts.next().unwrap_or(Value::Nil))?;
+                read.entries.extend(entries.into_iter().map(|entry| (*partition, entry)));
+                read.pending_from = (from != EntryId::ZERO).then_some(from);
+            }
+            _ => {}
+        }
+        Ok(read)
+    }
+
+    fn now(&self) -> i64 {
+        crate::store::local_ms().saturating_add(self.clock_offset)
+    }
+}
+
+fn halt(error: StoreError) -> StoreError {
+    StoreError::new(ErrorKind::Halt, format!("a command failed inside EXEC: {}", error.message))
+}
+
+fn add_transaction(all: &mut Pipeline, body: &Pipeline) {
+    all.cmd("MULTI");
+    for command in body.cmd_iter() {
+        all.add_command(command.clone());
+    }
+    all.cmd("EXEC");
+}
+
+/// The replies from MULTI to EXEC: what the commands gave, or that a fence had moved.
+fn executed(mut replies: Vec<Value>) -> Result<Executed, StoreError> {
+    let results = replies.pop().unwrap_or(Value::Nil);
+    // An error while queueing says why EXEC was refused; nothing happened then.
+    replies.into_iter().try_for_each(|queued| checked(queued).map(drop))?;
+    match checked(results)? {
+        Value::Nil => Ok(Executed::Fenced),
+        Value::Array(results) => Ok(Executed::Done(results)),
+        other => Err(reply::unexpected("the results of EXEC", &other)),
+    }
+}
+
+fn kept_of(owned: &Owned, stored: Vec<Value>) -> Result<Vec<u16>, StoreError> {
+    let mut kept = Vec::with_capacity(owned.len());
+    for ((partition, mine), stored) in owned.iter().zip(stored) {
+        if reply::fence(stored)? == *mine {
+            kept.push(*partition);
+        }
+    }
+    Ok(kept)
+}
+
+fn cell(kind: Kind, value: Value) -> Result<Cell, StoreError> {
+    Ok(match kind {
+        Kind::Counter => Cell::Counter(reply::integer(&value)?),
+        Kind::Field => Cell::Field(reply::bytes(value)?),
+        Kind::Score => Cell::Score(reply::number(value)?),
+        Kind::Log => {
+            let stored = reply::bytes(value)?.unwrap_or_default();
+            let (chunks, rest) = stored.as_chunks::<16>();
+            if !rest.is_empty() {
+                let message = format!("a log is {} bytes long (expected a multiple of 16)", stored.len());
+                return Err(StoreError::new(ErrorKind::Reply, message));
+            }
+            Cell::Log(chunks.iter().map(|chunk| u128::from_be_bytes(*chunk)).collect::<Fingerprints>())
+        }
+    })
+}

@@ -1,0 +1,173 @@
+//! The store: sessions for tasks, and a connection of its own for membership and upkeep.
+
+use crate::{
+    commands::Expiries, connection::Connection, keys::Keys, registration, reply, session::RedisSession,
+    tend,
+};
+use redis::{Pipeline, Value};
+use smol_str::SmolStr;
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+use tallyd_runtime::{
+    Store, StoreError,
+    store::{Announcement, ErrorKind, Fence, Survey, View},
+};
+use tallyd_topology::Topology;
+use tokio::sync::Mutex;
+
+/// After how many session timeouts a worker that died is no longer listed.
+const FORGOTTEN_AFTER: u64 = 20;
+
+/// A topology's storage on one Redis.
+#[derive(Clone)]
+pub struct RedisStore {
+    topology: Arc<Topology>,
+    url: Arc<str>,
+    keys: Keys,
+    control: Arc<Mutex<Option<Connection>>>,
+}
+
+impl RedisStore {
+    /// The storage of a topology on the Redis of this URL. Connects when it is first used.
+    #[must_use]
+    pub fn new(topology: Arc<Topology>, url: &str) -> Self {
+        let keys = Keys::new(&topology.name, 0);
+        Self { topology, url: url.into(), keys, control: Arc::default() }
+    }
+
+    /// Sends commands of upkeep. Each may be repeated, so it reconnects where it has to.
+    async fn control<T>(&self, run: impl AsyncFnOnce(&mut Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut place = self.control.lock().await;
+        let mut connection = match place.take() {
+            Some(connection) => connection,
+            None => Connection::open(&self.url).await?,
+        };
+        // Kept only after a success: a broken connection is opened anew the next time.
+        let outcome = run(&mut connection).await?;
+        *place = Some(connection);
+        Ok(outcome)
+    }
+}
+
+impl Store for RedisStore {
+    type Session = RedisSession;
+
+    async fn open(&self, node: usize, worker: &SmolStr) -> Result<RedisSession, StoreError> {
+        let missing = || StoreError::new(ErrorKind::Other, format!("no node {node}"));
+        let node = self.topology.nodes.get(node).cloned().ok_or_else(missing)?;
+        let mut connection = Connection::open(&self.url).await?;
+        let clock_offset = server_ms(&mut connection).await? - local_ms();
+        Ok(RedisSession {
+            connection,
+            topology: Arc::clone(&self.topology),
+            keys: self.keys.clone(),
+            node,
+            worker: worker.clone(),
+            expiries: Expiries::default(),
+            clock_offset,
+        })
+    }
+
+    async fn register(&self) -> Result<[u8; 16], StoreError> {
+        self.control(async |c| registration::register(c, &self.topology, &self.keys).await).await
+    }
+
+    async fn heartbeat(&self, announcement: &Announcement) -> Result<View, StoreError> {
+        let topology = &self.topology;
+        self.control(async |c| {
+            let now = server_ms(c).await?;
+            let about = serde_json::to_string(announcement)
+                .map_err(|e| StoreError::new(ErrorKind::Other, format!("can't write the announcement: {e}")))?;
+            let kept = topology.settings.session_timeout_ms.saturating_mul(FORGOTTEN_AFTER);
+            let mut beat = Pipeline::new();
+            beat.cmd("ZADD").arg(self.keys.workers()).arg(now).arg(announcement.id.as_str());
+            beat.cmd("HSET").arg(self.keys.announcements()).arg(announcement.id.as_str()).arg(about);
+            beat.cmd("ZREMRANGEBYSCORE").arg(self.keys.workers()).arg("-inf").arg(now - kept as i64);
+            c.all(&beat).await?;
+            view(c, &self.keys, now).await
+        })
+        .await
+    }
+
+    async fn leave(&self, worker: &SmolStr) -> Result<(), StoreError> {
+        let mut leave = Pipeline::new();
+        leave.cmd("ZREM").arg(self.keys.workers()).arg(worker.as_str());
+        leave.cmd("HDEL").arg(self.keys.announcements()).arg(worker.as_str());
+        self.control(async |c| c.all(&leave).await.map(drop)).await
+    }
+
+    async fn tend(&self, owned: &[(usize, Vec<u16>)]) -> Result<Survey, StoreError> {
+        self.control(async |c| tend::tend(c, &self.topology, &self.keys, owned).await).await
+    }
+}
+
+/// The workers and fences as they are stored.
+pub(crate) async fn view(c: &mut Connection, keys: &Keys, now: i64) -> Result<View, StoreError> {
+    let mut ask = Pipeline::new();
+    ask.cmd("ZRANGE").arg(keys.workers()).arg(0).arg(-1).arg("WITHSCORES");
+    ask.cmd("HGETALL").arg(keys.announcements());
+    let mut answers = c.all(&ask).await?.into_iter();
+    let mut beats: BTreeMap<String, i64> = BTreeMap::new();
+    let mut scores = reply::array(answers.next().unwrap_or(Value::Nil))?.into_iter();
+    while let (Some(id), Some(beat)) = (scores.next(), scores.next()) {
+        beats.insert(reply::text(id)?.unwrap_or_default(), reply::number(beat)?.unwrap_or(0.0) as i64);
+    }
+    let mut view = View { now, ..View::default() };
+    let mut gone = Pipeline::new();
+    for (id, about) in reply::facts(answers.next().unwrap_or(Value::Nil))? {
+        let about = reply::text(about)?.unwrap_or_default();
+        match (beats.get(&id), serde_json::from_str::<Announcement>(&about)) {
+            (Some(beat), Ok(worker)) => view.workers.push((worker, *beat)),
+            // Nobody hears of it any more, or a version that is not ours wrote it.
+            _ => {
+                gone.cmd("HDEL").arg(keys.announcements()).arg(id);
+            }
+        }
+    }
+    if !gone.is_empty() {
+        c.all(&gone).await?;
+    }
+    view.fences = fences(c, keys, &view.workers).await?;
+    Ok(view)
+}
+
+async fn fences(
+    c: &mut Connection,
+    keys: &Keys,
+    workers: &[(Announcement, i64)],
+) -> Result<BTreeMap<SmolStr, Vec<Fence>>, StoreError> {
+    let nodes: BTreeMap<SmolStr, u16> = workers.iter().flat_map(|(worker, _)| worker.nodes.clone()).collect();
+    let mut ask = Pipeline::new();
+    for (node, partitions) in &nodes {
+        ask.cmd("MGET").arg((0..*partitions).map(|p| keys.fence(node, p)).collect::<Vec<_>>());
+    }
+    if nodes.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let mut fences = BTreeMap::new();
+    for ((node, _), stored) in nodes.into_iter().zip(c.all(&ask).await?) {
+        let of_node: Result<Vec<Fence>, StoreError> = reply::array(stored)?.into_iter().map(reply::fence).collect();
+        fences.insert(node, of_node?);
+    }
+    Ok(fences)
+}
+
+/// The server's clock, in ms since the epoch.
+pub(crate) async fn server_ms(c: &mut Connection) -> Result<i64, StoreError> {
+    let mut ask = Pipeline::new();
+    ask.cmd("TIME");
+    let time = reply::array(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
+    match time.as_slice() {
+        [seconds, micros] => Ok(reply::integer(seconds)? * 1000 + reply::integer(micros)? / 1000),
+        _ => Err(StoreError::new(ErrorKind::Reply, "expected the server's time")),
+    }
+}
+
+/// This process's clock, in ms since the epoch: only ever used with its offset to the server's.
+pub(crate) fn local_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,179 @@
+//! Upkeep: trims the streams that a worker's partitions write, and says how long streams are.
+
+use crate::{connection::{Connection, checked}, keys::Keys, reply, store::server_ms};
+use redis::{Pipeline, Value};
+use std::collections::BTreeMap;
+use tallyd_event::EntryId;
+use tallyd_runtime::{
+    StoreError,
+    store::{Cursor, Lag, Survey},
+};
+use tallyd_topology::{Node, NodeKind, Retain, Source, Topology};
+
+/// The cursors of all nodes, by place and partition.
+pub type Cursors = Vec<BTreeMap<u16, Cursor>>;
+
+/// Trims and surveys for the partitions that a worker owns.
+pub async fn tend(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+    owned: &[(usize, Vec<u16>)],
+) -> Result<Survey, StoreError> {
+    let cursors = cursors(c, topology, keys).await?;
+    let now = server_ms(c).await?;
+    let mut survey = Survey::default();
+    for (place, partitions) in owned.iter().filter(|(_, partitions)| !partitions.is_empty()) {
+        let Some(node) = topology.nodes.get(*place) else { continue };
+        if let NodeKind::Source(source) = &node.kind {
+            trim_source(c, keys, node, source, now).await?;
+        }
+        let longest = trim_edges(c, topology, keys, node, partitions, &cursors).await?;
+        survey.backlogs.push((*place, longest));
+        let known = cursors.get(*place);
+        for &partition in partitions {
+            let cursor = known.and_then(|of_node| of_node.get(&partition)).copied().unwrap_or_default();
+            survey.lags.push((*place, partition, lag(c, topology, keys, node, partition, cursor).await?));
+        }
+    }
+    let mut ask = Pipeline::new();
+    ask.cmd("XLEN").arg(keys.dead());
+    let length = c.all(&ask).await?.pop().unwrap_or(Value::Nil);
+    survey.dead_letters = u64::try_from(reply::integer(&length)?).unwrap_or(0);
+    Ok(survey)
+}
+
+/// Reads the cursors of all nodes.
+pub async fn cursors(c: &mut Connection, topology: &Topology, keys: &Keys) -> Result<Cursors, StoreError> {
+    let mut ask = Pipeline::new();
+    for node in &topology.nodes {
+        ask.cmd("HGETALL").arg(keys.cursors(&node.name));
+    }
+    let mut all = Vec::with_capacity(topology.nodes.len());
+    for stored in c.all(&ask).await? {
+        let mut of_node = BTreeMap::new();
+        for (partition, cursor) in reply::facts(stored)? {
+            if let Ok(partition) = partition.parse() {
+                of_node.insert(partition, reply::cursor(cursor)?);
+            }
+        }
+        all.push(of_node);
+    }
+    Ok(all)
+}
+
+/// Trims what every consumer of an edge has behind its cursor: all of them, because a group that
+/// is slower still needs the rest. Returns the longest of the streams.
+async fn trim_edges(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+    node: &Node,
+    partitions: &[u16],
+    cursors: &Cursors,
+) -> Result<u64, StoreError> {
+    let mut ask = Pipeline::new();
+    // A source has one partition, and writes all partitions of its edges.
+    let own = node.partitions == topology.partitions;
+    let written = (0..topology.partitions).filter(|p| !own || partitions.contains(p));
+    for partition in written {
+        for edge in &node.edges {
+            let stream = keys.edge(&node.name, edge, partition);
+            let cursor = |&consumer: &usize| {
+                let of_node = cursors.get(consumer)?;
+                Some(of_node.get(&partition).map(|cursor| cursor.last).unwrap_or_default())
+            };
+            let done = edge.consumers.iter().filter_map(cursor).min().unwrap_or_default();
+            if done > EntryId::ZERO {
+                ask.cmd("XTRIM").arg(&stream).arg("MINID").arg(done.next().to_string()).ignore();
+            }
+            ask.cmd("XLEN").arg(&stream);
+        }
+    }
+    if ask.is_empty() {
+        return Ok(0);
+    }
+    let replies = c.all(&ask).await?;
+    let lengths = ask.cmd_iter().zip(&replies).filter(|(command, _)| command_is(command, b"XLEN"));
+    let longest = lengths.map(|(_, length)| reply::integer(length).unwrap_or(0)).max().unwrap_or(0);
+    Ok(u64::try_from(longest).unwrap_or(0))
+}
+
+fn command_is(command: &redis::Cmd, name: &[u8]) -> bool {
+    matches!(command.args_iter().next(), Some(redis::Arg::Simple(arg)) if arg == name)
+}
+
+/// Trims a source to the lowest entry that any group still needs, whoever made the group.
+async fn trim_source(c: &mut Connection, keys: &Keys, node: &Node, source: &Source, now: i64) -> Result<(), StoreError> {
+    let kept_from = match source.retain {
+        Retain::Forever => return Ok(()),
+        Retain::Acked => None,
+        Retain::For(ms) => Some(EntryId { ms: u64::try_from(now).unwrap_or(0).saturating_sub(ms), seq: 0 }),
+    };
+    let mut ask = Pipeline::new();
+    ask.cmd("XINFO").arg("GROUPS").arg(&source.stream);
+    let Ok(groups) = checked(c.send(&ask).await?.pop().unwrap_or(Value::Nil)) else {
+        // No such stream yet.
+        return Ok(());
+    };
+    let mut needed: Option<EntryId> = None;
+    let mut ours = false;
+    for group in reply::array(groups)? {
+        let facts = reply::facts(group)?;
+        let name = facts.get("name").cloned().map(reply::text).transpose()?.flatten().unwrap_or_default();
+        let delivered = reply::entry_id(facts.get("last-delivered-id").cloned().unwrap_or(Value::Nil))?;
+        ours |= name == keys.group(node);
+        let mut from = delivered.next();
+        if facts.get("pending").map(reply::integer).transpose()?.unwrap_or(0) > 0 {
+            let mut ask = Pipeline::new();
+            ask.cmd("XPENDING").arg(&source.stream).arg(&name);
+            let pending = reply::array(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
+            if let Some(lowest) = pending.get(1).filter(|lowest| !matches!(lowest, Value::Nil)) {
+                from = from.min(reply::entry_id(lowest.clone())?);
+            }
+        }
+        needed = Some(needed.map_or(from, |needed| needed.min(from)));
+    }
+    // Without our own group (somebody destroyed it) nothing says what is needed: keep all.
+    if let Some(needed) = needed.filter(|_| ours) {
+        let from = kept_from.map_or(needed, |kept| kept.min(needed));
+        let mut trim = Pipeline::new();
+        trim.cmd("XTRIM").arg(&source.stream).arg("MINID").arg(from.to_string());
+        c.all(&trim).await?;
+    }
+    Ok(())
+}
+
+/// What waits for a partition: the entries after its cursor.
+pub async fn lag(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+    node: &Node,
+    partition: u16,
+    cursor: Cursor,
+) -> Result<Lag, StoreError> {
+    let Some(stream) = keys.input(topology, node, partition) else { return Ok(Lag::default()) };
+    let mut ask = Pipeline::new();
+    ask.cmd("XRANGE").arg(&stream).arg(format!("({}", cursor.last)).arg("+").arg("COUNT").arg(1);
+    ask.cmd("XLEN").arg(&stream);
+    ask.cmd("XINFO").arg("GROUPS").arg(&stream);
+    let mut replies = c.send(&ask).await?.into_iter();
+    let mut next = || replies.next().unwrap_or(Value::Nil);
+    let first = reply::entries(checked(next())?)?;
+    let length = reply::integer(&checked(next())?)?;
+    let Some(first) = first.first() else { return Ok(Lag::default()) };
+    // Redis 7 counts what a group has not read. Before, the stream's length is an upper bound.
+    let mut entries = length;
+    for group in checked(next()).map_or(Ok(Vec::new()), reply::array)? {
+        let facts = reply::facts(group)?;
+        let name = facts.get("name").cloned().map(reply::text).transpose()?.flatten();
+        if name.as_deref() == Some(&keys.group(node))
+            && let Some(Value::Int(unread)) = facts.get("lag")
+        {
+            let pending = facts.get("pending").map(reply::integer).transpose()?.unwrap_or(0);
+            entries = (unread + pending).max(1);
+        }
+    }
+    Ok(Lag { entries: u64::try_from(entries).unwrap_or(0), oldest: Some(first.id.time()) })
+}

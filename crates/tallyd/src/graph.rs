@@ -1,0 +1,37 @@
+//! `tallyd graph` and `tallyd schema`.
+
+use crate::load;
+use std::{path::PathBuf, process::ExitCode};
+
+/// The arguments of `tallyd graph`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The topology file
+    file: PathBuf,
+    /// The language of the diagram
+    #[arg(long, value_enum, default_value_t = Format::Mermaid)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Format {
+    Mermaid,
+    Dot,
+}
+
+/// Prints a topology's diagram.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let topology = load::topology(&args.file)?;
+    let text = match args.format {
+        Format::Mermaid => tallyd_topology::mermaid(&topology),
+        Format::Dot => tallyd_topology::dot(&topology),
+    };
+    println!("{}", text.trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the JSON Schema of topology files.
+pub fn schema() -> anyhow::Result<ExitCode> {
+    println!("{}", serde_json::to_string_pretty(&tallyd_topology::json_schema())?);
+    Ok(ExitCode::SUCCESS)
+}

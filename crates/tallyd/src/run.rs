@@ -1,0 +1,98 @@
+//! `tallyd run`: a worker.
+
+use crate::{health, load, logging};
+use anyhow::{Context, bail};
+use smol_str::SmolStr;
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use tallyd_runtime::{Worker, WorkerOptions};
+use tallyd_store::RedisStore;
+use tallyd_topology::Topology;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+/// The arguments of `tallyd run`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The topology file
+    file: PathBuf,
+    /// Serve only these sources and bolts
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    bolts: Option<Vec<SmolStr>>,
+    /// The Redis to use instead of the file's
+    #[arg(long, value_name = "URL")]
+    redis: Option<String>,
+    /// Serve /metrics, /healthz and /readyz on this address
+    #[arg(long, value_name = "ADDR")]
+    metrics: Option<SocketAddr>,
+}
+
+/// Works until SIGTERM or SIGINT, then hands its partitions over.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let topology = Arc::new(load::topology(&args.file)?);
+    let nodes = args.bolts.map(|names| served(&topology, names)).transpose()?;
+    logging::start();
+    let handle = health::record()?;
+    let listener = match args.metrics {
+        Some(address) => Some(health::bind(address).await?),
+        None => None,
+    };
+    let url = args.redis.unwrap_or_else(|| topology.redis_url.clone());
+    let options = WorkerOptions {
+        id: worker_id(),
+        nodes,
+        metrics: args.metrics.map(|address| address.to_string()),
+        host: host(),
+        pid: std::process::id(),
+    };
+    tracing::info!(worker = %options.id, topology = %topology.name, "worker starting");
+    let patience = Duration::from_millis(topology.settings.session_timeout_ms);
+    let worker = Worker::new(RedisStore::new(Arc::clone(&topology), &url), topology, options);
+    if let Some(listener) = listener {
+        let status = worker.status();
+        tokio::spawn(async move {
+            if let Err(error) = health::serve(listener, handle, status, patience).await {
+                tracing::error!("{error:#}");
+            }
+        });
+    }
+    worker.run(stop_signal()?).await?;
+    tracing::info!("worker stopped, its partitions are handed over");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn served(topology: &Topology, names: Vec<SmolStr>) -> anyhow::Result<BTreeSet<SmolStr>> {
+    for name in &names {
+        if topology.node(name).is_none() {
+            let known: Vec<&str> = topology.nodes.iter().map(|node| node.name.as_str()).collect();
+            bail!("--bolts: no source or bolt \"{name}\" (expected some of: {})", known.join(", "));
+        }
+    }
+    Ok(names.into_iter().collect())
+}
+
+/// Unique to this run: a restarted worker is another worker.
+fn worker_id() -> SmolStr {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    smol_str::format_smolstr!("{}-{}-{:x}", host(), std::process::id(), since.as_millis())
+}
+
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
+    let (stop, stopped) = watch::channel(false);
+    let mut terminate = signal(SignalKind::terminate()).context("can't wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("can't wait for SIGINT")?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        stop.send_replace(true);
+    });
+    Ok(stopped)
+}

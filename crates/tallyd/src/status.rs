@@ -1,0 +1,144 @@
+//! `tallyd status` and `tallyd resume`.
+
+use crate::connect::Target;
+use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, process::ExitCode, time::Duration};
+use tallyd_runtime::store::Owner;
+use tallyd_store::inspect::{self, NodeStatus, Status};
+
+/// How long rates are measured.
+const SAMPLE: Duration = Duration::from_secs(1);
+
+/// The arguments of `tallyd status`.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    target: Target,
+}
+
+/// The arguments of `tallyd resume`.
+#[derive(clap::Args)]
+pub struct ResumeArgs {
+    #[command(flatten)]
+    target: Target,
+}
+
+/// Shows each node's partitions, owners, lag, rates and dead letters.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let mut open = args.target.open().await?;
+    let before = inspect::status(&mut open.connection, &open.topology, &open.keys).await?;
+    tokio::time::sleep(SAMPLE).await;
+    let after = inspect::status(&mut open.connection, &open.topology, &open.keys).await?;
+    if args.target.json {
+        println!("{}", serde_json::to_string_pretty(&as_json(&before, &after, open.topology.settings.session_timeout_ms))?);
+    } else {
+        print(&before, &after, open.topology.settings.session_timeout_ms);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rate(before: &Status, after: &Status, node: usize) -> f64 {
+    let events = |status: &Status| status.nodes.get(node).map_or(0, |n| n.counts.events);
+    let seconds = (after.now - before.now).max(1) as f64 / 1000.0;
+    events(after).saturating_sub(events(before)) as f64 / seconds
+}
+
+fn owners(node: &NodeStatus) -> BTreeMap<String, usize> {
+    let mut owners = BTreeMap::new();
+    for owner in &node.owners {
+        let name = match owner {
+            Owner::Nobody => "nobody".to_owned(),
+            Owner::Halted => "HALTED".to_owned(),
+            Owner::Worker(id) => id.to_string(),
+        };
+        *owners.entry(name).or_default() += 1;
+    }
+    owners
+}
+
+fn lag_seconds(status: &Status, node: &NodeStatus) -> f64 {
+    node.lag.oldest.map_or(0.0, |oldest| (status.now - oldest).max(0) as f64 / 1000.0)
+}
+
+fn as_json(before: &Status, after: &Status, session_timeout_ms: u64) -> Value {
+    let node = |(place, node): (usize, &NodeStatus)| {
+        json!({
+            "name": node.name,
+            "partitions": node.owners.len(),
+            "owners": owners(node),
+            "lag_entries": node.lag.entries,
+            "lag_seconds": lag_seconds(after, node),
+            "events_per_second": rate(before, after, place),
+            "events": node.counts.events,
+            "emitted": node.counts.emitted,
+            "duplicates": node.counts.duplicates,
+            "dead_letters": node.counts.dead,
+            "late": node.counts.late,
+        })
+    };
+    let worker = |(worker, beat): &(tallyd_runtime::store::Announcement, i64)| {
+        json!({
+            "id": worker.id, "host": worker.host, "pid": worker.pid, "metrics": worker.metrics,
+            "heartbeat_ms_ago": after.now - beat,
+            "live": after.now - beat <= session_timeout_ms as i64,
+        })
+    };
+    json!({
+        "workers": after.workers.iter().map(worker).collect::<Vec<_>>(),
+        "nodes": after.nodes.iter().enumerate().map(node).collect::<Vec<_>>(),
+        "dead_letters_stored": after.dead_letters,
+        "halted": after.halted,
+    })
+}
+
+fn print(before: &Status, after: &Status, session_timeout_ms: u64) {
+    let mut workers = Table::new();
+    workers.load_style(UTF8_HORIZONTAL_ONLY).set_header(["worker", "host", "pid", "heartbeat", "metrics"]);
+    for (worker, beat) in &after.workers {
+        let ago = after.now - beat;
+        let beat = if ago > session_timeout_ms as i64 { format!("GONE for {ago} ms") } else { format!("{ago} ms ago") };
+        let metrics = worker.metrics.clone().unwrap_or_else(|| "-".into());
+        workers.add_row([worker.id.to_string(), worker.host.clone(), worker.pid.to_string(), beat, metrics]);
+    }
+    println!("{workers}");
+    let mut nodes = Table::new();
+    let header = ["node", "partitions", "owned by", "lag", "oldest", "events/s", "events", "emitted", "duplicates", "dead", "late"];
+    nodes.load_style(UTF8_HORIZONTAL_ONLY).set_header(header);
+    for (place, node) in after.nodes.iter().enumerate() {
+        let owners: Vec<String> = owners(node).into_iter().map(|(id, n)| format!("{n} {id}")).collect();
+        let counts = &node.counts;
+        nodes.add_row([
+            node.name.clone(),
+            node.owners.len().to_string(),
+            owners.join("\n"),
+            node.lag.entries.to_string(),
+            format!("{:.1} s", lag_seconds(after, node)),
+            format!("{:.0}", rate(before, after, place)),
+            counts.events.to_string(),
+            counts.emitted.to_string(),
+            counts.duplicates.to_string(),
+            counts.dead.to_string(),
+            counts.late.to_string(),
+        ]);
+    }
+    println!("{nodes}");
+    println!("dead letters stored: {}", after.dead_letters);
+    for (place, reason) in &after.halted {
+        println!("HALTED {place}: {reason}\n  mend the cause, then: tallyd resume");
+    }
+}
+
+/// Lets workers take halted partitions again.
+pub async fn resume(args: ResumeArgs) -> anyhow::Result<ExitCode> {
+    let mut open = args.target.open().await?;
+    let resumed = inspect::resume(&mut open.connection, &open.topology, &open.keys).await?;
+    if args.target.json {
+        println!("{}", json!({ "resumed": resumed }));
+    } else if resumed.is_empty() {
+        println!("nothing is halted");
+    } else {
+        println!("resumed {}", resumed.join(", "));
+    }
+    Ok(ExitCode::SUCCESS)
+}
