@@ -1,20 +1,60 @@
 //! The leaderboard bolt: ranked scores for each board and period.
+//!
+//! Each board in each period is one sorted set ([`board_key`]). Rank 1 is the highest score, for
+//! scores by `min` the lowest. With [`Ties::First`] a member's rank is its position in the set
+//! (`ZREVRANK` + 1, or `ZRANK` + 1 where [`Options::ascending`]), and the score is the floor of
+//! what is stored, which carries the time in its fraction ([`composite`]). With [`Ties::Shared`]
+//! what is stored is the score, and the rank is 1 + the number of members with a better one
+//! (`ZCOUNT`).
+//!
+//! When a score counts as reached: a sum or count, at the latest of the events that make it up (0
+//! points are no part of it); a maximum or minimum, at the earliest event with that value; a last
+//! value, at the event that brought it. The order of events is that of their times, but for `last`,
+//! which takes them in the order of the stream.
+//!
+//! An event that arrives after a period is gone is late there, and counts in the others. One that
+//! would take a score beyond its range ([`composite::GREATEST`] for ints, infinity for floats) is
+//! rejected, and counts on no board. One without the score's field is on no board. The bolt emits
+//! nothing.
 
+pub mod composite;
+
+mod boards;
+mod keys;
 mod options;
+mod standing;
+mod standings;
 
+pub use keys::{EVERYONE, board_key, group};
 pub use options::{Options, PeriodOptions, Score, Ties};
 
+use crate::{
+    boards::Boards,
+    standing::{Points, Scoring},
+    standings::Standings,
+};
+use smol_str::SmolStr;
 use tallyd_bolt::{Batch, Bolt, Effects, Reads, State, calendar::Calendar};
-use tallyd_event::Schema;
+use tallyd_event::{Event, Schema};
 
-/// The leaderboard bolt.
-pub struct Leaderboard {}
+/// The leaderboard bolt. Its input must be partitioned by the member.
+pub struct Leaderboard {
+    options: Options,
+    calendar: Calendar,
+    scoring: Scoring,
+}
 
 impl Leaderboard {
-    /// A leaderboard bolt over events of a schema.
+    /// A leaderboard bolt over events of a schema, in which the options' fields are resolved.
     #[must_use]
-    pub fn new(_options: Options, _input: Schema, _calendar: Calendar) -> Self {
-        Self {}
+    pub fn new(options: Options, input: Schema, calendar: Calendar) -> Self {
+        let scoring = Scoring::new(&options, &input);
+        Self { options, calendar, scoring }
+    }
+
+    /// Who an event scores for, and what; `None` where it leaves one of them out.
+    fn entry(&self, event: &Event) -> Option<(SmolStr, Points)> {
+        Some((self.options.member.text(event)?, self.scoring.points(event)?))
     }
 }
 
@@ -23,11 +63,48 @@ impl Bolt for Leaderboard {
         None
     }
 
-    fn reads(&self, _batch: &Batch<'_>) -> Reads {
-        Reads::default()
+    fn reads(&self, batch: &Batch<'_>) -> Reads {
+        let mut reads = Reads::default();
+        let mut boards = Boards::new(&self.options, &self.calendar);
+        let mut places = Vec::new();
+        for event in batch.events {
+            let Some((member, _)) = self.entry(event) else { continue };
+            boards.find(batch.schema, event, &mut places);
+            for board in places.iter().filter_map(|&place| boards.get(place)) {
+                reads.score(&board.key, &member);
+            }
+        }
+        reads
     }
 
-    fn process(&self, _batch: &Batch<'_>, _state: &State) -> Effects {
-        Effects::default()
+    fn process(&self, batch: &Batch<'_>, state: &State) -> Effects {
+        let mut effects = Effects::default();
+        let mut boards = Boards::new(&self.options, &self.calendar);
+        let mut standings = Standings::default();
+        let mut places = Vec::new();
+        for (index, event) in batch.events.iter().enumerate() {
+            let Some((member, points)) = self.entry(event) else { continue };
+            let time = event.time(batch.schema);
+            let late = boards.find(batch.schema, event, &mut places);
+            let on = places.iter().filter_map(|&place| Some((place, boards.get(place)?)));
+            // All scores are worked out before one is set: an event counts on all boards or none.
+            let next = on.map(|(place, board)| {
+                let standing = standings.open(state, (place, board), &member);
+                let score = standings.score(standing);
+                Ok((standing, self.scoring.next(score, points, time, board.span)?))
+            });
+            match next.collect::<Result<Vec<(usize, f64)>, standing::Beyond>>() {
+                Ok(scores) => {
+                    effects.late += late;
+                    scores.into_iter().for_each(|(standing, score)| standings.set(standing, score));
+                }
+                Err(beyond) => effects.reject(index, beyond.to_string()),
+            }
+        }
+        standings.write(&boards, &mut effects);
+        effects
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,6 +88,15 @@ impl Options {
     pub fn ascending(&self) -> bool {
         matches!(self.score, Score::Min(_))
     }
+
+    /// The score of a member from what its sorted set holds.
+    #[must_use]
+    pub fn score(&self, stored: f64) -> f64 {
+        match self.ties {
+            Ties::First => stored.floor(),
+            Ties::Shared => stored,
+        }
+    }
 }
 
 impl Score {

@@ -1,0 +1,72 @@
+//! The boards and periods that a batch's events are on, each named once.
+
+use crate::{Options, PeriodOptions, board_key, composite::Span, keys::EVERYONE};
+use hashbrown::HashMap;
+use tallyd_bolt::{FieldRef, GroupMemo, Key, WindowMemo, calendar::Calendar};
+use tallyd_event::{Event, Schema};
+
+/// The boards of one batch.
+pub(crate) struct Boards<'a> {
+    periods: Vec<(&'a PeriodOptions, WindowMemo<'a>)>,
+    boards: Vec<(&'a [FieldRef], GroupMemo<'a>)>,
+    /// The places in `all`, by the places of the period, its window, the board and the group.
+    places: HashMap<(usize, usize, usize, usize), usize>,
+    all: Vec<Board>,
+}
+
+/// One board of one group in one period.
+pub(crate) struct Board {
+    /// Its sorted set.
+    pub(crate) key: Key,
+    /// When it goes, if ever.
+    pub(crate) expiry: Option<i64>,
+    /// The time in which its scores are reached.
+    pub(crate) span: Span,
+}
+
+impl<'a> Boards<'a> {
+    /// The boards of a new batch: none yet.
+    pub(crate) fn new(options: &'a Options, calendar: &'a Calendar) -> Self {
+        let memo = |period: &'a PeriodOptions| {
+            (period, WindowMemo::new(calendar, period.length, period.retain_ms))
+        };
+        let groups = |fields: &'a Vec<FieldRef>| (&fields[..], GroupMemo::new(fields, EVERYONE));
+        Self {
+            periods: options.periods.iter().map(memo).collect(),
+            boards: options.boards.iter().map(groups).collect(),
+            places: HashMap::new(),
+            all: Vec::new(),
+        }
+    }
+
+    /// Puts the places of the boards that an event is on into `places`, and says how many periods
+    /// it is too late for.
+    pub(crate) fn find(&mut self, schema: &Schema, event: &Event, places: &mut Vec<usize>) -> u64 {
+        places.clear();
+        let (time, arrival) = (event.time(schema), event.arrival());
+        let Self { periods, boards, places: known, all } = self;
+        let mut late = periods.len() as u64;
+        for (number, (period, memo)) in periods.iter_mut().enumerate() {
+            let Some(kept) = memo.find(time, arrival) else { continue };
+            late -= 1;
+            for (board, (fields, groups)) in boards.iter_mut().enumerate() {
+                if fields.iter().any(|field| event.value(field.index).is_null()) {
+                    continue;
+                }
+                let group = groups.place(event);
+                let place = known.entry((number, kept.place, board, group)).or_insert_with(|| {
+                    let key = board_key(period, &kept.window.label, groups.name(group));
+                    all.push(Board { key, expiry: kept.expiry, span: Span::of(&kept.window) });
+                    all.len() - 1
+                });
+                places.push(*place);
+            }
+        }
+        late
+    }
+
+    /// The board at a place that [`Boards::find`] gave.
+    pub(crate) fn get(&self, place: usize) -> Option<&Board> {
+        self.all.get(place)
+    }
+}
