@@ -1,0 +1,156 @@
+//! The ledger against answers counted by hand, and its totals against each other.
+
+use super::*;
+use crate::{Simulation, SimulationOptions};
+use proptest::prelude::*;
+
+const HOUR: i64 = 3_600_000;
+const DAY: i64 = 24 * HOUR;
+/// 2026-01-01, a Thursday, 00:00 in UTC.
+const NEW_YEAR: i64 = 1_767_225_600_000;
+
+fn span(name: &str, length: Length, retain_ms: Option<i64>) -> Span {
+    Span { name: name.into(), length, retain_ms }
+}
+
+fn ledger() -> Ledger {
+    let options = LedgerOptions {
+        time_zone: "UTC".to_owned(),
+        windows: vec![
+            span("1h", Length::Millis(HOUR), Some(2 * HOUR)),
+            span("all", Length::All, None),
+        ],
+        periods: vec![
+            span("day", Length::Day, Some(DAY)),
+            span("week", Length::Week, None),
+            span("all", Length::All, None),
+        ],
+    };
+    Ledger::new(options).unwrap()
+}
+
+fn answer(user: &str, number: u32, class: Option<&str>, ms: i64, points: i64, at: i64) -> Answer {
+    Answer {
+        user: user.into(),
+        number,
+        class: class.map(Arc::from),
+        concept: "algebra".into(),
+        question: 1,
+        correct: points > 0,
+        ms,
+        points,
+        at,
+    }
+}
+
+fn record(ledger: &mut Ledger, items: Vec<Item>, arrival_ms: i64) {
+    ledger.record(&Sending { fields: Vec::new(), items }, arrival_ms);
+}
+
+fn window(name: &str, start: i64) -> ConceptWindow {
+    ConceptWindow { concept: "algebra".into(), window: name.into(), start }
+}
+
+fn standing(
+    ledger: &Ledger,
+    class: Option<&str>,
+    period: &str,
+    start: i64,
+    user: &str,
+) -> Option<(i64, Option<i64>)> {
+    let board = Board { class: class.map(Arc::from), period: period.into(), start };
+    let standing = ledger.boards.get(&board)?.members.get(user)?;
+    Some((standing.score, standing.reached))
+}
+
+#[test]
+fn answers_are_counted_as_a_clerk_would() {
+    let mut ledger = ledger();
+    let first = answer("u1", 1, Some("6A"), 5_000, 4, NEW_YEAR);
+    let wrong = answer("u1", 2, None, 9_000, -1, NEW_YEAR + 10);
+    let other = answer("u2", 1, Some("6A"), 1_000, 4, NEW_YEAR + HOUR);
+    let items = vec![Item::Answer(first.clone()), Item::DeadLetter(Malformation::BadBool)];
+    record(&mut ledger, items, NEW_YEAR + HOUR);
+    record(&mut ledger, vec![Item::Answer(wrong)], NEW_YEAR + HOUR);
+    record(&mut ledger, vec![Item::Answer(first), Item::Answer(other)], NEW_YEAR + HOUR);
+
+    assert_eq!((ledger.entries, ledger.sent, ledger.events()), (3, 5, 4));
+    assert_eq!((ledger.distinct, ledger.duplicates, ledger.dead_letters()), (3, 1, 1));
+
+    let first_hour = &ledger.concepts[&window("1h", NEW_YEAR)];
+    assert_eq!((first_hour.answers, first_hour.right, first_hour.end), (2, 1, NEW_YEAR + HOUR));
+    assert_eq!(
+        (first_hour.ms_sum, first_hour.ms_max, first_hour.learners.len()),
+        (14_000, 9_000, 1)
+    );
+    let always = &ledger.concepts[&window("all", 0)];
+    assert_eq!((always.answers, always.ms_sum, always.learners.len()), (3, 15_000, 2));
+
+    let monday = NEW_YEAR - 3 * DAY;
+    assert_eq!(standing(&ledger, None, "day", NEW_YEAR, "u1"), Some((3, Some(NEW_YEAR + 10))));
+    assert_eq!(standing(&ledger, Some("6A"), "week", monday, "u1"), Some((4, Some(NEW_YEAR))));
+    assert_eq!(standing(&ledger, None, "all", 0, "u2"), Some((4, Some(NEW_YEAR + HOUR))));
+    assert_eq!(standing(&ledger, Some("6A"), "all", 0, "u3"), None);
+
+    assert_eq!(ledger.learners["u1"].total, Tally { answers: 2, right: 1 });
+    assert_eq!(ledger.learners["u1"].concepts["algebra"], Tally { answers: 2, right: 1 });
+}
+
+#[test]
+fn an_answer_counts_until_its_window_is_given_up() {
+    let mut ledger = ledger();
+    let given_up = NEW_YEAR + HOUR + 2 * HOUR;
+    let just = answer("u1", 1, None, 1, 4, NEW_YEAR + HOUR - 1);
+    let late = answer("u1", 2, None, 1, 4, NEW_YEAR + HOUR - 1);
+    let very_late = answer("u1", 3, None, 1, 4, NEW_YEAR + HOUR - 1);
+    record(&mut ledger, vec![Item::Answer(just)], given_up - 1);
+    record(&mut ledger, vec![Item::Answer(late)], given_up);
+    record(&mut ledger, vec![Item::Answer(very_late)], NEW_YEAR + 2 * DAY);
+
+    assert_eq!(ledger.concepts[&window("1h", NEW_YEAR)].answers, 1);
+    assert_eq!(ledger.concepts[&window("all", 0)].answers, 3);
+    assert_eq!(ledger.late_windows, BTreeMap::from([("1h".into(), 2)]));
+    assert_eq!(ledger.late_periods, BTreeMap::from([("day".into(), 1)]));
+    assert_eq!(standing(&ledger, None, "day", NEW_YEAR, "u1").unwrap().0, 8);
+    assert_eq!(standing(&ledger, None, "week", NEW_YEAR - 3 * DAY, "u1").unwrap().0, 12);
+}
+
+#[test]
+fn the_score_is_reached_by_the_latest_answer_that_changed_it() {
+    let mut ledger = ledger();
+    for (number, points, at) in [(1, 4, 50), (2, 0, 90), (3, -1, 20)] {
+        let answer = answer("u1", number, None, 1, points, NEW_YEAR + at);
+        record(&mut ledger, vec![Item::Answer(answer)], NEW_YEAR);
+    }
+    assert_eq!(standing(&ledger, None, "all", 0, "u1"), Some((3, Some(NEW_YEAR + 50))));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn the_totals_agree(seed: u64, retry in 0.0..0.5, malformed in 0.0..0.5, batch in 0.0..0.5) {
+        let mut options = SimulationOptions { seed, learners: 40, ..Default::default() };
+        options.faults = crate::Faults { retry, malformed, batch, late: 0.2, ..options.faults };
+        let mut simulation = Simulation::new(options).unwrap();
+        let mut ledger = ledger();
+        for step in 0..500 {
+            let now = NEW_YEAR + step * 1_000;
+            ledger.record(&simulation.send(now), now + 3);
+        }
+        prop_assert_eq!(ledger.entries, 500);
+        prop_assert_eq!(ledger.sent, ledger.distinct + ledger.duplicates + ledger.dead_letters());
+        let tallies = || ledger.learners.values();
+        prop_assert_eq!(ledger.distinct, tallies().map(|l| l.total.answers).sum::<u64>());
+        prop_assert_eq!(ledger.distinct, tallies().map(|l| l.numbers.len() as u64).sum::<u64>());
+        let by_concept = tallies().flat_map(|l| l.concepts.values()).map(|t| t.right);
+        prop_assert_eq!(tallies().map(|l| l.total.right).sum::<u64>(), by_concept.sum::<u64>());
+        for (name, late) in [("1h", ledger.late_windows.get("1h").copied().unwrap_or(0)), ("all", 0)] {
+            let of_window = ledger.concepts.iter().filter(|(w, _)| &*w.window == name);
+            prop_assert_eq!(ledger.distinct, late + of_window.map(|(_, c)| c.answers).sum::<u64>());
+        }
+        let right: u64 = tallies().map(|l| l.total.right).sum();
+        let points = 4 * right as i64 - (ledger.distinct - right) as i64;
+        let everyone = &ledger.boards[&Board { class: None, period: "all".into(), start: 0 }];
+        prop_assert_eq!(points, everyone.members.values().map(|s| s.score).sum::<i64>());
+    }
+}
