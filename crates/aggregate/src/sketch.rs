@@ -89,6 +89,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
         #[test]
         fn quantiles_are_within_the_accuracy(
             mut values in proptest::collection::vec(

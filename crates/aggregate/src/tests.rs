@@ -259,6 +259,16 @@ fn a_bolt_of_distincts_alone_knows_its_groups() {
 }
 
 #[test]
+fn a_known_group_is_not_written_again() {
+    let bolt = aggregate(measures());
+    let (mut memory, _) = run(&bolt, &[int(1)], &[], false);
+    let (schema, events) = (schema(), [int(2)]);
+    let effects = memory.run(&bolt, &Batch { schema: &schema, events: &events, now: 0 });
+    let member = |write: &tallyd_bolt::Write| matches!(write, tallyd_bolt::Write::Member { .. });
+    assert!(!effects.writes.is_empty() && !effects.writes.iter().any(member));
+}
+
+#[test]
 fn without_fields_to_group_by_there_is_one_group() {
     let options = Options { by: vec![], ..aggregate(measures()).options };
     let bolt = Aggregate::new(options, schema(), Calendar::new("UTC").unwrap());
@@ -312,6 +322,8 @@ prop_compose! {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
     #[test]
     fn batches_change_nothing(
         events in events(),

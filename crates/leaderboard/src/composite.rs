@@ -51,10 +51,11 @@ pub fn encode(score: i64, reached: i64, span: Span, ascending: bool) -> f64 {
     let last = span.length - 1;
     let elapsed = reached.saturating_sub(span.start).clamp(0, last);
     let precedence = if ascending { elapsed } else { last - elapsed };
-    let steps = steps(score);
-    let fraction = precedence.unsigned_abs() as u128 * steps / span.length.unsigned_abs() as u128;
-    // Exact: a multiple of 1 / steps below the next score has no more than 53 bits.
-    score as f64 + fraction as f64 / steps as f64
+    let bits = bits(score);
+    let fraction = (precedence.unsigned_abs() as u128) << bits;
+    let fraction = fraction / span.length.unsigned_abs() as u128;
+    // Exact: with this many bits behind the point, all numbers up to the next score are floats.
+    score as f64 + fraction as f64 / (1u64 << bits) as f64
 }
 
 /// The score and when it was reached, from what [`encode`] gave. Of all times that
@@ -63,19 +64,19 @@ pub fn encode(score: i64, reached: i64, span: Span, ascending: bool) -> f64 {
 pub fn decode(stored: f64, span: Span, ascending: bool) -> (i64, i64) {
     let floor = stored.floor();
     let score = floor as i64;
-    let steps = steps(score);
+    let steps = 1u64 << bits(score);
     let fraction = ((stored - floor) * steps as f64) as u128;
-    let precedence = (fraction * span.length.unsigned_abs() as u128).div_ceil(steps);
+    let precedence = fraction * span.length.unsigned_abs() as u128;
+    let precedence = (precedence + u128::from(steps - 1)) >> bits(score);
     let last = span.length - 1;
     let precedence = i64::try_from(precedence).unwrap_or(last).min(last);
     let elapsed = if ascending { precedence } else { last - precedence };
     (score, span.start.saturating_add(elapsed))
 }
 
-/// Into how many steps an `f64` divides the distance from this score to the next.
-fn steps(score: i64) -> u128 {
-    let bits = score.unsigned_abs().checked_ilog2().unwrap_or(0);
-    1 << 52u32.saturating_sub(bits)
+/// How many bits an `f64` has for the fraction beside this score.
+fn bits(score: i64) -> u32 {
+    52u32.saturating_sub(score.unsigned_abs().checked_ilog2().unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -125,9 +126,8 @@ mod tests {
         for (length, bits) in spans {
             let span = Span { start: 0, length };
             for (apart, bits) in [1, 1000, 60_000].into_iter().zip(bits) {
-                let steps_below = steps((1 << bits) - 1);
-                assert!(steps_below * apart >= length as u128, "{length} {apart}");
-                assert!(steps(1 << bits) * apart < length as u128, "{length} {apart}");
+                let resolves = |score| (1u128 << super::bits(score)) * apart >= length as u128;
+                assert!(resolves((1 << bits) - 1) && !resolves(1 << bits), "{length} {apart}");
                 let apart = apart as i64;
                 for time in [0, 12_345, length / 3, length - 1 - apart] {
                     let [earlier, later] = [time, time + apart]
@@ -187,7 +187,7 @@ mod tests {
             prop_assert_eq!(encode(again, rounded, span, ascending), stored);
             let [early, late] = if ascending { [rounded, reached] } else { [reached, rounded] };
             prop_assert!(early <= late);
-            if steps(score) >= span.length as u128 {
+            if 1 << bits(score) >= span.length {
                 prop_assert_eq!(rounded, reached);
             }
         }

@@ -83,13 +83,14 @@ impl Bolt for Leaderboard {
         let mut standings = Standings::default();
         let mut places = Vec::new();
         for (index, event) in batch.events.iter().enumerate() {
-            let Some((member, points)) = self.entry(event) else { continue };
+            let Some((name, points)) = self.entry(event) else { continue };
+            let member = (standings.member(&name), &name);
             let time = event.time(batch.schema);
             let late = boards.find(batch.schema, event, &mut places);
             let on = places.iter().filter_map(|&place| Some((place, boards.get(place)?)));
             // All scores are worked out before one is set: an event counts on all boards or none.
             let next = on.map(|(place, board)| {
-                let standing = standings.open(state, (place, board), &member);
+                let standing = standings.open(state, (place, board), member);
                 let score = standings.score(standing);
                 Ok((standing, self.scoring.next(score, points, time, board.span)?))
             });

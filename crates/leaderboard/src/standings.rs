@@ -9,7 +9,9 @@ use tallyd_bolt::{Effects, State};
 /// The standings of one batch, in the order in which its events first touch them.
 #[derive(Default)]
 pub(crate) struct Standings {
-    places: HashMap<(usize, SmolStr), usize>,
+    members: HashMap<SmolStr, usize>,
+    /// The places in `all`, by the places of the board and the member.
+    places: HashMap<(usize, usize), usize>,
     all: Vec<Standing>,
 }
 
@@ -22,16 +24,22 @@ pub(crate) struct Standing {
 }
 
 impl Standings {
-    /// The place of a member's standing on the board at a place.
+    /// The place of a member.
+    pub(crate) fn member(&mut self, name: &SmolStr) -> usize {
+        let next = self.members.len();
+        *self.members.entry(name.clone()).or_insert(next)
+    }
+
+    /// The place of the standing of the member at a place on the board at a place.
     pub(crate) fn open(
         &mut self,
         state: &State,
         (place, board): (usize, &Board),
-        member: &SmolStr,
+        (member, name): (usize, &SmolStr),
     ) -> usize {
-        *self.places.entry((place, member.clone())).or_insert_with(|| {
-            let before = state.score(&board.key, member);
-            self.all.push(Standing { board: place, member: member.clone(), before, score: before });
+        *self.places.entry((place, member)).or_insert_with(|| {
+            let before = state.score(&board.key, name);
+            self.all.push(Standing { board: place, member: name.clone(), before, score: before });
             self.all.len() - 1
         })
     }

@@ -108,12 +108,13 @@ type Ranked = &'static [(&'static str, f64)];
 #[test]
 fn who_reached_a_score_first_stands_higher() {
     let score = |function: fn(FieldRef) -> Score| function(field("points"));
-    let cases: [(Score, Sent, Ranked); 10] = [
+    let cases: [(Score, Sent, Ranked); 11] = [
         (score(Score::Sum), &[(1, "a", 5), (2, "b", 5)], &[("a", 5.0), ("b", 5.0)]),
         // b's five were whole only at 3.
         (score(Score::Sum), &[(1, "b", 3), (2, "a", 5), (3, "b", 2)], &[("a", 5.0), ("b", 5.0)]),
         // The order of arrival does not count; no points do not count.
         (score(Score::Sum), &[(2, "b", 5), (1, "a", 5), (3, "a", 0)], &[("a", 5.0), ("b", 5.0)]),
+        (score(Score::Sum), &[(3, "a", 3), (1, "a", 2), (2, "b", 5)], &[("b", 5.0), ("a", 5.0)]),
         (score(Score::Sum), &[(1, "a", -5), (2, "b", 0)], &[("b", 0.0), ("a", -5.0)]),
         (
             Score::Count,
@@ -160,6 +161,15 @@ fn shared_ties_store_the_plain_score() {
         let (memory, _) = run(&bolt, &[first, second], &[], false);
         let key = board_key(&bolt.options.periods[1], "all", EVERYONE);
         assert_eq!(memory.scores[&key]["a"], expected, "{:?}", bolt.options.score);
+    }
+}
+
+#[test]
+fn no_score_is_minus_zero() {
+    for score in [Score::Sum, Score::Max, Score::Last] {
+        let bolt = leaderboard(score(field("grade")), Ties::Shared);
+        let (memory, _) = run(&bolt, &[grade(1, "a", -0.0)], &[], false);
+        assert!(memory.scores.values().all(|set| set["a"].is_sign_positive()));
     }
 }
 
