@@ -28,9 +28,9 @@ pub(crate) const NUMBERS: &[FieldType] = &[FieldType::Int, FieldType::Float];
 pub const COMMON_KEYS: &[KeySpec] = &[
     KeySpec {
         name: "type",
-        kind: Kind::Text,
+        kind: Kind::BoltType,
         default: Default::Required,
-        doc: "What it does: `\"aggregate\"`, `\"dedup\"`, `\"fatigue\"`, `\"leaderboard\"` or `\"mastery\"`.",
+        doc: "What it does.",
     },
     KeySpec {
         name: "from",
@@ -78,11 +78,11 @@ pub enum BoltOptions {
     /// Drops what came before.
     Dedup(tallyd_dedup::Options),
     /// How tired learners are.
-    Fatigue(tallyd_fatigue::Options),
+    Fatigue(Box<tallyd_fatigue::Options>),
     /// Ranked scores.
     Leaderboard(tallyd_leaderboard::Options),
     /// What learners have grasped.
-    Mastery(tallyd_mastery::Options),
+    Mastery(Box<tallyd_mastery::Options>),
 }
 
 /// What a bolt wants its input to be partitioned by.
@@ -112,13 +112,13 @@ impl BoltOptions {
                 Arc::new(tallyd_dedup::Dedup::new(options.clone(), input, partitions, seed))
             }
             BoltOptions::Fatigue(options) => {
-                Arc::new(tallyd_fatigue::Fatigue::new(options.clone(), input))
+                Arc::new(tallyd_fatigue::Fatigue::new((**options).clone(), input))
             }
             BoltOptions::Leaderboard(options) => {
                 Arc::new(tallyd_leaderboard::Leaderboard::new(options.clone(), input, calendar))
             }
             BoltOptions::Mastery(options) => {
-                Arc::new(tallyd_mastery::Mastery::new(options.clone(), input))
+                Arc::new(tallyd_mastery::Mastery::new((**options).clone(), input))
             }
         }
     }

@@ -119,7 +119,7 @@ pub(crate) fn field_list(
     let mut seen: Vec<Word> = Vec::new();
     for item in items {
         let Some(word) = word(item) else {
-            sheet.fault(wrong_kind(key, "list of fields", item));
+            sheet.fault(wrong_kind(key, "a list of fields", item));
             continue;
         };
         if let Some(first) = seen.iter().find(|first| first.text == word.text) {

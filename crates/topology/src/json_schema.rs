@@ -93,13 +93,14 @@ fn kind(kind: &Kind) -> Value {
             let kinds: Vec<Value> = EXPECTATION_KEYS.iter().map(|(_, keys)| table(keys)).collect();
             json!({ "type": "array", "items": { "anyOf": kinds } })
         }
-        Kind::Field(_) | Kind::Node | Kind::Score | Kind::Text => text(),
+        Kind::BoltType | Kind::Field(_) | Kind::Node | Kind::Score | Kind::Text => text(),
         Kind::Fields => texts(),
         Kind::FieldTypes => json!({
             "type": "object",
             "minProperties": 1,
             "additionalProperties": { "anyOf": [field_type(), table(FIELD_KEYS)] },
         }),
+        Kind::Identifier => json!({ "type": ["string", "integer"] }),
         Kind::Int(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Kind::Measures => json!({
             "type": "object",

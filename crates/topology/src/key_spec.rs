@@ -1,6 +1,7 @@
 //! What a key of a topology file is, as data: reading, the JSON Schema and the documentation all
 //! take names, kinds, defaults and meanings from here.
 
+use crate::bolts::BOLT_TYPES;
 use std::borrow::Cow;
 use tallyd_event::FieldType;
 
@@ -41,6 +42,8 @@ impl Default {
 pub enum Kind {
     /// A list of lists of fields.
     Boards,
+    /// The name of a bolt type.
+    BoltType,
     /// True or false.
     Bool,
     /// One of a few words.
@@ -57,6 +60,8 @@ pub enum Kind {
     Fields,
     /// A table of fields and their types.
     FieldTypes,
+    /// The name of a learner, member or the like, which may be a number.
+    Identifier,
     /// A whole number within bounds.
     Int(i64, i64),
     /// A table of measures.
@@ -89,6 +94,10 @@ impl Kind {
     pub fn describe(&self) -> String {
         match self {
             Kind::Boards => "list of lists of fields".to_owned(),
+            Kind::BoltType => {
+                let names: Vec<&str> = BOLT_TYPES.iter().map(|bolt| bolt.name).collect();
+                one_of(&names)
+            }
             Kind::Bool => "`true` or `false`".to_owned(),
             Kind::Choice(words) => one_of(words),
             Kind::Duration => "duration".to_owned(),
@@ -97,6 +106,7 @@ impl Kind {
             Kind::Field(types) => format!("field ({})", type_names(types)),
             Kind::Fields => "list of fields".to_owned(),
             Kind::FieldTypes => "table of fields".to_owned(),
+            Kind::Identifier => "string or whole number".to_owned(),
             Kind::Int(min, max) if *max == i64::MAX => format!("whole number from {min}"),
             Kind::Int(min, max) => format!("whole number, {min} to {max}"),
             Kind::Measures => "table of measures".to_owned(),
@@ -114,6 +124,51 @@ impl Kind {
             Kind::Time => "time".to_owned(),
             Kind::Windows => "list of windows".to_owned(),
         }
+    }
+}
+
+impl Kind {
+    /// What a value must be that is of another kind, in plain text.
+    #[must_use]
+    pub fn wanted(&self) -> String {
+        let text = self.describe().replace('`', "");
+        match self {
+            Kind::Bool | Kind::BoltType | Kind::Choice(_) => text,
+            Kind::Int(..) | Kind::Number(..) | Kind::Text => format!("a {text}"),
+            _ => format!("a {text}, such as {}", self.example()),
+        }
+    }
+
+    /// A value as the file writes it.
+    #[must_use]
+    pub fn example(&self) -> String {
+        let text = match self {
+            Kind::Boards => "[[], [\"field\"]]",
+            Kind::BoltType => "\"dedup\"",
+            Kind::Bool => "true",
+            Kind::Choice(words) => return format!("\"{}\"", words.first().unwrap_or(&"…")),
+            Kind::Duration => "\"24h\"",
+            Kind::Events => "[{ id = \"1\" }]",
+            Kind::Expectations => "[{ bolt = \"…\" }]",
+            Kind::Field(_) => "\"field\"",
+            Kind::Fields => "[\"field\"]",
+            Kind::FieldTypes => "{ id = \"string\" }",
+            Kind::Identifier => "\"u7\"",
+            Kind::Int(min, _) => return min.to_string(),
+            Kind::Measures => "{ events = \"count\" }",
+            Kind::Node => "\"the name of a node\"",
+            Kind::Number(min, _) if min.is_finite() => return min.to_string(),
+            Kind::Number(..) => "1.5",
+            Kind::Periods => "[\"day\", \"all\"]",
+            Kind::Retain(_) => "\"7d\"",
+            Kind::Score => "\"sum(field)\"",
+            Kind::Size => "\"256MiB\"",
+            Kind::Table => "{ field = \"value\" }",
+            Kind::Text => "\"…\"",
+            Kind::Time => "2026-01-01T09:30:00Z",
+            Kind::Windows => "[\"1h\", \"all\"]",
+        };
+        text.to_owned()
     }
 }
 

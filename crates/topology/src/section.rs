@@ -1,7 +1,7 @@
 //! One table of the file against the keys that it may have.
 
 use crate::{
-    fault::{Fault, did_you_mean},
+    fault::{Fault, did_you_mean, nearest},
     key_spec::{Default, KeySpec, Kind},
     sheet::{Item, Sheet, Word, entries, found, number, whole},
     units::{self, Unreadable},
@@ -77,9 +77,11 @@ impl<'a> Section<'a> {
         }
         match &spec.default {
             Default::Required => {
-                let help = format!("add {key} = … ({})", spec.kind.describe());
-                let message = format!("{} lacks \"{key}\"", self.what);
-                self.sheet.fault(Fault::new(message, self.place.clone()).help(help));
+                if !self.is_misspelt(key) {
+                    let help = format!("add {key} = {}", spec.kind.example());
+                    let message = format!("{} lacks \"{key}\"", self.what);
+                    self.sheet.fault(Fault::new(message, self.place.clone()).help(help));
+                }
                 None
             }
             Default::Absent(_) => None,
@@ -90,9 +92,18 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Whether a key that there is not is probably this one: then it is reported, and that this
+    /// one is missing would be said twice.
+    fn is_misspelt(&self, key: &str) -> bool {
+        let names = || self.keys.iter().map(|spec| spec.name);
+        self.table.iter().any(|(given, _)| {
+            let given = given.get_ref();
+            !names().any(|name| name == given) && nearest(given, names()) == Some(key)
+        })
+    }
+
     fn wrong_kind(&self, spec: &KeySpec, item: &Item<'_>) {
-        let wanted = spec.kind.describe();
-        self.sheet.fault(wrong_kind(spec.name, &wanted, item));
+        self.sheet.fault(wrong_kind(spec.name, &spec.kind.wanted(), item));
     }
 
     pub fn text(&self, key: &str) -> Option<Word> {
@@ -145,7 +156,7 @@ impl<'a> Section<'a> {
 
     fn out_of_range(&self, spec: &KeySpec, item: &Item<'_>, given: &str) {
         let message = format!("\"{}\": {given} is out of range", spec.name);
-        let help = format!("it must be a {}", spec.kind.describe());
+        let help = format!("it must be {}", spec.kind.wanted());
         self.sheet.fault(Fault::new(message, item.span()).help(help));
     }
 
@@ -284,10 +295,10 @@ pub(crate) fn word(item: &Item<'_>) -> Option<Word> {
     Some(Word { text: text.to_owned(), span: item.span() })
 }
 
-/// The fault of a value that is not of the kind that its key wants.
+/// The fault of a value that is not of the kind that its key wants, such as `a list of fields`.
 pub(crate) fn wrong_kind(key: &str, wanted: &str, item: &Item<'_>) -> Fault {
     let message = format!("\"{key}\" can't be {}", found(item));
-    Fault::new(message, item.span()).help(format!("it must be a {}", wanted.replace('`', "")))
+    Fault::new(message, item.span()).help(format!("it must be {wanted}"))
 }
 
 /// A table, or the fault that it is none.

@@ -5,7 +5,7 @@ use crate::{
     fault::Fault,
     key_spec::KeySpec,
     section::{Section, word, wrong_kind},
-    sheet::Word,
+    sheet::{Item, Word},
     units::duration_text,
 };
 use toml::de::DeValue;
@@ -21,40 +21,35 @@ pub(crate) struct SpanEntry {
 }
 
 impl SpanEntry {
-    /// The elements of the list `key`, in which a table has the `keys`, the first of which is
-    /// `name_key`. `None` where one of them can't be read.
+    /// The elements of the list `key`, `None` for one that can't be read. A table has the `keys`,
+    /// of which `name_key` is the name; `what` is what messages call an element.
     pub fn read_all(
         section: &Section<'_>,
         key: &str,
-        name_key: &str,
+        (what, name_key): (&str, &str),
         keys: &[KeySpec],
-    ) -> Option<Vec<SpanEntry>> {
+    ) -> Option<Vec<Option<SpanEntry>>> {
         let items = section.list(key)?;
         if items.is_empty() {
             let help = format!("name at least one: {key} = [\"all\"]");
-            section
-                .sheet
-                .fault(Fault::new(format!("\"{key}\" is empty"), section.span(key)).help(help));
+            let fault = Fault::new(format!("\"{key}\" is empty"), section.span(key)).help(help);
+            section.sheet.fault(fault);
             return None;
         }
-        let mut entries = Vec::new();
-        for item in &items {
-            match (word(item), item.get_ref()) {
-                (Some(name), _) => entries.push(SpanEntry { name, retain_ms: None }),
-                (None, DeValue::Table(table)) => {
-                    let what = format!("this {name_key}");
-                    let inner =
-                        Section::open(section.sheet, what, item.span(), table, keys.to_vec());
-                    entries.extend(Self::of_table(&inner, name_key));
-                }
-                (None, _) => {
-                    let wanted =
-                        format!("list of names, such as \"all\", or tables with \"{name_key}\"");
-                    section.sheet.fault(wrong_kind(key, &wanted, item));
-                }
+        let entry = |item: &Item<'_>| match (word(item), item.get_ref()) {
+            (Some(name), _) => Some(SpanEntry { name, retain_ms: None }),
+            (None, DeValue::Table(table)) => {
+                let what = format!("this {what}");
+                let inner = Section::open(section.sheet, what, item.span(), table, keys.to_vec());
+                Self::of_table(&inner, name_key)
             }
-        }
-        (entries.len() == items.len()).then_some(entries)
+            (None, _) => {
+                let wanted = format!("a name, such as \"all\", or a table with \"{name_key}\"");
+                section.sheet.fault(wrong_kind(key, &wanted, item));
+                None
+            }
+        };
+        Some(items.iter().map(entry).collect())
     }
 
     fn of_table(section: &Section<'_>, name_key: &str) -> Option<SpanEntry> {

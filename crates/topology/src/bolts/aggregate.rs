@@ -10,7 +10,7 @@ use crate::{
     section::{Section, read_word, word, wrong_kind},
     sheet::Word,
     span_entry::{SPAN_RETAIN, SpanEntry, refuse_twice},
-    units::{DAY_MS, HOUR_MS, SECOND_MS, duration_ms, duration_text},
+    units::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, duration_ms, duration_text},
 };
 use smol_str::SmolStr;
 use tallyd_aggregate::{Function, Measure, Options, WindowOptions};
@@ -110,14 +110,14 @@ fn read(section: &Section<'_>, input: Option<&Input>) -> Option<BoltOptions> {
 }
 
 fn windows(section: &Section<'_>) -> Option<Vec<WindowOptions>> {
-    let entries = SpanEntry::read_all(section, "windows", "length", WINDOW_KEYS)?;
+    let entries = SpanEntry::read_all(section, "windows", ("window", "length"), WINDOW_KEYS)?;
     let count = entries.len();
     let window = |entry: SpanEntry| {
         let (name, length, default) = window(section, &entry.name)?;
         let retain_ms = entry.retain_ms.unwrap_or(default);
         Some(WindowOptions { name, length, retain_ms })
     };
-    let windows: Vec<WindowOptions> = entries.into_iter().filter_map(window).collect();
+    let windows: Vec<WindowOptions> = entries.into_iter().flatten().filter_map(window).collect();
     let names: Vec<&str> = windows.iter().map(|window| window.name.as_str()).collect();
     refuse_twice(section, "windows", &names);
     (windows.len() == count).then_some(windows)
@@ -158,15 +158,16 @@ fn window(section: &Section<'_>, word: &Word) -> Option<(SmolStr, Length, Option
     }
 }
 
+/// The mend of a window that does not divide a day: the next shorter and longer that do, in
+/// whole hours, minutes or seconds.
 fn nearest_window(ms: i64) -> String {
-    let divides = |seconds: &i64| DAY_MS % (seconds * SECOND_MS) == 0;
-    let below = (1..=ms / SECOND_MS).rev().find(divides);
-    let above = (ms / SECOND_MS..DAY_MS / SECOND_MS).find(divides);
-    let texts: Vec<String> = [below, above]
-        .into_iter()
-        .flatten()
-        .map(|seconds| format!("\"{}\"", duration_text(seconds * SECOND_MS)))
-        .collect();
+    let units = [HOUR_MS, MINUTE_MS, SECOND_MS];
+    let unit = units.into_iter().find(|unit| ms > 2 * unit).unwrap_or(SECOND_MS);
+    let divides = |count: &i64| DAY_MS % (count * unit) == 0;
+    let below = (1..=ms / unit).rev().find(divides);
+    let above = (ms / unit + 1..DAY_MS / unit).find(divides);
+    let text = |count: i64| format!("\"{}\"", duration_text(count * unit));
+    let texts: Vec<String> = [below, above].into_iter().flatten().map(text).collect();
     format!("the nearest that do: {}", texts.join(" and "))
 }
 
@@ -186,7 +187,7 @@ fn measures(section: &Section<'_>, input: Option<&Input>) -> Option<Vec<Measure>
             section.sheet.fault(Fault::new(message, name.span.clone()).help(help));
         }
         let Some(word) = word(item) else {
-            section.sheet.fault(wrong_kind(&name.text, "function, such as \"count\"", item));
+            section.sheet.fault(wrong_kind(&name.text, "a function, such as \"count\"", item));
             continue;
         };
         let function = Call::parse(section, word).and_then(|call| function(section, &call, input));

@@ -27,7 +27,7 @@ pub const KEYS: &[KeySpec] = &[KeySpec {
     kind: Kind::Duration,
     default: Default::Required,
     doc: "For how long an id is remembered at least, from its arrival; `\"1s\"` to `\"365d\"`. \
-          Memory grows with it: about 18 bytes an event.",
+          Each id takes 16 bytes of Redis so long.",
 }];
 
 fn read(section: &Section<'_>, input: Option<&Input>) -> Option<BoltOptions> {

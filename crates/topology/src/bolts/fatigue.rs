@@ -53,11 +53,11 @@ fn read(section: &Section<'_>, input: Option<&Input>) -> Option<BoltOptions> {
     let correct = section.field("correct", input, &[FieldType::Bool]);
     let response_ms = section.field("response_ms", input, NUMBERS);
     let parameters = parameters(section, Parameters::TABLE);
-    Some(BoltOptions::Fatigue(Options {
+    Some(BoltOptions::Fatigue(Box::new(Options {
         learner: learner?,
         item: item?,
         correct: correct?,
         response_ms: response_ms?,
         parameters: parameters?,
-    }))
+    })))
 }

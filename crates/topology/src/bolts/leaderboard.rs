@@ -165,7 +165,7 @@ fn boards(section: &Section<'_>, input: Option<&Input>) -> Option<Vec<Vec<FieldR
 }
 
 fn wrong_board(item: &Item<'_>) -> Fault {
-    let fault = wrong_kind("boards", "list of lists of fields", item);
+    let fault = wrong_kind("boards", "a list of lists of fields", item);
     match item.get_ref().as_str() {
         Some(name) => fault.help(format!("each board is a list of fields: [\"{name}\"]")),
         None => fault,
@@ -173,10 +173,10 @@ fn wrong_board(item: &Item<'_>) -> Fault {
 }
 
 fn periods(section: &Section<'_>) -> Option<Vec<PeriodOptions>> {
-    let entries = SpanEntry::read_all(section, "periods", "period", PERIOD_KEYS)?;
+    let entries = SpanEntry::read_all(section, "periods", ("period", "period"), PERIOD_KEYS)?;
     let mut periods = Vec::new();
     let count = entries.len();
-    for entry in entries {
+    for entry in entries.into_iter().flatten() {
         let Some((name, length, retain_ms)) =
             PERIODS.iter().find(|(name, ..)| *name == entry.name.text)
         else {

@@ -60,14 +60,14 @@ fn read(section: &Section<'_>, input: Option<&Input>) -> Option<BoltOptions> {
     let correct = section.field("correct", input, &[FieldType::Bool]);
     let emit = section.bool("emit");
     let parameters = parameters(section, Parameters::TABLE);
-    Some(BoltOptions::Mastery(Options {
+    Some(BoltOptions::Mastery(Box::new(Options {
         learner: learner?,
         concept: concept?,
         item: item?,
         correct: correct?,
         emit: emit?,
         parameters: parameters?,
-    }))
+    })))
 }
 
 fn output(node: &str, _: Option<&Input>, options: Option<&BoltOptions>) -> Output {

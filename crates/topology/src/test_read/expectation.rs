@@ -36,7 +36,7 @@ const fn key(name: &'static str, kind: Kind, default: Default, doc: &'static str
 
 const BOLT: KeySpec = key("bolt", Kind::Node, Default::Required, "The bolt.");
 const ANSWERS: KeySpec = key("answers", COUNT, NOT_COMPARED, "How many answers were counted.");
-const LEARNER: KeySpec = key("learner", Kind::Text, Default::Required, "Who.");
+const LEARNER: KeySpec = key("learner", Kind::Identifier, Default::Required, "Who.");
 const AT: KeySpec = key(
     "at",
     Kind::Time,
@@ -75,7 +75,7 @@ const BOARD_KEYS: &[KeySpec] = &[
     key("by", Kind::Table, Default::Absent("everyone"), "The values of the board's fields."),
     key("period", Kind::Text, ONLY_ONE, "The period."),
     AT,
-    key("member", Kind::Text, Default::Absent("none"), "Who."),
+    key("member", Kind::Identifier, Default::Absent("none"), "Who."),
     key(
         "score",
         Kind::Number(f64::NEG_INFINITY, f64::INFINITY),
@@ -88,7 +88,7 @@ const BOARD_KEYS: &[KeySpec] = &[
 const MASTERY_KEYS: &[KeySpec] = &[
     BOLT,
     LEARNER,
-    key("concept", Kind::Text, Default::Required, "What."),
+    key("concept", Kind::Identifier, Default::Required, "What."),
     ANSWERS,
     key("mastery_min", SHARE, NOT_COMPARED, "The mastery is this or more."),
     key("mastery_max", SHARE, NOT_COMPARED, "The mastery is this or less."),
