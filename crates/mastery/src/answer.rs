@@ -1,0 +1,46 @@
+//! What the bolt takes from an event, and why an event may be of no use to it.
+
+use crate::{AbilityError, Options};
+use smol_str::SmolStr;
+use tallyd_bolt::FieldRef;
+use tallyd_event::Event;
+
+/// One answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub learner: SmolStr,
+    pub concept: SmolStr,
+    pub item: SmolStr,
+    pub correct: bool,
+}
+
+/// Why an event can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unusable {
+    /// An optional field that the bolt needs was left out.
+    #[error("field \"{0}\" is missing")]
+    Missing(SmolStr),
+    /// The field that says whether the answer was right is of another type.
+    #[error("field \"{field}\": \"{given}\" is not a bool")]
+    NotBool { field: SmolStr, given: SmolStr },
+    /// What is stored of the learner was written by something else.
+    #[error("learner \"{learner}\", field \"{field}\": {error} (mend or delete the field)")]
+    Stored { learner: SmolStr, field: SmolStr, error: AbilityError },
+}
+
+impl Answer {
+    pub fn of(options: &Options, event: &Event) -> Result<Self, Unusable> {
+        let text = |field: &FieldRef| {
+            field.text(event).ok_or_else(|| Unusable::Missing(field.name.clone()))
+        };
+        let given = text(&options.correct)?;
+        let correct = event.value(options.correct.index).as_bool();
+        Ok(Self {
+            learner: text(&options.learner)?,
+            concept: text(&options.concept)?,
+            item: text(&options.item)?,
+            correct: correct
+                .ok_or_else(|| Unusable::NotBool { field: options.correct.name.clone(), given })?,
+        })
+    }
+}

@@ -1,0 +1,137 @@
+//! The bolt: which state an answer looks at, and what a batch of answers changes.
+
+use crate::{
+    ANSWERS_FIELD, Abilities, Ability, DIFFICULTY_FIELD, OVERALL_FIELD, Options,
+    answer::{Answer, Unusable},
+    concept_field, item_key, learner_key,
+    working::{Place, Working},
+};
+use smol_str::SmolStr;
+use tallyd_bolt::{Batch, Bolt, Effects, Reads, State};
+use tallyd_event::{Event, Field, FieldType, Schema, Value};
+
+/// The bolt. Its input is partitioned by the learner, so it owns the abilities of the learners
+/// that it sees; the difficulty of an item is shared with other partitions, through deltas.
+#[derive(Clone, Debug)]
+pub struct Mastery {
+    options: Options,
+    input: Schema,
+    output: Schema,
+}
+
+impl Mastery {
+    /// A bolt that reads events of the schema `input`, in which the fields of `options` stand.
+    #[must_use]
+    pub fn new(options: Options, input: Schema) -> Self {
+        Self { options, input, output: output_schema() }
+    }
+}
+
+/// The schema of the answers that the bolt emits, each with what was predicted before it.
+#[must_use]
+pub fn output_schema() -> Schema {
+    let fields = vec![
+        Field::new("id", FieldType::String),
+        Field::new("learner", FieldType::String),
+        Field::new("concept", FieldType::String),
+        Field::new("item", FieldType::String),
+        Field::new("correct", FieldType::Bool),
+        Field::new("predicted", FieldType::Float),
+        Field::new("at", FieldType::Time),
+    ];
+    Schema { fields, id: Some(0), key: Some(1), time: Some(6) }
+}
+
+impl Bolt for Mastery {
+    fn output(&self) -> Option<&Schema> {
+        self.options.emit.then_some(&self.output)
+    }
+
+    fn reads(&self, batch: &Batch<'_>) -> Reads {
+        let mut reads = Reads::default();
+        for event in batch.events {
+            let Ok(answer) = Answer::of(&self.options, event) else { continue };
+            let (learner, item) = (learner_key(&answer.learner), item_key(&answer.item));
+            reads.field(&learner, OVERALL_FIELD);
+            reads.field(&learner, &concept_field(&answer.concept));
+            reads.counter(&item, DIFFICULTY_FIELD);
+            reads.counter(&item, ANSWERS_FIELD);
+        }
+        reads
+    }
+
+    fn process(&self, batch: &Batch<'_>, state: &State) -> Effects {
+        let mut working = Working::new(state);
+        let mut effects = Effects::default();
+        for (place, event) in batch.events.iter().enumerate() {
+            let taken = Answer::of(&self.options, event)
+                .and_then(|answer| Ok((self.take(&answer, &mut working)?, answer)));
+            match taken {
+                Ok((predicted, answer)) if self.options.emit => {
+                    effects.emits.push(self.emitted(event, &answer, predicted));
+                }
+                Ok(_) => {}
+                Err(reason) => effects.reject(place, reason.to_string()),
+            }
+        }
+        working.write(&mut effects);
+        effects
+    }
+}
+
+impl Mastery {
+    /// Takes one answer in, and gives the probability of a right one that stood before it.
+    fn take(&self, answer: &Answer, working: &mut Working<'_>) -> Result<f64, Unusable> {
+        let parameters = &self.options.parameters;
+        let learner = learner_key(&answer.learner);
+        let places =
+            [(learner.clone(), OVERALL_FIELD.into()), (learner, concept_field(&answer.concept))];
+        let item = item_key(&answer.item);
+
+        let unknown = Abilities::unknown(parameters);
+        let [overall, concept] = &places;
+        let abilities = Abilities {
+            overall: stored(working, answer, overall, unknown.overall)?,
+            concept: stored(working, answer, concept, unknown.concept)?,
+        };
+        let difficulty = working.difficulty(&item);
+
+        let expected = abilities.expect(&difficulty, parameters);
+        let learned = abilities.learn(expected, answer.correct, parameters);
+        let [overall, concept] = places;
+        working.set_ability(overall, learned.overall);
+        working.set_ability(concept, learned.concept);
+        working.move_difficulty(item, difficulty.delta(expected, answer.correct, parameters));
+        Ok(expected.right)
+    }
+
+    fn emitted(&self, event: &Event, answer: &Answer, predicted: f64) -> Event {
+        let text = |text: &SmolStr| Value::Str(text.clone());
+        let values = vec![
+            Value::Str(event.id(&self.input)),
+            text(&answer.learner),
+            text(&answer.concept),
+            text(&answer.item),
+            Value::Bool(answer.correct),
+            Value::Float(predicted),
+            Value::Int(event.time(&self.input)),
+        ];
+        Event { origin: event.origin, index: event.index, values }
+    }
+}
+
+fn stored(
+    working: &Working<'_>,
+    answer: &Answer,
+    place: &Place,
+    unknown: Ability,
+) -> Result<Ability, Unusable> {
+    working.ability(place, unknown).map_err(|error| Unusable::Stored {
+        learner: answer.learner.clone(),
+        field: place.1.clone(),
+        error,
+    })
+}
+
+#[cfg(test)]
+mod tests;

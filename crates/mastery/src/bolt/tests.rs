@@ -1,0 +1,270 @@
+//! Table and property tests of the bolt, on state in plain maps.
+
+use super::*;
+use crate::{PICOLOGITS, Parameters};
+use proptest::prelude::*;
+use tallyd_bolt::{FieldRef, Key, memory::Memory};
+use tallyd_event::EntryId;
+
+/// Round numbers to compute with by hand.
+const ROUND: Parameters = Parameters {
+    guess: 0.0,
+    overall_step: 0.5,
+    overall_slowing: 0.1,
+    overall_deviation: 1.0,
+    concept_step: 1.0,
+    concept_slowing: 0.5,
+    concept_deviation: 1.0,
+    item_step: 0.8,
+    item_slowing: 0.0,
+    practice_gain: 0.0,
+    practice_slowing: 0.0,
+};
+
+fn schema() -> Schema {
+    let optional = |name, kind| Field { optional: true, ..Field::new(name, kind) };
+    let fields = vec![
+        Field::new("id", FieldType::String),
+        optional("user", FieldType::String),
+        optional("concept", FieldType::String),
+        optional("question", FieldType::String),
+        optional("right", FieldType::Bool),
+        Field::new("at", FieldType::Time),
+    ];
+    Schema { fields, id: Some(0), key: Some(1), time: Some(5) }
+}
+
+fn bolt(parameters: Parameters) -> Mastery {
+    let field = |index, name: &str| FieldRef { index, name: name.into() };
+    let options = Options {
+        learner: field(1, "user"),
+        concept: field(2, "concept"),
+        item: field(3, "question"),
+        correct: field(4, "right"),
+        emit: true,
+        parameters,
+    };
+    Mastery::new(options, schema())
+}
+
+/// An event of `user concept question right`, where `_` is left out.
+fn event(number: u64, text: &str) -> Event {
+    let words: Vec<&str> = text.split(' ').collect();
+    let word = |i: usize| if words[i] == "_" { Value::Null } else { Value::Str(words[i].into()) };
+    let right = match words[3] {
+        "_" => Value::Null,
+        right => Value::Bool(right == "1"),
+    };
+    let id = Value::Str(format!("a{number}").into());
+    let at = Value::Int(1000 + number as i64);
+    let values = vec![id, word(0), word(1), word(2), right, at];
+    Event { origin: EntryId { ms: number, seq: 0 }, index: 0, values }
+}
+
+fn run(memory: &mut Memory, bolt: &Mastery, texts: &[&str]) -> Effects {
+    let events: Vec<Event> = (0..).zip(texts).map(|(i, text)| event(i, text)).collect();
+    memory.run(bolt, &Batch { schema: &schema(), events: &events, now: 0 })
+}
+
+fn stored(memory: &Memory, learner: &str, field: &str) -> String {
+    String::from_utf8(memory.hashes[&learner_key(learner)][field].clone()).unwrap()
+}
+
+fn predicted(effects: &Effects) -> Vec<f64> {
+    effects.emits.iter().filter_map(|emit| emit.value(5).as_number()).collect()
+}
+
+#[test]
+fn answers_move_abilities_and_difficulty_as_computed_by_hand() {
+    let mut memory = Memory::default();
+    // p = 1/2, so each moves by half of its step: 0.25, 0.5, −0.4.
+    run(&mut memory, &bolt(ROUND), &["u c q 1"]);
+    assert_eq!(stored(&memory, "u", "overall"), "1 1 250000000000 843750");
+    assert_eq!(stored(&memory, "u", "concept:c"), "1 1 500000000000 875000");
+    assert_eq!(memory.counters[&item_key("q")]["b"], -400_000_000_000);
+    // p = σ(0.25 + 0.5 + 0.4); the steps are 0.5/1.1, 1/1.5 and 0.8.
+    let effects = run(&mut memory, &bolt(ROUND), &["u c q 0"]);
+    assert!((predicted(&effects)[0] - 0.759_510_916_949).abs() < 1e-12);
+    assert_eq!(stored(&memory, "u", "overall"), "2 1 -95232234977 753232");
+    assert_eq!(stored(&memory, "u", "concept:c"), "2 1 -6340611299 768568");
+    let item = &memory.counters[&item_key("q")];
+    assert_eq!((item["b"], item["n"]), (207_608_733_559, 2));
+}
+
+#[test]
+fn a_guess_floor_and_practice_change_the_first_step_as_computed_by_hand() {
+    let parameters = Parameters { guess: 0.25, practice_gain: 0.6, practice_slowing: 2.0, ..ROUND };
+    let mut memory = Memory::default();
+    let effects = run(&mut memory, &bolt(parameters), &["u c q 1"]);
+    // p = 1/4 + 3/4·1/2 = 5/8; the concept moves by 1·3/8 and the practice of a first answer.
+    assert_eq!(predicted(&effects), [0.625]);
+    assert_eq!(stored(&memory, "u", "overall"), "1 1 187500000000 888672");
+    assert_eq!(stored(&memory, "u", "concept:c"), "1 1 975000000000 929688");
+    assert_eq!(memory.counters[&item_key("q")]["b"], -300_000_000_000);
+    // The second answer's practice is 0.6 / (1 + 2·1).
+    let parameters = Parameters { concept_step: 0.0, ..parameters };
+    run(&mut memory, &bolt(parameters), &["u c q 0"]);
+    assert!(stored(&memory, "u", "concept:c").starts_with("2 1 1175000000000 "));
+}
+
+#[test]
+fn without_an_overall_step_the_overall_ability_is_no_part_of_the_model() {
+    let parameters = Parameters { overall_step: 0.0, ..ROUND };
+    let mut memory = Memory::default();
+    run(&mut memory, &bolt(parameters), &["u c q 1", "u c q 0", "u d q 1"]);
+    assert_eq!(stored(&memory, "u", "overall"), "3 2 0 0");
+}
+
+#[test]
+fn learners_concepts_and_items_are_apart_whatever_their_names() {
+    let mut memory = Memory::default();
+    let texts = ["u overall q 1", "u:c overall q 1", "u c:d{} q% 0", "u concept:c q 1"];
+    run(&mut memory, &bolt(ROUND), &texts);
+    let fields = |learner: &str| {
+        memory.hashes[&learner_key(learner)].keys().map(|k| k.to_string()).collect::<Vec<_>>()
+    };
+    let expected = ["concept:c:d{}", "concept:concept:c", "concept:overall", "overall"];
+    assert_eq!(fields("u"), expected);
+    assert_eq!(fields("u:c"), ["concept:overall", "overall"]);
+    let items: Vec<&str> = memory.counters.keys().map(Key::as_str).collect();
+    assert_eq!(items, ["item:q", "item:q%25"]);
+}
+
+#[test]
+fn an_event_that_lacks_a_field_is_rejected_and_changes_nothing() {
+    for (text, missing) in
+        [("_ c q 1", "user"), ("u _ q 1", "concept"), ("u c _ 1", "question"), ("u c q _", "right")]
+    {
+        let mut memory = Memory::default();
+        let effects = run(&mut memory, &bolt(ROUND), &[text, "v c q 1"]);
+        assert_eq!(effects.rejects.len(), 1, "{text}");
+        let rejection = &effects.rejects[0];
+        assert_eq!(rejection.event, 0);
+        assert_eq!(rejection.reason, format!("field \"{missing}\" is missing"));
+        assert_eq!((effects.emits.len(), memory.hashes.len()), (1, 1), "{text}");
+    }
+    let mut odd = event(0, "u c q 1");
+    odd.values[4] = Value::Str("yes".into());
+    let batch = Batch { schema: &schema(), events: &[odd], now: 0 };
+    let effects = Memory::default().run(&bolt(ROUND), &batch);
+    assert_eq!(effects.rejects[0].reason, "field \"right\": \"yes\" is not a bool");
+}
+
+#[test]
+fn stored_bytes_that_are_no_ability_are_left_alone() {
+    let mut memory = Memory::default();
+    let spoilt = [("overall".into(), b"what".to_vec())].into();
+    memory.hashes.insert(learner_key("u"), spoilt);
+    let before = memory.clone();
+    let effects = run(&mut memory, &bolt(ROUND), &["u c q 1"]);
+    assert_eq!(
+        effects.rejects[0].reason,
+        "learner \"u\", field \"overall\": stored ability \"what\" is not \
+         \"answers correct level variance\" in whole numbers (mend or delete the field)"
+    );
+    assert_eq!(memory, before);
+}
+
+#[test]
+fn an_emitted_answer_carries_what_it_was_made_from() {
+    let effects = run(&mut Memory::default(), &bolt(ROUND), &["v d q 0", "u c q 1"]);
+    let emit = &effects.emits[1];
+    let text = |text: &str| Value::Str(text.into());
+    assert_eq!(emit.values[..5], [text("a1"), text("u"), text("c"), text("q"), Value::Bool(true)]);
+    assert_eq!(emit.values[6], Value::Int(1001));
+    assert_eq!((emit.origin, emit.values.len()), (EntryId { ms: 1, seq: 0 }, 7));
+    assert_eq!(output_schema().fields.len(), 7);
+    // v's answer made q harder by 0.8 · 1/2, and that is seen in the same batch.
+    assert!((predicted(&effects)[1] - 1.0 / (1.0 + 0.4f64.exp())).abs() < 1e-15);
+
+    let mut silent = bolt(ROUND);
+    silent.options.emit = false;
+    assert_eq!((silent.output(), bolt(ROUND).output()), (None, Some(&output_schema())));
+    assert_eq!(run(&mut Memory::default(), &silent, &["u c q 1"]).emits, []);
+}
+
+#[test]
+fn a_tick_changes_nothing() {
+    let effects = run(&mut Memory::default(), &bolt(ROUND), &[]);
+    assert_eq!(effects, Effects::default());
+}
+
+#[test]
+fn what_others_added_to_an_item_is_seen_once_it_is_read() {
+    let item = item_key("q");
+    let mut memory = Memory::default();
+    let mut others = Effects::default();
+    others.add(&item, DIFFICULTY_FIELD, (0.7 * PICOLOGITS) as i64);
+    others.add(&item, ANSWERS_FIELD, 9);
+    memory.apply(&others);
+    let effects = run(&mut memory, &bolt(Parameters { item_slowing: 1.0, ..ROUND }), &["u c q 0"]);
+    let p = 1.0 / (1.0 + 0.7f64.exp());
+    assert!((predicted(&effects)[0] - p).abs() < 1e-15);
+    let delta = (0.8 / 10.0 * p * PICOLOGITS).round() as i64;
+    assert_eq!(memory.counters[&item]["b"], 700_000_000_000 + delta);
+    assert_eq!(memory.counters[&item]["n"], 10);
+}
+
+fn any_answer() -> impl Strategy<Value = String> {
+    let word = |words: &'static [&'static str]| proptest::sample::select(words);
+    let learner = word(&["u", "v", "w:{x}", "_"]);
+    let parts = (learner, word(&["c", "d"]), word(&["q", "r", "s"]), word(&["0", "1", "1", "_"]));
+    parts.prop_map(|(learner, concept, item, right)| format!("{learner} {concept} {item} {right}"))
+}
+
+proptest! {
+    /// Batches of any sizes, each computed once more and thrown away before it is applied.
+    #[test]
+    fn any_split_and_any_abort_give_the_same(
+        answers in proptest::collection::vec(any_answer(), 0..60),
+        sizes in proptest::collection::vec(1..9usize, 60),
+    ) {
+        let schema = schema();
+        let bolt = bolt(Parameters { guess: 0.1, ..Parameters::default() });
+        let events: Vec<Event> = (0..).zip(&answers).map(|(i, text)| event(i, text)).collect();
+        let mut whole = Memory::default();
+        let at_once = whole.run(&bolt, &Batch { schema: &schema, events: &events, now: 0 });
+
+        let mut parts = Memory::default();
+        let (mut emits, mut rejected) = (Vec::new(), Vec::new());
+        let mut from = 0;
+        for (now, size) in (0..).zip(sizes) {
+            let events = &events[from..(from + size).min(events.len())];
+            let batch = Batch { schema: &schema, events, now };
+            let aborted = bolt.process(&batch, &parts.load(&bolt.reads(&batch)));
+            let effects = parts.run(&bolt, &batch);
+            prop_assert_eq!(&aborted, &effects);
+            rejected.extend(effects.rejects.iter().map(|r| r.event + from));
+            emits.extend(effects.emits);
+            from += events.len();
+        }
+        prop_assert_eq!(&parts, &whole);
+        prop_assert_eq!(emits, at_once.emits);
+        prop_assert_eq!(rejected, at_once.rejects.iter().map(|r| r.event).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_audit_can_count_answers_and_right_ones(
+        answers in proptest::collection::vec(any_answer(), 0..60),
+    ) {
+        let mut memory = Memory::default();
+        let texts: Vec<&str> = answers.iter().map(String::as_str).collect();
+        run(&mut memory, &bolt(Parameters::default()), &texts);
+        let whole = |text: &&&str| !text.contains('_');
+        let (mut in_concepts, mut overall, mut right) = (0, 0, 0);
+        for (field, value) in memory.hashes.values().flatten() {
+            let ability = Ability::parse(value).unwrap();
+            if field == OVERALL_FIELD {
+                overall += ability.answers;
+                right += ability.correct;
+            } else {
+                in_concepts += ability.answers;
+            }
+        }
+        let items: i64 = memory.counters.values().map(|item| item[ANSWERS_FIELD]).sum();
+        let usable = texts.iter().filter(whole).count() as u64;
+        prop_assert_eq!((in_concepts, overall, items as u64), (usable, usable, usable));
+        let rights = texts.iter().filter(whole).filter(|text| text.ends_with('1')).count();
+        prop_assert_eq!(right, rights as u64);
+    }
+}

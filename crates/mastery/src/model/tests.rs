@@ -1,0 +1,128 @@
+//! What the formulas promise: bounded steps, and an uncertainty that is of the size of the error.
+
+use super::*;
+use crate::grasp;
+use proptest::prelude::*;
+
+fn any_parameters() -> impl Strategy<Value = Parameters> {
+    let parts: Vec<_> = Parameters::TABLE.iter().map(|p| p.min..=p.max).collect();
+    parts.prop_map(|values| {
+        let mut parameters = Parameters::default();
+        for (parameter, value) in Parameters::TABLE.iter().zip(values) {
+            *(parameter.place)(&mut parameters) = value;
+        }
+        parameters
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_parameters_and_no_answers_lead_out_of_bounds(
+        parameters in any_parameters(),
+        answers in proptest::collection::vec(any::<bool>(), 1..80),
+        difficulty in any::<i64>(),
+    ) {
+        let item = Difficulty { level: difficulty, answers: 3 };
+        let unknown = Abilities::unknown(&parameters);
+        let mut abilities = unknown;
+        for correct in answers {
+            let expected = abilities.expect(&item, &parameters);
+            prop_assert!((0.0..=1.0).contains(&expected.right));
+            abilities = abilities.learn(expected, correct, &parameters);
+            for (ability, unknown) in
+                [(abilities.overall, unknown.overall), (abilities.concept, unknown.concept)]
+            {
+                prop_assert_eq!(Ability::parse(ability.to_text().as_bytes()), Ok(ability));
+                prop_assert!(ability.variance <= unknown.variance);
+            }
+        }
+    }
+
+    #[test]
+    fn a_difficulty_never_moves_far_nor_beyond_its_limit(
+        parameters in any_parameters(),
+        level in prop_oneof![any::<i64>(), -2 * LIMIT..2 * LIMIT],
+        answers in any::<i64>(),
+        right in 0.0..=1.0,
+        correct: bool,
+    ) {
+        let item = Difficulty { level, answers };
+        let delta = item.delta(Expectation { right, slope: 0.25 }, correct, &parameters);
+        prop_assert!(delta.abs() <= 4_000_000_000_000);
+        let moved = level.checked_add(delta);
+        prop_assert!(moved.is_some_and(|moved| moved.unsigned_abs() <= level.unsigned_abs().max(LIMIT as u64)));
+        let against = if correct { delta > 0 } else { delta < 0 };
+        prop_assert!(!against);
+    }
+
+    #[test]
+    fn evidence_shrinks_uncertainty_to_what_the_last_steps_stir_up(
+        answers in proptest::collection::vec(any::<bool>(), 1..200),
+    ) {
+        let parameters = Parameters { practice_gain: 0.0, ..Parameters::default() };
+        let item = Difficulty::default();
+        let mut abilities = Abilities::unknown(&parameters);
+        for correct in answers {
+            let before = abilities;
+            let expected = abilities.expect(&item, &parameters);
+            abilities = abilities.learn(expected, correct, &parameters);
+            // A step U keeps a variance of at least U/2 stirred up; above twice that it shrinks.
+            let floor = (parameters.concept_step * MICRO) as i64;
+            let (was, is) = (before.concept.variance, abilities.concept.variance);
+            prop_assert!(is < was || was <= floor, "{was} {is}");
+        }
+    }
+}
+
+/// A fixed sequence of uniform numbers in 0..1 (Marsaglia's xorshift, 2003).
+struct Uniform(u64);
+
+impl Uniform {
+    fn next(&mut self) -> f64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// About normal: the sum of twelve uniform numbers.
+    fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.next()).sum::<f64>() - 6.0
+    }
+}
+
+/// Learners of known abilities answer items of known difficulty, and the root mean square of
+/// (mastery − truth) is compared with that of the uncertainty.
+#[test]
+fn the_uncertainty_is_of_the_size_of_the_error() {
+    const CONCEPTS: usize = 5;
+    let parameters = Parameters { practice_gain: 0.0, ..Parameters::default() };
+    for answers_each in [0, 1, 4, 16, 64] {
+        let mut random = Uniform(88_172_645_463_325_252);
+        let (mut error, mut claimed) = (0.0, 0.0);
+        for _ in 0..400 {
+            let overall = random.normal();
+            let truths = [(); CONCEPTS].map(|()| overall + random.normal());
+            let mut abilities = [Abilities::unknown(&parameters); CONCEPTS];
+            for _ in 0..answers_each {
+                for at in 0..CONCEPTS {
+                    let difficulty = random.normal();
+                    let level = (difficulty * PICOLOGITS) as i64;
+                    let expected =
+                        abilities[at].expect(&Difficulty { level, answers: 0 }, &parameters);
+                    let correct = random.next() < logistic(truths[at] - difficulty);
+                    abilities[at] = abilities[at].learn(expected, correct, &parameters);
+                    let shared = abilities[at].overall;
+                    abilities.iter_mut().for_each(|a| a.overall = shared);
+                }
+            }
+            for (abilities, truth) in abilities.iter().zip(truths) {
+                let seen = grasp(&abilities.overall, &abilities.concept);
+                error += (seen.mastery - logistic(truth)).powi(2);
+                claimed += seen.uncertainty.powi(2);
+            }
+        }
+        let ratio = f64::sqrt(claimed / error);
+        assert!((0.8..1.6).contains(&ratio), "{answers_each} answers: {ratio}");
+    }
+}
