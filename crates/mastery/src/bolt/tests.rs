@@ -184,6 +184,14 @@ fn an_emitted_answer_carries_what_it_was_made_from() {
 }
 
 #[test]
+fn a_delta_of_0_is_written_as_two_that_cancel_out_would_be() {
+    let mut memory = Memory::default();
+    run(&mut memory, &bolt(Parameters { item_step: 0.0, ..ROUND }), &["u c q 1"]);
+    let numbers = [(DIFFICULTY_FIELD.into(), 0), (ANSWERS_FIELD.into(), 1)].into();
+    assert_eq!(memory.counters[&item_key("q")], numbers);
+}
+
+#[test]
 fn a_tick_changes_nothing() {
     let effects = run(&mut Memory::default(), &bolt(ROUND), &[]);
     assert_eq!(effects, Effects::default());
