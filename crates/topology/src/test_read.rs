@@ -1,8 +1,9 @@
 //! Reads `[[test]]` blocks: the events, and in `expectation` what they must give.
 
 mod expectation;
+mod keys;
 
-pub use expectation::EXPECTATION_KEYS;
+pub use keys::EXPECTATION_KEYS;
 
 use crate::{
     draft::{Draft, DraftKind},

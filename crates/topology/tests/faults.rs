@@ -5,6 +5,7 @@ mod support;
 use support::read_file;
 use tallyd_topology::parse;
 
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
 fn broken() -> Vec<(String, String)> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/broken");
     let mut files: Vec<(String, String)> = std::fs::read_dir(folder)
@@ -76,4 +77,20 @@ fn no_damage_makes_it_panic() {
             }
         }
     }
+}
+
+#[test]
+fn deep_nesting_is_a_fault_and_no_overflow() {
+    for text in [format!("a = {}", "[".repeat(100_000)), format!("a = {}", "{b=".repeat(100_000))] {
+        let faults = parse("f", &text, &|_| None).unwrap_err();
+        assert!(
+            faults.faults[0].message.starts_with("this is not TOML"),
+            "{}",
+            faults.faults[0].message
+        );
+    }
+    let dotted = format!("{}a = 1", "a.".repeat(20_000));
+    assert!(parse("f", &dotted, &|_| None).is_err());
+    let header = format!("[{}a]", "a.".repeat(20_000));
+    assert!(parse("f", &header, &|_| None).is_err());
 }

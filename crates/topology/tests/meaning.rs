@@ -1,0 +1,247 @@
+//! What a sound file means: defaults, edges, schemas along a chain, and the environment.
+
+use tallyd_bolt::calendar::Length;
+use tallyd_topology::{BoltOptions, EdgeKey, Node, NodeKind, Retain, Settings, Topology, parse};
+
+const PLAYS: &str = r#"
+name = "game"
+
+[source.plays.fields]
+id      = "string"
+player  = "string"
+item    = "string"
+won     = "bool"
+score   = "int"
+seconds = "float"
+"#;
+
+fn read(more: &str) -> Topology {
+    parse("game.toml", &format!("{PLAYS}{more}"), &|_| None).unwrap_or_else(|f| panic!("{f}"))
+}
+
+fn node<'t>(topology: &'t Topology, name: &str) -> &'t Node {
+    let (_, node) = topology.node(name).unwrap_or_else(|| panic!("no node {name}"));
+    node
+}
+
+fn options<'t>(topology: &'t Topology, name: &str) -> &'t BoltOptions {
+    match &node(topology, name).kind {
+        NodeKind::Bolt(bolt) => &bolt.options,
+        NodeKind::Source(_) => panic!("{name} is a source"),
+    }
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let topology = read("");
+    let settings = Settings {
+        session_timeout_ms: 5000,
+        max_backlog: 100_000,
+        max_batch: 2048,
+        shared_refresh_ms: 1000,
+        dead_letters: 1_000_000,
+        cache_bytes: 256 << 20,
+    };
+    assert_eq!(topology.settings, settings);
+    assert_eq!((topology.partitions, topology.time_zone.as_str()), (16, "UTC"));
+    assert_eq!(topology.redis_url, "redis://127.0.0.1:6379");
+    let NodeKind::Source(source) = &node(&topology, "plays").kind else { panic!() };
+    assert_eq!((source.stream.as_str(), source.retain), ("plays", Retain::Acked));
+    assert_eq!(source.max_ahead_ms, 86_400_000);
+}
+
+#[test]
+fn what_is_said_holds() {
+    let text = r#"
+        [run]
+        session_timeout = "1m30s"
+        cache = "1GiB"
+        [redis]
+        url = "redis://${HOST}:${PORT:-6380}"
+        [source.chat]
+        stream = "the chat"
+        retain = "24h"
+        fields = { text = "string" }
+    "#;
+    let env = |name: &str| (name == "HOST").then(|| "db".to_owned());
+    let topology = parse("f", &format!("{PLAYS}{text}"), &env).unwrap();
+    assert_eq!(topology.redis_url, "redis://db:6380");
+    let settings = &topology.settings;
+    assert_eq!((settings.session_timeout_ms, settings.cache_bytes), (90_000, 1 << 30));
+    let NodeKind::Source(source) = &node(&topology, "chat").kind else { panic!() };
+    assert_eq!((source.stream.as_str(), source.retain), ("the chat", Retain::For(86_400_000)));
+}
+
+#[test]
+fn windows_are_kept_as_long_as_the_documentation_says() {
+    let topology = read(
+        r#"
+        [bolt.stats]
+        type = "aggregate"
+        from = "plays"
+        windows = ["90s", "1m", "60m", "6h", "1d", "1w", "1mo", "all", { length = "30s", retain = "forever" }, { length = "15m", retain = "2d" }]
+        measures = { n = "count", m = "count(won)", o = "count(score)", p = "p99.9(score)" }
+        "#,
+    );
+    let BoltOptions::Aggregate(options) = options(&topology, "stats") else { panic!() };
+    let (minute, hour, day) = (60_000, 3_600_000, 86_400_000);
+    let expected = [
+        ("90s", Length::Millis(90_000), Some(180 * minute)),
+        ("1m", Length::Millis(minute), Some(2 * hour)),
+        ("1h", Length::Millis(hour), Some(7 * day)),
+        ("6h", Length::Millis(6 * hour), Some(42 * day)),
+        ("1d", Length::Day, Some(90 * day)),
+        ("1w", Length::Week, Some(365 * day)),
+        ("1mo", Length::Month, Some(1095 * day)),
+        ("all", Length::All, None),
+        ("30s", Length::Millis(30_000), None),
+        ("15m", Length::Millis(15 * minute), Some(2 * day)),
+    ];
+    let windows: Vec<(&str, Length, Option<i64>)> =
+        options.windows.iter().map(|w| (w.name.as_str(), w.length, w.retain_ms)).collect();
+    assert_eq!(windows, expected);
+    let measures: Vec<String> =
+        options.measures.iter().map(|m| format!("{} {:?}", m.name, m.function)).collect();
+    insta::assert_snapshot!(measures.join("\n"), @r#"
+    n Count
+    m CountTrue(FieldRef { index: 3, name: "won" })
+    o CountPresent(FieldRef { index: 4, name: "score" })
+    p Quantile(FieldRef { index: 4, name: "score" }, 0.999)
+    "#);
+}
+
+#[test]
+fn ties_follow_from_the_score() {
+    use tallyd_leaderboard::Ties;
+    let cases = [
+        ("max(score)", "", Ties::First),
+        ("count", "", Ties::First),
+        ("sum(seconds)", "", Ties::Shared),
+        ("sum(score)", "ties = \"shared\"", Ties::Shared),
+    ];
+    for (score, ties, expected) in cases {
+        let topology = read(&format!(
+            "[bolt.b]\ntype = \"leaderboard\"\nfrom = \"plays\"\nmember = \"player\"\nscore = \"{score}\"\n{ties}"
+        ));
+        let BoltOptions::Leaderboard(options) = options(&topology, "b") else { panic!() };
+        assert_eq!(options.ties, expected, "{score}");
+        assert_eq!((options.boards.len(), options.periods[0].name.as_str()), (1, "all"));
+    }
+}
+
+#[test]
+fn edges_are_keyed_by_what_consumers_want() {
+    let bolts = r#"
+        [bolt.unique]
+        type = "dedup"
+        from = "plays"
+        window = "1h"
+        [bolt.total]
+        type = "aggregate"
+        from = "plays"
+        windows = ["all"]
+        measures = { n = "count" }
+        [bolt.pairs]
+        type = "aggregate"
+        from = "plays"
+        by = ["player", "item"]
+        windows = ["all"]
+        measures = { n = "count" }
+        [bolt.grasp]
+        type = "mastery"
+        from = "plays"
+        learner = "player"
+        concept = "item"
+        item = "item"
+        correct = "won"
+        [bolt.best]
+        type = "leaderboard"
+        from = "plays"
+        member = "player"
+        score = "max(score)"
+    "#;
+    let topology = read(&format!("{bolts}[source.plays]\nid = \"id\"\n"));
+    let edges: Vec<(&str, &EdgeKey, usize)> = node(&topology, "plays")
+        .edges
+        .iter()
+        .map(|edge| (edge.label.as_str(), &edge.key, edge.consumers.len()))
+        .collect();
+    let expected = [
+        ("identity", &EdgeKey::Identity, 1),
+        ("none", &EdgeKey::Fields(vec![]), 1),
+        ("player,item", &EdgeKey::Fields(vec![1, 2]), 1),
+        ("player", &EdgeKey::Fields(vec![1]), 2),
+    ];
+    assert_eq!(edges, expected);
+    // With a key, what wants the key and what wants its field are one edge.
+    let topology = read(&format!("{bolts}[source.plays]\nid = \"id\"\nkey = \"player\"\n"));
+    let keyed = &node(&topology, "plays").edges[0];
+    assert_eq!((keyed.label.as_str(), keyed.consumers.len()), ("player", 3));
+}
+
+#[test]
+fn a_chain_has_the_schema_of_each_link() {
+    let topology = read(
+        r#"
+        [bolt.by-concept]
+        type = "aggregate"
+        from = "predictions"
+        by = ["concept"]
+        windows = ["1h"]
+        measures = { right = "count(correct)", predicted = "mean(predicted)" }
+        [bolt.predictions]
+        type = "mastery"
+        from = "again"
+        learner = "player"
+        concept = "item"
+        item = "item"
+        correct = "won"
+        emit = true
+        [bolt.again]
+        type = "dedup"
+        from = "unique"
+        window = "2h"
+        [bolt.unique]
+        type = "dedup"
+        from = "plays"
+        window = "1h"
+        [source.plays]
+        id = "id"
+        [sink.out]
+        from = "predictions"
+        "#,
+    );
+    let names: Vec<&str> = topology.nodes.iter().map(|node| node.name.as_str()).collect();
+    assert_eq!(names, ["plays", "unique", "again", "predictions", "by-concept"]);
+    assert_eq!(node(&topology, "again").schema, node(&topology, "plays").schema);
+    assert_eq!(*node(&topology, "predictions").schema, tallyd_mastery::output_schema());
+    assert!(node(&topology, "by-concept").schema.fields.is_empty());
+    assert_eq!(node(&topology, "predictions").sinks[0].stream, "out");
+}
+
+#[test]
+fn events_of_a_test_arrive_in_their_order() {
+    let topology = read(
+        r#"
+        [source.plays]
+        id = "id"
+        time = "at"
+        [source.plays.fields.at]
+        type = "time"
+        optional = true
+        [[test]]
+        name = "x"
+        events = [
+          { id = "a" },
+          { id = "b", at = 2026-02-01T00:00:00Z },
+          { id = "c", at = 2026-01-15T00:00:00Z },
+          { id = "d", at = 0, arrival = 2026-03-01T00:00:00Z },
+          { id = "e" },
+        ]
+        expect = [{ dead = "plays", count = 5 }]
+        "#,
+    );
+    let arrivals: Vec<i64> = topology.tests[0].events.iter().map(|e| e.arrival).collect();
+    let (january, february, march) = (1_767_225_600_000, 1_769_904_000_000, 1_772_323_200_000);
+    assert_eq!(arrivals, [january, february, february, march, march]);
+}
