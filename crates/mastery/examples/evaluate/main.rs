@@ -104,8 +104,8 @@ fn transfer(directory: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Every second learner, in the order in which they first answer. The defaults were chosen
-/// without a look at the predictions of their answers.
+/// Every second learner, in the order in which they first answer. The search for the
+/// defaults scored the predictions of the other learners' answers only.
 fn held_out(answers: &[Answer]) -> Vec<bool> {
     let mut seen = HashMap::new();
     let mut place = |learner| {
