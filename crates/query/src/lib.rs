@@ -1,1 +1,20 @@
-//! Typed reads of the results.
+//! Typed reads of the results, from Redis ([`Stored`]) or from memory, for the command line and
+//! for any Rust application.
+//!
+//! Reads only. What is where is said by the topology: [`catalog`] finds a bolt's options, and each
+//! of [`board`], [`figures`] and [`learner`] reads the results of bolts of one kind.
+
+pub mod board;
+pub mod catalog;
+pub mod figures;
+pub mod learner;
+
+mod error;
+mod reply;
+mod results;
+mod stored;
+
+pub use error::QueryError;
+pub use results::Results;
+pub use stored::Stored;
+pub use tallyd_aggregate::Figure;

@@ -1,0 +1,177 @@
+//! Figures of aggregates.
+
+use crate::{QueryError, Results, catalog::named};
+use percent_encoding::percent_decode_str;
+use smol_str::SmolStr;
+use tallyd_aggregate::{
+    Figure, Function, Options, TOTAL, WindowOptions, distinct_key, fields, group, groups_key,
+    value, window_key,
+};
+use tallyd_bolt::{
+    Key,
+    calendar::{Calendar, Window},
+};
+
+/// The most windows that one question may ask for.
+pub const MOST_WINDOWS: usize = 10_000;
+
+/// The values of a group's fields, in the order of the aggregate's `by`; `None` for a field that
+/// the events leave out. Empty for an aggregate that groups by nothing.
+pub type Group = Vec<(SmolStr, Option<SmolStr>)>;
+
+/// What was measured of one group in one window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figures {
+    /// The group.
+    pub group: Group,
+    /// The window.
+    pub window: Window,
+    /// A figure for each measure, in the topology's order: `None` where there is none, as of the
+    /// greatest value of nothing. A distinct count is an estimate (standard error 0.81 %), a
+    /// quantile too (within the aggregate's accuracy).
+    pub measures: Vec<(SmolStr, Option<Figure>)>,
+}
+
+/// The window of this name; where none is given, the first that the topology lists.
+///
+/// # Errors
+/// Where the aggregate has none of this name.
+pub fn window<'a>(
+    options: &'a Options,
+    name: Option<&str>,
+) -> Result<&'a WindowOptions, QueryError> {
+    let all: Vec<(&str, &WindowOptions)> =
+        options.windows.iter().map(|window| (window.name.as_str(), window)).collect();
+    let first = all.first().map_or("", |(name, _)| name);
+    named("window", name.unwrap_or(first), all)
+}
+
+/// The windows that hold a time from `from` to `to` (ms since the epoch, both included), in order.
+///
+/// # Errors
+/// Where there are more than [`MOST_WINDOWS`].
+pub fn windows(
+    calendar: &Calendar,
+    options: &WindowOptions,
+    from: i64,
+    to: i64,
+) -> Result<Vec<Window>, QueryError> {
+    let mut windows: Vec<Window> = Vec::new();
+    let mut next = from;
+    while next <= to {
+        if windows.len() == MOST_WINDOWS {
+            return Err(QueryError::TooManyWindows(MOST_WINDOWS));
+        }
+        let window = calendar.window(options.length, next);
+        // A window always ends after a time that it holds; this guards the loop all the same.
+        next = window.end.max(next.saturating_add(1));
+        let ends = window.end == i64::MAX;
+        windows.push(window);
+        if ends {
+            break;
+        }
+    }
+    Ok(windows)
+}
+
+/// The group of these values, given in any order.
+///
+/// # Errors
+/// Where they are not those of the aggregate's fields.
+pub fn group_of(options: &Options, by: &[(SmolStr, Option<SmolStr>)]) -> Result<Group, QueryError> {
+    let unknown = |name: &str| QueryError::Unknown {
+        kind: "group by",
+        name: name.to_owned(),
+        known: vec![match options.by.is_empty() {
+            true => TOTAL.to_owned(),
+            false => options.by.iter().map(|f| f.name.as_str()).collect::<Vec<_>>().join("+"),
+        }],
+    };
+    let given = || by.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join("+");
+    if by.len() != options.by.len() {
+        return Err(unknown(&given()));
+    }
+    let value = |field: &tallyd_bolt::FieldRef| {
+        let found = by.iter().find(|(name, _)| *name == field.name);
+        found.cloned().ok_or_else(|| unknown(&given()))
+    };
+    options.by.iter().map(value).collect()
+}
+
+/// All groups that were counted in a window, in the order of their names in keys.
+///
+/// # Errors
+/// Where the results can't be read.
+pub async fn groups(
+    results: &mut impl Results,
+    options: &WindowOptions,
+    window: &Window,
+) -> Result<Vec<Group>, QueryError> {
+    let names = results.members(&groups_key(options, &window.label)).await?;
+    names.iter().map(|name| parse_group(name)).collect()
+}
+
+/// The figures of groups in windows, each given as a pair.
+///
+/// # Errors
+/// Where the results can't be read, or are none of an aggregate.
+pub async fn figures(
+    results: &mut impl Results,
+    options: &Options,
+    of: &WindowOptions,
+    wanted: Vec<(Group, Window)>,
+) -> Result<Vec<Figures>, QueryError> {
+    let name = |g: &Group| {
+        let values: Vec<(&str, Option<&str>)> =
+            g.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+        group(&values)
+    };
+    let names: Vec<SmolStr> = options.measures.iter().flat_map(fields).collect();
+    let keys: Vec<Key> =
+        wanted.iter().map(|(group, window)| window_key(of, &window.label, &name(group))).collect();
+    let rows = results.fields(&keys, &names).await?;
+    let is_distinct =
+        |measure: &&tallyd_aggregate::Measure| matches!(measure.function, Function::Distinct(_));
+    let distincts = wanted.iter().flat_map(|(group, window)| {
+        let group = name(group);
+        let measures = options.measures.iter().filter(is_distinct);
+        measures.map(move |m| distinct_key(of, &window.label, &m.name, &group))
+    });
+    let distincts: Vec<Key> = distincts.collect();
+    let mut counts = results.distinct(&distincts).await?.into_iter();
+    let mut all = Vec::with_capacity(wanted.len());
+    for ((group, window), row) in wanted.into_iter().zip(rows) {
+        let field = |wanted: &str| {
+            names.iter().zip(&row).find(|(name, _)| *name == wanted).and_then(|(_, v)| v.clone())
+        };
+        let mut measures = Vec::with_capacity(options.measures.len());
+        for measure in &options.measures {
+            let figure = match measure.function {
+                Function::Distinct(_) => counts.next().map(|n| Figure::Int(i128::from(n))),
+                _ => value(measure, &window, &field)
+                    .map_err(|error| QueryError::Unreadable(error.to_string()))?,
+            };
+            measures.push((measure.name.clone(), figure));
+        }
+        all.push(Figures { group, window, measures });
+    }
+    Ok(all)
+}
+
+/// A group from its name in keys.
+fn parse_group(name: &str) -> Result<Group, QueryError> {
+    if name == TOTAL {
+        return Ok(Vec::new());
+    }
+    let decode = |text: &str| {
+        let decoded = percent_decode_str(text).decode_utf8();
+        decoded
+            .map(SmolStr::from)
+            .map_err(|_| QueryError::Unreadable(format!("stored group \"{name}\" is not UTF-8")))
+    };
+    let field = |part: &str| match part.split_once('=') {
+        Some((field, value)) => Ok((decode(field)?, Some(decode(value)?))),
+        None => Ok((decode(part)?, None)),
+    };
+    name.split(':').map(field).collect()
+}

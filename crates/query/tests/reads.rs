@@ -1,0 +1,328 @@
+//! Every query gives the same from a real Redis as from memory.
+
+use smol_str::SmolStr;
+use std::{
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+use tallyd_aggregate::Figure;
+use tallyd_bolt::{Key, memory::Memory};
+use tallyd_leaderboard::composite::{Span, encode};
+use tallyd_query::{Results, Stored, board::Board, catalog, figures, learner};
+use tallyd_store::{Connection, keys::Keys};
+use tallyd_topology::{BoltOptions, Topology, parse};
+
+const AT: i64 = 1_767_258_000_000; // 2026-01-01T09:00:00Z
+
+const TOPOLOGY: &str = r#"
+name = "reads"
+time_zone = "Asia/Kolkata"
+partitions = 2
+[redis]
+url = "redis://127.0.0.1"
+[source.answers]
+id = "id"
+key = "user"
+time = "at"
+[source.answers.fields]
+id = "string"
+user = "string"
+class = { type = "string", optional = true }
+question = "string"
+concept = "string"
+correct = "bool"
+ms = { type = "int", min = 0, max = 3_600_000 }
+points = "int"
+at = "time"
+[bolt.points]
+type = "leaderboard"
+from = "answers"
+member = "user"
+score = "sum(points)"
+boards = [[], ["class"]]
+periods = ["day", "all"]
+ties = "first"
+[bolt.fastest]
+type = "leaderboard"
+from = "answers"
+member = "user"
+score = "min(ms)"
+ties = "shared"
+[bolt.concepts]
+type = "aggregate"
+from = "answers"
+by = ["concept"]
+windows = ["1h", "all"]
+measures = { answers = "count", time = "mean(ms)", slowest = "max(ms)", learners = "distinct(user)" }
+[bolt.tired]
+type = "fatigue"
+from = "answers"
+learner = "user"
+item = "question"
+correct = "correct"
+response_ms = "ms"
+[bolt.mastery]
+type = "mastery"
+from = "answers"
+learner = "user"
+concept = "concept"
+item = "question"
+correct = "correct"
+"#;
+
+/// A private Redis, stopped when it is dropped.
+struct Redis {
+    child: Child,
+    directory: tempfile::TempDir,
+}
+
+impl Redis {
+    fn socket(&self) -> PathBuf {
+        self.directory.path().join("redis.sock")
+    }
+
+    async fn start() -> (Self, Connection) {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("redis.sock");
+        let child = Command::new("redis-server")
+            .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
+            .arg(&socket)
+            .arg("--dir")
+            .arg(directory.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let redis = Self { child, directory };
+        let url = format!("redis+unix://{}", redis.socket().display());
+        let began = Instant::now();
+        loop {
+            match Connection::open(&url).await {
+                Ok(connection) => return (redis, connection),
+                Err(error) => assert!(began.elapsed() < Duration::from_secs(20), "{error}"),
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn topology() -> Topology {
+    parse("reads.toml", TOPOLOGY, &|_| None).unwrap_or_else(|f| panic!("{}", f.render(false)))
+}
+
+fn stored() -> Memory {
+    let mut memory = Memory::default();
+    let topology = topology();
+    let board = |label: &str, group: &str| Key::new(&["board", "day", label, group]);
+    let options = catalog::leaderboard(&topology, "points").unwrap();
+    let day = Span::of(&topology.calendar.window(options.periods[0].length, AT));
+    // b reached its four before a did; the minus counts down.
+    let scores = [("a", 4, AT + 1000), ("b", 4, AT), ("c", 9, AT), ("d", -3, AT)];
+    for (member, score, at) in scores {
+        let set = memory.scores.entry(board("2026-01-01", "everyone")).or_default();
+        set.insert(member.into(), encode(score, at, day, false));
+    }
+    let class = memory.scores.entry(board("2026-01-01", "class=10%3AB")).or_default();
+    class.insert("a".into(), encode(4, AT, day, false));
+    let fastest = memory.scores.entry(Key::new(&["board", "all", "all", "everyone"])).or_default();
+    for (member, score) in [("x", 50.5), ("y", 50.5), ("z", 12.0), ("w", 1e300)] {
+        fastest.insert(member.into(), score);
+    }
+    for (group, count, sum) in [("concept=a%3Ab", "2", "300"), ("concept=optics", "1", "7")] {
+        let key = Key::new(&["window", "1h", "2026-01-01T0830Z", group]);
+        let hash = memory.hashes.entry(key).or_default();
+        let fields =
+            [("answers", count), ("time.sum", sum), ("time.count", count), ("slowest", sum)];
+        hash.extend(fields.map(|(name, value)| (SmolStr::from(name), value.as_bytes().to_vec())));
+        let groups = Key::new(&["groups", "1h", "2026-01-01T0830Z"]);
+        memory.members.entry(groups).or_default().insert(group.into());
+        let key = Key::new(&["distinct", "1h", "2026-01-01T0830Z", "learners", group]);
+        memory.distinct.entry(key).or_default().insert("u1".into());
+    }
+    let tired = [
+        ("score", "0.8125"),
+        ("accuracy", "1.50"),
+        ("speed", "2.25"),
+        ("load", "30.00"),
+        ("rapid", "0.125"),
+        ("tired", "1"),
+        ("answers", "40"),
+        ("at", "1767258000000"),
+    ];
+    let hash = memory.hashes.entry(Key::new(&["learner", "u%207"])).or_default();
+    hash.extend(tired.map(|(name, value)| (SmolStr::from(name), value.as_bytes().to_vec())));
+    let abilities =
+        [("overall", "3 2 500000000000 250000"), ("concept:alge:bra", "3 2 500000000000 750000")];
+    let hash = memory.hashes.entry(Key::new(&["learner", "m"])).or_default();
+    hash.extend(abilities.map(|(name, value)| (SmolStr::from(name), value.as_bytes().to_vec())));
+    memory
+}
+
+/// Puts the stored values into Redis, under the keys of a bolt.
+async fn put(connection: &mut Connection, keys: &Keys, bolt: &str, memory: &Memory) {
+    let mut pipeline = redis::Pipeline::new();
+    for (key, hash) in &memory.hashes {
+        for (name, value) in hash {
+            let command = pipeline.cmd("HSET").arg(keys.bolt(bolt, key));
+            command.arg(name.as_str()).arg(value.as_slice());
+        }
+    }
+    for (key, set) in &memory.scores {
+        for (member, score) in set {
+            pipeline.cmd("ZADD").arg(keys.bolt(bolt, key)).arg(*score).arg(member.as_str());
+        }
+    }
+    for (command, sets) in [("SADD", &memory.members), ("PFADD", &memory.distinct)] {
+        for (key, set) in sets {
+            for item in set {
+                pipeline.cmd(command).arg(keys.bolt(bolt, key)).arg(item.as_str());
+            }
+        }
+    }
+    connection.all(&pipeline).await.unwrap();
+}
+
+async fn boards(results: &mut impl Results) {
+    let topology = topology();
+    let options = catalog::leaderboard(&topology, "points").unwrap();
+    let board = Board::new(options, &topology.calendar, &[], Some("day"), AT).unwrap();
+    let short = |page: Vec<tallyd_query::board::Standing>| -> Vec<(u64, String, f64)> {
+        page.into_iter().map(|s| (s.rank, s.member.to_string(), s.score)).collect()
+    };
+    let all = [(1, "c", 9.0), (2, "b", 4.0), (3, "a", 4.0), (4, "d", -3.0)];
+    let all: Vec<(u64, String, f64)> = all.iter().map(|&(r, m, s)| (r, m.to_owned(), s)).collect();
+    assert_eq!(board.size(results).await.unwrap(), 4);
+    assert_eq!(short(board.page(results, 0, 10).await.unwrap()), all);
+    assert_eq!(short(board.page(results, 1, 2).await.unwrap()), all[1..3]);
+    assert_eq!(board.page(results, 4, 2).await.unwrap(), []);
+    assert_eq!(board.page(results, 0, 0).await.unwrap(), []);
+    assert_eq!(short(board.around(results, "a", 1).await.unwrap()), all[1..4]);
+    assert_eq!(short(board.around(results, "c", 1).await.unwrap()), all[..2]);
+    assert_eq!(board.around(results, "nobody", 1).await.unwrap(), []);
+    let some = board.of_members(results, &["a".into(), "no".into(), "c".into()]).await.unwrap();
+    assert_eq!(some.iter().map(|s| s.percentile(4)).collect::<Vec<_>>(), [100.0, 100.0 / 3.0]);
+    assert_eq!(short(some), [all[0].clone(), all[2].clone()]);
+    let a = board.of(results, "a").await.unwrap().unwrap();
+    assert_eq!((a.rank, a.reached), (3, Some(AT + 1000)));
+    let by = [("class".into(), "10:B".into())];
+    let class = Board::new(options, &topology.calendar, &by, None, AT).unwrap();
+    assert_eq!(class.of(results, "a").await.unwrap().unwrap().rank, 1);
+
+    let options = catalog::leaderboard(&topology, "fastest").unwrap();
+    let board = Board::new(options, &topology.calendar, &[], None, AT).unwrap();
+    let page = short(board.page(results, 0, 10).await.unwrap());
+    let ranks: Vec<(u64, &str)> = page.iter().map(|(rank, m, _)| (*rank, m.as_str())).collect();
+    assert_eq!(ranks, [(1, "z"), (2, "x"), (2, "y"), (4, "w")]);
+    assert_eq!(short(board.page(results, 2, 2).await.unwrap()), page[2..]);
+    let set = ["w".into(), "y".into()];
+    assert_eq!(short(board.of_members(results, &set).await.unwrap()), page[2..]);
+}
+
+async fn stats(results: &mut impl Results) {
+    let topology = topology();
+    let options = catalog::aggregate(&topology, "concepts").unwrap();
+    let of = figures::window(options, None).unwrap();
+    let windows = figures::windows(&topology.calendar, of, AT, AT + 3_600_000).unwrap();
+    let labels: Vec<&str> = windows.iter().map(|w| w.label.as_str()).collect();
+    assert_eq!(labels, ["2026-01-01T0830Z", "2026-01-01T0930Z"]);
+    let groups = figures::groups(results, of, &windows[0]).await.unwrap();
+    let group = |value: &str| vec![("concept".into(), Some(SmolStr::from(value)))];
+    assert_eq!(groups, [group("a:b"), group("optics")]);
+    let wanted = windows.iter().map(|window| (group("a:b"), window.clone())).collect();
+    let found = figures::figures(results, options, of, wanted).await.unwrap();
+    let shown = |found: &figures::Figures| -> Vec<(String, Option<Figure>)> {
+        found.measures.iter().map(|(name, figure)| (name.to_string(), *figure)).collect()
+    };
+    let expected = |figures: [Option<Figure>; 4]| -> Vec<(String, Option<Figure>)> {
+        let names = ["answers", "time", "slowest", "learners"].map(str::to_owned);
+        names.into_iter().zip(figures).collect()
+    };
+    let (int, float) = (|i| Some(Figure::Int(i)), |f| Some(Figure::Float(f)));
+    assert_eq!(shown(&found[0]), expected([int(2), float(150.0), int(300), int(1)]));
+    assert_eq!(shown(&found[1]), expected([int(0), None, None, int(0)]));
+}
+
+async fn learners(results: &mut impl Results) {
+    let topology = topology();
+    let tired = learner::fatigue(results, "u 7").await.unwrap().unwrap();
+    assert_eq!((tired.score, tired.tired, tired.answers, tired.at), (0.8125, true, 40, AT));
+    assert_eq!(learner::fatigue(results, "nobody").await.unwrap(), None);
+    let parameters = catalog::bolts(&topology, |options| match options {
+        BoltOptions::Mastery(options) => Some(options.parameters),
+        _ => None,
+    });
+    let known = learner::mastery(results, &parameters[0].1, "m").await.unwrap();
+    let [concept] = &known[..] else { panic!("{known:?}") };
+    assert_eq!((concept.concept.as_str(), concept.answers, concept.correct), ("alge:bra", 3, 2));
+    // σ(0.5 + 0.5), and half of σ(2) - σ(0): a variance of 0.25 + 0.75.
+    assert!((concept.mastery - 0.731_058_578_630_005).abs() < 1e-12);
+    assert!((concept.uncertainty - 0.190_398_538_988_94).abs() < 1e-12);
+    assert_eq!(learner::mastery(results, &parameters[0].1, "nobody").await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn memory_answers() {
+    let memory = stored();
+    boards(&mut &memory).await;
+    stats(&mut &memory).await;
+    learners(&mut &memory).await;
+}
+
+#[tokio::test]
+async fn redis_answers_the_same() {
+    let (_redis, mut connection) = Redis::start().await;
+    let keys = Keys::new("reads", 0);
+    put(&mut connection, &keys, "any", &stored()).await;
+    let mut results = Stored::new(&mut connection, &keys, "any");
+    boards(&mut results).await;
+    stats(&mut results).await;
+    learners(&mut results).await;
+}
+
+#[test]
+fn errors_name_what_there_is() {
+    let topology = topology();
+    let points = catalog::leaderboard(&topology, "points").unwrap();
+    let concepts = catalog::aggregate(&topology, "concepts").unwrap();
+    let board = |by: &[(SmolStr, SmolStr)], period| {
+        Board::new(points, &topology.calendar, by, period, AT).unwrap_err().to_string()
+    };
+    let hour = figures::window(concepts, Some("1h")).unwrap();
+    let cases = [
+        (
+            catalog::leaderboard(&topology, "pints").unwrap_err().to_string(),
+            "no leaderboard \"pints\" (there are: points, fastest)",
+        ),
+        (
+            catalog::aggregate(&topology, "points").unwrap_err().to_string(),
+            "no aggregate \"points\" (there are: concepts)",
+        ),
+        (
+            board(&[("city".into(), "Pune".into())], None),
+            "no board by \"city\" (there are: everyone, class)",
+        ),
+        (board(&[], Some("year")), "no period \"year\" (there are: day, all)"),
+        (
+            figures::window(concepts, Some("2h")).unwrap_err().to_string(),
+            "no window \"2h\" (there are: 1h, all)",
+        ),
+        (
+            figures::group_of(concepts, &[("class".into(), None)]).unwrap_err().to_string(),
+            "no group by \"class\" (there are: concept)",
+        ),
+        (
+            figures::windows(&topology.calendar, hour, 0, AT).unwrap_err().to_string(),
+            "more than 10000 windows lie in the range (ask for a part of it, or for longer windows)",
+        ),
+    ];
+    for (given, expected) in cases {
+        assert_eq!(given, expected);
+    }
+}
