@@ -1,17 +1,144 @@
 //! `tallyd board`.
 
-use crate::connect::Target;
-use std::process::ExitCode;
+use crate::connect::{Open, Target};
+use anyhow::bail;
+use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use serde_json::{Value, json};
+use smol_str::SmolStr;
+use std::{
+    process::ExitCode,
+    time::{SystemTime, UNIX_EPOCH},
+};
+use tallyd_event::FieldType;
+use tallyd_query::{
+    Stored,
+    board::{Board, Standing},
+    catalog,
+};
+
+/// How many members are shown above and below one.
+const REACH: u64 = 5;
 
 /// The arguments of `tallyd board`.
 #[derive(clap::Args)]
 pub struct Args {
+    /// The leaderboard's name
+    name: String,
     #[command(flatten)]
     target: Target,
+    /// The group, once for each of the board's fields; everyone where it is left out
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = field_value)]
+    by: Vec<(SmolStr, SmolStr)>,
+    /// The period; the first of the topology where it is left out
+    #[arg(long)]
+    period: Option<String>,
+    /// A time in the period (RFC 3339, or ms since the epoch); now where it is left out
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    at: Option<i64>,
+    #[command(flatten)]
+    part: Part,
 }
 
-/// Shows it.
+#[derive(clap::Args)]
+#[group(multiple = false)]
+struct Part {
+    /// The best N members [default: 10]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    top: Option<u64>,
+    /// A member, with those just above and below
+    #[arg(long, value_name = "MEMBER")]
+    around: Option<String>,
+    /// A member alone
+    #[arg(long, value_name = "MEMBER")]
+    member: Option<String>,
+}
+
+/// Shows a leaderboard.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    args.target.open().await?;
-    anyhow::bail!("not there yet")
+    let Open { topology, keys, mut connection } = args.target.open().await?;
+    let options = catalog::leaderboard(&topology, &args.name)?;
+    let at = args.at.unwrap_or_else(now);
+    let board = Board::new(options, &topology.calendar, &args.by, args.period.as_deref(), at)?;
+    let mut results = Stored::new(&mut connection, &keys, &args.name);
+    let size = board.size(&mut results).await?;
+    let (standings, member) = match &args.part {
+        Part { around: Some(member), .. } => {
+            (board.around(&mut results, member, REACH).await?, Some(member))
+        }
+        Part { member: Some(member), .. } => {
+            (board.of_members(&mut results, &[member.into()]).await?, Some(member))
+        }
+        part => (board.page(&mut results, 0, part.top.unwrap_or(10)).await?, None),
+    };
+    if let Some(member) = member.filter(|_| standings.is_empty()) {
+        bail!("\"{member}\" is not on this board ({}, {size} members)", board.window.label);
+    }
+    if args.target.json {
+        println!("{}", serde_json::to_string_pretty(&as_json(&board, size, &standings))?);
+    } else {
+        print(&board, size, &standings);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A standing with its share, for `tallyd learner` too.
+pub fn standing_json(standing: &Standing, size: u64) -> Value {
+    json!({
+        "member": standing.member,
+        "rank": standing.rank,
+        "score": score(standing.score),
+        "percentile": standing.percentile(size),
+        "reached": standing.reached,
+    })
+}
+
+fn as_json(board: &Board, size: u64, standings: &[Standing]) -> Value {
+    json!({
+        "period": board.period,
+        "label": board.window.label,
+        "size": size,
+        "standings": standings.iter().map(|s| standing_json(s, size)).collect::<Vec<_>>(),
+    })
+}
+
+fn print(board: &Board, size: u64, standings: &[Standing]) {
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(["rank", "member", "score", "percentile"]);
+    for standing in standings {
+        table.add_row([
+            standing.rank.to_string(),
+            standing.member.to_string(),
+            score(standing.score).to_string(),
+            format!("{:.1}", standing.percentile(size)),
+        ]);
+    }
+    println!("{table}");
+    println!("{} of {size} members, {}", standings.len(), board.window.label);
+}
+
+/// A score, whole where it is.
+pub fn score(score: f64) -> Value {
+    if score.fract() == 0.0 && score.abs() <= 9_007_199_254_740_992.0 {
+        return json!(score as i64);
+    }
+    json!(score)
+}
+
+/// The time of this machine, in ms since the epoch.
+pub fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A time as it is written on the command line.
+pub fn time(text: &str) -> Result<i64, String> {
+    let value = tallyd_event::Value::from_text(text.as_bytes(), FieldType::Time);
+    let time = value.map_err(|error| error.to_string())?.as_int();
+    time.ok_or_else(|| "not a time (expected RFC 3339, or ms since the epoch)".to_owned())
+}
+
+fn field_value(text: &str) -> Result<(SmolStr, SmolStr), String> {
+    let parts = text.split_once('=').filter(|(field, _)| !field.is_empty());
+    let (field, value) = parts.ok_or("expected FIELD=VALUE, such as class=10B")?;
+    Ok((field.into(), value.into()))
 }

@@ -1,17 +1,157 @@
 //! `tallyd learner`.
 
-use crate::connect::Target;
+use crate::{
+    board::{now, score, standing_json},
+    connect::{Open, Target},
+};
+use anyhow::bail;
+use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use serde_json::{Value, json};
 use std::process::ExitCode;
+use tallyd_query::{
+    Stored,
+    board::{Board, Standing},
+    catalog,
+    learner::{Concept, Fatigue, fatigue, mastery},
+};
+use tallyd_topology::BoltOptions;
 
 /// The arguments of `tallyd learner`.
 #[derive(clap::Args)]
 pub struct Args {
+    /// Who
+    id: String,
     #[command(flatten)]
     target: Target,
 }
 
-/// Shows it.
+/// What is stored of a learner, each with the bolt's name.
+#[derive(Default)]
+struct Learner {
+    fatigue: Vec<(String, Fatigue)>,
+    mastery: Vec<(String, Vec<Concept>)>,
+    ranks: Vec<Rank>,
+}
+
+struct Rank {
+    bolt: String,
+    board: Board,
+    size: u64,
+    standing: Standing,
+}
+
+/// Shows a learner's fatigue, mastery and ranks on the boards of everyone.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    args.target.open().await?;
-    anyhow::bail!("not there yet")
+    let mut open = args.target.open().await?;
+    let learner = read(&mut open, &args.id).await?;
+    if learner.fatigue.is_empty() && learner.mastery.is_empty() && learner.ranks.is_empty() {
+        bail!("nothing is stored of \"{}\"", args.id);
+    }
+    if args.target.json {
+        println!("{}", serde_json::to_string_pretty(&as_json(&args.id, &learner))?);
+    } else {
+        print(&learner);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn read(open: &mut Open, id: &str) -> anyhow::Result<Learner> {
+    let Open { topology, keys, connection } = open;
+    let mut learner = Learner::default();
+    for (bolt, options) in catalog::bolts(topology, Some) {
+        let mut results = Stored::new(connection, keys, bolt);
+        match options {
+            BoltOptions::Fatigue(_) => {
+                let found = fatigue(&mut results, id).await?;
+                learner.fatigue.extend(found.map(|found| (bolt.to_owned(), found)));
+            }
+            BoltOptions::Mastery(options) => {
+                let found = mastery(&mut results, &options.parameters, id).await?;
+                if !found.is_empty() {
+                    learner.mastery.push((bolt.to_owned(), found));
+                }
+            }
+            BoltOptions::Leaderboard(options) if options.boards.iter().any(Vec::is_empty) => {
+                for period in &options.periods {
+                    let calendar = &topology.calendar;
+                    let board = Board::new(options, calendar, &[], Some(&period.name), now())?;
+                    let Some(standing) = board.of(&mut results, id).await? else { continue };
+                    let size = board.size(&mut results).await?;
+                    learner.ranks.push(Rank { bolt: bolt.to_owned(), board, size, standing });
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(learner)
+}
+
+fn as_json(id: &str, learner: &Learner) -> Value {
+    let fatigue = |(bolt, f): &(String, Fatigue)| {
+        json!({
+            "bolt": bolt, "score": f.score, "tired": f.tired, "accuracy": f.accuracy,
+            "speed": f.speed, "load": f.load, "rapid": f.rapid, "answers": f.answers, "at": f.at,
+        })
+    };
+    let concept = |c: &Concept| {
+        json!({
+            "concept": c.concept, "mastery": c.mastery, "uncertainty": c.uncertainty,
+            "answers": c.answers, "correct": c.correct,
+        })
+    };
+    let mastery = |(bolt, concepts): &(String, Vec<Concept>)| json!({ "bolt": bolt, "concepts": concepts.iter().map(concept).collect::<Vec<_>>() });
+    let rank = |rank: &Rank| {
+        json!({
+            "bolt": rank.bolt, "period": rank.board.period, "label": rank.board.window.label,
+            "size": rank.size, "standing": standing_json(&rank.standing, rank.size),
+        })
+    };
+    json!({
+        "learner": id,
+        "fatigue": learner.fatigue.iter().map(fatigue).collect::<Vec<_>>(),
+        "mastery": learner.mastery.iter().map(mastery).collect::<Vec<_>>(),
+        "ranks": learner.ranks.iter().map(rank).collect::<Vec<_>>(),
+    })
+}
+
+fn print(learner: &Learner) {
+    let table = |header: &[&str]| {
+        let mut table = Table::new();
+        table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header);
+        table
+    };
+    for (bolt, f) in &learner.fatigue {
+        let mut shown = table(&[bolt, "tired", "accuracy", "speed", "load", "rapid", "answers"]);
+        let tired = if f.tired { "yes" } else { "no" };
+        let parts =
+            [f.score, f.accuracy, f.speed, f.load, f.rapid].map(|part| format!("{part:.2}"));
+        let [score, accuracy, speed, load, rapid] = parts;
+        shown.add_row([score, tired.into(), accuracy, speed, load, rapid, f.answers.to_string()]);
+        println!("{shown}");
+    }
+    for (bolt, concepts) in &learner.mastery {
+        let mut shown = table(&[bolt, "mastered", "give or take", "answers", "right"]);
+        for c in concepts {
+            let percent = |share: f64| format!("{:.0} %", share * 100.0);
+            let counts = [c.answers, c.correct].map(|count| count.to_string());
+            let [answers, right] = counts;
+            let shares = (percent(c.mastery), percent(c.uncertainty));
+            shown.add_row([c.concept.to_string(), shares.0, shares.1, answers, right]);
+        }
+        println!("{shown}");
+    }
+    if !learner.ranks.is_empty() {
+        let mut shown = table(&["board", "period", "rank", "of", "score", "percentile"]);
+        for Rank { bolt, board, size, standing } in &learner.ranks {
+            shown.add_row([
+                bolt.clone(),
+                board.window.label.to_string(),
+                standing.rank.to_string(),
+                size.to_string(),
+                score(standing.score).to_string(),
+                format!("{:.1}", standing.percentile(*size)),
+            ]);
+        }
+        println!("{shown}");
+    }
 }

@@ -1,17 +1,121 @@
 //! `tallyd stats`.
 
-use crate::connect::Target;
+use crate::{
+    board::{now, time},
+    connect::{Open, Target},
+};
+use anyhow::bail;
+use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use serde_json::{Map, Value, json};
+use smol_str::SmolStr;
 use std::process::ExitCode;
+use tallyd_query::{
+    Figure, Stored, catalog,
+    figures::{Figures, figures, group_of, groups, window, windows},
+};
 
 /// The arguments of `tallyd stats`.
 #[derive(clap::Args)]
 pub struct Args {
+    /// The aggregate's name
+    name: String,
     #[command(flatten)]
     target: Target,
+    /// The group, once for each of the aggregate's fields (FIELD alone: events that leave it
+    /// out); all groups where it is left out
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = field_value)]
+    by: Vec<(SmolStr, Option<SmolStr>)>,
+    /// The window; the first of the topology where it is left out
+    #[arg(long)]
+    window: Option<String>,
+    /// The first time (RFC 3339, or ms since the epoch); the time of --to where it is left out
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    from: Option<i64>,
+    /// The last time; now where it is left out
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    to: Option<i64>,
 }
 
-/// Shows it.
+/// Shows the figures of an aggregate.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    args.target.open().await?;
-    anyhow::bail!("not there yet")
+    let Open { topology, keys, mut connection } = args.target.open().await?;
+    let options = catalog::aggregate(&topology, &args.name)?;
+    let of = window(options, args.window.as_deref())?;
+    let to = args.to.unwrap_or_else(now);
+    let from = args.from.unwrap_or(to);
+    if from > to {
+        bail!("the range ends before it begins ({from} to {to})");
+    }
+    let mut results = Stored::new(&mut connection, &keys, &args.name);
+    let mut wanted = Vec::new();
+    for window in windows(&topology.calendar, of, from, to)? {
+        let groups = match args.by.is_empty() {
+            true => groups(&mut results, of, &window).await?,
+            false => vec![group_of(options, &args.by)?],
+        };
+        wanted.extend(groups.into_iter().map(|group| (group, window.clone())));
+    }
+    let figures = figures(&mut results, options, of, wanted).await?;
+    if args.target.json {
+        let rows: Vec<Value> = figures.iter().map(as_json).collect();
+        println!("{}", serde_json::to_string_pretty(&rows)?);
+    } else if figures.is_empty() {
+        println!("nothing was counted in this time");
+    } else {
+        print(&figures);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn as_json(figures: &Figures) -> Value {
+    let number = |figure: &Option<Figure>| match figure {
+        None => Value::Null,
+        Some(Figure::Float(float)) => json!(float),
+        // An int beyond what JSON numbers are read as exactly is written as a float.
+        Some(Figure::Int(int)) => {
+            i64::try_from(*int).map_or_else(|_| json!(*int as f64), |i| json!(i))
+        }
+    };
+    let group: Map<String, Value> =
+        figures.group.iter().map(|(name, value)| (name.to_string(), json!(value))).collect();
+    let measures: Map<String, Value> =
+        figures.measures.iter().map(|(name, figure)| (name.to_string(), number(figure))).collect();
+    let end = Some(figures.window.end).filter(|end| *end < i64::MAX);
+    json!({
+        "window": figures.window.label, "start": figures.window.start, "end": end,
+        "group": group, "measures": measures,
+    })
+}
+
+fn print(all: &[Figures]) {
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY);
+    if let Some(first) = all.first() {
+        let group = first.group.iter().map(|(name, _)| name.as_str());
+        let measures = first.measures.iter().map(|(name, _)| name.as_str());
+        table.set_header(["window"].into_iter().chain(group).chain(measures));
+    }
+    for figures in all {
+        let shown = |figure: &Option<Figure>| match figure {
+            None => "-".to_owned(),
+            Some(Figure::Float(float)) => format!("{float:.3}"),
+            Some(Figure::Int(int)) => int.to_string(),
+        };
+        let group =
+            figures.group.iter().map(|(_, value)| value.as_deref().unwrap_or("-").to_owned());
+        let measures = figures.measures.iter().map(|(_, figure)| shown(figure));
+        table.add_row([figures.window.label.to_string()].into_iter().chain(group).chain(measures));
+    }
+    println!("{table}");
+}
+
+fn field_value(text: &str) -> Result<(SmolStr, Option<SmolStr>), String> {
+    let (field, value) = match text.split_once('=') {
+        Some((field, value)) => (field, Some(value.into())),
+        None => (text, None),
+    };
+    if field.is_empty() {
+        return Err("expected FIELD=VALUE, such as concept=algebra".to_owned());
+    }
+    Ok((field.into(), value))
 }
