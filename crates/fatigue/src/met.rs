@@ -1,0 +1,74 @@
+//! Which items a learner has lately met, in 64 bytes.
+//!
+//! The first meeting with an item is slower and more often wrong than later ones; without that,
+//! every new chapter looks like fatigue. Two Bloom filters (Bloom 1970) take turns: when one is
+//! filled to [`FULL`] bits, the older is emptied and takes over, so that the last 60 items at the
+//! least are remembered. Of a learner's first 50 items about 4 % are taken for met ones, of ever
+//! new ones about 20 %.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The bytes of one filter.
+const BYTES: usize = 32;
+/// A filter with so many of its 256 bits set is full: its next false positive has a
+/// probability of (96/256)².
+const FULL: u32 = 96;
+
+/// The items that a learner has met.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Met {
+    pub(crate) newer: [u8; BYTES],
+    pub(crate) older: [u8; BYTES],
+}
+
+impl Met {
+    /// Notes a meeting. True if there was one before.
+    pub(crate) fn note(&mut self, item: &str) -> bool {
+        let [low, high, ..] = xxh3_64(item.as_bytes()).to_le_bytes();
+        let holds = |filter: &[u8; BYTES]| bit(filter, low) && bit(filter, high);
+        let met = holds(&self.newer) || holds(&self.older);
+        if !holds(&self.newer) {
+            if self.newer.iter().map(|byte| byte.count_ones()).sum::<u32>() >= FULL {
+                self.older = std::mem::replace(&mut self.newer, [0; BYTES]);
+            }
+            set(&mut self.newer, low);
+            set(&mut self.newer, high);
+        }
+        met
+    }
+}
+
+fn bit(filter: &[u8; BYTES], place: u8) -> bool {
+    filter.get(usize::from(place / 8)).is_some_and(|byte| byte & (1 << (place % 8)) != 0)
+}
+
+fn set(filter: &mut [u8; BYTES], place: u8) {
+    if let Some(byte) = filter.get_mut(usize::from(place / 8)) {
+        *byte |= 1 << (place % 8);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_was_just_met_is_known(items in prop::collection::vec("[a-z]{1,3}", 1..400)) {
+            let mut met = Met::default();
+            for item in items {
+                met.note(&item);
+                prop_assert!(met.note(&item));
+            }
+        }
+    }
+
+    #[test]
+    fn new_items_are_seldom_taken_for_met_ones_and_lately_met_ones_never_for_new() {
+        let mut met = Met::default();
+        let mistaken = (0..2000).filter(|i| met.note(&i.to_string())).count();
+        assert!((20..400).contains(&mistaken), "{mistaken} of 2000");
+        assert!((1960..2000).all(|i| met.note(&i.to_string())));
+    }
+}
