@@ -49,6 +49,9 @@ impl Connection {
     /// As [`Connection::send`].
     pub async fn send_waiting(&mut self, commands: &Pipeline, wait: Duration) -> Result<Vec<Value>, StoreError> {
         let count = commands.len();
+        if count == 0 {
+            return Ok(Vec::new());
+        }
         let answer = self.inner.req_packed_commands(commands, 0, count);
         let replies = tokio::time::timeout(ANSWER + wait, answer).await.map_err(|_| {
             let limit = (ANSWER + wait).as_millis();

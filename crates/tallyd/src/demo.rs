@@ -1,12 +1,156 @@
-//! `tallyd demo`.
+//! `tallyd demo`: everything at once, on a private Redis, with a kill and an audit.
 
-use std::process::ExitCode;
+mod audit;
+mod load;
+mod probe;
+mod processes;
+mod view;
+
+use crate::connect::Open;
+use anyhow::{Context, ensure};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tallyd_learners::SimulationOptions;
+use tallyd_store::{Connection, inspect, keys::Keys};
+use tokio::time::{Instant, sleep};
+
+/// The topology that the demo runs.
+const TOPOLOGY: &str = include_str!("../../../topologies/testprep.toml");
+/// How often the view is drawn.
+const FRAME: Duration = Duration::from_millis(500);
 
 /// The arguments of `tallyd demo`.
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// How long to send, such as 20s or 10m
+    #[arg(long = "for", value_name = "DURATION", default_value = "20s", value_parser = duration)]
+    length: Duration,
+    /// Go on until Ctrl-C
+    #[arg(long)]
+    keep: bool,
+    /// How many workers to start
+    #[arg(long, default_value_t = 3)]
+    workers: usize,
+    /// How many events to send in a second
+    #[arg(long, default_value_t = 10_000)]
+    rate: u32,
+    /// The seed of the simulated learners
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The redis-server or valkey-server to start
+    #[arg(long, value_name = "PATH")]
+    redis_bin: Option<PathBuf>,
+}
 
-/// Runs it.
-pub async fn run(_: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not there yet")
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("\"{text}\" is not a duration (expected such as 20s, 10m or 1h)");
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text.get(number.len()..) {
+        Some("s" | "") => 1,
+        Some("m") => 60,
+        Some("h") => 3600,
+        _ => return Err(wrong()),
+    };
+    number.parse::<u64>().map(|n| Duration::from_secs(n * unit)).map_err(|_| wrong())
+}
+
+/// Runs the demo. Fails if the audit finds any difference.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    ensure!(args.workers > 0, "--workers: at least one worker is needed");
+    let folder = tempfile::Builder::new().prefix("tallyd-demo-").tempdir().context("can't make a folder")?;
+    let server = processes::Server::start(folder.path(), args.redis_bin.as_deref()).await?;
+    let file = folder.path().join("testprep.toml");
+    std::fs::write(&file, TOPOLOGY).context("can't write the topology")?;
+    let mut workers = Vec::new();
+    for number in 1..=args.workers {
+        workers.push(processes::Worker::start(folder.path(), &file, &server.url, number)?);
+    }
+    let mut open = open(&file, &server.url).await?;
+    let ledger = load::ledger(&open.topology)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let sent = Arc::new(load::Sent::default());
+    let options = SimulationOptions { seed: args.seed, ..SimulationOptions::default() };
+    let loader = tokio::spawn(load::run(server.url.clone(), options, ledger, args.rate, Arc::clone(&stop), Arc::clone(&sent)));
+    let probe = Arc::new(probe::Probe::default());
+    let prober = tokio::spawn(probe::run(server.url.clone(), open.keys.clone(), Arc::clone(&stop), Arc::clone(&probe)));
+    let mut view = view::View::new(&args, &server)?;
+    let outcome = watch(&args, &mut open, &mut workers, &mut view, &sent, &probe, loader.is_finished()).await;
+    stop.store(true, Ordering::Relaxed);
+    view.close();
+    outcome?;
+    let ledger = loader.await?.context("the producer failed")?;
+    let probes = prober.await?.context("the probe failed")?;
+    drain(&mut open, &mut workers).await?;
+    let fine = audit::run(&mut open, &ledger, probes, sent.doubtful()).await?;
+    for worker in workers {
+        worker.stop().await?;
+    }
+    if !fine {
+        let kept = folder.keep();
+        println!("the logs are kept in {}", kept.display());
+    }
+    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn open(file: &std::path::Path, url: &str) -> anyhow::Result<Open> {
+    let topology = crate::load::topology(file)?;
+    let keys = Keys::new(&topology.name, 0);
+    Ok(Open { topology, keys, connection: Connection::open(url).await? })
+}
+
+/// Shows what goes on until the time is over, and kills a worker in the middle.
+async fn watch(
+    args: &Args,
+    open: &mut Open,
+    workers: &mut [processes::Worker],
+    view: &mut view::View,
+    sent: &load::Sent,
+    probe: &probe::Probe,
+    finished: bool,
+) -> anyhow::Result<()> {
+    ensure!(!finished, "the producer could not start");
+    let began = Instant::now();
+    let interrupt = tokio::signal::ctrl_c();
+    tokio::pin!(interrupt);
+    let mut killed = false;
+    loop {
+        let elapsed = began.elapsed();
+        if !args.keep && elapsed >= args.length {
+            return Ok(());
+        }
+        if !killed && elapsed >= args.length / 2 && workers.len() > 1 {
+            killed = true;
+            if let Some(victim) = workers.first_mut() {
+                victim.kill().await?;
+                view.say(format!("{:.1} s: killed worker 1 with SIGKILL; the others take over within 5 s", elapsed.as_secs_f64()));
+            }
+        }
+        for worker in workers.iter_mut().skip(usize::from(killed)) {
+            worker.check()?;
+        }
+        view.draw(open, elapsed, sent, probe).await?;
+        tokio::select! {
+            _ = &mut interrupt => return Ok(()),
+            () = sleep(FRAME) => {}
+        }
+    }
+}
+
+/// Waits until everything that was sent is processed.
+async fn drain(open: &mut Open, workers: &mut [processes::Worker]) -> anyhow::Result<()> {
+    println!("the load has stopped; waiting until everything is processed");
+    let began = Instant::now();
+    while !inspect::drained(&mut open.connection, &open.topology, &open.keys).await? {
+        ensure!(began.elapsed() < Duration::from_secs(120), "still processing after 120 s");
+        ensure!(workers.iter_mut().any(|worker| worker.check().is_ok()), "no worker is left");
+        sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
 }

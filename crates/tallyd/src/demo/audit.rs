@@ -1,0 +1,282 @@
+//! The audit: the ledger of what was sent, against what Redis holds, figure by figure.
+//!
+//! The ledger shares no counting code with the engine. Both ways are compared: what should be
+//! there is there and right, and nothing else is there.
+
+use super::probe;
+use crate::connect::Open;
+use redis::{Pipeline, Value, from_redis_value};
+use std::collections::{BTreeMap, HashMap};
+use tallyd_bolt::{
+    Key,
+    calendar::{Length, Window},
+};
+use tallyd_learners::{Board, ConceptCount, ConceptWindow, Ledger, Ranking};
+use tallyd_runtime::store::Counts;
+use tallyd_store::inspect;
+use tallyd_topology::{BoltOptions, NodeKind};
+
+/// How many differences are printed.
+const SHOWN: usize = 20;
+/// A window that ends its retention within this time may be gone at any moment.
+const SOON_MS: i64 = 60_000;
+/// Three standard errors of a HyperLogLog of 16,384 registers.
+const DISTINCT_ERROR: f64 = 3.0 * 0.0081;
+
+/// What was compared, and what differs.
+#[derive(Debug, Default)]
+struct Findings {
+    figures: u64,
+    differences: Vec<String>,
+}
+
+impl Findings {
+    fn compare<T: PartialEq + std::fmt::Debug>(&mut self, what: impl FnOnce() -> String, expected: &T, found: &T) {
+        self.figures += 1;
+        if expected != found {
+            self.differences.push(format!("{}: expected {expected:?}, found {found:?}", what()));
+        }
+    }
+}
+
+/// Compares, prints the result, and returns whether all is well.
+pub async fn run(open: &mut Open, ledger: &Ledger, probes: u64, doubtful: u64) -> anyhow::Result<bool> {
+    let mut findings = Findings::default();
+    let status = inspect::status(&mut open.connection, &open.topology, &open.keys).await?;
+    let counts = |name: &str| status.nodes.iter().find(|n| n.name == name).map(|n| n.counts).unwrap_or_default();
+    let unique = counts("unique");
+    nodes(&mut findings, ledger, probes, &counts);
+    findings.compare(|| "dead letters stored".into(), &ledger.dead_letters(), &status.dead_letters);
+    concepts(open, ledger, probes, status.now, &mut findings).await?;
+    boards(open, ledger, probes, status.now, &mut findings).await?;
+    learners(open, ledger, &mut findings).await?;
+    seen(open, ledger.distinct + probes, &mut findings).await?;
+
+    for difference in findings.differences.iter().take(SHOWN) {
+        println!("DIFFERENCE {difference}");
+    }
+    if findings.differences.len() > SHOWN {
+        println!("… and {} more", findings.differences.len() - SHOWN);
+    }
+    let distinct = ledger.distinct + probes;
+    let counted = counts("points").events;
+    println!("audit: {} figures compared, {} differ", findings.figures, findings.differences.len());
+    println!(
+        "{} sent · {} distinct · {} counted · {} lost · {} doubled · {} dead letters, {} expected",
+        group(ledger.sent + probes), group(distinct), group(counted),
+        group(distinct.saturating_sub(unique.emitted)), group(unique.emitted.saturating_sub(distinct)),
+        group(status.dead_letters), group(ledger.dead_letters()),
+    );
+    if doubtful > 0 {
+        println!("{doubtful} entries were sent without an answer: the ledger can't say whether they count");
+    }
+    Ok(findings.differences.is_empty() && doubtful == 0)
+}
+
+fn nodes(findings: &mut Findings, ledger: &Ledger, probes: u64, counts: &impl Fn(&str) -> Counts) {
+    let (distinct, events) = (ledger.distinct + probes, ledger.events() + probes);
+    let expected = [
+        ("answers", events, events, 0, ledger.dead_letters()),
+        ("unique", events, distinct, ledger.duplicates, 0),
+        ("concepts", distinct, 0, 0, 0),
+        ("points", distinct, 0, 0, 0),
+        ("mastery", distinct, 0, 0, 0),
+    ];
+    for (name, events, emitted, duplicates, dead) in expected {
+        let found = counts(name);
+        findings.compare(|| format!("{name}: events"), &events, &found.events);
+        findings.compare(|| format!("{name}: emitted"), &emitted, &found.emitted);
+        findings.compare(|| format!("{name}: duplicates"), &duplicates, &found.duplicates);
+        findings.compare(|| format!("{name}: dead letters"), &dead, &found.dead);
+    }
+    findings.compare(|| "fatigue: events".into(), &distinct, &counts("fatigue").events);
+    let late: u64 = ledger.late_windows.values().sum();
+    findings.compare(|| "concepts: late".into(), &late, &counts("concepts").late);
+}
+
+async fn concepts(open: &mut Open, ledger: &Ledger, probes: u64, now: i64, findings: &mut Findings) -> anyhow::Result<()> {
+    let Some(BoltOptions::Aggregate(options)) = options(open, "concepts") else { return Ok(()) };
+    let mut found: BTreeMap<String, HashMap<String, String>> = BTreeMap::new();
+    for key in scan(open, "bolt:concepts:window:*").await? {
+        let hash = ask(open, |p| p.cmd("HGETALL").arg(&key)).await?;
+        found.insert(key, from_redis_value(hash)?);
+    }
+    found.retain(|key, _| !key.ends_with(&format!("concept={}", probe::CONCEPT)));
+    let mut expected = 0;
+    for (ConceptWindow { concept, window, start }, count) in &ledger.concepts {
+        let Some(of_window) = options.windows.iter().find(|w| *w.name == **window) else { continue };
+        let label = open.topology.calendar.window(of_window.length, *start).label;
+        let group = Key::group([("concept", Some(&**concept))]);
+        let key = open.keys.bolt("concepts", &Key::new(&["window", window, &label, &group]));
+        if ends_soon(count.end, of_window.retain_ms, now) {
+            found.remove(&key);
+            continue;
+        }
+        expected += 1;
+        let hash = found.remove(&key).unwrap_or_default();
+        figures(findings, &key, count, &hash);
+        let distinct = open.keys.bolt("concepts", &Key::new(&["distinct", window, &label, "learners", &group]));
+        let estimate: u64 = from_redis_value(ask(open, |p| p.cmd("PFCOUNT").arg(&distinct)).await?)?;
+        let learners = count.learners.len() as f64;
+        let near = (estimate as f64 - learners).abs() <= learners * DISTINCT_ERROR + 1.0;
+        findings.compare(|| format!("{distinct}: {learners} learners, estimated {estimate}: near"), &true, &near);
+    }
+    let left: Vec<&String> = found.keys().collect();
+    findings.compare(|| "windows that nobody sent".into(), &Vec::new(), &left);
+    let probing = open.keys.bolt("concepts", &Key::new(&["window", "all", "all", &format!("concept={}", probe::CONCEPT)]));
+    let answers: Option<u64> = from_redis_value(ask(open, |p| p.cmd("HGET").arg(&probing).arg("answers")).await?)?;
+    findings.compare(|| format!("{probing} ({expected} others)"), &probes, &answers.unwrap_or(0));
+    Ok(())
+}
+
+fn figures(findings: &mut Findings, key: &str, count: &ConceptCount, hash: &HashMap<String, String>) {
+    let figures = [
+        ("answers", i128::from(count.answers)),
+        ("right", i128::from(count.right)),
+        ("time.sum", count.ms_sum),
+        ("time.count", i128::from(count.answers)),
+        ("slowest", i128::from(count.ms_max)),
+    ];
+    for (field, expected) in figures {
+        let found = hash.get(field).cloned().unwrap_or_default();
+        findings.compare(|| format!("{key} {field}"), &expected.to_string(), &found);
+    }
+}
+
+async fn boards(open: &mut Open, ledger: &Ledger, probes: u64, now: i64, findings: &mut Findings) -> anyhow::Result<()> {
+    let Some(BoltOptions::Leaderboard(options)) = options(open, "points") else { return Ok(()) };
+    let mut found = scan(open, "bolt:points:board:*").await?;
+    for (Board { class, period, start }, ranking) in &ledger.boards {
+        let Some(of_period) = options.periods.iter().find(|p| *p.name == **period) else { continue };
+        let window = open.topology.calendar.window(of_period.length, *start);
+        let group = class.as_ref().map_or("everyone".into(), |class| Key::group([("class", Some(&**class))]));
+        let key = open.keys.bolt("points", &Key::new(&["board", period, &window.label, &group]));
+        found.retain(|other| *other != key);
+        if ends_soon(ranking.end, of_period.retain_ms, now) {
+            continue;
+        }
+        let stored = ask(open, |p| p.cmd("ZREVRANGE").arg(&key).arg(0).arg(-1).arg("WITHSCORES")).await?;
+        let mut stored: Vec<(String, f64)> = from_redis_value(stored)?;
+        if let Some(place) = stored.iter().position(|(member, _)| member == probe::LEARNER) {
+            let (_, score) = stored.remove(place);
+            if of_period.length == Length::All {
+                findings.compare(|| format!("{key} {}", probe::LEARNER), &(probes as i64), &(score.floor() as i64));
+            }
+        }
+        board(findings, &key, ranking, of_period.length, &window, &stored);
+    }
+    // The probe may have opened a period of its own, just after midnight.
+    findings.compare(|| format!("boards that nobody sent {found:?}"), &true, &(found.len() <= 2));
+    Ok(())
+}
+
+/// Every member with its score, and every place: ties by who reached the score first.
+fn board(findings: &mut Findings, key: &str, ranking: &Ranking, length: Length, window: &Window, stored: &[(String, f64)]) {
+    findings.compare(|| format!("{key}: members"), &ranking.members.len(), &stored.len());
+    let mut above: Option<(i64, i64)> = None;
+    for (member, composite) in stored {
+        let score = composite.floor() as i64;
+        let expected = ranking.members.get(member.as_str());
+        findings.compare(|| format!("{key} {member}"), &expected.map(|standing| standing.score), &Some(score));
+        let Some(reached) = expected.and_then(|standing| standing.reached) else {
+            above = None;
+            continue;
+        };
+        if let Some((score_above, reached_above)) = above {
+            let step = resolution(score, length, window);
+            let in_order = score_above > score || (score_above == score && reached_above <= reached + step);
+            findings.compare(|| format!("{key}: {member} stands in its place"), &true, &in_order);
+        }
+        above = Some((score, reached));
+    }
+}
+
+/// To how many ms ties can be told apart: what 53 bits leave beside the score.
+fn resolution(score: i64, length: Length, window: &Window) -> i64 {
+    let span = if length == Length::All { 1_i64 << 41 } else { window.end - window.start };
+    let score_bits = 64 - score.unsigned_abs().leading_zeros();
+    let steps = 1_i64 << 53_u32.saturating_sub(score_bits + 1);
+    span / steps + 1
+}
+
+async fn learners(open: &mut Open, ledger: &Ledger, findings: &mut Findings) -> anyhow::Result<()> {
+    for (user, count) in &ledger.learners {
+        let key = open.keys.bolt("fatigue", &Key::new(&["learner", &Key::encode(user)]));
+        let answers: Option<u64> = from_redis_value(ask(open, |p| p.cmd("HGET").arg(&key).arg("answers")).await?)?;
+        findings.compare(|| format!("{key} answers"), &count.total.answers, &answers.unwrap_or(0));
+        let key = open.keys.bolt("mastery", &Key::new(&["learner", &Key::encode(user)]));
+        let stored: HashMap<String, String> = from_redis_value(ask(open, |p| p.cmd("HGETALL").arg(&key)).await?)?;
+        findings.compare(|| format!("{key}: concepts"), &(count.concepts.len() + 1), &stored.len());
+        let overall = [("overall".to_owned(), count.total)];
+        let concepts = count.concepts.iter().map(|(concept, tally)| (format!("concept:{concept}"), *tally));
+        for (field, tally) in overall.into_iter().chain(concepts) {
+            let found = stored.get(&field).and_then(|text| tally_of(text));
+            findings.compare(|| format!("{key} {field}"), &Some((tally.answers, tally.right)), &found);
+        }
+    }
+    Ok(())
+}
+
+/// The answers and right answers of a mastery field: `answers correct …`.
+fn tally_of(text: &str) -> Option<(u64, u64)> {
+    let mut words = text.split(' ');
+    Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
+}
+
+async fn seen(open: &mut Open, distinct: u64, findings: &mut Findings) -> anyhow::Result<()> {
+    let mut bytes = 0;
+    for key in scan(open, "bolt:unique:seen:*").await? {
+        bytes += from_redis_value::<u64>(ask(open, |p| p.cmd("STRLEN").arg(&key)).await?)?;
+    }
+    findings.compare(|| "identities that dedup remembers".into(), &distinct, &(bytes / 16));
+    Ok(())
+}
+
+fn options(open: &Open, name: &str) -> Option<BoltOptions> {
+    match &open.topology.node(name)?.1.kind {
+        NodeKind::Bolt(bolt) => Some(bolt.options.clone()),
+        NodeKind::Source(_) => None,
+    }
+}
+
+fn ends_soon(end: i64, retain_ms: Option<i64>, now: i64) -> bool {
+    retain_ms.is_some_and(|retain| end.saturating_add(retain) <= now + SOON_MS)
+}
+
+async fn ask(open: &mut Open, command: impl FnOnce(&mut Pipeline) -> &mut Pipeline) -> anyhow::Result<Value> {
+    let mut pipeline = Pipeline::new();
+    command(&mut pipeline);
+    Ok(open.connection.all(&pipeline).await?.pop().unwrap_or(Value::Nil))
+}
+
+async fn scan(open: &mut Open, pattern: &str) -> anyhow::Result<Vec<String>> {
+    let prefix = open.keys.bolt("", &Key::new(&[""]));
+    // Brackets and the like in a prefix would be a pattern: the topology's name has none.
+    let prefix = prefix.strip_suffix("bolt::").unwrap_or_default();
+    let mut cursor = "0".to_owned();
+    let mut keys: Vec<String> = Vec::new();
+    loop {
+        let page = ask(open, |p| p.cmd("SCAN").arg(&cursor).arg("MATCH").arg(format!("{prefix}{pattern}")).arg("COUNT").arg(1000)).await?;
+        let (next, found): (String, Vec<String>) = from_redis_value(page)?;
+        keys.extend(found);
+        cursor = next;
+        if cursor == "0" {
+            keys.sort();
+            keys.dedup();
+            return Ok(keys);
+        }
+    }
+}
+
+/// A number with its digits in groups: `412,883`.
+fn group(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -1,0 +1,127 @@
+//! The demo's producer: simulated learners' answers by XADD, each written into the ledger once
+//! Redis has accepted it.
+
+use anyhow::Context;
+use redis::Pipeline;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tallyd_bolt::calendar;
+use tallyd_event::EntryId;
+use tallyd_learners::{Ledger, LedgerOptions, Length, Sending, Simulation, SimulationOptions, Span};
+use tallyd_store::Connection;
+use tallyd_topology::{BoltOptions, NodeKind, Topology};
+use tokio::time::{Instant, sleep};
+
+/// The most entries sent in one round trip.
+const CHUNK: usize = 200;
+/// How often it looks how many entries are due.
+const TICK: Duration = Duration::from_millis(5);
+
+/// How much was sent so far.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// Events, well-formed or not.
+    pub events: AtomicU64,
+    doubtful: AtomicU64,
+}
+
+impl Sent {
+    /// Entries of which it is not known whether Redis has them.
+    pub fn doubtful(&self) -> u64 {
+        self.doubtful.load(Ordering::Relaxed)
+    }
+}
+
+/// An empty ledger for the windows and periods of the topology.
+pub fn ledger(topology: &Topology) -> anyhow::Result<Ledger> {
+    let mut options = LedgerOptions { time_zone: topology.time_zone.to_string(), windows: Vec::new(), periods: Vec::new() };
+    for node in &topology.nodes {
+        let NodeKind::Bolt(bolt) = &node.kind else { continue };
+        match &bolt.options {
+            BoltOptions::Aggregate(aggregate) => {
+                options.windows =
+                    aggregate.windows.iter().map(|w| span(&w.name, w.length, w.retain_ms)).collect();
+            }
+            BoltOptions::Leaderboard(board) => {
+                options.periods = board.periods.iter().map(|p| span(&p.name, p.length, p.retain_ms)).collect();
+            }
+            _ => {}
+        }
+    }
+    Ok(Ledger::new(options)?)
+}
+
+fn span(name: &str, length: calendar::Length, retain_ms: Option<i64>) -> Span {
+    let length = match length {
+        calendar::Length::Millis(ms) => Length::Millis(ms),
+        calendar::Length::Day => Length::Day,
+        calendar::Length::Week => Length::Week,
+        calendar::Length::Month => Length::Month,
+        calendar::Length::All => Length::All,
+    };
+    Span { name: name.into(), length, retain_ms }
+}
+
+/// Sends until told to stop, and returns the ledger of what was sent.
+pub async fn run(
+    url: String,
+    options: SimulationOptions,
+    mut ledger: Ledger,
+    rate: u32,
+    stop: Arc<AtomicBool>,
+    sent: Arc<Sent>,
+) -> anyhow::Result<Ledger> {
+    let mut connection = Connection::open(&url).await?;
+    let mut simulation = Simulation::new(options)?;
+    let began = Instant::now();
+    let mut due = 0.0;
+    while !stop.load(Ordering::Relaxed) {
+        let target = began.elapsed().as_secs_f64() * f64::from(rate);
+        // A producer that fell behind does not catch up in one burst.
+        due = f64::max(due, target - f64::from(rate) / 10.0);
+        let mut chunk = Vec::new();
+        while due < target && chunk.len() < CHUNK {
+            let sending = simulation.send(now_ms());
+            due += sending.items.len() as f64;
+            chunk.push(sending);
+        }
+        if chunk.is_empty() {
+            sleep(TICK).await;
+            continue;
+        }
+        let items: usize = chunk.iter().map(|sending| sending.items.len()).sum();
+        if let Err(error) = send(&mut connection, &chunk, &mut ledger).await {
+            sent.doubtful.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+            return Err(error);
+        }
+        sent.events.fetch_add(items as u64, Ordering::Relaxed);
+    }
+    Ok(ledger)
+}
+
+async fn send(connection: &mut Connection, chunk: &[Sending], ledger: &mut Ledger) -> anyhow::Result<()> {
+    let mut pipeline = Pipeline::with_capacity(chunk.len());
+    for sending in chunk {
+        let command = pipeline.cmd("XADD").arg("answers").arg("*");
+        for (name, value) in &sending.fields {
+            command.arg(*name).arg(value.as_slice());
+        }
+    }
+    for (sending, id) in chunk.iter().zip(connection.all(&pipeline).await?) {
+        let id: String = redis::from_redis_value(id)?;
+        let id: EntryId = id.parse().context("XADD gave no entry id")?;
+        ledger.record(sending, id.time());
+    }
+    Ok(())
+}
+
+/// Now, in ms since the epoch.
+pub fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
