@@ -27,7 +27,7 @@ pub struct Reject {
     /// Why it does not fit.
     pub reason: Reason,
     /// The fields as they came, for the dead letter.
-    pub fields: Vec<(Vec<u8>, Vec<u8>)>,
+    pub fields: Fields,
 }
 
 /// Why something is no event of the source.
@@ -107,7 +107,8 @@ pub fn decode(
     decoded
 }
 
-type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+/// Names and values of an entry, as bytes, in their order.
+pub type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 type Outcome = Result<Vec<Value>, (Fields, Reason)>;
 
 impl Decoded {
@@ -137,7 +138,7 @@ impl Decoded {
 
 /// The fields of a typed event as a producer would send them.
 #[must_use]
-pub fn to_fields(schema: &Schema, event: &Event) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub fn to_fields(schema: &Schema, event: &Event) -> Fields {
     let named = schema.fields.iter().zip(&event.values);
     named
         .filter(|(_, value)| !value.is_null())

@@ -1,5 +1,7 @@
 //! Every query gives the same from a real Redis as from memory.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use smol_str::SmolStr;
 use std::{
     path::PathBuf,

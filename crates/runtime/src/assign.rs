@@ -106,7 +106,10 @@ mod tests {
     }
 
     fn nodes() -> impl Strategy<Value = BTreeMap<SmolStr, NodeShare>> {
-        let node = (prop::collection::btree_set(0usize..6, 0..6), prop::collection::vec(prop::option::of(0usize..8), 1..33));
+        let node = (
+            prop::collection::btree_set(0usize..6, 0..6),
+            prop::collection::vec(prop::option::of(0usize..8), 1..33),
+        );
         prop::collection::vec(node, 1..6).prop_map(|nodes| {
             let share = |(i, (workers, owners)): (usize, (BTreeSet<usize>, Vec<Option<usize>>))| {
                 let workers: Vec<usize> = workers.into_iter().collect();

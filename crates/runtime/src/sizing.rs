@@ -23,7 +23,14 @@ impl Sizing {
     }
 
     /// Learns from a batch.
-    pub fn learn(&mut self, entries: usize, events: usize, writes: usize, emitted: u64, frames: usize) {
+    pub fn learn(
+        &mut self,
+        entries: usize,
+        events: usize,
+        writes: usize,
+        emitted: u64,
+        frames: usize,
+    ) {
         let follow = |average: &mut f64, amount: f64, of: usize| {
             if of > 0 {
                 *average += WEIGHT * (amount / of as f64 - *average);
@@ -45,7 +52,8 @@ impl Sizing {
     #[must_use]
     pub fn entries(&self, partitions: usize) -> usize {
         let entries = self.events() as f64 / self.events_an_entry.max(0.01);
-        (entries / partitions.max(1) as f64).ceil().clamp(1.0, self.max_batch.max(16) as f64) as usize
+        (entries / partitions.max(1) as f64).ceil().clamp(1.0, self.max_batch.max(16) as f64)
+            as usize
     }
 
     /// Events in a frame that the task writes, times 1,000.

@@ -6,7 +6,7 @@
 use smol_str::SmolStr;
 use std::{collections::BTreeMap, future::Future, time::Duration};
 use tallyd_bolt::{Address, Cell, Write};
-use tallyd_event::EntryId;
+use tallyd_event::{EntryId, decode::Fields};
 
 /// Who may work on a partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub struct Entry {
     /// Its id.
     pub id: EntryId,
     /// Its fields, in order. Empty for an entry that was deleted while it was pending.
-    pub fields: Vec<(Vec<u8>, Vec<u8>)>,
+    pub fields: Fields,
 }
 
 /// An event or entry that could not be processed.
@@ -93,7 +93,7 @@ pub struct DeadLetter {
     /// The entry of the source that brought it; for an unreadable frame, the frame's entry.
     pub entry: EntryId,
     /// The original fields.
-    pub fields: Vec<(Vec<u8>, Vec<u8>)>,
+    pub fields: Fields,
 }
 
 /// Events on their way to one partition of an edge.
@@ -140,7 +140,7 @@ pub struct Commit {
     /// Frames for the node's edges.
     pub frames: Vec<Frame>,
     /// Entries for the node's sinks: the place of the sink, and the fields.
-    pub published: Vec<(usize, Vec<(Vec<u8>, Vec<u8>)>)>,
+    pub published: Vec<(usize, Fields)>,
     /// Dead letters.
     pub dead: Vec<DeadLetter>,
     /// Entries that are done, by partition.

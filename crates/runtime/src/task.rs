@@ -11,7 +11,9 @@ use crate::{
     cache::{Cache, Fetched},
     guard,
     sizing::Sizing,
-    store::{Commit, Cursor, ErrorKind, Fence, Next, Outcome, Owned, Read, Session, Store, StoreError},
+    store::{
+        Commit, Cursor, ErrorKind, Fence, Next, Outcome, Owned, Read, Session, Store, StoreError,
+    },
     telemetry::TaskMetrics,
     work::{self, Context, Queue, Work},
     worker::{Shared, Wanted},
@@ -138,7 +140,8 @@ impl<S: Store> Task<S> {
     /// Gives back what it should not own, and takes what it should.
     async fn reassign(&mut self, session: &mut S::Session) -> Result<(), StoreError> {
         let wanted = self.options.wanted.borrow_and_update().clone();
-        let surplus: Owned = self.owned.iter().filter(|(p, _)| !wanted.own.contains(p)).map(clone_pair).collect();
+        let surplus: Owned =
+            self.owned.iter().filter(|(p, _)| !wanted.own.contains(p)).map(clone_pair).collect();
         if !surplus.is_empty() {
             session.release(&surplus).await?;
             let partitions: Vec<u16> = surplus.into_keys().collect();
@@ -146,8 +149,12 @@ impl<S: Store> Task<S> {
             let kept = self.owned.keys().copied().filter(|p| !partitions.contains(p)).collect();
             self.keep(session, kept, false).await?;
         }
-        let free: BTreeMap<u16, Fence> =
-            wanted.free.iter().filter(|(p, _)| !self.owned.contains_key(p)).map(clone_pair).collect();
+        let free: BTreeMap<u16, Fence> = wanted
+            .free
+            .iter()
+            .filter(|(p, _)| !self.owned.contains_key(p))
+            .map(clone_pair)
+            .collect();
         if !free.is_empty() {
             let taken = session.take(&free).await?;
             self.gained(session, taken).await?;
@@ -169,7 +176,12 @@ impl<S: Store> Task<S> {
     /// Goes on with these partitions only. Caches are dropped: a partition that is lost may come
     /// back after others changed its state. Where `all_again`, what was read of the kept ones is
     /// dropped too, and claimed again.
-    async fn keep(&mut self, session: &mut S::Session, kept: Vec<u16>, all_again: bool) -> Result<(), StoreError> {
+    async fn keep(
+        &mut self,
+        session: &mut S::Session,
+        kept: Vec<u16>,
+        all_again: bool,
+    ) -> Result<(), StoreError> {
         self.owned.retain(|p, _| kept.contains(p));
         self.cache.clear();
         if all_again {
@@ -204,7 +216,8 @@ impl<S: Store> Task<S> {
     /// One cycle: a batch, its commit, and the read of what comes next.
     async fn cycle(&mut self, session: &mut S::Session) -> Result<(), StoreError> {
         let began = Instant::now();
-        let mut work = work::take(&self.context, &mut self.queue, &self.cursors, self.sizing.events());
+        let mut work =
+            work::take(&self.context, &mut self.queue, &self.cursors, self.sizing.events());
         let next = self.next();
         let mut woken = Vec::new();
         if work.is_empty() {
@@ -214,7 +227,8 @@ impl<S: Store> Task<S> {
                     return Ok(());
                 }
                 Next::New { .. } if self.idle => {
-                    let after: Vec<(u16, EntryId)> = self.cursors.iter().map(|(p, c)| (*p, c.last)).collect();
+                    let after: Vec<(u16, EntryId)> =
+                        self.cursors.iter().map(|(p, c)| (*p, c.last)).collect();
                     woken = session.wait(&after, IDLE_WAIT).await?;
                     if woken.is_empty() {
                         return Ok(());
@@ -241,7 +255,9 @@ impl<S: Store> Task<S> {
                 self.metrics.fenced(self.owned.len(), kept.len());
                 self.keep(session, kept, true).await
             }
-            Err(error) if error.kind == ErrorKind::Halt => self.halt(session, &commit, &error).await,
+            Err(error) if error.kind == ErrorKind::Halt => {
+                self.halt(session, &commit, &error).await
+            }
             Err(error) => Err(error),
         }
     }
@@ -306,7 +322,15 @@ impl<S: Store> Task<S> {
         }
     }
 
-    fn note(&mut self, commit: &Commit, entries: usize, events: usize, oldest: Option<i64>, began: Instant, sent: Instant) {
+    fn note(
+        &mut self,
+        commit: &Commit,
+        entries: usize,
+        events: usize,
+        oldest: Option<i64>,
+        began: Instant,
+        sent: Instant,
+    ) {
         let mut done = crate::store::Counts::default();
         for (partition, cursor) in &commit.cursors {
             let before = self.cursors.insert(*partition, *cursor).unwrap_or_default();
@@ -368,9 +392,17 @@ impl<S: Store> Task<S> {
 
     /// A command failed inside the commit, and the others happened: nobody goes on with these
     /// partitions until an operator has looked.
-    async fn halt(&mut self, session: &mut S::Session, commit: &Commit, error: &StoreError) -> Result<(), StoreError> {
-        let in_commit = |p: &u16| commit.acks.is_empty() || commit.acks.iter().any(|(partition, _)| partition == p);
-        let halted: Owned = self.owned.iter().filter(|(p, _)| in_commit(p)).map(clone_pair).collect();
+    async fn halt(
+        &mut self,
+        session: &mut S::Session,
+        commit: &Commit,
+        error: &StoreError,
+    ) -> Result<(), StoreError> {
+        let in_commit = |p: &u16| {
+            commit.acks.is_empty() || commit.acks.iter().any(|(partition, _)| partition == p)
+        };
+        let halted: Owned =
+            self.owned.iter().filter(|(p, _)| in_commit(p)).map(clone_pair).collect();
         session.halt(&halted, &error.message).await?;
         self.metrics.halted(&halted.keys().copied().collect::<Vec<_>>(), error);
         let kept = self.owned.keys().copied().filter(|p| !halted.contains_key(p)).collect();

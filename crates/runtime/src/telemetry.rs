@@ -2,7 +2,9 @@
 //! counter, named here and nowhere else. `docs/metrics.md` lists them.
 
 use crate::store::{Counts, ErrorKind, Lag, StoreError};
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
@@ -18,7 +20,11 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
     ("tallyd_events_in_total", Kind::Counter, "Events read"),
     ("tallyd_events_late_total", Kind::Counter, "Windows that an event came too late for"),
     ("tallyd_events_out_total", Kind::Counter, "Events emitted"),
-    ("tallyd_fenced_commits_total", Kind::Counter, "Commits that did not happen: a fence had moved"),
+    (
+        "tallyd_fenced_commits_total",
+        Kind::Counter,
+        "Commits that did not happen: a fence had moved",
+    ),
     ("tallyd_groups_restored_total", Kind::Counter, "Times a lost consumer group was made again"),
     ("tallyd_halts_total", Kind::Counter, "Times a node was halted for an operator to look at"),
     ("tallyd_lag_entries", Kind::Gauge, "Entries that wait, in the partitions of this worker"),
@@ -28,7 +34,11 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
     ("tallyd_process_seconds", Kind::Histogram, "Time in the bolt, for one batch"),
     ("tallyd_redis_errors_total", Kind::Counter, "Errors of the storage, by kind"),
     ("tallyd_takeovers_total", Kind::Counter, "Partitions taken"),
-    ("tallyd_visible_seconds", Kind::Histogram, "Time from an event's arrival to the commit of its effects; the oldest of a batch"),
+    (
+        "tallyd_visible_seconds",
+        Kind::Histogram,
+        "Time from an event's arrival to the commit of its effects; the oldest of a batch",
+    ),
 ];
 
 /// The kind of a metric.
@@ -97,7 +107,13 @@ impl TaskMetrics {
     }
 
     /// A commit happened. `visible_ms`: the age of the batch's oldest event.
-    pub fn committed(&self, counts: &Counts, cycle: Duration, commit: Duration, visible_ms: Option<i64>) {
+    pub fn committed(
+        &self,
+        counts: &Counts,
+        cycle: Duration,
+        commit: Duration,
+        visible_ms: Option<i64>,
+    ) {
         self.commits.increment(1);
         self.commit.record(commit);
         self.cycle.record(cycle);
@@ -111,7 +127,11 @@ impl TaskMetrics {
             self.visible.record(ms.max(0) as f64 / 1000.0);
         }
         if counts.dead > 0 {
-            warn!(node = self.node, events = counts.dead, "events were put among the dead letters; see: tallyd dead list");
+            warn!(
+                node = self.node,
+                events = counts.dead,
+                "events were put among the dead letters; see: tallyd dead list"
+            );
         }
         debug!(node = self.node, events = counts.events, "batch committed");
     }
@@ -119,12 +139,18 @@ impl TaskMetrics {
     /// A commit did not happen, because a fence had moved.
     pub fn fenced(&self, owned: usize, kept: usize) {
         counter!("tallyd_fenced_commits_total", "node" => self.node.clone()).increment(1);
-        warn!(node = self.node, owned, kept, "commit fenced: another worker took a partition; nothing was written, going on with the rest");
+        warn!(
+            node = self.node,
+            owned,
+            kept,
+            "commit fenced: another worker took a partition; nothing was written, going on with the rest"
+        );
     }
 
     /// Partitions were taken.
     pub fn took(&self, partitions: &[u16]) {
-        counter!("tallyd_takeovers_total", "node" => self.node.clone()).increment(partitions.len() as u64);
+        counter!("tallyd_takeovers_total", "node" => self.node.clone())
+            .increment(partitions.len() as u64);
         info!(node = self.node, ?partitions, "took partitions");
     }
 
@@ -141,14 +167,21 @@ impl TaskMetrics {
     /// A consumer group was gone, or had skipped entries, and was made again from the cursor.
     pub fn group_restored(&self, partitions: &[u16]) {
         counter!("tallyd_groups_restored_total", "node" => self.node.clone()).increment(1);
-        warn!(node = self.node, ?partitions, "consumer group was missing or had skipped entries; set to the cursor, nothing is lost");
+        warn!(
+            node = self.node,
+            ?partitions,
+            "consumer group was missing or had skipped entries; set to the cursor, nothing is lost"
+        );
     }
 
     /// A full stream stops the node from reading, or does no more.
     pub fn paused(&self, paused: bool) {
         gauge!("tallyd_paused", "node" => self.node.clone()).set(f64::from(u8::from(paused)));
         if paused {
-            warn!(node = self.node, "paused: a stream that it writes holds more than max_backlog events; start more workers if this stays");
+            warn!(
+                node = self.node,
+                "paused: a stream that it writes holds more than max_backlog events; start more workers if this stays"
+            );
         } else {
             info!(node = self.node, "reading again");
         }
@@ -189,6 +222,10 @@ pub fn upkeep_failed(error: &StoreError) {
 pub fn dead_letters(stored: u64, limit: u64) {
     gauge!("tallyd_dead_letters").set(stored as f64);
     if stored >= limit {
-        error!(stored, limit, "the dead letters are full: the oldest are lost with each new one; see: tallyd dead list");
+        error!(
+            stored,
+            limit,
+            "the dead letters are full: the oldest are lost with each new one; see: tallyd dead list"
+        );
     }
 }

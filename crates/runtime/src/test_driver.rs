@@ -11,7 +11,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, sync::Arc};
 use tallyd_bolt::{Batch, Effects, memory::Memory};
-use tallyd_event::{EntryId, frame::EncodeError};
+use tallyd_event::{EntryId, decode::Fields, frame::EncodeError};
 use tallyd_topology::{NodeKind, TestCase, Topology};
 
 /// The seed of fingerprints: any will do, because nothing outlives the run.
@@ -27,7 +27,7 @@ pub struct NodeRun {
     /// What it could not process.
     pub dead: Vec<DeadLetter>,
     /// The entries that it wrote to its sinks: the place of the sink, and the fields.
-    pub published: Vec<(usize, Vec<(Vec<u8>, Vec<u8>)>)>,
+    pub published: Vec<(usize, Fields)>,
 }
 
 /// The events of a test as entries of source streams, each with the place of its source.

@@ -195,7 +195,11 @@ impl Work {
     }
 }
 
-fn decode_source(context: &Context, max_ahead_ms: i64, entry: &Entry) -> (Vec<Event>, Vec<DeadLetter>) {
+fn decode_source(
+    context: &Context,
+    max_ahead_ms: i64,
+    entry: &Entry,
+) -> (Vec<Event>, Vec<DeadLetter>) {
     let decoded = decode::decode(&context.input, max_ahead_ms, entry.id, &entry.fields);
     let bury = |reject: decode::Reject| DeadLetter {
         reason: reject.reason.to_string(),
@@ -206,7 +210,8 @@ fn decode_source(context: &Context, max_ahead_ms: i64, entry: &Entry) -> (Vec<Ev
 }
 
 fn decode_frame(context: &Context, entry: &Entry) -> (Vec<Event>, Vec<DeadLetter>) {
-    let field = |name: &str| entry.fields.iter().find(|(n, _)| n == name.as_bytes()).map(|(_, v)| v);
+    let field =
+        |name: &str| entry.fields.iter().find(|(n, _)| n == name.as_bytes()).map(|(_, v)| v);
     let for_another = |only: &Vec<u8>| context.node().is_some_and(|n| n.name.as_bytes() != only);
     if field(ONLY_FIELD).is_some_and(for_another) {
         return (Vec::new(), Vec::new());
@@ -247,6 +252,7 @@ type Published = Vec<(usize, Vec<(Vec<u8>, Vec<u8>)>)>;
 
 fn publish(context: &Context, emits: &[Event]) -> Published {
     let Some(node) = context.node() else { return Vec::new() };
-    let entries = |sink| emits.iter().map(move |event| (sink, decode::to_fields(&node.schema, event)));
+    let entries =
+        |sink| emits.iter().map(move |event| (sink, decode::to_fields(&node.schema, event)));
     (0..node.sinks.len()).flat_map(entries).collect()
 }

@@ -249,7 +249,10 @@ fn wanted(view: &View, me: &SmolStr, session_timeout_ms: i64) -> BTreeMap<SmolSt
             Owner::Worker(id) => Some(id.clone()),
             Owner::Nobody | Owner::Halted => None,
         };
-        (name.clone(), NodeShare { workers: serves.collect(), owners: fences.iter().map(owner).collect() })
+        (
+            name.clone(),
+            NodeShare { workers: serves.collect(), owners: fences.iter().map(owner).collect() },
+        )
     };
     let assigned = assign(&view.fences.iter().map(share).collect());
     let mut wanted = BTreeMap::new();
@@ -293,7 +296,12 @@ mod tests {
             pid: 0,
         };
         let by = |id: &str| Owner::Worker(id.into());
-        let fences = vec![fence(by("a"), 1), fence(by("gone"), 7), fence(by("b"), 1), fence(Owner::Halted, 3)];
+        let fences = vec![
+            fence(by("a"), 1),
+            fence(by("gone"), 7),
+            fence(by("b"), 1),
+            fence(Owner::Halted, 3),
+        ];
         let view = View {
             now: 10_000,
             workers: vec![(worker("a"), 9_000), (worker("b"), 9_000), (worker("gone"), 4_000)],

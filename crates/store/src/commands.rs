@@ -13,7 +13,12 @@ pub fn add_writes(pipeline: &mut Pipeline, keys: &Keys, bolt: &str, writes: &[Wr
     for write in writes {
         match write {
             Write::Add { key, name, delta } => {
-                pipeline.cmd("HINCRBY").arg(keys.bolt(bolt, key)).arg(name.as_str()).arg(*delta).ignore();
+                pipeline
+                    .cmd("HINCRBY")
+                    .arg(keys.bolt(bolt, key))
+                    .arg(name.as_str())
+                    .arg(*delta)
+                    .ignore();
             }
             Write::Append { key, fingerprints } => {
                 let bytes: Vec<u8> = fingerprints.iter().flat_map(|f| f.to_be_bytes()).collect();
@@ -32,7 +37,9 @@ pub fn add_writes(pipeline: &mut Pipeline, keys: &Keys, bolt: &str, writes: &[Wr
                 }
             }
             Write::Field { key, name, value } => {
-                variadic(&mut commands, "HSET", keys, bolt, key).arg(name.as_str()).arg(value.as_slice());
+                variadic(&mut commands, "HSET", keys, bolt, key)
+                    .arg(name.as_str())
+                    .arg(value.as_slice());
             }
             Write::Score { key, member, score } => {
                 variadic(&mut commands, "ZADD", keys, bolt, key).arg(*score).arg(member.as_str());
@@ -72,7 +79,14 @@ const SOON_MS: i64 = 60_000;
 
 impl Expiries {
     /// Puts the expiries that have to be told behind the commands of a transaction.
-    pub fn add(&self, pipeline: &mut Pipeline, keys: &Keys, bolt: &str, expiries: &[(Key, i64)], now: i64) {
+    pub fn add(
+        &self,
+        pipeline: &mut Pipeline,
+        keys: &Keys,
+        bolt: &str,
+        expiries: &[(Key, i64)],
+        now: i64,
+    ) {
         for (key, at) in expiries {
             if *at - now < SOON_MS || self.told.get(key) != Some(at) {
                 pipeline.cmd("PEXPIREAT").arg(keys.bolt(bolt, key)).arg(*at);
@@ -95,7 +109,13 @@ impl Expiries {
 }
 
 /// Puts an XADD of a dead letter behind the commands of a transaction.
-pub fn add_dead_letter(pipeline: &mut Pipeline, keys: &Keys, node: &str, letter: &DeadLetter, limit: u64) {
+pub fn add_dead_letter(
+    pipeline: &mut Pipeline,
+    keys: &Keys,
+    node: &str,
+    letter: &DeadLetter,
+    limit: u64,
+) {
     let command = pipeline.cmd("XADD").arg(keys.dead()).arg("MAXLEN").arg("~").arg(limit).arg("*");
     command.arg("node").arg(node).arg("reason").arg(&letter.reason);
     command.arg("entry").arg(letter.entry.to_string());

@@ -28,8 +28,9 @@ impl Connection {
         let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
         let client = Client::open(info).map_err(|e| classify(&e))?;
         // Timeouts are kept here, by the call: the client's own would cut a blocking read short.
-        let config =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(None);
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(None);
         let connected = client.get_multiplexed_async_connection_with_config(&config).await;
         Ok(Self { inner: connected.map_err(|e| classify(&e))? })
     }
@@ -47,7 +48,11 @@ impl Connection {
     ///
     /// # Errors
     /// As [`Connection::send`].
-    pub async fn send_waiting(&mut self, commands: &Pipeline, wait: Duration) -> Result<Vec<Value>, StoreError> {
+    pub async fn send_waiting(
+        &mut self,
+        commands: &Pipeline,
+        wait: Duration,
+    ) -> Result<Vec<Value>, StoreError> {
         let count = commands.len();
         if count == 0 {
             return Ok(Vec::new());

@@ -1,9 +1,16 @@
 //! The dead letters, for people: list, replay and drop.
 
-use crate::{connection::{Connection, checked}, keys::Keys, reply};
+use crate::{
+    connection::{Connection, checked},
+    keys::Keys,
+    reply,
+};
 use redis::{Pipeline, Value};
 use tallyd_event::{EntryId, Schema, decode, frame};
-use tallyd_runtime::{FRAME_FIELD, ONLY_FIELD, StoreError, store::{Entry, ErrorKind}};
+use tallyd_runtime::{
+    FRAME_FIELD, ONLY_FIELD, StoreError,
+    store::{Entry, ErrorKind},
+};
 use tallyd_topology::{NodeKind, Topology};
 
 /// A stored dead letter.
@@ -28,7 +35,12 @@ pub struct Letter {
 ///
 /// # Errors
 /// Where the server can't be read.
-pub async fn list(c: &mut Connection, keys: &Keys, after: EntryId, count: usize) -> Result<Vec<Letter>, StoreError> {
+pub async fn list(
+    c: &mut Connection,
+    keys: &Keys,
+    after: EntryId,
+    count: usize,
+) -> Result<Vec<Letter>, StoreError> {
     let mut ask = Pipeline::new();
     ask.cmd("XRANGE").arg(keys.dead()).arg(format!("({after}")).arg("+").arg("COUNT").arg(count);
     let stored = c.all(&ask).await?.pop().unwrap_or(Value::Nil);
@@ -39,7 +51,11 @@ pub async fn list(c: &mut Connection, keys: &Keys, after: EntryId, count: usize)
 ///
 /// # Errors
 /// Where the server can't be read.
-pub async fn get(c: &mut Connection, keys: &Keys, id: EntryId) -> Result<Option<Letter>, StoreError> {
+pub async fn get(
+    c: &mut Connection,
+    keys: &Keys,
+    id: EntryId,
+) -> Result<Option<Letter>, StoreError> {
     let mut ask = Pipeline::new();
     ask.cmd("XRANGE").arg(keys.dead()).arg(id.to_string()).arg(id.to_string());
     let stored = c.all(&ask).await?.pop().unwrap_or(Value::Nil);
@@ -52,7 +68,9 @@ fn letter(entry: Entry) -> Letter {
         let found = entry.fields.iter().find(|(n, _)| n == name.as_bytes());
         found.map(|(_, value)| show(value)).unwrap_or_default()
     };
-    let original = |(name, value): &(Vec<u8>, Vec<u8>)| Some((name.strip_prefix(b"field:")?.to_vec(), value.clone()));
+    let original = |(name, value): &(Vec<u8>, Vec<u8>)| {
+        Some((name.strip_prefix(b"field:")?.to_vec(), value.clone()))
+    };
     let raw: Vec<(Vec<u8>, Vec<u8>)> = entry.fields.iter().filter_map(original).collect();
     Letter {
         id: entry.id.to_string(),
@@ -82,7 +100,12 @@ pub async fn remove(c: &mut Connection, keys: &Keys, id: EntryId) -> Result<bool
 /// # Errors
 /// Where the node is gone, the fields still are no event of its input, or the server can't be
 /// written.
-pub async fn replay(c: &mut Connection, topology: &Topology, keys: &Keys, id: EntryId) -> Result<bool, StoreError> {
+pub async fn replay(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+    id: EntryId,
+) -> Result<bool, StoreError> {
     // Dead letters that others add meanwhile move the WATCH too, so it may take some tries.
     for _ in 0..MAX_TRIES {
         let mut watch = Pipeline::new();
@@ -119,7 +142,12 @@ const MAX_TRIES: usize = 50;
 type Target = (String, Vec<(Vec<u8>, Vec<u8>)>);
 
 fn again(topology: &Topology, keys: &Keys, letter: &Letter) -> Result<Target, StoreError> {
-    let no_node = || StoreError::new(ErrorKind::Mismatch, format!("no source or bolt \"{}\" any more", letter.node));
+    let no_node = || {
+        StoreError::new(
+            ErrorKind::Mismatch,
+            format!("no source or bolt \"{}\" any more", letter.node),
+        )
+    };
     let (_, node) = topology.node(&letter.node).ok_or_else(no_node)?;
     let NodeKind::Bolt(bolt) = &node.kind else {
         return Ok((keys.input(topology, node, 0).ok_or_else(no_node)?, letter.raw.clone()));
@@ -131,11 +159,14 @@ fn again(topology: &Topology, keys: &Keys, letter: &Letter) -> Result<Target, St
     let mut decoded = decode::decode(schema, i64::MAX, origin, &letter.raw);
     let event = match (decoded.events.pop(), decoded.rejects.pop()) {
         (Some(event), _) => event,
-        (None, Some(reject)) => return Err(StoreError::new(ErrorKind::Other, reject.reason.to_string())),
+        (None, Some(reject)) => {
+            return Err(StoreError::new(ErrorKind::Other, reject.reason.to_string()));
+        }
         (None, None) => return Err(StoreError::new(ErrorKind::Other, "it holds no event")),
     };
     let partition = edge.key.partition(schema, &event, topology.partitions);
-    let bytes = frame::encode(schema, [&event]).map_err(|e| StoreError::new(ErrorKind::Other, e.to_string()))?;
+    let bytes = frame::encode(schema, [&event])
+        .map_err(|e| StoreError::new(ErrorKind::Other, e.to_string()))?;
     let fields = vec![
         (FRAME_FIELD.as_bytes().to_vec(), bytes),
         (ONLY_FIELD.as_bytes().to_vec(), node.name.as_bytes().to_vec()),

@@ -48,7 +48,11 @@ pub struct Status {
 ///
 /// # Errors
 /// Where the server can't be read.
-pub async fn status(c: &mut Connection, topology: &Topology, keys: &Keys) -> Result<Status, StoreError> {
+pub async fn status(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+) -> Result<Status, StoreError> {
     let now = server_ms(c).await?;
     let view = view(c, keys, now).await?;
     let cursors = cursors(c, topology, keys).await?;
@@ -87,7 +91,11 @@ pub async fn status(c: &mut Connection, topology: &Topology, keys: &Keys) -> Res
 ///
 /// # Errors
 /// Where the server can't be read.
-pub async fn drained(c: &mut Connection, topology: &Topology, keys: &Keys) -> Result<bool, StoreError> {
+pub async fn drained(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+) -> Result<bool, StoreError> {
     for node in &topology.nodes {
         let mut ask = Pipeline::new();
         ask.cmd("HGETALL").arg(keys.cursors(&node.name));
@@ -95,7 +103,8 @@ pub async fn drained(c: &mut Connection, topology: &Topology, keys: &Keys) -> Re
         let mut ask = Pipeline::new();
         for partition in 0..node.partitions {
             let stored = stored.get(&partition.to_string()).cloned();
-            let last = stored.map(reply::cursor).transpose()?.map_or(EntryId::ZERO, |cursor| cursor.last);
+            let last =
+                stored.map(reply::cursor).transpose()?.map_or(EntryId::ZERO, |cursor| cursor.last);
             if let Some(stream) = keys.input(topology, node, partition) {
                 ask.cmd("XRANGE").arg(stream).arg(format!("({last}")).arg("+").arg("COUNT").arg(1);
             }
@@ -113,7 +122,11 @@ pub async fn drained(c: &mut Connection, topology: &Topology, keys: &Keys) -> Re
 ///
 /// # Errors
 /// Where the server can't be written.
-pub async fn resume(c: &mut Connection, topology: &Topology, keys: &Keys) -> Result<Vec<String>, StoreError> {
+pub async fn resume(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+) -> Result<Vec<String>, StoreError> {
     let mut resumed = Vec::new();
     for node in &topology.nodes {
         for partition in 0..node.partitions {

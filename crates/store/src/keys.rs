@@ -15,7 +15,10 @@ impl Keys {
     /// The keys of a shard of the topology of this name.
     #[must_use]
     pub fn new(topology: &str, shard: u16) -> Self {
-        Self { prefix: format!("tallyd:{{{topology}/{shard}}}:"), group: format!("tallyd:{topology}") }
+        Self {
+            prefix: format!("tallyd:{{{topology}/{shard}}}:"),
+            group: format!("tallyd:{topology}"),
+        }
     }
 
     /// A bolt's state or result.
@@ -103,7 +106,10 @@ mod tests {
     fn every_key_of_a_shard_has_its_hash_tag() {
         let keys = Keys::new("testprep", 0);
         let board = Key::new(&["board", "day", "2026-01-01", "everyone"]);
-        assert_eq!(keys.bolt("points", &board), "tallyd:{testprep/0}:bolt:points:board:day:2026-01-01:everyone");
+        assert_eq!(
+            keys.bolt("points", &board),
+            "tallyd:{testprep/0}:bolt:points:board:day:2026-01-01:everyone"
+        );
         assert_eq!(keys.fence("points", 3), "tallyd:{testprep/0}:fence:points:3");
     }
 }

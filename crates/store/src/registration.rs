@@ -12,7 +12,11 @@ const FORMAT: &str = "1";
 const OLDEST: (u32, u32) = (6, 2);
 
 /// Checks the server and the stored topology, and stores what is new.
-pub async fn register(c: &mut Connection, topology: &Topology, keys: &Keys) -> Result<[u8; 16], StoreError> {
+pub async fn register(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+) -> Result<[u8; 16], StoreError> {
     check_version(c).await?;
     let mut shape: BTreeMap<String, String> = BTreeMap::new();
     shape.insert("format".into(), FORMAT.into());
@@ -39,7 +43,10 @@ pub async fn register(c: &mut Connection, topology: &Topology, keys: &Keys) -> R
     let seed = reply::bytes(c.all(&put).await?.pop().unwrap_or(Value::Nil))?.unwrap_or_default();
     let length = seed.len();
     seed.try_into().map_err(|_| {
-        StoreError::new(ErrorKind::Mismatch, format!("the stored seed is {length} bytes long (expected 16)"))
+        StoreError::new(
+            ErrorKind::Mismatch,
+            format!("the stored seed is {length} bytes long (expected 16)"),
+        )
     })
 }
 
@@ -60,12 +67,14 @@ async fn check_version(c: &mut Connection) -> Result<(), StoreError> {
         Some(other) => reply::text(other)?.unwrap_or_default(),
         None => String::new(),
     };
-    let version = info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap_or("unknown");
+    let version =
+        info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap_or("unknown");
     let mut numbers = version.split('.').map(|n| n.parse::<u32>().ok());
     match (numbers.next().flatten(), numbers.next().flatten()) {
         (Some(major), Some(minor)) if (major, minor) >= OLDEST => Ok(()),
         _ => {
-            let message = format!("the server is Redis {version} (expected 6.2 or later, or any Valkey)");
+            let message =
+                format!("the server is Redis {version} (expected 6.2 or later, or any Valkey)");
             Err(StoreError::new(ErrorKind::Mismatch, message))
         }
     }

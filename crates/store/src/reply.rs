@@ -56,7 +56,8 @@ pub fn number(reply: Value) -> Result<Option<f64>, StoreError> {
         reply => {
             let Some(text) = text(reply)? else { return Ok(None) };
             let number = text.parse().ok();
-            let message = || StoreError::new(ErrorKind::Reply, format!("expected a number, got \"{text}\""));
+            let message =
+                || StoreError::new(ErrorKind::Reply, format!("expected a number, got \"{text}\""));
             number.ok_or_else(message).map(Some)
         }
     }
@@ -64,7 +65,8 @@ pub fn number(reply: Value) -> Result<Option<f64>, StoreError> {
 
 pub fn entry_id(reply: Value) -> Result<EntryId, StoreError> {
     let text = text(reply)?.unwrap_or_default();
-    text.parse().map_err(|e: tallyd_event::EntryIdError| StoreError::new(ErrorKind::Reply, e.to_string()))
+    text.parse()
+        .map_err(|e: tallyd_event::EntryIdError| StoreError::new(ErrorKind::Reply, e.to_string()))
 }
 
 /// Entries of a stream. Redis 6.2 gives nil for a pending entry that was deleted.
@@ -106,7 +108,10 @@ pub fn streams(reply: Value) -> Result<Vec<(String, Vec<Entry>)>, StoreError> {
             array(other)?.into_iter().map(split).collect::<Result<_, StoreError>>()?
         }
     };
-    pairs.into_iter().map(|(key, read)| Ok((text(key)?.unwrap_or_default(), entries(read)?))).collect()
+    pairs
+        .into_iter()
+        .map(|(key, read)| Ok((text(key)?.unwrap_or_default(), entries(read)?)))
+        .collect()
 }
 
 /// The mark of a halted partition, in the place of a worker's id.
@@ -124,7 +129,8 @@ pub fn fence_text(fence: &Fence) -> String {
 
 pub fn fence(reply: Value) -> Result<Fence, StoreError> {
     let Some(stored) = text(reply)? else { return Ok(Fence::default()) };
-    let parsed = stored.rsplit_once('#').and_then(|(owner, epoch)| Some((owner, epoch.parse().ok()?)));
+    let parsed =
+        stored.rsplit_once('#').and_then(|(owner, epoch)| Some((owner, epoch.parse().ok()?)));
     let Some((owner, epoch)) = parsed else {
         let message = format!("\"{stored}\" is not a fence (expected worker#epoch)");
         return Err(StoreError::new(ErrorKind::Reply, message));
@@ -149,8 +155,11 @@ pub fn cursor(reply: Value) -> Result<Cursor, StoreError> {
     let last = words.next().and_then(|id| id.parse().ok());
     let mut count = || words.next().and_then(|n| n.parse().ok());
     let parsed = (last, count(), count(), count(), count(), count());
-    let (Some(last), Some(events), Some(emitted), Some(duplicates), Some(dead), Some(late)) = parsed else {
-        let message = format!("\"{stored}\" is not a cursor (expected an entry id and five counts)");
+    let (Some(last), Some(events), Some(emitted), Some(duplicates), Some(dead), Some(late)) =
+        parsed
+    else {
+        let message =
+            format!("\"{stored}\" is not a cursor (expected an entry id and five counts)");
         return Err(StoreError::new(ErrorKind::Reply, message));
     };
     Ok(Cursor { last, counts: Counts { events, emitted, duplicates, dead, late } })

@@ -143,7 +143,11 @@ impl Session for RedisSession {
         }
     }
 
-    async fn wait(&mut self, after: &[(u16, EntryId)], at_most: Duration) -> Result<Vec<u16>, StoreError> {
+    async fn wait(
+        &mut self,
+        after: &[(u16, EntryId)],
+        at_most: Duration,
+    ) -> Result<Vec<u16>, StoreError> {
         let inputs = self.inputs(after.iter().map(|(partition, _)| *partition));
         let mut ask = Pipeline::new();
         let command = ask.cmd("XREAD").arg("COUNT").arg(1);
@@ -157,10 +161,18 @@ impl Session for RedisSession {
         let answer = self.connection.send_waiting(&ask, at_most).await?;
         let read = reply::streams(checked(answer.into_iter().next().unwrap_or(Value::Nil))?)?;
         let found: BTreeSet<String> = read.into_iter().map(|(stream, _)| stream).collect();
-        Ok(inputs.into_iter().filter(|(_, stream)| found.contains(stream)).map(|(p, _)| p).collect())
+        Ok(inputs
+            .into_iter()
+            .filter(|(_, stream)| found.contains(stream))
+            .map(|(p, _)| p)
+            .collect())
     }
 
-    async fn rewind(&mut self, owned: &Owned, cursors: &[(u16, EntryId)]) -> Result<(), StoreError> {
+    async fn rewind(
+        &mut self,
+        owned: &Owned,
+        cursors: &[(u16, EntryId)],
+    ) -> Result<(), StoreError> {
         let kept = self.kept(owned).await?;
         let mut body = Pipeline::new();
         for (partition, id) in cursors.iter().filter(|(partition, _)| kept.contains(partition)) {
@@ -214,7 +226,10 @@ impl RedisSession {
     }
 
     /// Watches the fences of partitions, whatever was watched before, and returns them.
-    async fn watch(&mut self, partitions: impl Iterator<Item = u16>) -> Result<Vec<(u16, Fence)>, StoreError> {
+    async fn watch(
+        &mut self,
+        partitions: impl Iterator<Item = u16>,
+    ) -> Result<Vec<(u16, Fence)>, StoreError> {
         let partitions: Vec<u16> = partitions.collect();
         let mut ask = Pipeline::new();
         ask.cmd("UNWATCH");
@@ -227,7 +242,11 @@ impl RedisSession {
     /// Watches the fences and returns the partitions that still are the session's.
     async fn kept(&mut self, owned: &Owned) -> Result<Vec<u16>, StoreError> {
         let stored = self.watch(owned.keys().copied()).await?;
-        Ok(stored.into_iter().filter(|(p, fence)| owned.get(p) == Some(fence)).map(|(p, _)| p).collect())
+        Ok(stored
+            .into_iter()
+            .filter(|(p, fence)| owned.get(p) == Some(fence))
+            .map(|(p, _)| p)
+            .collect())
     }
 
     /// Runs a transaction under the WATCH that holds. Afterwards nothing is watched.
@@ -240,7 +259,12 @@ impl RedisSession {
         executed(self.connection.send(&all).await?)
     }
 
-    async fn set_owner(&mut self, owned: &Owned, owner: &Owner, mut body: Pipeline) -> Result<(), StoreError> {
+    async fn set_owner(
+        &mut self,
+        owned: &Owned,
+        owner: &Owner,
+        mut body: Pipeline,
+    ) -> Result<(), StoreError> {
         for partition in self.kept(owned).await? {
             if let Some(Fence { epoch, .. }) = owned.get(&partition) {
                 let fence = Fence { owner: owner.clone(), epoch: *epoch };
@@ -298,7 +322,13 @@ impl RedisSession {
             }
         }
         for letter in &commit.dead {
-            add_dead_letter(&mut body, &self.keys, name, letter, self.topology.settings.dead_letters);
+            add_dead_letter(
+                &mut body,
+                &self.keys,
+                name,
+                letter,
+                self.topology.settings.dead_letters,
+            );
         }
         let group = self.keys.group(&self.node);
         for (partition, ids) in &commit.acks {
@@ -324,7 +354,8 @@ impl RedisSession {
             Next::Nothing => {}
             Next::New { partitions, count } => {
                 let inputs = self.inputs(partitions.iter().copied());
-                let command = body.cmd("XREADGROUP").arg("GROUP").arg(group).arg(self.worker.as_str());
+                let command =
+                    body.cmd("XREADGROUP").arg("GROUP").arg(group).arg(self.worker.as_str());
                 command.arg("COUNT").arg(*count).arg("STREAMS");
                 for (_, stream) in &inputs {
                     command.arg(stream);
@@ -358,7 +389,8 @@ impl RedisSession {
             (Next::New { partitions, .. }, Some(last)) => {
                 let inputs = self.inputs(partitions.iter().copied());
                 for (stream, entries) in reply::streams(checked(last).map_err(halt)?)? {
-                    if let Some((partition, _)) = inputs.iter().find(|(_, input)| *input == stream) {
+                    if let Some((partition, _)) = inputs.iter().find(|(_, input)| *input == stream)
+                    {
                         read.entries.extend(entries.into_iter().map(|entry| (*partition, entry)));
                     }
                 }
@@ -423,10 +455,13 @@ fn cell(kind: Kind, value: Value) -> Result<Cell, StoreError> {
             let stored = reply::bytes(value)?.unwrap_or_default();
             let (chunks, rest) = stored.as_chunks::<16>();
             if !rest.is_empty() {
-                let message = format!("a log is {} bytes long (expected a multiple of 16)", stored.len());
+                let message =
+                    format!("a log is {} bytes long (expected a multiple of 16)", stored.len());
                 return Err(StoreError::new(ErrorKind::Reply, message));
             }
-            Cell::Log(chunks.iter().map(|chunk| u128::from_be_bytes(*chunk)).collect::<Fingerprints>())
+            Cell::Log(
+                chunks.iter().map(|chunk| u128::from_be_bytes(*chunk)).collect::<Fingerprints>(),
+            )
         }
     })
 }

@@ -1,8 +1,8 @@
 //! The store: sessions for tasks, and a connection of its own for membership and upkeep.
 
 use crate::{
-    commands::Expiries, connection::Connection, keys::Keys, registration, reply, session::RedisSession,
-    tend,
+    commands::Expiries, connection::Connection, keys::Keys, registration, reply,
+    session::RedisSession, tend,
 };
 use redis::{Pipeline, Value};
 use smol_str::SmolStr;
@@ -39,7 +39,10 @@ impl RedisStore {
     }
 
     /// Sends commands of upkeep. Each may be repeated, so it reconnects where it has to.
-    async fn control<T>(&self, run: impl AsyncFnOnce(&mut Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    async fn control<T>(
+        &self,
+        run: impl AsyncFnOnce(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let mut place = self.control.lock().await;
         let mut connection = match place.take() {
             Some(connection) => connection,
@@ -79,13 +82,20 @@ impl Store for RedisStore {
         let topology = &self.topology;
         self.control(async |c| {
             let now = server_ms(c).await?;
-            let about = serde_json::to_string(announcement)
-                .map_err(|e| StoreError::new(ErrorKind::Other, format!("can't write the announcement: {e}")))?;
+            let about = serde_json::to_string(announcement).map_err(|e| {
+                StoreError::new(ErrorKind::Other, format!("can't write the announcement: {e}"))
+            })?;
             let kept = topology.settings.session_timeout_ms.saturating_mul(FORGOTTEN_AFTER);
             let mut beat = Pipeline::new();
             beat.cmd("ZADD").arg(self.keys.workers()).arg(now).arg(announcement.id.as_str());
-            beat.cmd("HSET").arg(self.keys.announcements()).arg(announcement.id.as_str()).arg(about);
-            beat.cmd("ZREMRANGEBYSCORE").arg(self.keys.workers()).arg("-inf").arg(now - kept as i64);
+            beat.cmd("HSET")
+                .arg(self.keys.announcements())
+                .arg(announcement.id.as_str())
+                .arg(about);
+            beat.cmd("ZREMRANGEBYSCORE")
+                .arg(self.keys.workers())
+                .arg("-inf")
+                .arg(now - kept as i64);
             c.all(&beat).await?;
             view(c, &self.keys, now).await
         })
@@ -113,7 +123,10 @@ pub(crate) async fn view(c: &mut Connection, keys: &Keys, now: i64) -> Result<Vi
     let mut beats: BTreeMap<String, i64> = BTreeMap::new();
     let mut scores = reply::array(answers.next().unwrap_or(Value::Nil))?.into_iter();
     while let (Some(id), Some(beat)) = (scores.next(), scores.next()) {
-        beats.insert(reply::text(id)?.unwrap_or_default(), reply::number(beat)?.unwrap_or(0.0) as i64);
+        beats.insert(
+            reply::text(id)?.unwrap_or_default(),
+            reply::number(beat)?.unwrap_or(0.0) as i64,
+        );
     }
     let mut view = View { now, ..View::default() };
     let mut gone = Pipeline::new();
@@ -139,7 +152,8 @@ async fn fences(
     keys: &Keys,
     workers: &[(Announcement, i64)],
 ) -> Result<BTreeMap<SmolStr, Vec<Fence>>, StoreError> {
-    let nodes: BTreeMap<SmolStr, u16> = workers.iter().flat_map(|(worker, _)| worker.nodes.clone()).collect();
+    let nodes: BTreeMap<SmolStr, u16> =
+        workers.iter().flat_map(|(worker, _)| worker.nodes.clone()).collect();
     let mut ask = Pipeline::new();
     for (node, partitions) in &nodes {
         ask.cmd("MGET").arg((0..*partitions).map(|p| keys.fence(node, p)).collect::<Vec<_>>());
@@ -149,7 +163,8 @@ async fn fences(
     }
     let mut fences = BTreeMap::new();
     for ((node, _), stored) in nodes.into_iter().zip(c.all(&ask).await?) {
-        let of_node: Result<Vec<Fence>, StoreError> = reply::array(stored)?.into_iter().map(reply::fence).collect();
+        let of_node: Result<Vec<Fence>, StoreError> =
+            reply::array(stored)?.into_iter().map(reply::fence).collect();
         fences.insert(node, of_node?);
     }
     Ok(fences)

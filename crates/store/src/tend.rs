@@ -1,6 +1,11 @@
 //! Upkeep: trims the streams that a worker's partitions write, and says how long streams are.
 
-use crate::{connection::{Connection, checked}, keys::Keys, reply, store::server_ms};
+use crate::{
+    connection::{Connection, checked},
+    keys::Keys,
+    reply,
+    store::server_ms,
+};
 use redis::{Pipeline, Value};
 use std::collections::BTreeMap;
 use tallyd_event::EntryId;
@@ -32,8 +37,13 @@ pub async fn tend(
         survey.backlogs.push((*place, longest));
         let known = cursors.get(*place);
         for &partition in partitions {
-            let cursor = known.and_then(|of_node| of_node.get(&partition)).copied().unwrap_or_default();
-            survey.lags.push((*place, partition, lag(c, topology, keys, node, partition, cursor).await?));
+            let cursor =
+                known.and_then(|of_node| of_node.get(&partition)).copied().unwrap_or_default();
+            survey.lags.push((
+                *place,
+                partition,
+                lag(c, topology, keys, node, partition, cursor).await?,
+            ));
         }
     }
     let mut ask = Pipeline::new();
@@ -44,7 +54,11 @@ pub async fn tend(
 }
 
 /// Reads the cursors of all nodes.
-pub async fn cursors(c: &mut Connection, topology: &Topology, keys: &Keys) -> Result<Cursors, StoreError> {
+pub async fn cursors(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+) -> Result<Cursors, StoreError> {
     let mut ask = Pipeline::new();
     for node in &topology.nodes {
         ask.cmd("HGETALL").arg(keys.cursors(&node.name));
@@ -104,11 +118,19 @@ fn command_is(command: &redis::Cmd, name: &[u8]) -> bool {
 }
 
 /// Trims a source to the lowest entry that any group still needs, whoever made the group.
-async fn trim_source(c: &mut Connection, keys: &Keys, node: &Node, source: &Source, now: i64) -> Result<(), StoreError> {
+async fn trim_source(
+    c: &mut Connection,
+    keys: &Keys,
+    node: &Node,
+    source: &Source,
+    now: i64,
+) -> Result<(), StoreError> {
     let kept_from = match source.retain {
         Retain::Forever => return Ok(()),
         Retain::Acked => None,
-        Retain::For(ms) => Some(EntryId { ms: u64::try_from(now).unwrap_or(0).saturating_sub(ms), seq: 0 }),
+        Retain::For(ms) => {
+            Some(EntryId { ms: u64::try_from(now).unwrap_or(0).saturating_sub(ms), seq: 0 })
+        }
     };
     let mut ask = Pipeline::new();
     ask.cmd("XINFO").arg("GROUPS").arg(&source.stream);
@@ -120,8 +142,10 @@ async fn trim_source(c: &mut Connection, keys: &Keys, node: &Node, source: &Sour
     let mut ours = false;
     for group in reply::array(groups)? {
         let facts = reply::facts(group)?;
-        let name = facts.get("name").cloned().map(reply::text).transpose()?.flatten().unwrap_or_default();
-        let delivered = reply::entry_id(facts.get("last-delivered-id").cloned().unwrap_or(Value::Nil))?;
+        let name =
+            facts.get("name").cloned().map(reply::text).transpose()?.flatten().unwrap_or_default();
+        let delivered =
+            reply::entry_id(facts.get("last-delivered-id").cloned().unwrap_or(Value::Nil))?;
         ours |= name == keys.group(node);
         let mut from = delivered.next();
         if facts.get("pending").map(reply::integer).transpose()?.unwrap_or(0) > 0 {

@@ -129,7 +129,10 @@ async fn show(target: &Target, id: EntryId) -> anyhow::Result<ExitCode> {
         println!("{}", serde_json::to_string_pretty(&letter)?);
         return Ok(ExitCode::SUCCESS);
     }
-    println!("id      {}\nnode    {}\nentry   {}\nreason  {}", letter.id, letter.node, letter.entry, letter.reason);
+    println!(
+        "id      {}\nnode    {}\nentry   {}\nreason  {}",
+        letter.id, letter.node, letter.entry, letter.reason
+    );
     for (name, value) in &letter.fields {
         // Debug form: whatever bytes came, the terminal is safe from them.
         println!("  {name:?} = {value:?}");
@@ -141,7 +144,10 @@ async fn change(target: &Target, which: Which, replay: bool) -> anyhow::Result<E
     let mut open = target.open().await?;
     let ids = if which.all {
         let letters = matching(&mut open, &which.filter, usize::MAX).await?;
-        letters.iter().map(|letter| Ok(letter.id.parse()?)).collect::<anyhow::Result<Vec<EntryId>>>()?
+        letters
+            .iter()
+            .map(|letter| Ok(letter.id.parse()?))
+            .collect::<anyhow::Result<Vec<EntryId>>>()?
     } else {
         which.ids
     };

@@ -64,7 +64,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 /// Runs the demo. Fails if the audit finds any difference.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     ensure!(args.workers > 0, "--workers: at least one worker is needed");
-    let folder = tempfile::Builder::new().prefix("tallyd-demo-").tempdir().context("can't make a folder")?;
+    let folder =
+        tempfile::Builder::new().prefix("tallyd-demo-").tempdir().context("can't make a folder")?;
     let server = processes::Server::start(folder.path(), args.redis_bin.as_deref()).await?;
     let file = folder.path().join("testprep.toml");
     std::fs::write(&file, TOPOLOGY).context("can't write the topology")?;
@@ -77,11 +78,24 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let stop = Arc::new(AtomicBool::new(false));
     let sent = Arc::new(load::Sent::default());
     let options = SimulationOptions { seed: args.seed, ..SimulationOptions::default() };
-    let loader = tokio::spawn(load::run(server.url.clone(), options, ledger, args.rate, Arc::clone(&stop), Arc::clone(&sent)));
+    let loader = tokio::spawn(load::run(
+        server.url.clone(),
+        options,
+        ledger,
+        args.rate,
+        Arc::clone(&stop),
+        Arc::clone(&sent),
+    ));
     let probe = Arc::new(probe::Probe::default());
-    let prober = tokio::spawn(probe::run(server.url.clone(), open.keys.clone(), Arc::clone(&stop), Arc::clone(&probe)));
+    let prober = tokio::spawn(probe::run(
+        server.url.clone(),
+        open.keys.clone(),
+        Arc::clone(&stop),
+        Arc::clone(&probe),
+    ));
     let mut view = view::View::new(&args, &server)?;
-    let outcome = watch(&args, &mut open, &mut workers, &mut view, &sent, &probe, loader.is_finished()).await;
+    let outcome =
+        watch(&args, &mut open, &mut workers, &mut view, &sent, &probe, loader.is_finished()).await;
     stop.store(true, Ordering::Relaxed);
     view.close();
     outcome?;
@@ -129,7 +143,10 @@ async fn watch(
             killed = true;
             if let Some(victim) = workers.first_mut() {
                 victim.kill().await?;
-                view.say(format!("{:.1} s: killed worker 1 with SIGKILL; the others take over within 5 s", elapsed.as_secs_f64()));
+                view.say(format!(
+                    "{:.1} s: killed worker 1 with SIGKILL; the others take over within 5 s",
+                    elapsed.as_secs_f64()
+                ));
             }
         }
         for worker in workers.iter_mut().skip(usize::from(killed)) {

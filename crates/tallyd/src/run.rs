@@ -3,7 +3,10 @@
 use crate::{health, load, logging};
 use anyhow::{Context, bail};
 use smol_str::SmolStr;
-use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc,
+    time::Duration,
+};
 use tallyd_runtime::{Worker, WorkerOptions};
 use tallyd_store::RedisStore;
 use tallyd_topology::Topology;
@@ -74,7 +77,8 @@ fn served(topology: &Topology, names: Vec<SmolStr>) -> anyhow::Result<BTreeSet<S
 
 /// Unique to this run: a restarted worker is another worker.
 fn worker_id() -> SmolStr {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     smol_str::format_smolstr!("{}-{}-{:x}", host(), std::process::id(), since.as_millis())
 }
 

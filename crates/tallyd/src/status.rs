@@ -31,7 +31,14 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     tokio::time::sleep(SAMPLE).await;
     let after = inspect::status(&mut open.connection, &open.topology, &open.keys).await?;
     if args.target.json {
-        println!("{}", serde_json::to_string_pretty(&as_json(&before, &after, open.topology.settings.session_timeout_ms))?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&as_json(
+                &before,
+                &after,
+                open.topology.settings.session_timeout_ms
+            ))?
+        );
     } else {
         print(&before, &after, open.topology.settings.session_timeout_ms);
     }
@@ -94,19 +101,48 @@ fn as_json(before: &Status, after: &Status, session_timeout_ms: u64) -> Value {
 
 fn print(before: &Status, after: &Status, session_timeout_ms: u64) {
     let mut workers = Table::new();
-    workers.load_style(UTF8_HORIZONTAL_ONLY).set_header(["worker", "host", "pid", "heartbeat", "metrics"]);
+    workers.load_style(UTF8_HORIZONTAL_ONLY).set_header([
+        "worker",
+        "host",
+        "pid",
+        "heartbeat",
+        "metrics",
+    ]);
     for (worker, beat) in &after.workers {
         let ago = after.now - beat;
-        let beat = if ago > session_timeout_ms as i64 { format!("GONE for {ago} ms") } else { format!("{ago} ms ago") };
+        let beat = if ago > session_timeout_ms as i64 {
+            format!("GONE for {ago} ms")
+        } else {
+            format!("{ago} ms ago")
+        };
         let metrics = worker.metrics.clone().unwrap_or_else(|| "-".into());
-        workers.add_row([worker.id.to_string(), worker.host.clone(), worker.pid.to_string(), beat, metrics]);
+        workers.add_row([
+            worker.id.to_string(),
+            worker.host.clone(),
+            worker.pid.to_string(),
+            beat,
+            metrics,
+        ]);
     }
     println!("{workers}");
     let mut nodes = Table::new();
-    let header = ["node", "partitions", "owned by", "lag", "oldest", "events/s", "events", "emitted", "duplicates", "dead", "late"];
+    let header = [
+        "node",
+        "partitions",
+        "owned by",
+        "lag",
+        "oldest",
+        "events/s",
+        "events",
+        "emitted",
+        "duplicates",
+        "dead",
+        "late",
+    ];
     nodes.load_style(UTF8_HORIZONTAL_ONLY).set_header(header);
     for (place, node) in after.nodes.iter().enumerate() {
-        let owners: Vec<String> = owners(node).into_iter().map(|(id, n)| format!("{n} {id}")).collect();
+        let owners: Vec<String> =
+            owners(node).into_iter().map(|(id, n)| format!("{n} {id}")).collect();
         let counts = &node.counts;
         nodes.add_row([
             node.name.clone(),

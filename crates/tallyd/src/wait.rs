@@ -24,13 +24,17 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut open = args.target.open().await?;
     let began = Instant::now();
     while !inspect::drained(&mut open.connection, &open.topology, &open.keys).await? {
-        if let Some(timeout) = args.timeout.filter(|seconds| began.elapsed().as_secs() >= *seconds) {
+        if let Some(timeout) = args.timeout.filter(|seconds| began.elapsed().as_secs() >= *seconds)
+        {
             bail!("still processing after {timeout} s; see: tallyd status");
         }
         sleep(POLL).await;
     }
     if args.target.json {
-        println!("{}", serde_json::json!({ "drained": true, "waited_ms": began.elapsed().as_millis() as u64 }));
+        println!(
+            "{}",
+            serde_json::json!({ "drained": true, "waited_ms": began.elapsed().as_millis() as u64 })
+        );
     } else {
         println!("nothing is left to process");
     }

@@ -31,7 +31,12 @@ struct Findings {
 }
 
 impl Findings {
-    fn compare<T: PartialEq + std::fmt::Debug>(&mut self, what: impl FnOnce() -> String, expected: &T, found: &T) {
+    fn compare<T: PartialEq + std::fmt::Debug>(
+        &mut self,
+        what: impl FnOnce() -> String,
+        expected: &T,
+        found: &T,
+    ) {
         self.figures += 1;
         if expected != found {
             self.differences.push(format!("{}: expected {expected:?}, found {found:?}", what()));
@@ -40,10 +45,17 @@ impl Findings {
 }
 
 /// Compares, prints the result, and returns whether all is well.
-pub async fn run(open: &mut Open, ledger: &Ledger, probes: u64, doubtful: u64) -> anyhow::Result<bool> {
+pub async fn run(
+    open: &mut Open,
+    ledger: &Ledger,
+    probes: u64,
+    doubtful: u64,
+) -> anyhow::Result<bool> {
     let mut findings = Findings::default();
     let status = inspect::status(&mut open.connection, &open.topology, &open.keys).await?;
-    let counts = |name: &str| status.nodes.iter().find(|n| n.name == name).map(|n| n.counts).unwrap_or_default();
+    let counts = |name: &str| {
+        status.nodes.iter().find(|n| n.name == name).map(|n| n.counts).unwrap_or_default()
+    };
     let unique = counts("unique");
     nodes(&mut findings, ledger, probes, &counts);
     findings.compare(|| "dead letters stored".into(), &ledger.dead_letters(), &status.dead_letters);
@@ -63,12 +75,18 @@ pub async fn run(open: &mut Open, ledger: &Ledger, probes: u64, doubtful: u64) -
     println!("audit: {} figures compared, {} differ", findings.figures, findings.differences.len());
     println!(
         "{} sent · {} distinct · {} counted · {} lost · {} doubled · {} dead letters, {} expected",
-        group(ledger.sent + probes), group(distinct), group(counted),
-        group(distinct.saturating_sub(unique.emitted)), group(unique.emitted.saturating_sub(distinct)),
-        group(status.dead_letters), group(ledger.dead_letters()),
+        group(ledger.sent + probes),
+        group(distinct),
+        group(counted),
+        group(distinct.saturating_sub(unique.emitted)),
+        group(unique.emitted.saturating_sub(distinct)),
+        group(status.dead_letters),
+        group(ledger.dead_letters()),
     );
     if doubtful > 0 {
-        println!("{doubtful} entries were sent without an answer: the ledger can't say whether they count");
+        println!(
+            "{doubtful} entries were sent without an answer: the ledger can't say whether they count"
+        );
     }
     Ok(findings.differences.is_empty() && doubtful == 0)
 }
@@ -94,7 +112,13 @@ fn nodes(findings: &mut Findings, ledger: &Ledger, probes: u64, counts: &impl Fn
     findings.compare(|| "concepts: late".into(), &late, &counts("concepts").late);
 }
 
-async fn concepts(open: &mut Open, ledger: &Ledger, probes: u64, now: i64, findings: &mut Findings) -> anyhow::Result<()> {
+async fn concepts(
+    open: &mut Open,
+    ledger: &Ledger,
+    probes: u64,
+    now: i64,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
     let Some(BoltOptions::Aggregate(options)) = options(open, "concepts") else { return Ok(()) };
     let mut found: BTreeMap<String, HashMap<String, String>> = BTreeMap::new();
     for key in scan(open, "bolt:concepts:window:*").await? {
@@ -104,7 +128,9 @@ async fn concepts(open: &mut Open, ledger: &Ledger, probes: u64, now: i64, findi
     found.retain(|key, _| !key.ends_with(&format!("concept={}", probe::CONCEPT)));
     let mut expected = 0;
     for (ConceptWindow { concept, window, start }, count) in &ledger.concepts {
-        let Some(of_window) = options.windows.iter().find(|w| *w.name == **window) else { continue };
+        let Some(of_window) = options.windows.iter().find(|w| *w.name == **window) else {
+            continue;
+        };
         let label = open.topology.calendar.window(of_window.length, *start).label;
         let group = Key::group([("concept", Some(&**concept))]);
         let key = open.keys.bolt("concepts", &Key::new(&["window", window, &label, &group]));
@@ -115,21 +141,37 @@ async fn concepts(open: &mut Open, ledger: &Ledger, probes: u64, now: i64, findi
         expected += 1;
         let hash = found.remove(&key).unwrap_or_default();
         figures(findings, &key, count, &hash);
-        let distinct = open.keys.bolt("concepts", &Key::new(&["distinct", window, &label, "learners", &group]));
-        let estimate: u64 = from_redis_value(ask(open, |p| p.cmd("PFCOUNT").arg(&distinct)).await?)?;
+        let distinct = open
+            .keys
+            .bolt("concepts", &Key::new(&["distinct", window, &label, "learners", &group]));
+        let estimate: u64 =
+            from_redis_value(ask(open, |p| p.cmd("PFCOUNT").arg(&distinct)).await?)?;
         let learners = count.learners.len() as f64;
         let near = (estimate as f64 - learners).abs() <= learners * DISTINCT_ERROR + 1.0;
-        findings.compare(|| format!("{distinct}: {learners} learners, estimated {estimate}: near"), &true, &near);
+        findings.compare(
+            || format!("{distinct}: {learners} learners, estimated {estimate}: near"),
+            &true,
+            &near,
+        );
     }
     let left: Vec<&String> = found.keys().collect();
     findings.compare(|| "windows that nobody sent".into(), &Vec::new(), &left);
-    let probing = open.keys.bolt("concepts", &Key::new(&["window", "all", "all", &format!("concept={}", probe::CONCEPT)]));
-    let answers: Option<u64> = from_redis_value(ask(open, |p| p.cmd("HGET").arg(&probing).arg("answers")).await?)?;
+    let probing = open.keys.bolt(
+        "concepts",
+        &Key::new(&["window", "all", "all", &format!("concept={}", probe::CONCEPT)]),
+    );
+    let answers: Option<u64> =
+        from_redis_value(ask(open, |p| p.cmd("HGET").arg(&probing).arg("answers")).await?)?;
     findings.compare(|| format!("{probing} ({expected} others)"), &probes, &answers.unwrap_or(0));
     Ok(())
 }
 
-fn figures(findings: &mut Findings, key: &str, count: &ConceptCount, hash: &HashMap<String, String>) {
+fn figures(
+    findings: &mut Findings,
+    key: &str,
+    count: &ConceptCount,
+    hash: &HashMap<String, String>,
+) {
     let figures = [
         ("answers", i128::from(count.answers)),
         ("right", i128::from(count.right)),
@@ -143,24 +185,39 @@ fn figures(findings: &mut Findings, key: &str, count: &ConceptCount, hash: &Hash
     }
 }
 
-async fn boards(open: &mut Open, ledger: &Ledger, probes: u64, now: i64, findings: &mut Findings) -> anyhow::Result<()> {
+async fn boards(
+    open: &mut Open,
+    ledger: &Ledger,
+    probes: u64,
+    now: i64,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
     let Some(BoltOptions::Leaderboard(options)) = options(open, "points") else { return Ok(()) };
     let mut found = scan(open, "bolt:points:board:*").await?;
     for (Board { class, period, start }, ranking) in &ledger.boards {
-        let Some(of_period) = options.periods.iter().find(|p| *p.name == **period) else { continue };
+        let Some(of_period) = options.periods.iter().find(|p| *p.name == **period) else {
+            continue;
+        };
         let window = open.topology.calendar.window(of_period.length, *start);
-        let group = class.as_ref().map_or("everyone".into(), |class| Key::group([("class", Some(&**class))]));
+        let group = class
+            .as_ref()
+            .map_or("everyone".into(), |class| Key::group([("class", Some(&**class))]));
         let key = open.keys.bolt("points", &Key::new(&["board", period, &window.label, &group]));
         found.retain(|other| *other != key);
         if ends_soon(ranking.end, of_period.retain_ms, now) {
             continue;
         }
-        let stored = ask(open, |p| p.cmd("ZREVRANGE").arg(&key).arg(0).arg(-1).arg("WITHSCORES")).await?;
+        let stored =
+            ask(open, |p| p.cmd("ZREVRANGE").arg(&key).arg(0).arg(-1).arg("WITHSCORES")).await?;
         let mut stored: Vec<(String, f64)> = from_redis_value(stored)?;
         if let Some(place) = stored.iter().position(|(member, _)| member == probe::LEARNER) {
             let (_, score) = stored.remove(place);
             if of_period.length == Length::All {
-                findings.compare(|| format!("{key} {}", probe::LEARNER), &(probes as i64), &(score.floor() as i64));
+                findings.compare(
+                    || format!("{key} {}", probe::LEARNER),
+                    &(probes as i64),
+                    &(score.floor() as i64),
+                );
             }
         }
         board(findings, &key, ranking, of_period.length, &window, &stored);
@@ -171,20 +228,32 @@ async fn boards(open: &mut Open, ledger: &Ledger, probes: u64, now: i64, finding
 }
 
 /// Every member with its score, and every place: ties by who reached the score first.
-fn board(findings: &mut Findings, key: &str, ranking: &Ranking, length: Length, window: &Window, stored: &[(String, f64)]) {
+fn board(
+    findings: &mut Findings,
+    key: &str,
+    ranking: &Ranking,
+    length: Length,
+    window: &Window,
+    stored: &[(String, f64)],
+) {
     findings.compare(|| format!("{key}: members"), &ranking.members.len(), &stored.len());
     let mut above: Option<(i64, i64)> = None;
     for (member, composite) in stored {
         let score = composite.floor() as i64;
         let expected = ranking.members.get(member.as_str());
-        findings.compare(|| format!("{key} {member}"), &expected.map(|standing| standing.score), &Some(score));
+        findings.compare(
+            || format!("{key} {member}"),
+            &expected.map(|standing| standing.score),
+            &Some(score),
+        );
         let Some(reached) = expected.and_then(|standing| standing.reached) else {
             above = None;
             continue;
         };
         if let Some((score_above, reached_above)) = above {
             let step = resolution(score, length, window);
-            let in_order = score_above > score || (score_above == score && reached_above <= reached + step);
+            let in_order =
+                score_above > score || (score_above == score && reached_above <= reached + step);
             findings.compare(|| format!("{key}: {member} stands in its place"), &true, &in_order);
         }
         above = Some((score, reached));
@@ -202,16 +271,23 @@ fn resolution(score: i64, length: Length, window: &Window) -> i64 {
 async fn learners(open: &mut Open, ledger: &Ledger, findings: &mut Findings) -> anyhow::Result<()> {
     for (user, count) in &ledger.learners {
         let key = open.keys.bolt("fatigue", &Key::new(&["learner", &Key::encode(user)]));
-        let answers: Option<u64> = from_redis_value(ask(open, |p| p.cmd("HGET").arg(&key).arg("answers")).await?)?;
+        let answers: Option<u64> =
+            from_redis_value(ask(open, |p| p.cmd("HGET").arg(&key).arg("answers")).await?)?;
         findings.compare(|| format!("{key} answers"), &count.total.answers, &answers.unwrap_or(0));
         let key = open.keys.bolt("mastery", &Key::new(&["learner", &Key::encode(user)]));
-        let stored: HashMap<String, String> = from_redis_value(ask(open, |p| p.cmd("HGETALL").arg(&key)).await?)?;
+        let stored: HashMap<String, String> =
+            from_redis_value(ask(open, |p| p.cmd("HGETALL").arg(&key)).await?)?;
         findings.compare(|| format!("{key}: concepts"), &(count.concepts.len() + 1), &stored.len());
         let overall = [("overall".to_owned(), count.total)];
-        let concepts = count.concepts.iter().map(|(concept, tally)| (format!("concept:{concept}"), *tally));
+        let concepts =
+            count.concepts.iter().map(|(concept, tally)| (format!("concept:{concept}"), *tally));
         for (field, tally) in overall.into_iter().chain(concepts) {
             let found = stored.get(&field).and_then(|text| tally_of(text));
-            findings.compare(|| format!("{key} {field}"), &Some((tally.answers, tally.right)), &found);
+            findings.compare(
+                || format!("{key} {field}"),
+                &Some((tally.answers, tally.right)),
+                &found,
+            );
         }
     }
     Ok(())
@@ -243,7 +319,10 @@ fn ends_soon(end: i64, retain_ms: Option<i64>, now: i64) -> bool {
     retain_ms.is_some_and(|retain| end.saturating_add(retain) <= now + SOON_MS)
 }
 
-async fn ask(open: &mut Open, command: impl FnOnce(&mut Pipeline) -> &mut Pipeline) -> anyhow::Result<Value> {
+async fn ask(
+    open: &mut Open,
+    command: impl FnOnce(&mut Pipeline) -> &mut Pipeline,
+) -> anyhow::Result<Value> {
     let mut pipeline = Pipeline::new();
     command(&mut pipeline);
     Ok(open.connection.all(&pipeline).await?.pop().unwrap_or(Value::Nil))
@@ -256,7 +335,15 @@ async fn scan(open: &mut Open, pattern: &str) -> anyhow::Result<Vec<String>> {
     let mut cursor = "0".to_owned();
     let mut keys: Vec<String> = Vec::new();
     loop {
-        let page = ask(open, |p| p.cmd("SCAN").arg(&cursor).arg("MATCH").arg(format!("{prefix}{pattern}")).arg("COUNT").arg(1000)).await?;
+        let page = ask(open, |p| {
+            p.cmd("SCAN")
+                .arg(&cursor)
+                .arg("MATCH")
+                .arg(format!("{prefix}{pattern}"))
+                .arg("COUNT")
+                .arg(1000)
+        })
+        .await?;
         let (next, found): (String, Vec<String>) = from_redis_value(page)?;
         keys.extend(found);
         cursor = next;

@@ -12,7 +12,9 @@ use std::{
 };
 use tallyd_bolt::calendar;
 use tallyd_event::EntryId;
-use tallyd_learners::{Ledger, LedgerOptions, Length, Sending, Simulation, SimulationOptions, Span};
+use tallyd_learners::{
+    Ledger, LedgerOptions, Length, Sending, Simulation, SimulationOptions, Span,
+};
 use tallyd_store::Connection;
 use tallyd_topology::{BoltOptions, NodeKind, Topology};
 use tokio::time::{Instant, sleep};
@@ -39,16 +41,24 @@ impl Sent {
 
 /// An empty ledger for the windows and periods of the topology.
 pub fn ledger(topology: &Topology) -> anyhow::Result<Ledger> {
-    let mut options = LedgerOptions { time_zone: topology.time_zone.to_string(), windows: Vec::new(), periods: Vec::new() };
+    let mut options = LedgerOptions {
+        time_zone: topology.time_zone.to_string(),
+        windows: Vec::new(),
+        periods: Vec::new(),
+    };
     for node in &topology.nodes {
         let NodeKind::Bolt(bolt) = &node.kind else { continue };
         match &bolt.options {
             BoltOptions::Aggregate(aggregate) => {
-                options.windows =
-                    aggregate.windows.iter().map(|w| span(&w.name, w.length, w.retain_ms)).collect();
+                options.windows = aggregate
+                    .windows
+                    .iter()
+                    .map(|w| span(&w.name, w.length, w.retain_ms))
+                    .collect();
             }
             BoltOptions::Leaderboard(board) => {
-                options.periods = board.periods.iter().map(|p| span(&p.name, p.length, p.retain_ms)).collect();
+                options.periods =
+                    board.periods.iter().map(|p| span(&p.name, p.length, p.retain_ms)).collect();
             }
             _ => {}
         }
@@ -104,7 +114,11 @@ pub async fn run(
     Ok(ledger)
 }
 
-async fn send(connection: &mut Connection, chunk: &[Sending], ledger: &mut Ledger) -> anyhow::Result<()> {
+async fn send(
+    connection: &mut Connection,
+    chunk: &[Sending],
+    ledger: &mut Ledger,
+) -> anyhow::Result<()> {
     let mut pipeline = Pipeline::with_capacity(chunk.len());
     for sending in chunk {
         let command = pipeline.cmd("XADD").arg("answers").arg("*");

@@ -44,7 +44,12 @@ impl Probe {
 }
 
 /// Probes until told to stop, and returns how many answers it sent.
-pub async fn run(url: String, keys: Keys, stop: Arc<AtomicBool>, probe: Arc<Probe>) -> anyhow::Result<u64> {
+pub async fn run(
+    url: String,
+    keys: Keys,
+    stop: Arc<AtomicBool>,
+    probe: Arc<Probe>,
+) -> anyhow::Result<u64> {
     let mut connection = Connection::open(&url).await?;
     let board = keys.bolt("points", &Key::new(&["board", "all", "all", "everyone"]));
     let mut sent = 0_u64;
@@ -53,8 +58,22 @@ pub async fn run(url: String, keys: Keys, stop: Arc<AtomicBool>, probe: Arc<Prob
         sent += 1;
         let mut add = Pipeline::new();
         let command = add.cmd("XADD").arg("answers").arg("*");
-        command.arg("id").arg(format!("probe-{sent}")).arg("user").arg(LEARNER).arg("question").arg("probe");
-        command.arg("concept").arg(CONCEPT).arg("correct").arg(1).arg("ms").arg(1000).arg("points").arg(1);
+        command
+            .arg("id")
+            .arg(format!("probe-{sent}"))
+            .arg("user")
+            .arg(LEARNER)
+            .arg("question")
+            .arg("probe");
+        command
+            .arg("concept")
+            .arg(CONCEPT)
+            .arg("correct")
+            .arg(1)
+            .arg("ms")
+            .arg(1000)
+            .arg("points")
+            .arg(1);
         command.arg("at").arg(now_ms());
         let began = Instant::now();
         connection.all(&add).await?;

@@ -57,7 +57,9 @@ impl Server {
                 Err(error) => bail!("can't start {}: {error}", program.display()),
             }
         }
-        bail!("no redis-server or valkey-server was found (install one, or name it with --redis-bin; `make demo` does it for you)")
+        bail!(
+            "no redis-server or valkey-server was found (install one, or name it with --redis-bin; `make demo` does it for you)"
+        )
     }
 }
 

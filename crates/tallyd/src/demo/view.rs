@@ -53,7 +53,8 @@ impl View {
             "tallyd demo · topologies/testprep.toml · {} workers · a private {} · {} events/s asked for",
             args.workers, server.program, args.rate
         );
-        let terminal = if std::io::stdout().is_terminal() { Some(ratatui::try_init()?) } else { None };
+        let terminal =
+            if std::io::stdout().is_terminal() { Some(ratatui::try_init()?) } else { None };
         if terminal.is_none() {
             println!("{header}");
         }
@@ -69,7 +70,13 @@ impl View {
     }
 
     /// Shows the present state.
-    pub async fn draw(&mut self, open: &mut Open, elapsed: Duration, sent: &Sent, probe: &Probe) -> anyhow::Result<()> {
+    pub async fn draw(
+        &mut self,
+        open: &mut Open,
+        elapsed: Duration,
+        sent: &Sent,
+        probe: &Probe,
+    ) -> anyhow::Result<()> {
         let mut now = snapshot(open, elapsed, sent, probe).await?;
         let since = (elapsed - self.last.0).as_secs_f64();
         if since > 0.0 {
@@ -112,16 +119,31 @@ fn milliseconds(seconds: Option<f64>) -> String {
 }
 
 fn line(now: &Snapshot) -> String {
-    let best = now.top.first().map_or_else(|| "-".into(), |(member, score)| format!("{member} {score}"));
-    let hardest = now.hardest.first().map_or_else(|| "-".into(), |(name, share, _)| format!("{name} {:.0} %", share * 100.0));
+    let best =
+        now.top.first().map_or_else(|| "-".into(), |(member, score)| format!("{member} {score}"));
+    let hardest = now
+        .hardest
+        .first()
+        .map_or_else(|| "-".into(), |(name, share, _)| format!("{name} {:.0} %", share * 100.0));
     format!(
         "{:>5.1} s  sent {:>8}  {:>6.0} events/s  lag {:>5} entries {:>4.1} s  visible p50 {} p99 {}  first {best}  hardest {hardest}  alerts {}",
-        now.elapsed.as_secs_f64(), now.sent, now.rate, now.lag_entries, now.lag_seconds,
-        milliseconds(now.p50), milliseconds(now.p99), now.alerts,
+        now.elapsed.as_secs_f64(),
+        now.sent,
+        now.rate,
+        now.lag_entries,
+        now.lag_seconds,
+        milliseconds(now.p50),
+        milliseconds(now.p99),
+        now.alerts,
     )
 }
 
-async fn snapshot(open: &mut Open, elapsed: Duration, sent: &Sent, probe: &Probe) -> anyhow::Result<Snapshot> {
+async fn snapshot(
+    open: &mut Open,
+    elapsed: Duration,
+    sent: &Sent,
+    probe: &Probe,
+) -> anyhow::Result<Snapshot> {
     let status = inspect::status(&mut open.connection, &open.topology, &open.keys).await?;
     let mut now = Snapshot {
         elapsed,
@@ -200,18 +222,36 @@ fn screen(frame: &mut Frame<'_>, header: &str, said: &[String], now: &Snapshot) 
         Line::from(header.to_owned()).bold(),
         Line::from(format!(
             "{:.1} s   sent {}   counted {}   {:.0} events/s",
-            now.elapsed.as_secs_f64(), now.sent, now.processed, now.rate
+            now.elapsed.as_secs_f64(),
+            now.sent,
+            now.processed,
+            now.rate
         )),
         Line::from(format!("lag {} entries, {:.1} s", now.lag_entries, now.lag_seconds)),
-        Line::from(format!("XADD to visible   p50 {}   p99 {}", milliseconds(now.p50), milliseconds(now.p99))),
+        Line::from(format!(
+            "XADD to visible   p50 {}   p99 {}",
+            milliseconds(now.p50),
+            milliseconds(now.p99)
+        )),
     ];
     frame.render_widget(Paragraph::new(figures).block(Block::bordered()), top);
-    let [board, concepts, learners] = Layout::horizontal([Constraint::Ratio(1, 3); 3]).areas(middle);
-    let rows = now.top.iter().enumerate().map(|(i, (member, score))| format!("{:>2}  {member:<12} {score:>7}", i + 1));
+    let [board, concepts, learners] =
+        Layout::horizontal([Constraint::Ratio(1, 3); 3]).areas(middle);
+    let rows = now
+        .top
+        .iter()
+        .enumerate()
+        .map(|(i, (member, score))| format!("{:>2}  {member:<12} {score:>7}", i + 1));
     list(frame, board, "leaderboard, all time", rows);
-    let rows = now.hardest.iter().map(|(name, share, answers)| format!("{name:<18} {:>3.0} % of {answers}", share * 100.0));
+    let rows = now
+        .hardest
+        .iter()
+        .map(|(name, share, answers)| format!("{name:<18} {:>3.0} % of {answers}", share * 100.0));
     list(frame, concepts, "hardest concepts (share right)", rows);
-    let rows = now.tired.iter().map(|(learner, state, score)| format!("{learner:<12} {state:<10} {score}"));
+    let rows = now
+        .tired
+        .iter()
+        .map(|(learner, state, score)| format!("{learner:<12} {state:<10} {score}"));
     list(frame, learners, &format!("fatigue alerts ({})", now.alerts), rows);
     let owners = now.owners.iter().map(|(id, count)| format!("{id}: {count} partitions"));
     list(frame, bottom, "workers", said.iter().cloned().chain(owners));
