@@ -19,9 +19,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["bolt", "event", "runtime", "topology"]),
     (
         "query",
-        &["aggregate", "bolt", "event", "fatigue", "leaderboard", "mastery", "store", "topology"],
+        &[
+            "aggregate",
+            "bolt",
+            "event",
+            "fatigue",
+            "leaderboard",
+            "mastery",
+            "runtime",
+            "store",
+            "topology",
+        ],
     ),
-    ("ingest", &["event", "topology"]),
+    ("ingest", &["event"]),
     ("learners", &[]),
 ];
 

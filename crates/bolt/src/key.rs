@@ -1,6 +1,6 @@
 //! The name of a piece of a bolt's state, below the bolt's own prefix.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use smol_str::SmolStr;
 use std::{fmt, sync::Arc};
 
@@ -44,6 +44,12 @@ impl Key {
         SmolStr::from_iter(utf8_percent_encode(name, ENCODED))
     }
 
+    /// The name that [`Key::encode`] was given.
+    #[must_use]
+    pub fn decode(part: &str) -> String {
+        percent_decode_str(part).decode_utf8_lossy().into_owned()
+    }
+
     /// The part that names a group: `class=10B`, or `class=10B:city=Pune`. A value that was left
     /// out is written without `=`, so that it differs from an empty one.
     #[must_use]
@@ -76,6 +82,7 @@ mod tests {
     #[test]
     fn no_name_reaches_beyond_its_part() {
         assert_eq!(Key::encode("a:b{c}%/ü\n"), "a%3Ab%7Bc%7D%25%2F%C3%BC%0A");
+        assert_eq!(Key::decode(&Key::encode("a:b{c}%/ü\n")), "a:b{c}%/ü\n");
         assert_eq!(Key::group([("class", Some("10B")), ("city", None)]), "class=10B:city");
         assert_ne!(Key::group([("a", Some("b:c"))]), Key::group([("a", Some("b")), ("c", None)]));
     }

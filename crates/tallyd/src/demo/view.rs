@@ -207,7 +207,7 @@ async fn hardest(open: &mut Open, groups: Vec<String>) -> anyhow::Result<Vec<(St
         let (answers, right) = (answers.unwrap_or(0), right.unwrap_or(0));
         if answers >= ENOUGH_ANSWERS {
             let name = group.strip_prefix("concept=").unwrap_or(group);
-            concepts.push((name.to_owned(), right as f64 / answers as f64, answers));
+            concepts.push((Key::decode(name), right as f64 / answers as f64, answers));
         }
     }
     concepts.sort_by(|a, b| a.1.total_cmp(&b.1));
