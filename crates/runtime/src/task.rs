@@ -289,7 +289,7 @@ impl<S: Store> Task<S> {
         session: &mut S::Session,
         work: &mut Work,
     ) -> Result<(Effects, State, Fetched), StoreError> {
-        let Some(bolt) = self.context.bolt.clone() else {
+        let Some(bolt) = self.context.bolt.clone().filter(|_| !work.events.is_empty()) else {
             return Ok((Effects::default(), State::default(), Fetched::new()));
         };
         let input = Arc::clone(&self.context.input);

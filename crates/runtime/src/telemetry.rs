@@ -190,7 +190,7 @@ impl TaskMetrics {
     /// A command failed inside a commit: the partitions stay halted.
     pub fn halted(&self, partitions: &[u16], error: &StoreError) {
         counter!("tallyd_halts_total", "node" => self.node.clone()).increment(1);
-        error!(node = self.node, ?partitions, %error, "HALTED: a command failed inside a commit; look at the keys that the error names, then: tallyd resume");
+        error!(node = self.node, ?partitions, %error, "HALTED: a command failed inside a commit whose other commands happened; look at the key that the error names, mend it, then: tallyd resume");
     }
 
     /// The storage failed: the task waits and takes its partitions over again.
@@ -215,7 +215,7 @@ pub fn redis_error(kind: ErrorKind) {
 /// The worker's own upkeep (heartbeat, trimming) failed.
 pub fn upkeep_failed(error: &StoreError) {
     redis_error(error.kind);
-    warn!(kind = error.kind.label(), %error, "heartbeat or trimming failed; trying again");
+    warn!(kind = error.kind.label(), %error, "can't reach or use Redis for heartbeat and upkeep; trying again, see --redis and [redis] url");
 }
 
 /// How many dead letters are stored, of how many that fit.

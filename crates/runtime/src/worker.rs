@@ -2,7 +2,7 @@
 
 use crate::{
     assign::{NodeShare, assign},
-    store::{Announcement, Fence, Lag, Owner, Store, StoreError, Survey, View},
+    store::{Announcement, ErrorKind, Fence, Lag, Owner, Store, StoreError, Survey, View},
     task::{Task, TaskOptions},
     telemetry::{self, TaskMetrics},
     work::Context,
@@ -21,6 +21,8 @@ use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 /// How often the membership is looked at. A released partition waits at most this long.
 const POLL: Duration = Duration::from_millis(100);
+/// How long it waits before it tries again to join.
+const RETRY: Duration = Duration::from_secs(1);
 /// How often streams are trimmed and looked at.
 const TEND: Duration = Duration::from_millis(500);
 
@@ -110,10 +112,10 @@ impl<S: Store> Worker<S> {
     /// Runs until `stop` becomes true, then gives everything back and leaves.
     ///
     /// # Errors
-    /// Only where it can't begin: the server or the stored topology does not fit. Later errors are
-    /// waited out.
+    /// Only where it can't begin: the server's version, the stored topology or the user's rights do
+    /// not fit. Everything else is waited out.
     pub async fn run(self, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
-        let seed = self.store.register().await?;
+        let Some(seed) = self.register(&mut stop).await? else { return Ok(()) };
         let mut tasks = JoinSet::new();
         let running = self.start(seed, &mut tasks);
         let announcement = self.announcement(&running);
@@ -135,6 +137,28 @@ impl<S: Store> Worker<S> {
         }
         self.leave(&running, tasks).await;
         Ok(())
+    }
+
+    /// Joins, however long the server can't be reached: a worker may be started before it. `None`
+    /// where it is stopped first.
+    async fn register(
+        &self,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<Option<[u8; 16]>, StoreError> {
+        while !*stop.borrow_and_update() {
+            match self.store.register().await {
+                Ok(seed) => return Ok(Some(seed)),
+                Err(error) if matches!(error.kind, ErrorKind::Mismatch | ErrorKind::Auth) => {
+                    return Err(error);
+                }
+                Err(error) => telemetry::upkeep_failed(&error),
+            }
+            tokio::select! {
+                _ = stop.changed() => {}
+                () = tokio::time::sleep(RETRY) => {}
+            }
+        }
+        Ok(None)
     }
 
     fn start(&self, seed: [u8; 16], tasks: &mut JoinSet<()>) -> Vec<Running> {

@@ -138,7 +138,7 @@ impl Session for RedisSession {
             Executed::Fenced => Ok(Outcome::Fenced { kept }),
             Executed::Done(results) => {
                 self.expiries.remember(&commit.expiries);
-                Ok(Outcome::Done(Read { kept, ..self.read(commit, results)? }))
+                Ok(Outcome::Done(Read { kept, ..self.read(commit, &body, results)? }))
             }
         }
     }
@@ -376,10 +376,15 @@ impl RedisSession {
 
     /// What the last command of a transaction read. Every other reply is looked at too: one that
     /// failed halts the partition, because the rest happened.
-    fn read(&self, commit: &Commit, mut results: Vec<Value>) -> Result<Read, StoreError> {
+    fn read(
+        &self,
+        commit: &Commit,
+        body: &Pipeline,
+        mut results: Vec<Value>,
+    ) -> Result<Read, StoreError> {
         let last = if commit.next == Next::Nothing { None } else { results.pop() };
-        for result in results {
-            checked(result).map_err(halt)?;
+        for (command, result) in body.cmd_iter().zip(results) {
+            checked(result).map_err(|error| halt(named(command, error)))?;
         }
         let mut read = Read::default();
         match (&commit.next, last) {
@@ -410,6 +415,16 @@ impl RedisSession {
     fn now(&self) -> i64 {
         crate::store::local_ms().saturating_add(self.clock_offset)
     }
+}
+
+/// The error, with the command and key that it came of.
+fn named(command: &redis::Cmd, error: StoreError) -> StoreError {
+    let words = command.args_iter().take(2).filter_map(|word| match word {
+        redis::Arg::Simple(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        _ => None,
+    });
+    let command = words.collect::<Vec<_>>().join(" ");
+    StoreError { message: format!("{command}: {}", error.message), ..error }
 }
 
 fn halt(error: StoreError) -> StoreError {

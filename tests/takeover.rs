@@ -1,0 +1,183 @@
+//! What a paused or killed worker, a lost group and a stopped worker do to the store, on a real
+//! redis-server that the test starts itself.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+use redis::{Pipeline, Value};
+use std::{
+    collections::BTreeMap,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+use tallyd_event::EntryId;
+use tallyd_runtime::{
+    Session, Store,
+    store::{Commit, Cursor, Fence, Next, Outcome, Owned, Owner},
+};
+use tallyd_store::{Connection, RedisStore};
+use tallyd_topology::{Topology, parse};
+use tempfile::TempDir;
+
+const FILE: &str = r#"
+name = "t"
+partitions = 2
+[source.s]
+key = "user"
+id = "id"
+[source.s.fields]
+id = "string"
+user = "string"
+[bolt.board]
+type = "leaderboard"
+from = "s"
+member = "user"
+score = "count"
+"#;
+
+struct Server {
+    child: Child,
+    url: String,
+    _folder: TempDir,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+async fn server() -> Server {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("s");
+    let child = Command::new("redis-server")
+        .args(["--port", "0", "--save", "", "--unixsocket"])
+        .arg(&socket)
+        .arg("--dir")
+        .arg(folder.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("redis-server starts");
+    let url = format!("redis+unix://{}", socket.display());
+    while Connection::open(&url).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Server { child, url, _folder: folder }
+}
+
+fn topology() -> Arc<Topology> {
+    Arc::new(parse("t.toml", FILE, &|_| None).unwrap())
+}
+
+async fn add(url: &str, user: &str) {
+    let mut add = Pipeline::new();
+    add.cmd("XADD").arg("s").arg("*").arg("id").arg("1").arg("user").arg(user);
+    Connection::open(url).await.unwrap().all(&add).await.unwrap();
+}
+
+async fn ask(url: &str, words: &[&str]) -> Value {
+    let mut ask = Pipeline::new();
+    let (name, arguments) = words.split_first().unwrap();
+    ask.cmd(name).arg(arguments);
+    Connection::open(url).await.unwrap().all(&ask).await.unwrap().pop().unwrap()
+}
+
+fn seen(owner: Owner, epoch: u64) -> BTreeMap<u16, Fence> {
+    [(0, Fence { owner, epoch })].into()
+}
+
+fn read_new() -> Commit {
+    Commit::read(Next::New { partitions: vec![0], count: 10 })
+}
+
+fn done(last: EntryId) -> Commit {
+    let cursor = Cursor { last, ..Cursor::default() };
+    Commit {
+        acks: vec![(0, vec![last])],
+        cursors: vec![(0, cursor)],
+        ..Commit::read(Next::Nothing)
+    }
+}
+
+async fn first_entry(session: &mut impl Session, owned: &Owned, commit: &Commit) -> EntryId {
+    match session.commit(owned, commit).await.unwrap() {
+        Outcome::Done(read) => read.entries.first().expect("an entry").1.id,
+        Outcome::Fenced { .. } => panic!("fenced"),
+    }
+}
+
+#[tokio::test]
+async fn a_zombie_can_neither_commit_nor_read() {
+    let server = server().await;
+    let store = RedisStore::new(topology(), &server.url);
+    store.register().await.unwrap();
+    let mut zombie = store.open(0, &"zombie".into()).await.unwrap();
+    let owned = zombie.take(&seen(Owner::Nobody, 0)).await.unwrap();
+    zombie.begin(&owned).await.unwrap();
+    add(&server.url, "u").await;
+    let entry = first_entry(&mut zombie, &owned, &read_new()).await;
+
+    // While it is paused, another takes the partition over, and with it what is pending.
+    let mut heir = store.open(0, &"heir".into()).await.unwrap();
+    let taken = heir.take(&seen(Owner::Worker("zombie".into()), 1)).await.unwrap();
+    assert_eq!(taken[&0].epoch, 2);
+    heir.begin(&taken).await.unwrap();
+    let pending = Commit::read(Next::Pending { partition: 0, from: EntryId::ZERO, count: 10 });
+    assert_eq!(first_entry(&mut heir, &taken, &pending).await, entry);
+
+    assert_eq!(
+        zombie.commit(&owned, &done(entry)).await.unwrap(),
+        Outcome::Fenced { kept: vec![] }
+    );
+    assert!(zombie.begin(&owned).await.unwrap().is_empty());
+    heir.begin(&taken).await.unwrap();
+    assert!(matches!(heir.commit(&taken, &done(entry)).await.unwrap(), Outcome::Done(_)));
+    heir.forget_consumers(&taken, 0).await.unwrap();
+    let consumers = ask(&server.url, &["XINFO", "CONSUMERS", "s", "tallyd:t"]).await;
+    assert!(!format!("{consumers:?}").contains("zombie"));
+    assert_eq!(heir.begin(&taken).await.unwrap()[&0].last, entry);
+}
+
+#[tokio::test]
+async fn one_of_two_takes_a_partition() {
+    let server = server().await;
+    let store = RedisStore::new(topology(), &server.url);
+    let mut first = store.open(0, &"first".into()).await.unwrap();
+    let mut second = store.open(0, &"second".into()).await.unwrap();
+    let free = seen(Owner::Nobody, 0);
+    assert_eq!(first.take(&free).await.unwrap().len(), 1);
+    assert!(second.take(&free).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_destroyed_group_is_made_again_from_the_cursor() {
+    let server = server().await;
+    let store = RedisStore::new(topology(), &server.url);
+    let mut session = store.open(0, &"w".into()).await.unwrap();
+    let owned = session.take(&seen(Owner::Nobody, 0)).await.unwrap();
+    session.begin(&owned).await.unwrap();
+    add(&server.url, "a").await;
+    let first = first_entry(&mut session, &owned, &read_new()).await;
+    session.commit(&owned, &done(first)).await.unwrap();
+    ask(&server.url, &["XGROUP", "DESTROY", "s", "tallyd:t"]).await;
+    add(&server.url, "b").await;
+    match session.commit(&owned, &read_new()).await.unwrap() {
+        Outcome::Done(read) => assert!(read.group_missing),
+        Outcome::Fenced { .. } => panic!("fenced"),
+    }
+    session.begin(&owned).await.unwrap();
+    // Only the second comes: the first is at the cursor.
+    let second = first_entry(&mut session, &owned, &read_new()).await;
+    assert!(second > first);
+}
+
+#[tokio::test]
+async fn another_number_of_partitions_is_refused() {
+    let server = server().await;
+    RedisStore::new(topology(), &server.url).register().await.unwrap();
+    let other =
+        parse("t.toml", &FILE.replace("partitions = 2", "partitions = 4"), &|_| None).unwrap();
+    let error = RedisStore::new(Arc::new(other), &server.url).register().await.unwrap_err();
+    assert!(error.message.contains("is \"2\" there and \"4\" in the file"), "{error}");
+}
