@@ -6,7 +6,10 @@
 use super::probe;
 use crate::connect::Open;
 use redis::{Pipeline, Value, from_redis_value};
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 use tallyd_bolt::{
     Key,
     calendar::{Length, Window},
@@ -15,11 +18,14 @@ use tallyd_learners::{Board, ConceptCount, ConceptWindow, Ledger, Ranking};
 use tallyd_runtime::store::Counts;
 use tallyd_store::inspect;
 use tallyd_topology::{BoltOptions, NodeKind};
+use tokio::time::{Instant, sleep};
 
 /// How many differences are printed.
 const SHOWN: usize = 20;
 /// A window that ends its retention within this time may be gone at any moment.
 const SOON_MS: i64 = 60_000;
+/// How long the workers may take to trim the last entries.
+const TRIMMED_WITHIN: Duration = Duration::from_secs(5);
 /// Three standard errors of a HyperLogLog of 16,384 registers.
 const DISTINCT_ERROR: f64 = 3.0 * 0.0081;
 
@@ -63,6 +69,9 @@ pub async fn run(
     boards(open, ledger, probes, status.now, &mut findings).await?;
     learners(open, ledger, &mut findings).await?;
     seen(open, ledger.distinct + probes, &mut findings).await?;
+
+    let kept = kept_entries(open).await?;
+    findings.compare(|| "processed entries that streams keep".into(), &0, &kept);
 
     for difference in findings.differences.iter().take(SHOWN) {
         println!("DIFFERENCE {difference}");
@@ -306,6 +315,29 @@ async fn seen(open: &mut Open, distinct: u64, findings: &mut Findings) -> anyhow
     }
     findings.compare(|| "identities that dedup remembers".into(), &distinct, &(bytes / 16));
     Ok(())
+}
+
+/// How many entries the sources and edges keep once everything is processed and trimmed.
+async fn kept_entries(open: &mut Open) -> anyhow::Result<u64> {
+    let began = Instant::now();
+    loop {
+        let mut lengths = Pipeline::new();
+        for node in &open.topology.nodes {
+            for partition in 0..node.partitions {
+                if let Some(stream) = open.keys.input(&open.topology, node, partition) {
+                    lengths.cmd("XLEN").arg(stream);
+                }
+            }
+        }
+        let mut kept = 0;
+        for length in open.connection.all(&lengths).await? {
+            kept += from_redis_value::<u64>(length)?;
+        }
+        if kept == 0 || began.elapsed() > TRIMMED_WITHIN {
+            return Ok(kept);
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
 }
 
 fn options(open: &Open, name: &str) -> Option<BoltOptions> {
