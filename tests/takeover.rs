@@ -4,13 +4,9 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use redis::{Pipeline, Value};
-use std::{
-    collections::BTreeMap,
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc};
 use tallyd_event::EntryId;
+use tallyd_harness::{Server, ServerOptions};
 use tallyd_runtime::{
     Session, Store,
     store::{Commit, Cursor, Fence, Next, Outcome, Owned, Owner},
@@ -35,35 +31,17 @@ member = "user"
 score = "count"
 "#;
 
-struct Server {
-    child: Child,
+/// A server, and the folder that it must not outlive.
+struct Private {
     url: String,
+    _server: Server,
     _folder: TempDir,
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-async fn server() -> Server {
+async fn server() -> Private {
     let folder = tempfile::tempdir().unwrap();
-    let socket = folder.path().join("s");
-    let child = Command::new("redis-server")
-        .args(["--port", "0", "--save", "", "--unixsocket"])
-        .arg(&socket)
-        .arg("--dir")
-        .arg(folder.path())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("redis-server starts");
-    let url = format!("redis+unix://{}", socket.display());
-    while Connection::open(&url).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    Server { child, url, _folder: folder }
+    let server = Server::start(folder.path(), ServerOptions::default()).await.unwrap();
+    Private { url: server.url.clone(), _server: server, _folder: folder }
 }
 
 fn topology() -> Arc<Topology> {

@@ -3,13 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use smol_str::SmolStr;
-use std::{
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
 use tallyd_aggregate::Figure;
 use tallyd_bolt::{Key, memory::Memory};
+use tallyd_harness::{Server, ServerOptions};
 use tallyd_leaderboard::composite::{Span, encode};
 use tallyd_query::{Results, Stored, board::Board, catalog, figures, learner};
 use tallyd_store::{Connection, keys::Keys};
@@ -73,45 +69,18 @@ item = "question"
 correct = "correct"
 "#;
 
-/// A private Redis, stopped when it is dropped.
+/// A private Redis, and the folder that it must not outlive.
 struct Redis {
-    child: Child,
-    directory: tempfile::TempDir,
+    _server: Server,
+    _folder: tempfile::TempDir,
 }
 
 impl Redis {
-    fn socket(&self) -> PathBuf {
-        self.directory.path().join("redis.sock")
-    }
-
     async fn start() -> (Self, Connection) {
-        let directory = tempfile::tempdir().unwrap();
-        let socket = directory.path().join("redis.sock");
-        let child = Command::new("redis-server")
-            .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
-            .arg(&socket)
-            .arg("--dir")
-            .arg(directory.path())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let redis = Self { child, directory };
-        let url = format!("redis+unix://{}", redis.socket().display());
-        let began = Instant::now();
-        loop {
-            match Connection::open(&url).await {
-                Ok(connection) => return (redis, connection),
-                Err(error) => assert!(began.elapsed() < Duration::from_secs(20), "{error}"),
-            }
-            tokio::task::yield_now().await;
-        }
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(folder.path(), ServerOptions::default()).await.unwrap();
+        let connection = Connection::open(&server.url).await.unwrap();
+        (Self { _server: server, _folder: folder }, connection)
     }
 }
 

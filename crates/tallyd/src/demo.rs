@@ -1,12 +1,7 @@
 //! `tallyd demo`: everything at once, on a private Redis, with a kill and an audit.
 
-mod audit;
-mod load;
-mod probe;
-mod processes;
 mod view;
 
-use crate::connect::Open;
 use anyhow::{Context, ensure};
 use std::{
     path::PathBuf,
@@ -17,12 +12,15 @@ use std::{
     },
     time::Duration,
 };
+use tallyd_harness::{Deployment, Server, ServerOptions, WorkerProcess, audit, probe, producer};
 use tallyd_learners::SimulationOptions;
-use tallyd_store::{Connection, inspect, keys::Keys};
+use tallyd_store::inspect;
 use tokio::time::{Instant, sleep};
 
 /// The topology that the demo runs.
 const TOPOLOGY: &str = include_str!("../../../topologies/testprep.toml");
+/// How many differences are printed.
+const SHOWN: usize = 20;
 /// How often the view is drawn.
 const FRAME: Duration = Duration::from_millis(500);
 
@@ -66,19 +64,26 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     ensure!(args.workers > 0, "--workers: at least one worker is needed");
     let folder =
         tempfile::Builder::new().prefix("tallyd-demo-").tempdir().context("can't make a folder")?;
-    let server = processes::Server::start(folder.path(), args.redis_bin.as_deref()).await?;
+    let options = ServerOptions {
+        program: args.redis_bin.clone(),
+        ..ServerOptions::with(&["--appendonly", "yes"])
+    };
+    let server = Server::start(folder.path(), options).await?;
     let file = folder.path().join("testprep.toml");
     std::fs::write(&file, TOPOLOGY).context("can't write the topology")?;
+    let program = std::env::current_exe().context("can't find this program")?;
     let mut workers = Vec::new();
     for number in 1..=args.workers {
-        workers.push(processes::Worker::start(folder.path(), &file, &server.url, number)?);
+        let worker = WorkerProcess::start(&program, folder.path(), &file, &server.url, number)?;
+        workers.push(worker);
     }
-    let mut open = open(&file, &server.url).await?;
-    let ledger = load::ledger(&open.topology)?;
+    let topology = crate::load::topology(&file)?;
+    let mut open = Deployment::open(topology, &server.url).await?;
+    let ledger = producer::ledger(&open.topology)?;
     let stop = Arc::new(AtomicBool::new(false));
-    let sent = Arc::new(load::Sent::default());
+    let sent = Arc::new(producer::Sent::default());
     let options = SimulationOptions { seed: args.seed, ..SimulationOptions::default() };
-    let loader = tokio::spawn(load::run(
+    let loader = tokio::spawn(producer::run(
         server.url.clone(),
         options,
         ledger,
@@ -102,7 +107,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let ledger = loader.await?.context("the producer failed")?;
     let probes = prober.await?.context("the probe failed")?;
     drain(&mut open, &mut workers).await?;
-    let fine = audit::run(&mut open, &ledger, probes, sent.doubtful()).await?;
+    let findings = audit::run(&mut open, &ledger, probes).await?;
+    let fine = report(&findings, sent.doubtful());
     for worker in workers {
         worker.stop().await?;
     }
@@ -113,19 +119,31 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn open(file: &std::path::Path, url: &str) -> anyhow::Result<Open> {
-    let topology = crate::load::topology(file)?;
-    let keys = Keys::new(&topology.name, 0);
-    Ok(Open { topology, keys, connection: Connection::open(url).await? })
+/// Prints what the audit found, and returns whether all is well.
+fn report(findings: &audit::Findings, doubtful: u64) -> bool {
+    for difference in findings.differences.iter().take(SHOWN) {
+        println!("DIFFERENCE {difference}");
+    }
+    if findings.differences.len() > SHOWN {
+        println!("… and {} more", findings.differences.len() - SHOWN);
+    }
+    let (figures, differ) = (findings.figures, findings.differences.len());
+    println!("audit: {figures} figures compared, {differ} differ\n{}", findings.summary);
+    if doubtful > 0 {
+        println!(
+            "{doubtful} entries were sent without an answer: the ledger can't say whether they count"
+        );
+    }
+    differ == 0 && doubtful == 0
 }
 
 /// Shows what goes on until the time is over, and kills a worker in the middle.
 async fn watch(
     args: &Args,
-    open: &mut Open,
-    workers: &mut [processes::Worker],
+    open: &mut Deployment,
+    workers: &mut [WorkerProcess],
     view: &mut view::View,
-    sent: &load::Sent,
+    sent: &producer::Sent,
     probe: &probe::Probe,
     finished: bool,
 ) -> anyhow::Result<()> {
@@ -161,7 +179,7 @@ async fn watch(
 }
 
 /// Waits until everything that was sent is processed.
-async fn drain(open: &mut Open, workers: &mut [processes::Worker]) -> anyhow::Result<()> {
+async fn drain(open: &mut Deployment, workers: &mut [WorkerProcess]) -> anyhow::Result<()> {
     println!("the load has stopped; waiting until everything is processed");
     let began = Instant::now();
     while !inspect::drained(&mut open.connection, &open.topology, &open.keys).await? {

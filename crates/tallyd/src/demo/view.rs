@@ -1,7 +1,6 @@
 //! What the demo shows while it runs: a live screen on a terminal, plain lines elsewhere.
 
-use super::{Args, load::Sent, probe::Probe, processes::Server};
-use crate::connect::Open;
+use super::Args;
 use ratatui::{
     DefaultTerminal, Frame,
     layout::{Constraint, Layout, Rect},
@@ -12,6 +11,7 @@ use ratatui::{
 use redis::{Pipeline, Value, from_redis_value};
 use std::{io::IsTerminal, sync::atomic::Ordering, time::Duration};
 use tallyd_bolt::Key;
+use tallyd_harness::{Deployment, Server, probe::Probe, producer::Sent};
 use tallyd_runtime::store::Owner;
 use tallyd_store::inspect;
 
@@ -51,7 +51,9 @@ impl View {
     pub fn new(args: &Args, server: &Server) -> anyhow::Result<Self> {
         let header = format!(
             "tallyd demo · topologies/testprep.toml · {} workers · a private {} · {} events/s asked for",
-            args.workers, server.program, args.rate
+            args.workers,
+            server.program.display(),
+            args.rate
         );
         let terminal =
             if std::io::stdout().is_terminal() { Some(ratatui::try_init()?) } else { None };
@@ -72,7 +74,7 @@ impl View {
     /// Shows the present state.
     pub async fn draw(
         &mut self,
-        open: &mut Open,
+        open: &mut Deployment,
         elapsed: Duration,
         sent: &Sent,
         probe: &Probe,
@@ -139,7 +141,7 @@ fn line(now: &Snapshot) -> String {
 }
 
 async fn snapshot(
-    open: &mut Open,
+    open: &mut Deployment,
     elapsed: Duration,
     sent: &Sent,
     probe: &Probe,
@@ -172,7 +174,7 @@ async fn snapshot(
     Ok(now)
 }
 
-async fn results(open: &mut Open, now: &mut Snapshot) -> anyhow::Result<()> {
+async fn results(open: &mut Deployment, now: &mut Snapshot) -> anyhow::Result<()> {
     let groups = open.keys.bolt("concepts", &Key::new(&["groups", "all", "all"]));
     let board = open.keys.bolt("points", &Key::new(&["board", "all", "all", "everyone"]));
     let mut ask = Pipeline::new();
@@ -195,7 +197,10 @@ async fn results(open: &mut Open, now: &mut Snapshot) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn hardest(open: &mut Open, groups: Vec<String>) -> anyhow::Result<Vec<(String, f64, u64)>> {
+async fn hardest(
+    open: &mut Deployment,
+    groups: Vec<String>,
+) -> anyhow::Result<Vec<(String, f64, u64)>> {
     let mut ask = Pipeline::new();
     for group in &groups {
         let key = open.keys.bolt("concepts", &Key::new(&["window", "all", "all", group]));

@@ -1,7 +1,7 @@
-//! The demo's producer: simulated learners' answers by XADD, each written into the ledger once
+//! A producer: simulated learners' answers by XADD, each written into the ledger once
 //! Redis has accepted it.
 
-use anyhow::Context;
+use crate::HarnessError;
 use redis::Pipeline;
 use std::{
     sync::{
@@ -40,7 +40,7 @@ impl Sent {
 }
 
 /// An empty ledger for the windows and periods of the topology.
-pub fn ledger(topology: &Topology) -> anyhow::Result<Ledger> {
+pub fn ledger(topology: &Topology) -> Result<Ledger, HarnessError> {
     let mut options = LedgerOptions {
         time_zone: topology.time_zone.to_string(),
         windows: Vec::new(),
@@ -85,7 +85,7 @@ pub async fn run(
     rate: u32,
     stop: Arc<AtomicBool>,
     sent: Arc<Sent>,
-) -> anyhow::Result<Ledger> {
+) -> Result<Ledger, HarnessError> {
     let mut connection = Connection::open(&url).await?;
     let mut simulation = Simulation::new(options)?;
     let began = Instant::now();
@@ -118,7 +118,7 @@ async fn send(
     connection: &mut Connection,
     chunk: &[Sending],
     ledger: &mut Ledger,
-) -> anyhow::Result<()> {
+) -> Result<(), HarnessError> {
     let mut pipeline = Pipeline::with_capacity(chunk.len());
     for sending in chunk {
         let command = pipeline.cmd("XADD").arg("answers").arg("*");
@@ -128,7 +128,7 @@ async fn send(
     }
     for (sending, id) in chunk.iter().zip(connection.all(&pipeline).await?) {
         let id: String = redis::from_redis_value(id)?;
-        let id: EntryId = id.parse().context("XADD gave no entry id")?;
+        let id: EntryId = id.parse()?;
         ledger.record(sending, id.time());
     }
     Ok(())

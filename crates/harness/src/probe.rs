@@ -1,7 +1,7 @@
 //! How long it takes from XADD until the result is visible, seen from outside: a learner of its
 //! own answers now and then, and its score is read until it changes.
 
-use super::load::now_ms;
+use crate::{HarnessError, producer::now_ms};
 use redis::{Pipeline, Value};
 use std::{
     sync::{
@@ -49,7 +49,7 @@ pub async fn run(
     keys: Keys,
     stop: Arc<AtomicBool>,
     probe: Arc<Probe>,
-) -> anyhow::Result<u64> {
+) -> Result<u64, HarnessError> {
     let mut connection = Connection::open(&url).await?;
     let board = keys.bolt("points", &Key::new(&["board", "all", "all", "everyone"]));
     let mut sent = 0_u64;
@@ -94,7 +94,7 @@ pub async fn run(
     Ok(sent)
 }
 
-async fn read(connection: &mut Connection, board: &str) -> anyhow::Result<Value> {
+async fn read(connection: &mut Connection, board: &str) -> Result<Value, HarnessError> {
     let mut ask = Pipeline::new();
     ask.cmd("ZSCORE").arg(board).arg(LEARNER);
     Ok(connection.all(&ask).await?.pop().unwrap_or(Value::Nil))

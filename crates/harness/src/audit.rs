@@ -3,8 +3,7 @@
 //! The ledger shares no counting code with the engine. Both ways are compared: what should be
 //! there is there and right, and nothing else is there.
 
-use super::probe;
-use crate::connect::Open;
+use crate::{Deployment, HarnessError, probe};
 use redis::{Pipeline, Value, from_redis_value};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,8 +19,6 @@ use tallyd_store::inspect;
 use tallyd_topology::{BoltOptions, NodeKind};
 use tokio::time::{Instant, sleep};
 
-/// How many differences are printed.
-const SHOWN: usize = 20;
 /// A window that ends its retention within this time may be gone at any moment.
 const SOON_MS: i64 = 60_000;
 /// How long the workers may take to trim the last entries.
@@ -31,9 +28,13 @@ const DISTINCT_ERROR: f64 = 3.0 * 0.0081;
 
 /// What was compared, and what differs.
 #[derive(Debug, Default)]
-struct Findings {
-    figures: u64,
-    differences: Vec<String>,
+pub struct Findings {
+    /// How many figures were compared.
+    pub figures: u64,
+    /// One line for each figure that differs.
+    pub differences: Vec<String>,
+    /// What was sent, counted, lost and doubled, in a line.
+    pub summary: String,
 }
 
 impl Findings {
@@ -50,54 +51,42 @@ impl Findings {
     }
 }
 
-/// Compares, prints the result, and returns whether all is well.
+/// Compares the ledger with what Redis holds. `probes`: how many answers the probe sent.
+///
+/// # Errors
+/// Where Redis can't be read.
 pub async fn run(
-    open: &mut Open,
+    open: &mut Deployment,
     ledger: &Ledger,
     probes: u64,
-    doubtful: u64,
-) -> anyhow::Result<bool> {
+) -> Result<Findings, HarnessError> {
     let mut findings = Findings::default();
     let status = inspect::status(&mut open.connection, &open.topology, &open.keys).await?;
     let counts = |name: &str| {
         status.nodes.iter().find(|n| n.name == name).map(|n| n.counts).unwrap_or_default()
     };
-    let unique = counts("unique");
     nodes(&mut findings, ledger, probes, &counts);
     findings.compare(|| "dead letters stored".into(), &ledger.dead_letters(), &status.dead_letters);
     concepts(open, ledger, probes, status.now, &mut findings).await?;
     boards(open, ledger, probes, status.now, &mut findings).await?;
     learners(open, ledger, &mut findings).await?;
     seen(open, ledger.distinct + probes, &mut findings).await?;
-
     let kept = kept_entries(open).await?;
     findings.compare(|| "processed entries that streams keep".into(), &0, &kept);
 
-    for difference in findings.differences.iter().take(SHOWN) {
-        println!("DIFFERENCE {difference}");
-    }
-    if findings.differences.len() > SHOWN {
-        println!("… and {} more", findings.differences.len() - SHOWN);
-    }
     let distinct = ledger.distinct + probes;
-    let counted = counts("points").events;
-    println!("audit: {} figures compared, {} differ", findings.figures, findings.differences.len());
-    println!(
+    let emitted = counts("unique").emitted;
+    findings.summary = format!(
         "{} sent · {} distinct · {} counted · {} lost · {} doubled · {} dead letters, {} expected",
         group(ledger.sent + probes),
         group(distinct),
-        group(counted),
-        group(distinct.saturating_sub(unique.emitted)),
-        group(unique.emitted.saturating_sub(distinct)),
+        group(counts("points").events),
+        group(distinct.saturating_sub(emitted)),
+        group(emitted.saturating_sub(distinct)),
         group(status.dead_letters),
         group(ledger.dead_letters()),
     );
-    if doubtful > 0 {
-        println!(
-            "{doubtful} entries were sent without an answer: the ledger can't say whether they count"
-        );
-    }
-    Ok(findings.differences.is_empty() && doubtful == 0)
+    Ok(findings)
 }
 
 fn nodes(findings: &mut Findings, ledger: &Ledger, probes: u64, counts: &impl Fn(&str) -> Counts) {
@@ -122,12 +111,12 @@ fn nodes(findings: &mut Findings, ledger: &Ledger, probes: u64, counts: &impl Fn
 }
 
 async fn concepts(
-    open: &mut Open,
+    open: &mut Deployment,
     ledger: &Ledger,
     probes: u64,
     now: i64,
     findings: &mut Findings,
-) -> anyhow::Result<()> {
+) -> Result<(), HarnessError> {
     let Some(BoltOptions::Aggregate(options)) = options(open, "concepts") else { return Ok(()) };
     let mut found: BTreeMap<String, HashMap<String, String>> = BTreeMap::new();
     for key in scan(open, "bolt:concepts:window:*").await? {
@@ -195,12 +184,12 @@ fn figures(
 }
 
 async fn boards(
-    open: &mut Open,
+    open: &mut Deployment,
     ledger: &Ledger,
     probes: u64,
     now: i64,
     findings: &mut Findings,
-) -> anyhow::Result<()> {
+) -> Result<(), HarnessError> {
     let Some(BoltOptions::Leaderboard(options)) = options(open, "points") else { return Ok(()) };
     let mut found = scan(open, "bolt:points:board:*").await?;
     for (Board { class, period, start }, ranking) in &ledger.boards {
@@ -277,7 +266,11 @@ fn resolution(score: i64, length: Length, window: &Window) -> i64 {
     span / steps + 1
 }
 
-async fn learners(open: &mut Open, ledger: &Ledger, findings: &mut Findings) -> anyhow::Result<()> {
+async fn learners(
+    open: &mut Deployment,
+    ledger: &Ledger,
+    findings: &mut Findings,
+) -> Result<(), HarnessError> {
     for (user, count) in &ledger.learners {
         let key = open.keys.bolt("fatigue", &Key::new(&["learner", &Key::encode(user)]));
         let answers: Option<u64> =
@@ -308,7 +301,11 @@ fn tally_of(text: &str) -> Option<(u64, u64)> {
     Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
 }
 
-async fn seen(open: &mut Open, distinct: u64, findings: &mut Findings) -> anyhow::Result<()> {
+async fn seen(
+    open: &mut Deployment,
+    distinct: u64,
+    findings: &mut Findings,
+) -> Result<(), HarnessError> {
     let mut bytes = 0;
     for key in scan(open, "bolt:unique:seen:*").await? {
         bytes += from_redis_value::<u64>(ask(open, |p| p.cmd("STRLEN").arg(&key)).await?)?;
@@ -318,7 +315,7 @@ async fn seen(open: &mut Open, distinct: u64, findings: &mut Findings) -> anyhow
 }
 
 /// How many entries the sources and edges keep once everything is processed and trimmed.
-async fn kept_entries(open: &mut Open) -> anyhow::Result<u64> {
+async fn kept_entries(open: &mut Deployment) -> Result<u64, HarnessError> {
     let began = Instant::now();
     loop {
         let mut lengths = Pipeline::new();
@@ -340,7 +337,7 @@ async fn kept_entries(open: &mut Open) -> anyhow::Result<u64> {
     }
 }
 
-fn options(open: &Open, name: &str) -> Option<BoltOptions> {
+fn options(open: &Deployment, name: &str) -> Option<BoltOptions> {
     match &open.topology.node(name)?.1.kind {
         NodeKind::Bolt(bolt) => Some(bolt.options.clone()),
         NodeKind::Source(_) => None,
@@ -352,15 +349,15 @@ fn ends_soon(end: i64, retain_ms: Option<i64>, now: i64) -> bool {
 }
 
 async fn ask(
-    open: &mut Open,
+    open: &mut Deployment,
     command: impl FnOnce(&mut Pipeline) -> &mut Pipeline,
-) -> anyhow::Result<Value> {
+) -> Result<Value, HarnessError> {
     let mut pipeline = Pipeline::new();
     command(&mut pipeline);
     Ok(open.connection.all(&pipeline).await?.pop().unwrap_or(Value::Nil))
 }
 
-async fn scan(open: &mut Open, pattern: &str) -> anyhow::Result<Vec<String>> {
+async fn scan(open: &mut Deployment, pattern: &str) -> Result<Vec<String>, HarnessError> {
     let prefix = open.keys.bolt("", &Key::new(&[""]));
     // Brackets and the like in a prefix would be a pattern: the topology's name has none.
     let prefix = prefix.strip_suffix("bolt::").unwrap_or_default();

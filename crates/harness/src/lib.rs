@@ -1,0 +1,19 @@
+//! What the demo and the tests of real processes are made of: a private redis-server, worker
+//! processes that can be killed, a producer with a ledger, a probe of the delay, and the audit.
+//!
+//! It knows the schema of `topologies/testprep.toml`. It counts nothing that the engine counts:
+//! the ledger is that of `tallyd-learners`, which shares no code with the engine.
+
+pub mod audit;
+pub mod probe;
+pub mod producer;
+
+mod deployment;
+mod error;
+mod server;
+mod worker;
+
+pub use deployment::Deployment;
+pub use error::HarnessError;
+pub use server::{Server, ServerOptions};
+pub use worker::WorkerProcess;

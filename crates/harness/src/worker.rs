@@ -1,0 +1,120 @@
+//! A worker process: `tallyd run`, which can be killed, paused and stopped.
+
+use crate::{HarnessError, server::signal};
+use rustix::process::Signal;
+use std::{
+    fs::OpenOptions,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+use tokio::process::{Child, Command};
+
+/// How long a worker may take to hand over and end.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A running worker. It is killed when this is dropped.
+pub struct WorkerProcess {
+    child: Child,
+    number: usize,
+    log: PathBuf,
+}
+
+impl WorkerProcess {
+    /// Starts `program run topology --redis url`, with its log in the folder.
+    ///
+    /// # Errors
+    /// Where the process can't be started.
+    pub fn start(
+        program: &Path,
+        folder: &Path,
+        topology: &Path,
+        url: &str,
+        number: usize,
+    ) -> Result<Self, HarnessError> {
+        let log = folder.join(format!("worker-{number}.log"));
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .map_err(HarnessError::io("open a worker's log"))?;
+        let child = Command::new(program)
+            .arg("run")
+            .arg(topology)
+            .args(["--redis", url])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(file)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(HarnessError::io("start a worker"))?;
+        Ok(Self { child, number, log })
+    }
+
+    /// Its number, as in the name of its log.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// Where it says what it does.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Ends it with SIGKILL: it has no chance to hand anything over.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub async fn kill(&mut self) -> Result<(), HarnessError> {
+        self.child.kill().await.map_err(HarnessError::io("kill a worker"))
+    }
+
+    /// Stops its clock with SIGSTOP, as a machine that hangs.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn pause(&self) -> Result<(), HarnessError> {
+        signal(&self.child, Signal::STOP)
+    }
+
+    /// Lets it go on after [`WorkerProcess::pause`].
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn go_on(&self) -> Result<(), HarnessError> {
+        signal(&self.child, Signal::CONT)
+    }
+
+    /// Fails if it has ended.
+    ///
+    /// # Errors
+    /// Where it has ended, with what it said last.
+    pub fn check(&mut self) -> Result<(), HarnessError> {
+        match self.child.try_wait().map_err(HarnessError::io("look at a worker"))? {
+            None => Ok(()),
+            Some(status) => {
+                let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+                let what = format!("worker {}", self.number);
+                Err(HarnessError::Ended { what, status, log })
+            }
+        }
+    }
+
+    /// Ends it with SIGTERM and waits.
+    ///
+    /// # Errors
+    /// Where it does not end in time.
+    pub async fn stop(mut self) -> Result<(), HarnessError> {
+        signal(&self.child, Signal::TERM)?;
+        match tokio::time::timeout(PATIENCE, self.child.wait()).await {
+            Ok(ended) => ended.map(drop).map_err(HarnessError::io("wait for a worker")),
+            Err(_) => {
+                let what = format!("worker {} does not stop", self.number);
+                let seconds = PATIENCE.as_secs();
+                Err(HarnessError::Timeout { what, seconds, log: self.log.clone() })
+            }
+        }
+    }
+}
