@@ -2,8 +2,9 @@
 //!
 //! It is only ever right while the task holds its fences: whoever loses one clears it.
 
+use hashbrown::HashMap;
 use quick_cache::unsync::Cache as Bounded;
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 use tallyd_bolt::{Address, Cell, Kind, Reads, State};
 use tokio::time::Instant;
 
