@@ -8,7 +8,7 @@
 //! not known.
 
 use crate::{
-    cache::{Cache, Fetched},
+    cache::Cache,
     guard,
     sizing::Sizing,
     store::{
@@ -24,7 +24,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
-use tallyd_bolt::{Batch, Effects, State};
+use tallyd_bolt::{Batch, Effects};
 use tallyd_event::EntryId;
 use tokio::{sync::watch, time::Instant};
 
@@ -78,7 +78,7 @@ impl<S: Store> Task<S> {
         Self {
             metrics: TaskMetrics::new(&name),
             sizing: Sizing::new(settings.max_batch),
-            cache: Cache::new(settings.cache_bytes, refresh),
+            cache: Cache::new(settings.cache_bytes, refresh, Instant::now()),
             store,
             context,
             options,
@@ -237,7 +237,7 @@ impl<S: Store> Task<S> {
                 _ => {}
             }
         }
-        let (effects, mut state, fetched) = self.process(session, &mut work).await?;
+        let effects = self.process(session, &mut work).await?;
         let oldest = work.events.iter().map(tallyd_event::Event::arrival).min();
         let (entries, events) = (work.entries, work.events.len());
         let commit = work
@@ -246,8 +246,7 @@ impl<S: Store> Task<S> {
         let sent = Instant::now();
         match session.commit(&self.owned, &commit).await {
             Ok(Outcome::Done(read)) => {
-                state.apply(&commit.writes);
-                self.cache.put(&mut state, &fetched, Instant::now());
+                self.cache.committed(&commit.writes, Instant::now());
                 self.note(&commit, entries, events, oldest, began, sent);
                 self.after_commit(session, &commit, read, &woken).await
             }
@@ -288,37 +287,33 @@ impl<S: Store> Task<S> {
         &mut self,
         session: &mut S::Session,
         work: &mut Work,
-    ) -> Result<(Effects, State, Fetched), StoreError> {
+    ) -> Result<Effects, StoreError> {
         let Some(bolt) = self.context.bolt.clone().filter(|_| !work.events.is_empty()) else {
-            return Ok((Effects::default(), State::default(), Fetched::new()));
+            return Ok(Effects::default());
         };
         let input = Arc::clone(&self.context.input);
         let now = self.options.shared.now(self.options.clock);
         loop {
             let batch = Batch { schema: &input, events: &work.events, now };
-            let poison = match guard::reads(&*bolt, &batch) {
-                Err(poison) => poison,
+            let outcome = match guard::reads(&*bolt, &batch) {
+                Err(poison) => Err(poison),
                 Ok(reads) => {
-                    let (mut state, missing, fetched) = self.cache.take(reads, Instant::now());
+                    let missing = self.cache.missing(reads, Instant::now());
                     if !missing.is_empty() {
                         for (address, cell) in session.fetch(missing).await? {
-                            state.insert(address, cell);
+                            self.cache.insert(address, cell, Instant::now());
                         }
                     }
                     let began = Instant::now();
-                    match guard::process(&*bolt, &batch, &state) {
-                        Ok(effects) => {
-                            self.metrics.processed(began.elapsed());
-                            return Ok((effects, state, fetched));
-                        }
-                        Err(poison) => {
-                            self.cache.put(&mut state, &fetched, Instant::now());
-                            poison
-                        }
-                    }
+                    let outcome = guard::process(&*bolt, &batch, self.cache.state());
+                    self.metrics.processed(began.elapsed());
+                    outcome
                 }
             };
-            work.reject(&self.context, poison.event, poison.reason);
+            match outcome {
+                Ok(effects) => return Ok(effects),
+                Err(poison) => work.reject(&self.context, poison.event, poison.reason),
+            }
         }
     }
 
