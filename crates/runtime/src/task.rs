@@ -197,6 +197,10 @@ impl<S: Store> Task<S> {
             self.cursors = session.begin(&self.owned).await?;
         }
         let Self { owned, cursors, queue, recovering, .. } = self;
+        if owned.len() != cursors.len() {
+            // One was lost just now: as in `keep`.
+            self.cache.clear();
+        }
         owned.retain(|p, _| cursors.contains_key(p));
         queue.retain(|(p, _)| cursors.contains_key(p));
         recovering.retain(|p, _| cursors.contains_key(p));
