@@ -16,7 +16,8 @@ use std::{
     },
     time::Duration,
 };
-use tallyd_topology::Topology;
+use tallyd_bolt::Bolt;
+use tallyd_topology::{Node, Topology};
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 /// How often the membership is looked at. A released partition waits at most this long.
@@ -27,7 +28,7 @@ const RETRY: Duration = Duration::from_secs(1);
 const TEND: Duration = Duration::from_millis(500);
 
 /// What a worker is told to do.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct WorkerOptions {
     /// Its id, unique to this run of it.
     pub id: SmolStr,
@@ -39,6 +40,8 @@ pub struct WorkerOptions {
     pub host: String,
     /// Its process id.
     pub pid: u32,
+    /// Makes the bolt of a node: [`Topology::bolt`], but for tests that put another in its place.
+    pub bolts: fn(&Topology, &Node, [u8; 16]) -> Option<Arc<dyn Bolt>>,
 }
 
 /// What a task should own, as its worker last saw it.
@@ -165,7 +168,8 @@ impl<S: Store> Worker<S> {
         let mut running = Vec::new();
         for (place, node) in self.topology.nodes.iter().enumerate() {
             let served = self.options.nodes.as_ref().is_none_or(|nodes| nodes.contains(&node.name));
-            let Some(context) = Context::new(&self.topology, place, seed).filter(|_| served) else {
+            let bolt = (self.options.bolts)(&self.topology, node, seed);
+            let Some(context) = Context::new(&self.topology, place, bolt).filter(|_| served) else {
                 continue;
             };
             let (wanted, wanted_by_task) = watch::channel(Wanted::default());
