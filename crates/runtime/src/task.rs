@@ -140,8 +140,9 @@ impl<S: Store> Task<S> {
     /// Gives back what it should not own, and takes what it should.
     async fn reassign(&mut self, session: &mut S::Session) -> Result<(), StoreError> {
         let wanted = self.options.wanted.borrow_and_update().clone();
-        let surplus: Owned =
-            self.owned.iter().filter(|(p, _)| !wanted.own.contains(p)).map(clone_pair).collect();
+        let stray = wanted.stray.iter().filter(|(p, _)| !self.owned.contains_key(p));
+        let surplus = self.owned.iter().filter(|(p, _)| !wanted.own.contains(p));
+        let surplus: Owned = surplus.chain(stray).map(clone_pair).collect();
         if !surplus.is_empty() {
             session.release(&surplus).await?;
             let partitions: Vec<u16> = surplus.into_keys().collect();
@@ -351,17 +352,24 @@ impl<S: Store> Task<S> {
         read: Read,
         woken: &[u16],
     ) -> Result<(), StoreError> {
-        let skipped: Vec<u16> = match commit.next {
-            Next::New { .. } => {
-                self.idle = read.entries.is_empty();
-                let delivered = |p: &u16| read.entries.iter().any(|(partition, _)| partition == p);
-                woken.iter().copied().filter(|p| !delivered(p)).collect()
-            }
-            _ => Vec::new(),
-        };
-        self.queue.extend(read.entries);
+        if read.group_missing {
+            self.metrics.group_restored(&self.owned.keys().copied().collect::<Vec<_>>());
+            return self.begin(session).await;
+        }
+        let spans = spans(&commit.next, &read, &self.cursors);
+        let mut skipped =
+            if spans.is_empty() { Vec::new() } else { session.between(&spans).await? };
+        if let Next::New { .. } = commit.next {
+            self.idle = read.entries.is_empty();
+            let delivered = |p: &u16| read.entries.iter().any(|(partition, _)| partition == p);
+            skipped.extend(woken.iter().copied().filter(|p| !delivered(p)));
+        }
+        self.queue.extend(read.entries.into_iter().filter(|(p, _)| !skipped.contains(p)));
         if self.owned.keys().any(|p| !read.kept.contains(p)) {
             return self.keep(session, read.kept, false).await;
+        }
+        if !skipped.is_empty() {
+            return self.rewind(session, &skipped).await;
         }
         if let Next::Pending { partition, .. } = commit.next {
             match read.pending_from {
@@ -374,19 +382,24 @@ impl<S: Store> Task<S> {
                     return self.begin(session).await;
                 }
             }
-        } else if read.group_missing {
-            self.metrics.group_restored(&self.owned.keys().copied().collect::<Vec<_>>());
-            return self.begin(session).await;
-        } else if !skipped.is_empty() {
-            // There is an entry after the cursor that the group does not deliver: somebody moved
-            // the group. The cursor knows better.
-            self.metrics.group_restored(&skipped);
-            let cursors: Vec<(u16, EntryId)> =
-                skipped.iter().filter_map(|p| Some((*p, self.cursors.get(p)?.last))).collect();
-            session.rewind(&self.owned, &cursors).await?;
-            return self.begin(session).await;
         }
         Ok(())
+    }
+
+    /// There are entries after the cursors of these partitions that their groups do not deliver:
+    /// somebody moved the groups, or read with them. The cursors know better. What is pending is
+    /// read again too, in its order.
+    async fn rewind(
+        &mut self,
+        session: &mut S::Session,
+        skipped: &[u16],
+    ) -> Result<(), StoreError> {
+        self.metrics.group_restored(skipped);
+        self.recovering.retain(|partition, _| !skipped.contains(partition));
+        let cursors: Vec<(u16, EntryId)> =
+            skipped.iter().filter_map(|p| Some((*p, self.cursors.get(p)?.last))).collect();
+        session.rewind(&self.owned, &cursors).await?;
+        self.begin(session).await
     }
 
     /// A command failed inside the commit, and the others happened: nobody goes on with these
@@ -407,6 +420,26 @@ impl<S: Store> Task<S> {
         let kept = self.owned.keys().copied().filter(|p| !halted.contains_key(p)).collect();
         self.keep(session, kept, true).await
     }
+}
+
+/// What must hold no entry, if what was read is all that there is: from the cursor of a partition
+/// to the first entry. What is pending may have gaps further on; new entries have none.
+fn spans(
+    next: &Next,
+    read: &Read,
+    cursors: &BTreeMap<u16, Cursor>,
+) -> Vec<(u16, EntryId, EntryId)> {
+    let mut last: BTreeMap<u16, EntryId> = BTreeMap::new();
+    let mut spans = Vec::new();
+    for (partition, entry) in &read.entries {
+        let cursor = cursors.get(partition).map(|cursor| cursor.last).unwrap_or_default();
+        let first = !last.contains_key(partition);
+        let after = last.insert(*partition, entry.id).unwrap_or(cursor).max(cursor);
+        if entry.id > after.next() && (first || matches!(next, Next::Pending { .. })) {
+            spans.push((*partition, after, entry.id));
+        }
+    }
+    spans
 }
 
 fn clone_pair((partition, fence): (&u16, &Fence)) -> (u16, Fence) {

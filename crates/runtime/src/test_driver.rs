@@ -54,8 +54,7 @@ pub fn run(
     entries: impl IntoIterator<Item = (usize, Entry)>,
 ) -> Result<Vec<NodeRun>, EncodeError> {
     let nodes = topology.nodes.iter().enumerate();
-    let context =
-        |(place, node)| Context::new(topology, place, topology.bolt(node, SEED));
+    let context = |(place, node)| Context::new(topology, place, topology.bolt(node, SEED));
     let mut stages: Vec<Stage> = nodes.filter_map(context).map(Stage::new).collect();
     for (frames, (source, entry)) in entries.into_iter().enumerate() {
         let id = EntryId { ms: entry.id.ms, seq: frames as u64 };

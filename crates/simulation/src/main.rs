@@ -18,6 +18,9 @@ struct Arguments {
     /// Run this seed alone, and print all that happens
     #[arg(long)]
     seed: Option<u64>,
+    /// With --seed: make its plan smaller first, while it fails
+    #[arg(long, requires = "seed")]
+    shrink: bool,
     /// The first seed
     #[arg(long, default_value_t = 0)]
     from: u64,
@@ -30,13 +33,16 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     bolts::quiet_panics();
     match arguments.seed {
-        Some(seed) => replay(seed),
+        Some(seed) => replay(seed, arguments.shrink),
         None => many(arguments.from, arguments.seeds),
     }
 }
 
-fn replay(seed: u64) -> ExitCode {
-    let (topology, plan) = (topology(), Plan::of(seed));
+fn replay(seed: u64, smaller: bool) -> ExitCode {
+    let (topology, mut plan) = (topology(), Plan::of(seed));
+    if smaller {
+        plan = shrink(&topology, &plan).0;
+    }
     let report = run(&topology, &plan, true);
     for line in &report.log {
         println!("{line}");
@@ -109,6 +115,6 @@ fn finish(seed: u64, report: &Report, plan: &Plan) -> ExitCode {
     for difference in &report.differences {
         println!("DIFFERENCE {difference}");
     }
-    println!("replay: cargo run --release --package tallyd-simulation -- --seed {seed}");
+    println!("replay: cargo run --release --package tallyd-simulation -- --seed {seed} --shrink");
     ExitCode::FAILURE
 }

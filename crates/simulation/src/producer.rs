@@ -62,8 +62,7 @@ fn next(random: &mut ChaCha8Rng, number: usize, sent: &mut Vec<Answer>) -> Sendi
         return Sending::Answers(vec![sent[random.random_range(0..sent.len())].clone()]);
     }
     let count = if kind == 4 { random.random_range(2..30) } else { 1 };
-    let answers: Vec<Answer> =
-        (0..count).map(|member| answer(random, number, member)).collect();
+    let answers: Vec<Answer> = (0..count).map(|member| answer(random, number, member)).collect();
     sent.extend(answers.iter().cloned());
     Sending::Answers(answers)
 }

@@ -212,6 +212,19 @@ impl Session for SimulatedSession {
         }
     }
 
+    async fn between(&mut self, spans: &[(u16, EntryId, EntryId)]) -> Result<Vec<u16>, StoreError> {
+        let (place, spans) = (self.place, spans.to_vec());
+        let look = move |world: &mut World, _: &mut Watch| {
+            let holds = |(partition, after, before): &(u16, EntryId, EntryId)| {
+                let stream = world.input((place, *partition)).and_then(|i| world.streams.get(&i));
+                let mut entries = stream.into_iter().flat_map(|s| s.entries.range(after.next()..));
+                entries.next().is_some_and(|(id, _)| id < before)
+            };
+            spans.iter().filter(|span| holds(span)).map(|(partition, ..)| *partition).collect()
+        };
+        self.trip("look for gaps", false, look).await
+    }
+
     async fn rewind(
         &mut self,
         owned: &Owned,

@@ -227,14 +227,16 @@ impl Inner {
 pub struct Wire {
     server: Arc<Server>,
     worker: SmolStr,
+    /// The node whose task it serves; empty for upkeep.
+    node: SmolStr,
     restarts: u64,
 }
 
 impl Wire {
     /// Connects.
-    pub(crate) fn open(server: &Arc<Server>, worker: &SmolStr) -> Self {
+    pub(crate) fn open(server: &Arc<Server>, worker: &SmolStr, node: SmolStr) -> Self {
         let restarts = server.lock().restarts;
-        Self { server: Arc::clone(server), worker: worker.clone(), restarts }
+        Self { server: Arc::clone(server), worker: worker.clone(), node, restarts }
     }
 
     /// One round trip: `run` happens at once on the server, or not at all. `writes`: the server
@@ -296,9 +298,11 @@ impl Wire {
             None
         };
         let (worker, result) = (self.worker.clone(), trouble.as_ref().map(|e| e.message.clone()));
-        inner.note(|| format!("{worker} {name} {}", result.unwrap_or_default()));
+        let node = &self.node;
+        inner.note(|| format!("{worker} {node} {name} {}", result.unwrap_or_default()));
         let step = (name.len() as u64) ^ (inner.world.now as u64) ^ worker.len() as u64;
-        inner.hash = inner.hash.rotate_left(5).wrapping_add(step).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        inner.hash =
+            inner.hash.rotate_left(5).wrapping_add(step).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         match trouble {
             Some(trouble) => Err(trouble),
             None => Ok(run(&mut inner.world)),
@@ -352,7 +356,7 @@ impl SimulatedStore {
 
     /// A connection for upkeep, which is opened anew for each use: it repeats what fails.
     fn wire(&self) -> Wire {
-        Wire::open(&self.server, &self.worker)
+        Wire::open(&self.server, &self.worker, SmolStr::default())
     }
 }
 
@@ -360,7 +364,10 @@ impl Store for SimulatedStore {
     type Session = SimulatedSession;
 
     async fn open(&self, node: usize, worker: &SmolStr) -> Result<SimulatedSession, StoreError> {
-        let wire = Wire::open(&self.server, worker);
+        let name = self.server.with(|world| {
+            world.topology.nodes.get(node).map(|node| node.name.clone()).unwrap_or_default()
+        });
+        let wire = Wire::open(&self.server, worker, name);
         wire.trip("connect", false, |_| ()).await?;
         Ok(SimulatedSession::new(wire, node, worker.clone()))
     }
@@ -384,8 +391,7 @@ impl Store for SimulatedStore {
         let cursors = wire.trip("read cursors", false, |world| world.cursors.clone()).await?;
         let owned = owned.to_vec();
         let survey = move |world: &mut World| {
-            let mut survey =
-                Survey { dead_letters: world.dead.len() as u64, ..Survey::default() };
+            let mut survey = Survey { dead_letters: world.dead.len() as u64, ..Survey::default() };
             for (place, partitions) in owned.iter().filter(|(_, owned)| !owned.is_empty()) {
                 survey.backlogs.push((*place, world.trim(*place, partitions, &cursors)));
                 for &partition in partitions {

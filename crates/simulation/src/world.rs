@@ -331,7 +331,8 @@ impl World {
         let mut longest = 0;
         for partition in (0..topology.partitions).filter(|p| source || partitions.contains(p)) {
             for edge in &node.edges {
-                let consumers = edge.consumers.iter().map(|&consumer| done_by((consumer, partition)));
+                let consumers =
+                    edge.consumers.iter().map(|&consumer| done_by((consumer, partition)));
                 let lowest = match self.mutation {
                     Some(Mutation::TrimByOne) => consumers.max(),
                     _ => consumers.min(),

@@ -167,6 +167,26 @@ impl Session for RedisSession {
             .collect())
     }
 
+    async fn between(&mut self, spans: &[(u16, EntryId, EntryId)]) -> Result<Vec<u16>, StoreError> {
+        let mut ask = Pipeline::new();
+        let mut asked = Vec::with_capacity(spans.len());
+        for (partition, after, before) in spans {
+            for (_, stream) in self.inputs([*partition]) {
+                let command = ask.cmd("XRANGE").arg(stream);
+                command.arg(format!("({after}")).arg(format!("({before}"));
+                command.arg("COUNT").arg(1);
+                asked.push(*partition);
+            }
+        }
+        let mut found = Vec::new();
+        for (partition, answer) in asked.into_iter().zip(self.connection.all(&ask).await?) {
+            if !reply::array(answer)?.is_empty() {
+                found.push(partition);
+            }
+        }
+        Ok(found)
+    }
+
     async fn rewind(
         &mut self,
         owned: &Owned,
