@@ -8,10 +8,11 @@ pub mod connection;
 pub mod dead;
 pub mod inspect;
 pub mod keys;
+#[doc(hidden)] // for the fuzz targets
+pub mod reply;
 
 mod commands;
 mod registration;
-mod reply;
 mod session;
 mod store;
 mod tend;
