@@ -46,17 +46,24 @@ pub(super) enum Foreign {
 }
 
 impl Member<'_> {
-    /// The fields of a dead letter: a batch of this one, as it came. One that would not be read as
-    /// a line of its own stands in brackets.
+    /// The fields of a dead letter: a batch of this one, as it came.
     pub(super) fn fields(&self) -> Fields {
         let batch = match self.raw {
-            Raw::Json(text) if text.first() == Some(&b'{') && !text.contains(&b'\n') => {
-                text.to_vec()
-            }
-            Raw::Json(text) => [b"[", text, b"]"].concat(),
+            Raw::Json(text) if must_be_enclosed(text) => [b"[", text, b"]"].concat(),
+            Raw::Json(text) => text.to_vec(),
             Raw::MessagePack(bytes) => [&[ARRAY_OF_ONE], bytes].concat(),
         };
         vec![(BATCH_FIELD.into(), batch)]
+    }
+}
+
+/// Whether a text that was one member would be read as something else in a batch of its own: as
+/// an array, as several lines, or as MessagePack. A text that is no JSON must not be put into
+/// brackets else: they could make JSON of it.
+fn must_be_enclosed(text: &[u8]) -> bool {
+    match (serde_json::from_slice::<&RawValue>(text), text.first()) {
+        (Ok(_), first) => first != Some(&b'{') || text.contains(&b'\n'),
+        (Err(_), first) => first.is_some_and(|byte| *byte >= 0x80),
     }
 }
 

@@ -207,6 +207,18 @@ fn what_is_kept_of_a_member_is_never_read_as_more_than_it() {
             "batch: a list is not an event (a map of fields)",
         ),
         ([event.as_bytes(), b"\n\x91\x84"].concat(), "batch: expected value at line 1 column 1"),
+        (
+            format!("{event}\n7,{event}").into_bytes(),
+            "batch: trailing characters at line 1 column 2",
+        ),
+        (
+            format!("{event}\n[1],{event}").into_bytes(),
+            "batch: trailing characters at line 1 column 4",
+        ),
+        (
+            format!("{event}\n[{event},1e999]").into_bytes(),
+            "batch: a list is not an event (a map of fields)",
+        ),
         (format!("[{event},{bad}]").into_bytes(), "field \"ms\": -1 is below the minimum 0"),
     ];
     for (batch, reason) in cases {
