@@ -249,6 +249,8 @@ impl<S: Store> Task<S> {
                 state.apply(&commit.writes);
                 self.cache.put(&mut state, &fetched, Instant::now());
                 self.note(&commit, entries, events, oldest, began, sent);
+                let limit = self.context.topology.settings.dead_letters;
+                self.metrics.dead_letters_dropped(read.dead_dropped, limit);
                 self.after_commit(session, &commit, read, &woken).await
             }
             Ok(Outcome::Fenced { kept }) => {

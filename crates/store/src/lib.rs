@@ -19,4 +19,4 @@ mod tend;
 
 pub use connection::Connection;
 pub use session::RedisSession;
-pub use store::RedisStore;
+pub use store::{RedisStore, server_ms};
