@@ -188,6 +188,8 @@ pub struct Read {
     pub entries: Vec<(u16, Entry)>,
     /// Where [`Next::Pending`] goes on; `None` once nothing more is pending.
     pub pending_from: Option<EntryId>,
+    /// How many dead letters are lost, the oldest, because there are more than may be kept.
+    pub dead_dropped: u64,
     /// A group was missing, so that nothing was read: it has to be made again from the cursor.
     pub group_missing: bool,
     /// The partitions that are still the session's after the commit.

@@ -253,6 +253,8 @@ impl<S: Store> Task<S> {
             Ok(Outcome::Done(read)) => {
                 self.cache.committed(&commit.writes, Instant::now());
                 self.note(&commit, entries, events, oldest, began, sent);
+                let limit = self.context.topology.settings.dead_letters;
+                self.metrics.dead_letters_dropped(read.dead_dropped, limit);
                 self.after_commit(session, &commit, read, &woken).await
             }
             Ok(Outcome::Fenced { kept }) => {

@@ -15,6 +15,8 @@ pub const FRAME_FIELD: &str = "f";
 pub const ONLY_FIELD: &str = "only";
 /// The most events of one frame.
 const MAX_FRAME_EVENTS: usize = 1024;
+/// The longest reason of a dead letter.
+const MAX_REASON_CHARS: usize = 300;
 /// The most bytes of entries in one commit.
 const MAX_BATCH_BYTES: usize = 1 << 20;
 
@@ -137,7 +139,7 @@ impl Work {
 
     fn bury(&mut self, context: &Context, event: &Event, reason: String) {
         let fields = decode::to_fields(&context.input, event);
-        self.dead.push(DeadLetter { reason, entry: event.origin, fields });
+        self.dead.push(dead_letter(reason, event.origin, fields));
         if let Some(counts) = self.counts.values_mut().next() {
             counts.dead += 1;
         }
@@ -204,12 +206,19 @@ fn decode_source(
     entry: &Entry,
 ) -> (Vec<Event>, Vec<DeadLetter>) {
     let decoded = decode::decode(&context.input, max_ahead_ms, entry.id, &entry.fields);
-    let bury = |reject: decode::Reject| DeadLetter {
-        reason: reject.reason.to_string(),
-        entry: entry.id,
-        fields: reject.fields,
-    };
+    let bury =
+        |reject: decode::Reject| dead_letter(reject.reason.to_string(), entry.id, reject.fields);
     (decoded.events, decoded.rejects.into_iter().map(bury).collect())
+}
+
+/// A dead letter with a reason that can be shown: a parser's message may quote all of what came.
+fn dead_letter(reason: String, entry: EntryId, fields: decode::Fields) -> DeadLetter {
+    let shown = reason.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut cut: String = shown.take(MAX_REASON_CHARS).collect();
+    if reason.chars().nth(MAX_REASON_CHARS).is_some() {
+        cut.push('…');
+    }
+    DeadLetter { reason: cut, entry, fields }
 }
 
 fn decode_frame(context: &Context, entry: &Entry) -> (Vec<Event>, Vec<DeadLetter>) {
@@ -225,10 +234,7 @@ fn decode_frame(context: &Context, entry: &Entry) -> (Vec<Event>, Vec<DeadLetter
     };
     match outcome {
         Ok(events) => (events, Vec::new()),
-        Err(reason) => {
-            let fields = entry.fields.clone();
-            (Vec::new(), vec![DeadLetter { reason, entry: entry.id, fields }])
-        }
+        Err(reason) => (Vec::new(), vec![dead_letter(reason, entry.id, entry.fields.clone())]),
     }
 }
 

@@ -240,7 +240,7 @@ impl<S: Store> Worker<S> {
             let paused = backlog > self.topology.settings.max_backlog;
             task.shared.paused.store(paused, Ordering::Relaxed);
         }
-        telemetry::dead_letters(survey.dead_letters, self.topology.settings.dead_letters);
+        telemetry::dead_letters(survey.dead_letters);
     }
 
     /// Leaves the membership first, so that others are ready when the partitions come free.

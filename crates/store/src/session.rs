@@ -5,10 +5,11 @@
 //! the fences still are the session's.
 
 use crate::{
-    commands::{Expiries, add_dead_letter, add_writes},
+    commands::{Expiries, TRIM_DEAD_LETTERS, add_dead_letters, add_writes},
     connection::{Connection, checked},
     keys::Keys,
     reply,
+    tend::command_is,
 };
 use redis::{Pipeline, Value};
 use smol_str::SmolStr;
@@ -344,15 +345,8 @@ impl RedisSession {
                 command.arg(name.as_slice()).arg(value.as_slice());
             }
         }
-        for letter in &commit.dead {
-            add_dead_letter(
-                &mut body,
-                &self.keys,
-                name,
-                letter,
-                self.topology.settings.dead_letters,
-            );
-        }
+        let limit = self.topology.settings.dead_letters;
+        add_dead_letters(&mut body, &self.keys, name, &commit.dead, limit);
         let group = self.keys.group(&self.node);
         for (partition, ids) in &commit.acks {
             for (_, stream) in self.inputs([*partition]) {
@@ -406,10 +400,13 @@ impl RedisSession {
         mut results: Vec<Value>,
     ) -> Result<Read, StoreError> {
         let last = if commit.next == Next::Nothing { None } else { results.pop() };
-        for (command, result) in transaction.cmd_iter().skip(begun().len()).zip(results) {
-            checked(result).map_err(|error| halt(named(command, error)))?;
-        }
         let mut read = Read::default();
+        for (command, result) in transaction.cmd_iter().skip(begun().len()).zip(results) {
+            let result = checked(result).map_err(|error| halt(named(command, error)))?;
+            if command_is(command, TRIM_DEAD_LETTERS) {
+                read.dead_dropped = u64::try_from(reply::integer(&result)?).unwrap_or(0);
+            }
+        }
         match (&commit.next, last) {
             (_, Some(Value::ServerError(error))) if error.code() == "NOGROUP" => {
                 read.group_missing = true;

@@ -110,13 +110,13 @@ async fn trim_edges(
         return Ok(0);
     }
     let replies = c.all(&ask).await?;
-    let lengths = ask.cmd_iter().zip(&replies).filter(|(command, _)| command_is(command, b"XLEN"));
+    let lengths = ask.cmd_iter().zip(&replies).filter(|(command, _)| command_is(command, "XLEN"));
     let longest = lengths.map(|(_, length)| reply::integer(length).unwrap_or(0)).max().unwrap_or(0);
     Ok(u64::try_from(longest).unwrap_or(0))
 }
 
-fn command_is(command: &redis::Cmd, name: &[u8]) -> bool {
-    matches!(command.args_iter().next(), Some(redis::Arg::Simple(arg)) if arg == name)
+pub(crate) fn command_is(command: &redis::Cmd, name: &str) -> bool {
+    matches!(command.args_iter().next(), Some(redis::Arg::Simple(arg)) if arg == name.as_bytes())
 }
 
 /// Trims a source to the lowest entry that any group still needs, whoever made the group. What our
@@ -199,7 +199,7 @@ pub async fn lag(
             && let Some(Value::Int(unread)) = facts.get("lag")
         {
             let pending = facts.get("pending").map(reply::integer).transpose()?.unwrap_or(0);
-            entries = (unread + pending).max(1);
+            entries = unread.saturating_add(pending).max(1);
         }
     }
     Ok(Lag { entries: u64::try_from(entries).unwrap_or(0), oldest: Some(first.id.time()) })

@@ -17,6 +17,7 @@ mod send;
 mod stats;
 mod status;
 mod wait;
+mod when;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
