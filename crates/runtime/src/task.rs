@@ -64,6 +64,8 @@ pub struct Task<S> {
     queue: Queue,
     /// Partitions whose pending entries are not all claimed, and where to go on.
     recovering: BTreeMap<u16, EntryId>,
+    /// Partitions to halt as soon as they are this task's again, and why: halting may fail too.
+    halting: BTreeMap<u16, String>,
     /// The last read of new entries found none.
     idle: bool,
     paused: bool,
@@ -86,6 +88,7 @@ impl<S: Store> Task<S> {
             cursors: BTreeMap::new(),
             queue: Queue::new(),
             recovering: BTreeMap::new(),
+            halting: BTreeMap::new(),
             idle: false,
             paused: false,
         }
@@ -164,7 +167,17 @@ impl<S: Store> Task<S> {
     }
 
     /// Begins with partitions that were just taken: their pending entries come first.
-    async fn gained(&mut self, session: &mut S::Session, taken: Owned) -> Result<(), StoreError> {
+    async fn gained(
+        &mut self,
+        session: &mut S::Session,
+        mut taken: Owned,
+    ) -> Result<(), StoreError> {
+        for (partition, reason) in self.halting.clone() {
+            if let Some(fence) = taken.remove(&partition) {
+                session.halt(&[(partition, fence)].into(), &reason).await?;
+                self.halting.remove(&partition);
+            }
+        }
         if !taken.is_empty() {
             let partitions: Vec<u16> = taken.keys().copied().collect();
             self.metrics.took(&partitions);
@@ -300,7 +313,8 @@ impl<S: Store> Task<S> {
         };
         let input = Arc::clone(&self.context.input);
         let now = self.options.shared.now(self.options.clock);
-        loop {
+        // Every turn but the last takes an event out.
+        while !work.events.is_empty() {
             let batch = Batch { schema: &input, events: &work.events, now };
             let outcome = match guard::reads(&*bolt, &batch) {
                 Err(poison) => Err(poison),
@@ -322,6 +336,7 @@ impl<S: Store> Task<S> {
                 Err(poison) => work.reject(&self.context, poison.event, poison.reason),
             }
         }
+        Ok(Effects::default())
     }
 
     fn note(
@@ -417,8 +432,10 @@ impl<S: Store> Task<S> {
         };
         let halted: Owned =
             self.owned.iter().filter(|(p, _)| in_commit(p)).map(clone_pair).collect();
-        session.halt(&halted, &error.message).await?;
         self.metrics.halted(&halted.keys().copied().collect::<Vec<_>>(), error);
+        self.halting.extend(halted.keys().map(|&p| (p, error.message.clone())));
+        session.halt(&halted, &error.message).await?;
+        self.halting.retain(|p, _| !halted.contains_key(p));
         let kept = self.owned.keys().copied().filter(|p| !halted.contains_key(p)).collect();
         self.keep(session, kept, true).await
     }

@@ -119,8 +119,9 @@ impl<S: Store> Worker<S> {
     /// Runs until `stop` becomes true, then gives everything back and leaves.
     ///
     /// # Errors
-    /// Only where it can't begin: the server's version, the stored topology or the user's rights do
-    /// not fit. Everything else is waited out.
+    /// Where it can't begin (the server's version, the stored topology or the user's rights do not
+    /// fit), where the stored topology is no longer the one that it began with, and where a task
+    /// of it panicked. Everything else is waited out.
     pub async fn run(self, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
         let Some(seed) = self.register(&mut stop).await? else { return Ok(()) };
         let mut tasks = JoinSet::new();
@@ -131,7 +132,11 @@ impl<S: Store> Worker<S> {
         while !*stop.borrow_and_update() {
             match self.store.heartbeat(&announcement).await {
                 Ok(view) => self.direct(&running, &view),
+                Err(error) if error.kind == ErrorKind::Mismatch => return Err(error),
                 Err(error) => telemetry::upkeep_failed(&error),
+            }
+            if let Some(ended) = tasks.try_join_next() {
+                return Err(ended_early(ended));
             }
             if tended.elapsed() >= TEND {
                 tended = Instant::now();
@@ -258,6 +263,12 @@ impl<S: Store> Worker<S> {
             tracing::warn!("could not release every partition in time; others take them over");
         }
     }
+}
+
+/// Why a worker ends whose task did: else its partitions would stay with one that is alive.
+fn ended_early(ended: Result<(), tokio::task::JoinError>) -> StoreError {
+    let reason = ended.err().map_or_else(|| "for no reason".into(), |error| error.to_string());
+    StoreError::new(ErrorKind::Other, format!("a task ended: {reason} (please report this)"))
 }
 
 impl Shared {

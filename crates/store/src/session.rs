@@ -65,16 +65,11 @@ impl Session for RedisSession {
     }
 
     async fn release(&mut self, owned: &Owned) -> Result<(), StoreError> {
-        self.set_owner(owned, &Owner::Nobody, begun()).await
+        self.set_owner(owned, &Owner::Nobody, None).await
     }
 
     async fn halt(&mut self, owned: &Owned, reason: &str) -> Result<(), StoreError> {
-        let mut transaction = begun();
-        for partition in owned.keys() {
-            let field = format!("{}:{partition}", self.node.name);
-            transaction.cmd("HSET").arg(self.keys.halted()).arg(field).arg(reason);
-        }
-        self.set_owner(owned, &Owner::Halted, transaction).await
+        self.set_owner(owned, &Owner::Halted, Some(reason)).await
     }
 
     async fn begin(&mut self, owned: &Owned) -> Result<BTreeMap<u16, Cursor>, StoreError> {
@@ -283,8 +278,9 @@ impl RedisSession {
         &mut self,
         owned: &Owned,
         owner: &Owner,
-        mut transaction: Pipeline,
+        halted: Option<&str>,
     ) -> Result<(), StoreError> {
+        let mut transaction = begun();
         for partition in self.kept(owned).await? {
             if let Some(Fence { epoch, .. }) = owned.get(&partition) {
                 let fence = Fence { owner: owner.clone(), epoch: *epoch };
@@ -292,6 +288,10 @@ impl RedisSession {
                     .cmd("SET")
                     .arg(self.fence_key(partition))
                     .arg(reply::fence_text(&fence));
+            }
+            if let Some(reason) = halted {
+                let field = format!("{}:{partition}", self.node.name);
+                transaction.cmd("HSET").arg(self.keys.halted()).arg(field).arg(reason);
             }
         }
         // Where a fence moved meanwhile, another has the partition, which is as good.

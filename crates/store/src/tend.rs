@@ -28,6 +28,7 @@ pub async fn tend(
     let cursors = cursors(c, topology, keys).await?;
     let now = server_ms(c).await?;
     let mut survey = Survey::default();
+    let mut asked = Vec::new();
     for (place, partitions) in owned.iter().filter(|(_, partitions)| !partitions.is_empty()) {
         let Some(node) = topology.nodes.get(*place) else { continue };
         if let NodeKind::Source(source) = &node.kind {
@@ -39,15 +40,15 @@ pub async fn tend(
         survey.backlogs.push((*place, longest));
         let known = cursors.get(*place);
         for &partition in partitions {
-            let cursor =
-                known.and_then(|of_node| of_node.get(&partition)).copied().unwrap_or_default();
-            survey.lags.push((
-                *place,
-                partition,
-                lag(c, topology, keys, node, partition, cursor).await?,
-            ));
+            let cursor = known.and_then(|of_node| of_node.get(&partition)).copied();
+            asked.push((*place, (node, partition, cursor.unwrap_or_default())));
         }
     }
+    let places: Vec<Place<'_>> = asked.iter().map(|(_, place)| *place).collect();
+    let lags = lags(c, topology, keys, &places).await?;
+    let of =
+        |((place, (_, partition, _)), lag): (&(usize, Place<'_>), Lag)| (*place, *partition, lag);
+    survey.lags = asked.iter().zip(lags).map(of).collect();
     let mut ask = Pipeline::new();
     ask.cmd("XLEN").arg(keys.dead());
     let length = c.all(&ask).await?.pop().unwrap_or(Value::Nil);
@@ -171,35 +172,52 @@ async fn trim_source(
     c.all(&trim).await.map(drop)
 }
 
-/// What waits for a partition: the entries after its cursor.
-pub async fn lag(
+/// A partition of a node, and how far it has come.
+pub type Place<'a> = (&'a Node, u16, Cursor);
+
+/// How many partitions are asked about in one round trip.
+const ASKED: usize = 256;
+
+/// What waits for each of these partitions: the entries after its cursor.
+pub async fn lags(
     c: &mut Connection,
     topology: &Topology,
     keys: &Keys,
-    node: &Node,
-    partition: u16,
-    cursor: Cursor,
-) -> Result<Lag, StoreError> {
-    let Some(stream) = keys.input(topology, node, partition) else { return Ok(Lag::default()) };
-    let mut ask = Pipeline::new();
-    ask.cmd("XRANGE").arg(&stream).arg(format!("({}", cursor.last)).arg("+").arg("COUNT").arg(1);
-    ask.cmd("XLEN").arg(&stream);
-    ask.cmd("XINFO").arg("GROUPS").arg(&stream);
-    let mut replies = c.send(&ask).await?.into_iter();
-    let mut next = || replies.next().unwrap_or(Value::Nil);
-    let first = reply::entries(checked(next())?)?;
-    let length = reply::integer(&checked(next())?)?;
+    places: &[Place<'_>],
+) -> Result<Vec<Lag>, StoreError> {
+    let mut lags = Vec::with_capacity(places.len());
+    for places in places.chunks(ASKED) {
+        let mut ask = Pipeline::new();
+        for (node, partition, cursor) in places {
+            let stream = keys.input(topology, node, *partition).unwrap_or_default();
+            let after = format!("({}", cursor.last);
+            ask.cmd("XRANGE").arg(&stream).arg(after).arg("+").arg("COUNT").arg(1);
+            ask.cmd("XLEN").arg(&stream);
+            ask.cmd("XINFO").arg("GROUPS").arg(&stream);
+        }
+        let mut replies = c.send(&ask).await?.into_iter();
+        for (node, ..) in places {
+            let mut next = || replies.next().unwrap_or(Value::Nil);
+            lags.push(lag(&keys.group(node), [next(), next(), next()])?);
+        }
+    }
+    Ok(lags)
+}
+
+/// The lag by the first entry after the cursor, the stream's length and its groups.
+fn lag(group: &str, [first, length, groups]: [Value; 3]) -> Result<Lag, StoreError> {
+    let first = reply::entries(checked(first)?)?;
     let Some(first) = first.first() else { return Ok(Lag::default()) };
     // Redis 7 counts what a group has not read. Before, the stream's length is an upper bound.
-    let mut entries = length;
-    for group in checked(next()).map_or(Ok(Vec::new()), reply::array)? {
-        let facts = reply::facts(group)?;
+    let mut entries = reply::integer(&checked(length)?)?;
+    for stored in checked(groups).map_or(Ok(Vec::new()), reply::array)? {
+        let facts = reply::facts(stored)?;
         let name = facts.get("name").cloned().map(reply::text).transpose()?.flatten();
-        if name.as_deref() == Some(&keys.group(node))
+        if name.as_deref() == Some(group)
             && let Some(Value::Int(unread)) = facts.get("lag")
         {
             let pending = facts.get("pending").map(reply::integer).transpose()?.unwrap_or(0);
-            entries = unread.saturating_add(pending).max(1);
+            entries = (unread + pending).max(1);
         }
     }
     Ok(Lag { entries: u64::try_from(entries).unwrap_or(0), oldest: Some(first.id.time()) })
