@@ -398,6 +398,13 @@ pub trait Session: Send {
         at_most: Duration,
     ) -> impl Future<Output = Result<Vec<u16>, StoreError>> + Send;
 
+    /// Of these, the partitions whose stream holds an entry between the two ids: one that the
+    /// group did not deliver.
+    fn between(
+        &mut self,
+        spans: &[(u16, EntryId, EntryId)],
+    ) -> impl Future<Output = Result<Vec<u16>, StoreError>> + Send;
+
     /// Sets a group back to its cursor, fenced: for one that does not deliver what is there.
     fn rewind(
         &mut self,

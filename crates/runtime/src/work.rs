@@ -34,15 +34,18 @@ pub struct Context {
 }
 
 impl Context {
-    /// The context of a node; `None` where the topology has no such node.
+    /// The context of a node and its bolt; `None` where the topology has no such node.
     #[must_use]
-    pub fn new(topology: &Arc<Topology>, place: usize, seed: [u8; 16]) -> Option<Self> {
+    pub fn new(
+        topology: &Arc<Topology>,
+        place: usize,
+        bolt: Option<Arc<dyn Bolt>>,
+    ) -> Option<Self> {
         let node = topology.nodes.get(place)?;
         let input = match &node.kind {
             NodeKind::Source(_) => Arc::clone(&node.schema),
             NodeKind::Bolt(bolt) => Arc::clone(&topology.nodes.get(bolt.from)?.schema),
         };
-        let bolt = topology.bolt(node, seed);
         Some(Self { topology: Arc::clone(topology), place, bolt, input })
     }
 

@@ -16,7 +16,8 @@ use std::{
     },
     time::Duration,
 };
-use tallyd_topology::Topology;
+use tallyd_bolt::Bolt;
+use tallyd_topology::{Node, Topology};
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 /// How often the membership is looked at. A released partition waits at most this long.
@@ -27,7 +28,7 @@ const RETRY: Duration = Duration::from_secs(1);
 const TEND: Duration = Duration::from_millis(500);
 
 /// What a worker is told to do.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct WorkerOptions {
     /// Its id, unique to this run of it.
     pub id: SmolStr,
@@ -39,6 +40,8 @@ pub struct WorkerOptions {
     pub host: String,
     /// Its process id.
     pub pid: u32,
+    /// Makes the bolt of a node: [`Topology::bolt`], but for tests that put another in its place.
+    pub bolts: fn(&Topology, &Node, [u8; 16]) -> Option<Arc<dyn Bolt>>,
 }
 
 /// What a task should own, as its worker last saw it.
@@ -48,6 +51,10 @@ pub struct Wanted {
     pub own: BTreeSet<u16>,
     /// Those of them that are free to take, with the fences that say so.
     pub free: BTreeMap<u16, Fence>,
+    /// Partitions that should be another's and whose fences name this worker. Where the task does
+    /// not know that it owns one (the reply to its take was lost), it gives it back all the same:
+    /// else nobody would work on it.
+    pub stray: BTreeMap<u16, Fence>,
     /// It should end once everything is given back.
     pub stop: bool,
 }
@@ -165,7 +172,8 @@ impl<S: Store> Worker<S> {
         let mut running = Vec::new();
         for (place, node) in self.topology.nodes.iter().enumerate() {
             let served = self.options.nodes.as_ref().is_none_or(|nodes| nodes.contains(&node.name));
-            let Some(context) = Context::new(&self.topology, place, seed).filter(|_| served) else {
+            let bolt = (self.options.bolts)(&self.topology, node, seed);
+            let Some(context) = Context::new(&self.topology, place, bolt).filter(|_| served) else {
                 continue;
             };
             let (wanted, wanted_by_task) = watch::channel(Wanted::default());
@@ -285,6 +293,9 @@ fn wanted(view: &View, me: &SmolStr, session_timeout_ms: i64) -> BTreeMap<SmolSt
         let fences = view.fences.get(&name).map(Vec::as_slice).unwrap_or_default();
         for ((partition, owner), fence) in (0u16..).zip(owners).zip(fences) {
             if owner.as_ref() != Some(me) {
+                if fence.owner == Owner::Worker(me.clone()) {
+                    of_node.stray.insert(partition, fence.clone());
+                }
                 continue;
             }
             of_node.own.insert(partition);
@@ -337,5 +348,29 @@ mod tests {
         let free: Vec<u16> = of_a.free.keys().chain(of_b.free.keys()).copied().collect();
         assert_eq!(free.iter().collect::<BTreeSet<_>>(), BTreeSet::from([&0, &1, &2]));
         assert!(!of_a.free.contains_key(&2) && !of_b.free.contains_key(&0));
+        assert!(of_a.stray.is_empty() && of_b.stray.is_empty());
+    }
+
+    #[test]
+    fn a_fence_that_names_a_worker_is_given_back_where_another_is_assigned() {
+        let worker = |id: &str| Announcement {
+            id: id.into(),
+            nodes: [("n".into(), 2)].into(),
+            metrics: None,
+            host: String::new(),
+            pid: 0,
+        };
+        let mine = fence(Owner::Worker("a".into()), 4);
+        let view = View {
+            now: 0,
+            workers: vec![(worker("a"), 0), (worker("b"), 0)],
+            fences: [("n".into(), vec![mine.clone(), mine.clone()])].into(),
+        };
+        let of_a = wanted(&view, &"a".into(), 5_000)["n"].clone();
+        let of_b = wanted(&view, &"b".into(), 5_000)["n"].clone();
+        assert_eq!(of_a.own.len(), 1);
+        assert_eq!(of_a.stray.keys().collect::<Vec<_>>(), of_b.own.iter().collect::<Vec<_>>());
+        assert_eq!(of_a.stray.into_values().collect::<Vec<_>>(), [mine]);
+        assert!(of_b.free.is_empty());
     }
 }

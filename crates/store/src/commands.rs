@@ -1,15 +1,14 @@
 //! The one place where effects become commands: variadic ones, one for each key of a commit.
 
 use crate::keys::Keys;
+use hashbrown::HashMap;
 use redis::{Cmd, Pipeline, cmd};
-use std::collections::{BTreeMap, HashMap};
 use tallyd_bolt::{Key, Write};
 use tallyd_runtime::store::DeadLetter;
 
 /// Puts the writes of one bolt behind the commands of a transaction.
 pub fn add_writes(pipeline: &mut Pipeline, keys: &Keys, bolt: &str, writes: &[Write]) {
-    // In a map by key, because the writes of one key come from many groups of the batch.
-    let mut commands: BTreeMap<(&'static str, &Key), Cmd> = BTreeMap::new();
+    let mut commands = Variadic::default();
     for write in writes {
         match write {
             Write::Add { key, name, delta } => {
@@ -37,32 +36,44 @@ pub fn add_writes(pipeline: &mut Pipeline, keys: &Keys, bolt: &str, writes: &[Wr
                 }
             }
             Write::Field { key, name, value } => {
-                variadic(&mut commands, "HSET", keys, bolt, key)
-                    .arg(name.as_str())
-                    .arg(value.as_slice());
+                let command = commands.of("HSET", key, || keys.bolt(bolt, key));
+                command.arg(name.as_str()).arg(value.as_slice());
             }
             Write::Score { key, member, score } => {
-                variadic(&mut commands, "ZADD", keys, bolt, key).arg(*score).arg(member.as_str());
+                let command = commands.of("ZADD", key, || keys.bolt(bolt, key));
+                command.arg(*score).arg(member.as_str());
             }
         }
     }
-    for command in commands.into_values() {
+    for command in commands.all {
         pipeline.add_command(command);
     }
 }
 
-fn variadic<'a, 'k>(
-    commands: &'a mut BTreeMap<(&'static str, &'k Key), Cmd>,
-    name: &'static str,
-    keys: &Keys,
-    bolt: &str,
-    key: &'k Key,
-) -> &'a mut Cmd {
-    commands.entry((name, key)).or_insert_with(|| {
-        let mut command = cmd(name);
-        command.arg(keys.bolt(bolt, key));
-        command
-    })
+/// Commands that take many fields or members of one key. The writes of a key come from many groups
+/// of a batch, but often one behind the other.
+#[derive(Default)]
+struct Variadic<'a> {
+    all: Vec<Cmd>,
+    places: HashMap<(&'static str, &'a Key), usize>,
+    last: Option<(&'static str, &'a Key, usize)>,
+}
+
+impl<'a> Variadic<'a> {
+    fn of(&mut self, name: &'static str, key: &'a Key, full: impl FnOnce() -> String) -> &mut Cmd {
+        let place = match self.last {
+            Some((of, last, place)) if of == name && last == key => place,
+            _ => *self.places.entry((name, key)).or_insert_with(|| {
+                let mut command = cmd(name);
+                command.arg(full());
+                self.all.push(command);
+                self.all.len() - 1
+            }),
+        };
+        self.last = Some((name, key, place));
+        #[expect(clippy::indexing_slicing, reason = "places holds only places of commands")]
+        &mut self.all[place]
+    }
 }
 
 /// Which keys were told when to go, so that not every commit tells them again.

@@ -54,27 +54,27 @@ impl Session for RedisSession {
                 taken.insert(partition, Fence { owner, epoch: fence.epoch + 1 });
             }
         }
-        let mut body = Pipeline::new();
+        let mut transaction = begun();
         for (partition, fence) in &taken {
-            body.cmd("SET").arg(self.fence_key(*partition)).arg(reply::fence_text(fence));
+            transaction.cmd("SET").arg(self.fence_key(*partition)).arg(reply::fence_text(fence));
         }
-        match self.execute(&body).await? {
+        match self.execute(transaction).await? {
             Executed::Done(_) => Ok(taken),
             Executed::Fenced => Ok(Owned::new()),
         }
     }
 
     async fn release(&mut self, owned: &Owned) -> Result<(), StoreError> {
-        self.set_owner(owned, &Owner::Nobody, Pipeline::new()).await
+        self.set_owner(owned, &Owner::Nobody, begun()).await
     }
 
     async fn halt(&mut self, owned: &Owned, reason: &str) -> Result<(), StoreError> {
-        let mut body = Pipeline::new();
+        let mut transaction = begun();
         for partition in owned.keys() {
             let field = format!("{}:{partition}", self.node.name);
-            body.cmd("HSET").arg(self.keys.halted()).arg(field).arg(reason);
+            transaction.cmd("HSET").arg(self.keys.halted()).arg(field).arg(reason);
         }
-        self.set_owner(owned, &Owner::Halted, body).await
+        self.set_owner(owned, &Owner::Halted, transaction).await
     }
 
     async fn begin(&mut self, owned: &Owned) -> Result<BTreeMap<u16, Cursor>, StoreError> {
@@ -124,9 +124,8 @@ impl Session for RedisSession {
     }
 
     async fn commit(&mut self, owned: &Owned, commit: &Commit) -> Result<Outcome, StoreError> {
-        let body = self.body(commit);
-        let mut all = Pipeline::with_capacity(body.len() + 4);
-        add_transaction(&mut all, &body);
+        let mut all = self.transaction(commit);
+        all.cmd("EXEC");
         self.add_watch(&mut all, owned.keys().copied());
         let mut replies = self.connection.send(&all).await?;
         let fences = replies.pop().unwrap_or(Value::Nil);
@@ -139,7 +138,7 @@ impl Session for RedisSession {
             Executed::Fenced => Ok(Outcome::Fenced { kept }),
             Executed::Done(results) => {
                 self.expiries.remember(&commit.expiries);
-                Ok(Outcome::Done(Read { kept, ..self.read(commit, &body, results)? }))
+                Ok(Outcome::Done(Read { kept, ..self.read(commit, &all, results)? }))
             }
         }
     }
@@ -169,20 +168,40 @@ impl Session for RedisSession {
             .collect())
     }
 
+    async fn between(&mut self, spans: &[(u16, EntryId, EntryId)]) -> Result<Vec<u16>, StoreError> {
+        let mut ask = Pipeline::new();
+        let mut asked = Vec::with_capacity(spans.len());
+        for (partition, after, before) in spans {
+            for (_, stream) in self.inputs([*partition]) {
+                let command = ask.cmd("XRANGE").arg(stream);
+                command.arg(format!("({after}")).arg(format!("({before}"));
+                command.arg("COUNT").arg(1);
+                asked.push(*partition);
+            }
+        }
+        let mut found = Vec::new();
+        for (partition, answer) in asked.into_iter().zip(self.connection.all(&ask).await?) {
+            if !reply::array(answer)?.is_empty() {
+                found.push(partition);
+            }
+        }
+        Ok(found)
+    }
+
     async fn rewind(
         &mut self,
         owned: &Owned,
         cursors: &[(u16, EntryId)],
     ) -> Result<(), StoreError> {
         let kept = self.kept(owned).await?;
-        let mut body = Pipeline::new();
+        let mut transaction = begun();
         for (partition, id) in cursors.iter().filter(|(partition, _)| kept.contains(partition)) {
             for (_, stream) in self.inputs([*partition]) {
-                let command = body.cmd("XGROUP").arg("SETID").arg(stream);
+                let command = transaction.cmd("XGROUP").arg("SETID").arg(stream);
                 command.arg(self.keys.group(&self.node)).arg(id.to_string());
             }
         }
-        self.execute(&body).await.map(drop)
+        self.execute(transaction).await.map(drop)
     }
 
     async fn forget_consumers(&mut self, owned: &Owned, partition: u16) -> Result<(), StoreError> {
@@ -198,16 +217,16 @@ impl Session for RedisSession {
             // The group is gone: the next read finds that out and makes it again.
             return Ok(());
         };
-        let mut body = Pipeline::new();
+        let mut transaction = begun();
         for consumer in reply::array(answer)? {
             let facts = reply::facts(consumer)?;
             let name = facts.get("name").cloned().map(reply::text).transpose()?.flatten();
             let pending = facts.get("pending").map(reply::integer).transpose()?;
             if let (Some(name), Some(0)) = (name.filter(|name| *name != self.worker), pending) {
-                body.cmd("XGROUP").arg("DELCONSUMER").arg(&stream).arg(&group).arg(name);
+                transaction.cmd("XGROUP").arg("DELCONSUMER").arg(&stream).arg(&group).arg(name);
             }
         }
-        self.execute(&body).await.map(drop)
+        self.execute(transaction).await.map(drop)
     }
 }
 
@@ -250,30 +269,33 @@ impl RedisSession {
             .collect())
     }
 
-    /// Runs a transaction under the WATCH that holds. Afterwards nothing is watched.
-    async fn execute(&mut self, body: &Pipeline) -> Result<Executed, StoreError> {
-        if body.is_empty() {
+    /// Runs a transaction that was [`begun`], under the WATCH that holds. Afterwards nothing is
+    /// watched. One without commands is left out.
+    async fn execute(&mut self, mut transaction: Pipeline) -> Result<Executed, StoreError> {
+        if transaction.len() == begun().len() {
             return Ok(Executed::Done(Vec::new()));
         }
-        let mut all = Pipeline::with_capacity(body.len() + 2);
-        add_transaction(&mut all, body);
-        executed(self.connection.send(&all).await?)
+        transaction.cmd("EXEC");
+        executed(self.connection.send(&transaction).await?)
     }
 
     async fn set_owner(
         &mut self,
         owned: &Owned,
         owner: &Owner,
-        mut body: Pipeline,
+        mut transaction: Pipeline,
     ) -> Result<(), StoreError> {
         for partition in self.kept(owned).await? {
             if let Some(Fence { epoch, .. }) = owned.get(&partition) {
                 let fence = Fence { owner: owner.clone(), epoch: *epoch };
-                body.cmd("SET").arg(self.fence_key(partition)).arg(reply::fence_text(&fence));
+                transaction
+                    .cmd("SET")
+                    .arg(self.fence_key(partition))
+                    .arg(reply::fence_text(&fence));
             }
         }
         // Where a fence moved meanwhile, another has the partition, which is as good.
-        self.execute(&body).await.map(drop)
+        self.execute(transaction).await.map(drop)
     }
 
     /// Makes the groups that are missing, at the cursor: never at `$`, which would lose entries.
@@ -299,8 +321,9 @@ impl RedisSession {
         Ok(())
     }
 
-    fn body(&self, commit: &Commit) -> Pipeline {
-        let mut body = Pipeline::with_capacity(64);
+    /// The commands of a commit, begun and not yet ended.
+    fn transaction(&self, commit: &Commit) -> Pipeline {
+        let mut body = begun();
         let name = &self.node.name;
         add_writes(&mut body, &self.keys, name, &commit.writes);
         self.expiries.add(&mut body, &self.keys, name, &commit.expiries, self.now());
@@ -373,12 +396,12 @@ impl RedisSession {
     fn read(
         &self,
         commit: &Commit,
-        body: &Pipeline,
+        transaction: &Pipeline,
         mut results: Vec<Value>,
     ) -> Result<Read, StoreError> {
         let last = if commit.next == Next::Nothing { None } else { results.pop() };
         let mut read = Read::default();
-        for (command, result) in body.cmd_iter().zip(results) {
+        for (command, result) in transaction.cmd_iter().skip(begun().len()).zip(results) {
             let result = checked(result).map_err(|error| halt(named(command, error)))?;
             if command_is(command, TRIM_DEAD_LETTERS) {
                 read.dead_dropped = u64::try_from(reply::integer(&result)?).unwrap_or(0);
@@ -428,12 +451,11 @@ fn halt(error: StoreError) -> StoreError {
     StoreError::new(ErrorKind::Halt, format!("a command failed inside EXEC: {}", error.message))
 }
 
-fn add_transaction(all: &mut Pipeline, body: &Pipeline) {
-    all.cmd("MULTI");
-    for command in body.cmd_iter() {
-        all.add_command(command.clone());
-    }
-    all.cmd("EXEC");
+/// A transaction without commands.
+fn begun() -> Pipeline {
+    let mut transaction = Pipeline::new();
+    transaction.cmd("MULTI");
+    transaction
 }
 
 /// The replies from MULTI to EXEC: what the commands gave, or that a fence had moved.

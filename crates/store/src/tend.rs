@@ -31,7 +31,9 @@ pub async fn tend(
     for (place, partitions) in owned.iter().filter(|(_, partitions)| !partitions.is_empty()) {
         let Some(node) = topology.nodes.get(*place) else { continue };
         if let NodeKind::Source(source) = &node.kind {
-            trim_source(c, keys, node, source, now).await?;
+            let done = cursors.get(*place).and_then(|of_node| of_node.get(&0));
+            let done = done.map(|cursor| cursor.last).unwrap_or_default();
+            trim_source(c, keys, node, source, done, now).await?;
         }
         let longest = trim_edges(c, topology, keys, node, partitions, &cursors).await?;
         survey.backlogs.push((*place, longest));
@@ -117,12 +119,14 @@ pub(crate) fn command_is(command: &redis::Cmd, name: &str) -> bool {
     matches!(command.args_iter().next(), Some(redis::Arg::Simple(arg)) if arg == name.as_bytes())
 }
 
-/// Trims a source to the lowest entry that any group still needs, whoever made the group.
+/// Trims a source to the lowest entry that any group still needs, whoever made the group. What our
+/// own needs is told by its cursor: whatever is pending at or below it is done.
 async fn trim_source(
     c: &mut Connection,
     keys: &Keys,
     node: &Node,
     source: &Source,
+    done: EntryId,
     now: i64,
 ) -> Result<(), StoreError> {
     let kept_from = match source.retain {
@@ -132,40 +136,39 @@ async fn trim_source(
             Some(EntryId { ms: u64::try_from(now).unwrap_or(0).saturating_sub(ms), seq: 0 })
         }
     };
+    if done == EntryId::ZERO {
+        return Ok(());
+    }
     let mut ask = Pipeline::new();
     ask.cmd("XINFO").arg("GROUPS").arg(&source.stream);
     let Ok(groups) = checked(c.send(&ask).await?.pop().unwrap_or(Value::Nil)) else {
-        // No such stream yet.
+        // No such stream any more.
         return Ok(());
     };
-    let mut needed: Option<EntryId> = None;
-    let mut ours = false;
+    let mut needed = done.next();
     for group in reply::array(groups)? {
         let facts = reply::facts(group)?;
         let name =
             facts.get("name").cloned().map(reply::text).transpose()?.flatten().unwrap_or_default();
+        if name == keys.group(node) {
+            continue;
+        }
         let delivered =
             reply::entry_id(facts.get("last-delivered-id").cloned().unwrap_or(Value::Nil))?;
-        ours |= name == keys.group(node);
-        let mut from = delivered.next();
+        needed = needed.min(delivered.next());
         if facts.get("pending").map(reply::integer).transpose()?.unwrap_or(0) > 0 {
             let mut ask = Pipeline::new();
             ask.cmd("XPENDING").arg(&source.stream).arg(&name);
             let pending = reply::array(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
             if let Some(lowest) = pending.get(1).filter(|lowest| !matches!(lowest, Value::Nil)) {
-                from = from.min(reply::entry_id(lowest.clone())?);
+                needed = needed.min(reply::entry_id(lowest.clone())?);
             }
         }
-        needed = Some(needed.map_or(from, |needed| needed.min(from)));
     }
-    // Without our own group (somebody destroyed it) nothing says what is needed: keep all.
-    if let Some(needed) = needed.filter(|_| ours) {
-        let from = kept_from.map_or(needed, |kept| kept.min(needed));
-        let mut trim = Pipeline::new();
-        trim.cmd("XTRIM").arg(&source.stream).arg("MINID").arg(from.to_string());
-        c.all(&trim).await?;
-    }
-    Ok(())
+    let from = kept_from.map_or(needed, |kept| kept.min(needed));
+    let mut trim = Pipeline::new();
+    trim.cmd("XTRIM").arg(&source.stream).arg("MINID").arg(from.to_string());
+    c.all(&trim).await.map(drop)
 }
 
 /// What waits for a partition: the entries after its cursor.

@@ -22,6 +22,10 @@ mod when;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+/// Batches are many small strings that live for a cycle: measured about a tenth less CPU an event.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Real-time, user-facing statistics on Redis Streams: every event counted once and only once.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
