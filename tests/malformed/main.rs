@@ -119,8 +119,7 @@ impl Bench {
 #[tokio::test]
 async fn every_malformed_entry_is_a_dead_letter_and_the_rest_counts_once() {
     let table = entries::table();
-    let kinds: usize = table.iter().map(|malformed| malformed.letters.len()).sum::<usize>() - 999;
-    assert!(kinds >= 80, "{kinds} ways to be malformed");
+    assert!(table.len() >= 80, "{} malformed entries", table.len());
     let mut bench = Bench::start().await;
     bench.work();
     let mut sent = Vec::new();

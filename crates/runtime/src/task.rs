@@ -236,6 +236,7 @@ impl<S: Store> Task<S> {
         let began = Instant::now();
         let mut work =
             work::take(&self.context, &mut self.queue, &self.cursors, self.sizing.events());
+        self.sizing.weigh(work.entries, work.bytes);
         let next = self.next();
         let mut woken = Vec::new();
         if work.is_empty() {

@@ -74,6 +74,8 @@ pub struct Work {
     pub counts: BTreeMap<u16, Counts>,
     /// How many entries held events, to learn how many events an entry holds.
     pub entries: usize,
+    /// How many bytes those entries are long.
+    pub bytes: usize,
 }
 
 /// Takes entries off the queue until the batch holds `max_events` events: at least one entry.
@@ -87,7 +89,6 @@ pub fn take(
     max_events: usize,
 ) -> Work {
     let mut work = Work::default();
-    let mut bytes = 0;
     while let Some((partition, entry)) = queue.pop_front() {
         work.acks.entry(partition).or_default().push(entry.id);
         let cursor = cursors.get(&partition).copied().unwrap_or_default();
@@ -95,10 +96,11 @@ pub fn take(
         if entry.id <= done {
             continue;
         }
-        bytes += entry.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        work.bytes +=
+            entry.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         work.decode(context, partition, &entry);
         work.last.insert(partition, entry.id);
-        if work.events.len() >= max_events || bytes >= MAX_BATCH_BYTES {
+        if work.events.len() >= max_events || work.bytes >= MAX_BATCH_BYTES {
             break;
         }
     }
