@@ -112,8 +112,8 @@ impl<S: Store> Worker<S> {
     /// Runs until `stop` becomes true, then gives everything back and leaves.
     ///
     /// # Errors
-    /// Only where it can't begin: the server's version, the stored topology or the user's rights do
-    /// not fit. Everything else is waited out.
+    /// Only where it can't begin: the server's address, its version, the stored topology or the
+    /// user's rights do not fit. Everything else is waited out.
     pub async fn run(self, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
         let Some(seed) = self.register(&mut stop).await? else { return Ok(()) };
         let mut tasks = JoinSet::new();
@@ -148,9 +148,7 @@ impl<S: Store> Worker<S> {
         while !*stop.borrow_and_update() {
             match self.store.register().await {
                 Ok(seed) => return Ok(Some(seed)),
-                Err(error) if matches!(error.kind, ErrorKind::Mismatch | ErrorKind::Auth) => {
-                    return Err(error);
-                }
+                Err(error) if hopeless(error.kind) => return Err(error),
                 Err(error) => telemetry::upkeep_failed(&error),
             }
             tokio::select! {
@@ -250,6 +248,11 @@ impl<S: Store> Worker<S> {
             tracing::warn!("could not release every partition in time; others take them over");
         }
     }
+}
+
+/// Whether waiting can't help a worker that begins.
+fn hopeless(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Auth | ErrorKind::Mismatch | ErrorKind::Setup)
 }
 
 impl Shared {
