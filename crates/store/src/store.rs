@@ -103,7 +103,13 @@ impl Store for RedisStore {
                 .arg("-inf")
                 .arg(now - kept as i64);
             c.all(&beat).await?;
-            view(c, &self.keys, now).await
+            let (view, gone) = view(c, &self.keys, now).await?;
+            if !gone.is_empty() {
+                let mut forget = Pipeline::new();
+                forget.cmd("HDEL").arg(self.keys.announcements()).arg(gone);
+                c.all(&forget).await?;
+            }
+            Ok(view)
         })
         .await
     }
@@ -120,8 +126,13 @@ impl Store for RedisStore {
     }
 }
 
-/// The workers and fences as they are stored.
-pub(crate) async fn view(c: &mut Connection, keys: &Keys, now: i64) -> Result<View, StoreError> {
+/// The workers and fences as they are stored, and the announcements that are of no use any more.
+/// Only reads: who looks at a topology may have no right to write.
+pub(crate) async fn view(
+    c: &mut Connection,
+    keys: &Keys,
+    now: i64,
+) -> Result<(View, Vec<String>), StoreError> {
     let mut ask = Pipeline::new();
     ask.cmd("ZRANGE").arg(keys.workers()).arg(0).arg(-1).arg("WITHSCORES");
     ask.cmd("HGETALL").arg(keys.announcements());
@@ -135,22 +146,17 @@ pub(crate) async fn view(c: &mut Connection, keys: &Keys, now: i64) -> Result<Vi
         );
     }
     let mut view = View { now, ..View::default() };
-    let mut gone = Pipeline::new();
+    let mut gone = Vec::new();
     for (id, about) in reply::facts(answers.next().unwrap_or(Value::Nil))? {
         let about = reply::text(about)?.unwrap_or_default();
         match (beats.get(&id), serde_json::from_str::<Announcement>(&about)) {
             (Some(beat), Ok(worker)) => view.workers.push((worker, *beat)),
             // Nobody hears of it any more, or a version that is not ours wrote it.
-            _ => {
-                gone.cmd("HDEL").arg(keys.announcements()).arg(id);
-            }
+            _ => gone.push(id),
         }
     }
-    if !gone.is_empty() {
-        c.all(&gone).await?;
-    }
     view.fences = fences(c, keys, &view.workers).await?;
-    Ok(view)
+    Ok((view, gone))
 }
 
 async fn fences(
