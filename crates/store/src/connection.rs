@@ -86,9 +86,24 @@ pub fn checked(reply: Value) -> Result<Value, StoreError> {
     match reply {
         Value::ServerError(error) => {
             let details = error.details().unwrap_or_default();
-            Err(StoreError::new(kind_of(error.code()), format!("{} {details}", error.code())))
+            // An EXEC that the server refuses says why: `EXECABORT … because of: OOM …`.
+            let cause = details.strip_prefix("Transaction discarded because of: ");
+            let code = cause.and_then(|cause| cause.split(' ').next()).unwrap_or(error.code());
+            Err(StoreError::new(kind_of(code), format!("{} {details}", error.code())))
         }
         reply => Ok(reply),
+    }
+}
+
+/// The reply, or `None` where there is no such stream or group. A right that is missing, or any
+/// other error that has a kind, is not taken for that.
+///
+/// # Errors
+/// Where the server answered with another error.
+pub(crate) fn present(reply: Value) -> Result<Option<Value>, StoreError> {
+    match checked(reply) {
+        Err(error) if error.kind == ErrorKind::Other => Ok(None),
+        other => other.map(Some),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Upkeep: trims the streams that a worker's partitions write, and says how long streams are.
 
 use crate::{
-    connection::{Connection, checked},
+    connection::{Connection, checked, present},
     keys::Keys,
     reply,
     store::server_ms,
@@ -134,7 +134,7 @@ async fn trim_source(
     };
     let mut ask = Pipeline::new();
     ask.cmd("XINFO").arg("GROUPS").arg(&source.stream);
-    let Ok(groups) = checked(c.send(&ask).await?.pop().unwrap_or(Value::Nil)) else {
+    let Some(groups) = present(c.send(&ask).await?.pop().unwrap_or(Value::Nil))? else {
         // No such stream yet.
         return Ok(());
     };
@@ -189,7 +189,7 @@ pub async fn lag(
     let Some(first) = first.first() else { return Ok(Lag::default()) };
     // Redis 7 counts what a group has not read. Before, the stream's length is an upper bound.
     let mut entries = length;
-    for group in checked(next()).map_or(Ok(Vec::new()), reply::array)? {
+    for group in present(next())?.map_or(Ok(Vec::new()), reply::array)? {
         let facts = reply::facts(group)?;
         let name = facts.get("name").cloned().map(reply::text).transpose()?.flatten();
         if name.as_deref() == Some(&keys.group(node))
