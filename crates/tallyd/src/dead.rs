@@ -1,9 +1,11 @@
 //! `tallyd dead`: the dead letters.
 
-use crate::connect::{Open, Target};
+use crate::{
+    connect::{Open, Target},
+    terminal::{self, Table, safe},
+};
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
 use std::process::ExitCode;
 use tallyd_event::EntryId;
 use tallyd_store::dead::{self, Letter};
@@ -112,10 +114,9 @@ async fn list(target: &Target, filter: &Filter, limit: usize) -> anyhow::Result<
         println!("{}", serde_json::to_string_pretty(&letters)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(["id", "node", "entry", "reason"]);
+    let mut table = Table::new(["id", "node", "entry", "reason"]);
     for letter in &letters {
-        table.add_row([&letter.id, &letter.node, &letter.entry, &letter.reason]);
+        table.add([&letter.id, &letter.node, &letter.entry, &letter.reason]);
     }
     println!("{table}\n{} dead letters; see one whole: tallyd dead show ID", letters.len());
     Ok(ExitCode::SUCCESS)
@@ -131,11 +132,14 @@ async fn show(target: &Target, id: EntryId) -> anyhow::Result<ExitCode> {
     }
     println!(
         "id      {}\nnode    {}\nentry   {}\nreason  {}",
-        letter.id, letter.node, letter.entry, letter.reason
+        safe(&letter.id),
+        safe(&letter.node),
+        safe(&letter.entry),
+        safe(&letter.reason)
     );
     for (name, value) in &letter.fields {
-        // Debug form: whatever bytes came, the terminal is safe from them.
-        println!("  {name:?} = {value:?}");
+        // Debug form, because it shows where a value begins and ends.
+        println!("  {} = {}", safe(&format!("{name:?}")), safe(&format!("{value:?}")));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -166,7 +170,7 @@ async fn change(target: &Target, which: Which, replay: bool) -> anyhow::Result<E
             }
             Err(error) => {
                 failed += 1;
-                eprintln!("{id}: {error}");
+                eprintln!("{id}: {}", terminal::error(&error.into()));
             }
         }
     }

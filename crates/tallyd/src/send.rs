@@ -1,6 +1,6 @@
 //! `tallyd send`: the events of a file to a source.
 
-use crate::{connect, load};
+use crate::{connect, load, terminal::safe};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -105,7 +105,7 @@ async fn send(sender: &mut Sender, rows: Rows, bar: &ProgressBar) -> anyhow::Res
             Ok(fields) => sender.push(fields).await?,
             Err(error) => {
                 unreadable += 1;
-                bar.suspend(|| eprintln!("not sent: {error}"));
+                bar.suspend(|| eprintln!("not sent: {}", safe(&error.to_string())));
             }
         }
     }

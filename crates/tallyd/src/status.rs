@@ -1,7 +1,9 @@
 //! `tallyd status` and `tallyd resume`.
 
-use crate::connect::Target;
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use crate::{
+    connect::Target,
+    terminal::{Cell, Table, safe},
+};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 use tallyd_runtime::store::Owner;
@@ -100,14 +102,7 @@ fn as_json(before: &Status, after: &Status, session_timeout_ms: u64) -> Value {
 }
 
 fn print(before: &Status, after: &Status, session_timeout_ms: u64) {
-    let mut workers = Table::new();
-    workers.load_style(UTF8_HORIZONTAL_ONLY).set_header([
-        "worker",
-        "host",
-        "pid",
-        "heartbeat",
-        "metrics",
-    ]);
+    let mut workers = Table::new(["worker", "host", "pid", "heartbeat", "metrics"]);
     for (worker, beat) in &after.workers {
         let ago = after.now - beat;
         let beat = if ago > session_timeout_ms as i64 {
@@ -116,7 +111,7 @@ fn print(before: &Status, after: &Status, session_timeout_ms: u64) {
             format!("{ago} ms ago")
         };
         let metrics = worker.metrics.clone().unwrap_or_else(|| "-".into());
-        workers.add_row([
+        workers.add([
             worker.id.to_string(),
             worker.host.clone(),
             worker.pid.to_string(),
@@ -125,7 +120,6 @@ fn print(before: &Status, after: &Status, session_timeout_ms: u64) {
         ]);
     }
     println!("{workers}");
-    let mut nodes = Table::new();
     let header = [
         "node",
         "partitions",
@@ -139,28 +133,29 @@ fn print(before: &Status, after: &Status, session_timeout_ms: u64) {
         "dead",
         "late",
     ];
-    nodes.load_style(UTF8_HORIZONTAL_ONLY).set_header(header);
+    let mut nodes = Table::new(header);
     for (place, node) in after.nodes.iter().enumerate() {
         let owners: Vec<String> =
             owners(node).into_iter().map(|(id, n)| format!("{n} {id}")).collect();
         let counts = &node.counts;
-        nodes.add_row([
-            node.name.clone(),
-            node.owners.len().to_string(),
-            owners.join("\n"),
-            node.lag.entries.to_string(),
-            format!("{:.1} s", lag_seconds(after, node)),
-            format!("{:.0}", rate(before, after, place)),
-            counts.events.to_string(),
-            counts.emitted.to_string(),
-            counts.duplicates.to_string(),
-            counts.dead.to_string(),
-            counts.late.to_string(),
+        nodes.add([
+            Cell::from(&node.name),
+            Cell::from(node.owners.len().to_string()),
+            Cell::lines(&owners),
+            Cell::from(node.lag.entries.to_string()),
+            Cell::from(format!("{:.1} s", lag_seconds(after, node))),
+            Cell::from(format!("{:.0}", rate(before, after, place))),
+            Cell::from(counts.events.to_string()),
+            Cell::from(counts.emitted.to_string()),
+            Cell::from(counts.duplicates.to_string()),
+            Cell::from(counts.dead.to_string()),
+            Cell::from(counts.late.to_string()),
         ]);
     }
     println!("{nodes}");
     println!("dead letters stored: {}", after.dead_letters);
     for (place, reason) in &after.halted {
+        let (place, reason) = (safe(place), safe(reason));
         println!("HALTED {place}: {reason}\n  mend the cause, then: tallyd resume");
     }
 }
