@@ -50,12 +50,17 @@ pub async fn connect(address: &RedisAddress) -> Result<MultiplexedConnection, St
     }
 }
 
-/// What may be wrong where the server hung up without a word, or was silent.
+/// What may be wrong where the server refused the user, hung up without a word, or was silent.
 fn guess(
     error: &RedisError,
     place: &ConnectionAddr,
     address: &RedisAddress,
 ) -> Option<&'static str> {
+    if error.kind() == redis::ErrorKind::AuthenticationFailed {
+        return Some(
+            " (it knows no such user and password: look at those of the URL, or at [redis] password_file)",
+        );
+    }
     let tls = matches!(place, ConnectionAddr::TcpTls { .. });
     if tls && error.is_timeout() {
         return Some(
