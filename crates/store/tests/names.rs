@@ -1,12 +1,7 @@
 //! Names from events, however hostile, stay in their part of a key: no other key, slot or topology
 //! can be reached by them.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
 use std::{
