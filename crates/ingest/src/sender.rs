@@ -5,17 +5,12 @@
 //! file again is safe where the topology drops duplicates.
 
 use crate::{Fields, batch::Batch};
-use redis::{
-    AsyncConnectionConfig, Client, IntoConnectionInfo, Pipeline, Value, aio::MultiplexedConnection,
-    io::tcp::TcpSettings,
-};
+use redis::{Pipeline, Value, aio::MultiplexedConnection};
 use std::time::Duration;
 use tallyd_event::decode::BATCH_FIELD;
 
 /// How many commands go in one round trip.
 const CHUNK: usize = 500;
-/// How long connecting may take.
-const CONNECT: Duration = Duration::from_secs(5);
 /// How long the answer to a chunk may take.
 const ANSWER: Duration = Duration::from_secs(30);
 
@@ -31,7 +26,7 @@ pub enum Form {
 /// Why sending ended.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// The URL is wrong, the server can't be reached, or the connection broke.
+    /// The connection broke.
     #[error("Redis: {0}")]
     Redis(#[from] redis::RedisError),
     /// The server refused a command.
@@ -56,19 +51,12 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Connects to the server of this URL.
-    ///
-    /// # Errors
-    /// Where the URL is wrong or the server can't be reached.
-    pub async fn open(url: &str, stream: &str, form: Form) -> Result<Self, SendError> {
-        let info = url.into_connection_info()?;
-        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(ANSWER));
-        let client = Client::open(info)?;
-        Ok(Self {
-            connection: client.get_multiplexed_async_connection_with_config(&config).await?,
+    /// Sends over this connection, which nobody else uses.
+    #[must_use]
+    pub fn new(mut connection: MultiplexedConnection, stream: &str, form: Form) -> Self {
+        connection.set_response_timeout(ANSWER);
+        Self {
+            connection,
             stream: stream.to_owned(),
             form,
             batch: Batch::default(),
@@ -76,7 +64,7 @@ impl Sender {
             held: Vec::new(),
             acknowledged: 0,
             entries: 0,
-        })
+        }
     }
 
     /// How many events the server has for certain.

@@ -221,6 +221,8 @@ pub enum ErrorKind {
     Replica,
     /// A reply has a shape that no server of a supported version gives.
     Reply,
+    /// The address of the server, or its TLS, does not fit.
+    Setup,
     /// No answer in time.
     Timeout,
     /// Anything else.
@@ -243,6 +245,7 @@ impl ErrorKind {
             ErrorKind::OutOfMemory => "out_of_memory",
             ErrorKind::Replica => "replica",
             ErrorKind::Reply => "reply",
+            ErrorKind::Setup => "setup",
             ErrorKind::Timeout => "timeout",
             ErrorKind::Other => "other",
         }

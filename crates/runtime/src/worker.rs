@@ -119,9 +119,9 @@ impl<S: Store> Worker<S> {
     /// Runs until `stop` becomes true, then gives everything back and leaves.
     ///
     /// # Errors
-    /// Where it can't begin (the server's version, the stored topology or the user's rights do not
-    /// fit), where the stored topology is no longer the one that it began with, and where a task
-    /// of it panicked. Everything else is waited out.
+    /// Where it can't begin (the server's address, its version, the stored topology or the user's
+    /// rights do not fit), where the stored topology is no longer the one that it began with, and
+    /// where a task of it panicked. Everything else is waited out.
     pub async fn run(self, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
         let Some(seed) = self.register(&mut stop).await? else { return Ok(()) };
         let mut tasks = JoinSet::new();
@@ -160,9 +160,7 @@ impl<S: Store> Worker<S> {
         while !*stop.borrow_and_update() {
             match self.store.register().await {
                 Ok(seed) => return Ok(Some(seed)),
-                Err(error) if matches!(error.kind, ErrorKind::Mismatch | ErrorKind::Auth) => {
-                    return Err(error);
-                }
+                Err(error) if hopeless(error.kind) => return Err(error),
                 Err(error) => telemetry::upkeep_failed(&error),
             }
             tokio::select! {
@@ -269,6 +267,11 @@ impl<S: Store> Worker<S> {
 fn ended_early(ended: Result<(), tokio::task::JoinError>) -> StoreError {
     let reason = ended.err().map_or_else(|| "for no reason".into(), |error| error.to_string());
     StoreError::new(ErrorKind::Other, format!("a task ended: {reason} (please report this)"))
+}
+
+/// Whether waiting can't help a worker that begins.
+fn hopeless(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Auth | ErrorKind::Mismatch | ErrorKind::Setup)
 }
 
 impl Shared {

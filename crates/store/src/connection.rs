@@ -1,15 +1,14 @@
 //! A plain connection: it never reconnects by itself, and after an error it is thrown away.
 
+use crate::address::{connect, mend};
 use redis::{
-    AsyncConnectionConfig, Client, IntoConnectionInfo, Pipeline, ServerErrorKind, Value,
+    Pipeline, ServerErrorKind, Value,
     aio::{ConnectionLike, MultiplexedConnection},
-    io::tcp::TcpSettings,
 };
 use std::time::Duration;
 use tallyd_runtime::{StoreError, store::ErrorKind};
+use tallyd_topology::RedisAddress;
 
-/// How long a connection may take to be made.
-const CONNECT: Duration = Duration::from_secs(2);
 /// How long a reply may take, beside what a command is asked to wait.
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -22,17 +21,17 @@ impl Connection {
     /// Connects to the server of this URL.
     ///
     /// # Errors
-    /// Where the URL is wrong or the server can't be reached.
+    /// As [`Connection::open_at`].
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let info = url.into_connection_info().map_err(|e| classify(&e))?;
-        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        let client = Client::open(info).map_err(|e| classify(&e))?;
-        // Timeouts are kept here, by the call: the client's own would cut a blocking read short.
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(None);
-        let connected = client.get_multiplexed_async_connection_with_config(&config).await;
-        Ok(Self { inner: connected.map_err(|e| classify(&e))? })
+        Self::open_at(&url.into()).await
+    }
+
+    /// Connects to the server of this address.
+    ///
+    /// # Errors
+    /// Where the address is wrong or the server can't be reached.
+    pub async fn open_at(address: &RedisAddress) -> Result<Self, StoreError> {
+        Ok(Self { inner: connect(address).await? })
     }
 
     /// Sends commands in one round trip and returns the reply to each, errors in their places.
@@ -87,15 +86,34 @@ pub fn checked(reply: Value) -> Result<Value, StoreError> {
     match reply {
         Value::ServerError(error) => {
             let details = error.details().unwrap_or_default();
-            Err(StoreError::new(kind_of(error.code()), format!("{} {details}", error.code())))
+            // An EXEC that the server refuses says why: `EXECABORT … because of: OOM …`.
+            let cause = details.strip_prefix("Transaction discarded because of: ");
+            let code = cause.and_then(|cause| cause.split(' ').next()).unwrap_or(error.code());
+            Err(StoreError::new(kind_of(code), format!("{} {details}", error.code())))
         }
         reply => Ok(reply),
     }
 }
 
-fn classify(error: &redis::RedisError) -> StoreError {
+/// The reply, or `None` where there is no such stream or group. A right that is missing, or any
+/// other error that has a kind, is not taken for that.
+///
+/// # Errors
+/// Where the server answered with another error.
+pub(crate) fn present(reply: Value) -> Result<Option<Value>, StoreError> {
+    match checked(reply) {
+        Err(error) if error.kind == ErrorKind::Other => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+pub(crate) fn classify(error: &redis::RedisError) -> StoreError {
+    if let Some(mend) = mend(error) {
+        return StoreError::new(ErrorKind::Setup, format!("{error} ({mend})"));
+    }
     let kind = match error.kind() {
         redis::ErrorKind::AuthenticationFailed => ErrorKind::Auth,
+        redis::ErrorKind::InvalidClientConfig => ErrorKind::Setup,
         redis::ErrorKind::Io => ErrorKind::Connection,
         redis::ErrorKind::Server(ServerErrorKind::BusyLoading) => ErrorKind::Loading,
         _ if error.is_timeout() => ErrorKind::Timeout,

@@ -4,6 +4,7 @@
 //! Every commit goes over a plain connection of its own. Nothing that reconnects or retries by
 //! itself ever carries one.
 
+pub mod address;
 pub mod connection;
 pub mod dead;
 pub mod inspect;

@@ -6,7 +6,7 @@
 
 use crate::{
     commands::{Expiries, TRIM_DEAD_LETTERS, add_dead_letters, add_writes},
-    connection::{Connection, checked},
+    connection::{Connection, checked, present},
     keys::Keys,
     reply,
     tend::command_is,
@@ -208,7 +208,7 @@ impl Session for RedisSession {
         let mut ask = Pipeline::new();
         ask.cmd("XINFO").arg("CONSUMERS").arg(&stream).arg(&group);
         let answer = self.connection.send(&ask).await?.into_iter().next().unwrap_or(Value::Nil);
-        let Ok(answer) = checked(answer) else {
+        let Some(answer) = present(answer)? else {
             // The group is gone: the next read finds that out and makes it again.
             return Ok(());
         };

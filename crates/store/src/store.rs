@@ -15,7 +15,7 @@ use tallyd_runtime::{
     Store, StoreError,
     store::{Announcement, ErrorKind, Fence, Survey, View},
 };
-use tallyd_topology::Topology;
+use tallyd_topology::{RedisAddress, Topology};
 use tokio::sync::Mutex;
 
 /// After how many session timeouts a worker that died is no longer listed.
@@ -25,7 +25,7 @@ const FORGOTTEN_AFTER: u64 = 20;
 #[derive(Clone)]
 pub struct RedisStore {
     topology: Arc<Topology>,
-    url: Arc<str>,
+    address: Arc<RedisAddress>,
     keys: Keys,
     control: Arc<Mutex<Option<Connection>>>,
 }
@@ -34,8 +34,14 @@ impl RedisStore {
     /// The storage of a topology on the Redis of this URL. Connects when it is first used.
     #[must_use]
     pub fn new(topology: Arc<Topology>, url: &str) -> Self {
+        Self::at(topology, url.into())
+    }
+
+    /// The storage of a topology on the Redis of this address. Connects when it is first used.
+    #[must_use]
+    pub fn at(topology: Arc<Topology>, address: RedisAddress) -> Self {
         let keys = Keys::new(&topology.name, 0);
-        Self { topology, url: url.into(), keys, control: Arc::default() }
+        Self { topology, address: Arc::new(address), keys, control: Arc::default() }
     }
 
     /// Sends commands of upkeep. Each may be repeated, so it reconnects where it has to.
@@ -46,7 +52,7 @@ impl RedisStore {
         let mut place = self.control.lock().await;
         let mut connection = match place.take() {
             Some(connection) => connection,
-            None => Connection::open(&self.url).await?,
+            None => Connection::open_at(&self.address).await?,
         };
         // Kept only after a success: a broken connection is opened anew the next time.
         let outcome = run(&mut connection).await?;
@@ -61,7 +67,7 @@ impl Store for RedisStore {
     async fn open(&self, node: usize, worker: &SmolStr) -> Result<RedisSession, StoreError> {
         let missing = || StoreError::new(ErrorKind::Other, format!("no node {node}"));
         let node = self.topology.nodes.get(node).cloned().ok_or_else(missing)?;
-        let mut connection = Connection::open(&self.url).await?;
+        let mut connection = Connection::open_at(&self.address).await?;
         let clock_offset = server_ms(&mut connection).await? - local_ms();
         Ok(RedisSession {
             connection,
@@ -97,7 +103,13 @@ impl Store for RedisStore {
                 .arg("-inf")
                 .arg(now - kept as i64);
             c.all(&beat).await?;
-            view(c, &self.keys, now).await
+            let (view, gone) = view(c, &self.keys, now).await?;
+            if !gone.is_empty() {
+                let mut forget = Pipeline::new();
+                forget.cmd("HDEL").arg(self.keys.announcements()).arg(gone);
+                c.all(&forget).await?;
+            }
+            Ok(view)
         })
         .await
     }
@@ -114,8 +126,13 @@ impl Store for RedisStore {
     }
 }
 
-/// The workers and fences as they are stored.
-pub(crate) async fn view(c: &mut Connection, keys: &Keys, now: i64) -> Result<View, StoreError> {
+/// The workers and fences as they are stored, and the announcements that are of no use any more.
+/// Only reads: who looks at a topology may have no right to write.
+pub(crate) async fn view(
+    c: &mut Connection,
+    keys: &Keys,
+    now: i64,
+) -> Result<(View, Vec<String>), StoreError> {
     let mut ask = Pipeline::new();
     ask.cmd("ZRANGE").arg(keys.workers()).arg(0).arg(-1).arg("WITHSCORES");
     ask.cmd("HGETALL").arg(keys.announcements());
@@ -129,22 +146,17 @@ pub(crate) async fn view(c: &mut Connection, keys: &Keys, now: i64) -> Result<Vi
         );
     }
     let mut view = View { now, ..View::default() };
-    let mut gone = Pipeline::new();
+    let mut gone = Vec::new();
     for (id, about) in reply::facts(answers.next().unwrap_or(Value::Nil))? {
         let about = reply::text(about)?.unwrap_or_default();
         match (beats.get(&id), serde_json::from_str::<Announcement>(&about)) {
             (Some(beat), Ok(worker)) => view.workers.push((worker, *beat)),
             // Nobody hears of it any more, or a version that is not ours wrote it.
-            _ => {
-                gone.cmd("HDEL").arg(keys.announcements()).arg(id);
-            }
+            _ => gone.push(id),
         }
     }
-    if !gone.is_empty() {
-        c.all(&gone).await?;
-    }
     view.fences = fences(c, keys, &view.workers).await?;
-    Ok(view)
+    Ok((view, gone))
 }
 
 async fn fences(

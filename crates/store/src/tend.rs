@@ -1,7 +1,7 @@
 //! Upkeep: trims the streams that a worker's partitions write, and says how long streams are.
 
 use crate::{
-    connection::{Connection, checked},
+    connection::{Connection, checked, present},
     keys::Keys,
     reply,
     store::server_ms,
@@ -142,7 +142,7 @@ async fn trim_source(
     }
     let mut ask = Pipeline::new();
     ask.cmd("XINFO").arg("GROUPS").arg(&source.stream);
-    let Ok(groups) = checked(c.send(&ask).await?.pop().unwrap_or(Value::Nil)) else {
+    let Some(groups) = present(c.send(&ask).await?.pop().unwrap_or(Value::Nil))? else {
         // No such stream any more.
         return Ok(());
     };
@@ -210,7 +210,7 @@ fn lag(group: &str, [first, length, groups]: [Value; 3]) -> Result<Lag, StoreErr
     let Some(first) = first.first() else { return Ok(Lag::default()) };
     // Redis 7 counts what a group has not read. Before, the stream's length is an upper bound.
     let mut entries = reply::integer(&checked(length)?)?;
-    for stored in checked(groups).map_or(Ok(Vec::new()), reply::array)? {
+    for stored in present(groups)?.map_or(Ok(Vec::new()), reply::array)? {
         let facts = reply::facts(stored)?;
         let name = facts.get("name").cloned().map(reply::text).transpose()?.flatten();
         if name.as_deref() == Some(group)

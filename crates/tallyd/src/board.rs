@@ -1,8 +1,10 @@
 //! `tallyd board`.
 
-use crate::connect::{Open, Target};
+use crate::{
+    connect::{Open, Target},
+    terminal::Table,
+};
 use anyhow::bail;
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
 use serde_json::{Value, json};
 use smol_str::SmolStr;
 use std::{
@@ -102,10 +104,9 @@ fn as_json(board: &Board, size: u64, standings: &[Standing]) -> Value {
 }
 
 fn print(board: &Board, size: u64, standings: &[Standing]) {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(["rank", "member", "score", "percentile"]);
+    let mut table = Table::new(["rank", "member", "score", "percentile"]);
     for standing in standings {
-        table.add_row([
+        table.add([
             standing.rank.to_string(),
             standing.member.to_string(),
             score(standing.score).to_string(),

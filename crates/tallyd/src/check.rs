@@ -2,7 +2,7 @@
 
 mod expectation;
 
-use crate::load;
+use crate::{load, terminal};
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
@@ -28,7 +28,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             Ok(summary) => println!("{}: ok{summary}", file.display()),
             Err(error) => {
                 code = ExitCode::FAILURE;
-                eprintln!("error: {error:#}");
+                eprintln!("error: {}", terminal::error(&error));
             }
         }
     }

@@ -4,7 +4,7 @@ use crate::load;
 use anyhow::Context;
 use std::path::PathBuf;
 use tallyd_store::{Connection, keys::Keys};
-use tallyd_topology::Topology;
+use tallyd_topology::{RedisAddress, Topology};
 
 /// Which topology to look at, and where.
 #[derive(clap::Args, Clone, Debug)]
@@ -18,6 +18,16 @@ pub struct Target {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Where a topology's Redis is. Another URL takes the place of the file's; the rest of its
+/// `[redis]`, such as certificates, still holds.
+pub fn address(topology: &Topology, url: Option<String>) -> RedisAddress {
+    let mut address = topology.redis.clone();
+    if let Some(url) = url {
+        address.url = url;
+    }
+    address
 }
 
 /// A topology and a connection to its Redis.
@@ -37,8 +47,8 @@ impl Target {
     /// Where the file does not hold or the server can't be reached.
     pub async fn open(&self) -> anyhow::Result<Open> {
         let topology = load::topology(&self.topology)?;
-        let url = self.redis.clone().unwrap_or_else(|| topology.redis_url.clone());
-        let connection = Connection::open(&url).await.context("can't connect to Redis")?;
+        let address = address(&topology, self.redis.clone());
+        let connection = Connection::open_at(&address).await.context("can't connect to Redis")?;
         let keys = Keys::new(&topology.name, 0);
         Ok(Open { topology, keys, connection })
     }

@@ -2,11 +2,11 @@
 
 use crate::{
     connect::{Open, Target},
+    terminal::{self, Table, safe},
     when::When,
 };
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
 use std::process::ExitCode;
 use tallyd_event::EntryId;
 use tallyd_store::{
@@ -149,11 +149,10 @@ async fn list(target: &Target, filter: &Filter, limit: usize) -> anyhow::Result<
         println!("{}", serde_json::to_string_pretty(&letters)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(["id", "node", "entry", "reason"]);
+    let mut table = Table::new(["id", "node", "entry", "reason"]);
     for letter in &letters {
         let id = letter.id.to_string();
-        table.add_row([&id, &letter.node, &letter.entry, &letter.reason]);
+        table.add([&id, &letter.node, &letter.entry, &letter.reason]);
     }
     println!("{table}\n{} dead letters; see one whole: tallyd dead show ID", letters.len());
     Ok(ExitCode::SUCCESS)
@@ -169,11 +168,14 @@ async fn show(target: &Target, id: EntryId) -> anyhow::Result<ExitCode> {
     }
     println!(
         "id      {}\nnode    {}\nentry   {}\nreason  {}",
-        letter.id, letter.node, letter.entry, letter.reason
+        letter.id,
+        safe(&letter.node),
+        safe(&letter.entry),
+        safe(&letter.reason)
     );
     for (name, value) in &letter.fields {
-        // Debug form: whatever bytes came, the terminal is safe from them.
-        println!("  {name:?} = {value:?}");
+        // Debug form, because it shows where a value begins and ends.
+        println!("  {} = {}", safe(&format!("{name:?}")), safe(&format!("{value:?}")));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -203,7 +205,7 @@ async fn change(target: &Target, which: Which, replay: bool) -> anyhow::Result<E
             }
             Err(error) => {
                 failed += 1;
-                eprintln!("{id}: {error}");
+                eprintln!("{id}: {}", terminal::error(&error.into()));
             }
         }
     }

@@ -3,9 +3,9 @@
 use crate::{
     board::{now, score, standing_json},
     connect::{Open, Target},
+    terminal::Table,
 };
 use anyhow::bail;
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use tallyd_query::{
@@ -115,35 +115,31 @@ fn as_json(id: &str, learner: &Learner) -> Value {
 }
 
 fn print(learner: &Learner) {
-    let table = |header: &[&str]| {
-        let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header);
-        table
-    };
     for (bolt, f) in &learner.fatigue {
-        let mut shown = table(&[bolt, "tired", "accuracy", "speed", "load", "rapid", "answers"]);
+        let mut shown =
+            Table::new([bolt.as_str(), "tired", "accuracy", "speed", "load", "rapid", "answers"]);
         let tired = if f.tired { "yes" } else { "no" };
         let parts =
             [f.score, f.accuracy, f.speed, f.load, f.rapid].map(|part| format!("{part:.2}"));
         let [score, accuracy, speed, load, rapid] = parts;
-        shown.add_row([score, tired.into(), accuracy, speed, load, rapid, f.answers.to_string()]);
+        shown.add([score, tired.into(), accuracy, speed, load, rapid, f.answers.to_string()]);
         println!("{shown}");
     }
     for (bolt, concepts) in &learner.mastery {
-        let mut shown = table(&[bolt, "mastered", "give or take", "answers", "right"]);
+        let mut shown = Table::new([bolt.as_str(), "mastered", "give or take", "answers", "right"]);
         for c in concepts {
             let percent = |share: f64| format!("{:.0} %", share * 100.0);
             let counts = [c.answers, c.correct].map(|count| count.to_string());
             let [answers, right] = counts;
             let shares = (percent(c.mastery), percent(c.uncertainty));
-            shown.add_row([c.concept.to_string(), shares.0, shares.1, answers, right]);
+            shown.add([c.concept.to_string(), shares.0, shares.1, answers, right]);
         }
         println!("{shown}");
     }
     if !learner.ranks.is_empty() {
-        let mut shown = table(&["board", "period", "rank", "of", "score", "percentile"]);
+        let mut shown = Table::new(["board", "period", "rank", "of", "score", "percentile"]);
         for Rank { bolt, board, size, standing } in &learner.ranks {
-            shown.add_row([
+            shown.add([
                 bolt.clone(),
                 board.window.label.to_string(),
                 standing.rank.to_string(),

@@ -16,6 +16,7 @@ mod run;
 mod send;
 mod stats;
 mod status;
+mod terminal;
 mod wait;
 mod when;
 
@@ -85,7 +86,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", terminal::error(&error));
             ExitCode::FAILURE
         }
     }

@@ -1,6 +1,6 @@
 //! `tallyd run`: a worker.
 
-use crate::{health, load, logging};
+use crate::{connect, health, load, logging};
 use anyhow::{Context, bail};
 use smol_str::SmolStr;
 use std::{
@@ -41,7 +41,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(address) => Some(health::bind(address).await?),
         None => None,
     };
-    let url = args.redis.unwrap_or_else(|| topology.redis_url.clone());
+    let address = connect::address(&topology, args.redis);
     let options = WorkerOptions {
         id: worker_id(),
         nodes,
@@ -52,7 +52,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     tracing::info!(worker = %options.id, topology = %topology.name, "worker starting");
     let patience = Duration::from_millis(topology.settings.session_timeout_ms);
-    let worker = Worker::new(RedisStore::new(Arc::clone(&topology), &url), topology, options);
+    let worker = Worker::new(RedisStore::at(Arc::clone(&topology), address), topology, options);
     if let Some(listener) = listener {
         let status = worker.status();
         tokio::spawn(async move {

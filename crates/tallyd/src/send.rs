@@ -1,6 +1,6 @@
 //! `tallyd send`: the events of a file to a source.
 
-use crate::load;
+use crate::{connect, load, terminal::safe};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -13,6 +13,7 @@ use std::{
     time::Instant,
 };
 use tallyd_ingest::{Form, Format, Mapping, Rows, Sender, decompressed};
+use tallyd_store::address;
 use tallyd_topology::{Node, NodeKind, Topology};
 
 /// The arguments of `tallyd send`.
@@ -80,8 +81,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         FormName::Batch => Form::Batch,
         FormName::Entry => Form::Entry,
     };
-    let url = args.redis.as_deref().unwrap_or(&topology.redis_url);
-    let mut sender = Sender::open(url, stream, form).await?;
+    let address = connect::address(&topology, args.redis.clone());
+    let connection = address::connect(&address).await.context("can't connect to Redis")?;
+    let mut sender = Sender::new(connection, stream, form);
     let began = Instant::now();
     let unreadable = send(&mut sender, rows, &bar).await;
     bar.finish_and_clear();
@@ -103,7 +105,7 @@ async fn send(sender: &mut Sender, rows: Rows, bar: &ProgressBar) -> anyhow::Res
             Ok(fields) => sender.push(fields).await?,
             Err(error) => {
                 unreadable += 1;
-                bar.suspend(|| eprintln!("not sent: {error}"));
+                bar.suspend(|| eprintln!("not sent: {}", safe(&error.to_string())));
             }
         }
     }

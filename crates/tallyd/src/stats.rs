@@ -3,9 +3,9 @@
 use crate::{
     board::{now, time},
     connect::{Open, Target},
+    terminal::Table,
 };
 use anyhow::bail;
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
 use serde_json::{Map, Value, json};
 use smol_str::SmolStr;
 use std::process::ExitCode;
@@ -88,13 +88,10 @@ fn as_json(figures: &Figures) -> Value {
 }
 
 fn print(all: &[Figures]) {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY);
-    if let Some(first) = all.first() {
-        let group = first.group.iter().map(|(name, _)| name.as_str());
-        let measures = first.measures.iter().map(|(name, _)| name.as_str());
-        table.set_header(["window"].into_iter().chain(group).chain(measures));
-    }
+    let Some(first) = all.first() else { return };
+    let group = first.group.iter().map(|(name, _)| name.as_str());
+    let measures = first.measures.iter().map(|(name, _)| name.as_str());
+    let mut table = Table::new(["window"].into_iter().chain(group).chain(measures));
     for figures in all {
         let shown = |figure: &Option<Figure>| match figure {
             None => "-".to_owned(),
@@ -104,7 +101,7 @@ fn print(all: &[Figures]) {
         let group =
             figures.group.iter().map(|(_, value)| value.as_deref().unwrap_or("-").to_owned());
         let measures = figures.measures.iter().map(|(_, figure)| shown(figure));
-        table.add_row([figures.window.label.to_string()].into_iter().chain(group).chain(measures));
+        table.add([figures.window.label.to_string()].into_iter().chain(group).chain(measures));
     }
     println!("{table}");
 }

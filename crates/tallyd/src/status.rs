@@ -1,7 +1,9 @@
 //! `tallyd status` and `tallyd resume`.
 
-use crate::connect::Target;
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use crate::{
+    connect::Target,
+    terminal::{Cell, Table, safe},
+};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 use tallyd_runtime::store::Owner;
@@ -99,14 +101,7 @@ fn as_json(before: &Status, after: &Status, settings: &Settings) -> Value {
 }
 
 fn print(before: &Status, after: &Status, settings: &Settings) {
-    let mut workers = Table::new();
-    workers.load_style(UTF8_HORIZONTAL_ONLY).set_header([
-        "worker",
-        "host",
-        "pid",
-        "heartbeat",
-        "metrics",
-    ]);
+    let mut workers = Table::new(["worker", "host", "pid", "heartbeat", "metrics"]);
     for (worker, beat) in &after.workers {
         let ago = after.now - beat;
         let beat = if ago > settings.session_timeout_ms as i64 {
@@ -115,7 +110,7 @@ fn print(before: &Status, after: &Status, settings: &Settings) {
             format!("{ago} ms ago")
         };
         let metrics = worker.metrics.clone().unwrap_or_else(|| "-".into());
-        workers.add_row([
+        workers.add([
             worker.id.to_string(),
             worker.host.clone(),
             worker.pid.to_string(),
@@ -124,7 +119,6 @@ fn print(before: &Status, after: &Status, settings: &Settings) {
         ]);
     }
     println!("{workers}");
-    let mut nodes = Table::new();
     let header = [
         "node",
         "partitions",
@@ -138,23 +132,23 @@ fn print(before: &Status, after: &Status, settings: &Settings) {
         "dead",
         "late",
     ];
-    nodes.load_style(UTF8_HORIZONTAL_ONLY).set_header(header);
+    let mut nodes = Table::new(header);
     for (place, node) in after.nodes.iter().enumerate() {
         let owners: Vec<String> =
             owners(node).into_iter().map(|(id, n)| format!("{n} {id}")).collect();
         let counts = &node.counts;
-        nodes.add_row([
-            node.name.clone(),
-            node.owners.len().to_string(),
-            owners.join("\n"),
-            node.lag.entries.to_string(),
-            format!("{:.1} s", lag_seconds(after, node)),
-            format!("{:.0}", rate(before, after, place)),
-            counts.events.to_string(),
-            counts.emitted.to_string(),
-            counts.duplicates.to_string(),
-            counts.dead.to_string(),
-            counts.late.to_string(),
+        nodes.add([
+            Cell::from(&node.name),
+            Cell::from(node.owners.len().to_string()),
+            Cell::lines(&owners),
+            Cell::from(node.lag.entries.to_string()),
+            Cell::from(format!("{:.1} s", lag_seconds(after, node))),
+            Cell::from(format!("{:.0}", rate(before, after, place))),
+            Cell::from(counts.events.to_string()),
+            Cell::from(counts.emitted.to_string()),
+            Cell::from(counts.duplicates.to_string()),
+            Cell::from(counts.dead.to_string()),
+            Cell::from(counts.late.to_string()),
         ]);
     }
     println!("{nodes}");
@@ -165,6 +159,7 @@ fn print(before: &Status, after: &Status, settings: &Settings) {
         );
     }
     for (place, reason) in &after.halted {
+        let (place, reason) = (safe(place), safe(reason));
         println!("HALTED {place}: {reason}\n  mend the cause, then: tallyd resume");
     }
 }

@@ -1,5 +1,6 @@
 //! What is wrong with a topology file: each fault with its place and the mend, rendered together.
 
+use crate::redis_address::masked;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, renderer::DecorStyle};
 use std::{fmt, ops::Range};
 
@@ -37,7 +38,7 @@ impl Fault {
 pub struct Faults {
     /// What the file is called in messages.
     pub file_name: String,
-    /// The text of the file.
+    /// The text of the file, with a star for each byte of a password.
     pub text: String,
     /// The faults.
     pub faults: Vec<Fault>,
@@ -47,7 +48,7 @@ impl Faults {
     pub(crate) fn new(file_name: &str, text: &str, mut faults: Vec<Fault>) -> Self {
         faults.sort_by_key(|fault| (fault.span.start, fault.span.end));
         faults.dedup();
-        Self { file_name: file_name.to_owned(), text: text.to_owned(), faults }
+        Self { file_name: file_name.to_owned(), text: masked(text), faults }
     }
 
     /// The faults for a person: each with the line, a caret under the place and the mend, and a

@@ -46,7 +46,7 @@ fn read<'a>(sheet: &'a Sheet<'a>, tree: &'a DeTable<'a>) -> Option<Topology> {
     let partitions = top.int("partitions").and_then(|number| u16::try_from(number).ok());
     let empty = DeTable::new();
     let redis = sub_table(&top, "redis", REDIS_KEYS, &empty);
-    let redis_url = redis.and_then(|redis| settings::redis_url(&redis));
+    let redis = redis.and_then(|redis| settings::redis(&redis));
     let run = sub_table(&top, "run", RUN_KEYS, &empty);
     let settings = run.and_then(|run| settings::settings(&run));
 
@@ -80,7 +80,7 @@ fn read<'a>(sheet: &'a Sheet<'a>, tree: &'a DeTable<'a>) -> Option<Topology> {
         time_zone: time_zone.into(),
         calendar,
         partitions,
-        redis_url: redis_url?,
+        redis: redis?,
         settings: settings?,
         nodes,
         tests,

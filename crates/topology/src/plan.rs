@@ -1,7 +1,7 @@
 //! What a topology file means: nodes, the edges between them, and everything that a worker needs
 //! to run it. Made only by a parse that found no fault, so every index in it is valid.
 
-use crate::test_case::TestCase;
+use crate::{redis_address::RedisAddress, test_case::TestCase};
 use smol_str::SmolStr;
 use std::{collections::BTreeMap, sync::Arc};
 use tallyd_bolt::{Bolt, calendar::Calendar};
@@ -18,8 +18,8 @@ pub struct Topology {
     pub calendar: Calendar,
     /// Into how many partitions each edge is split.
     pub partitions: u16,
-    /// Where Redis is, with the environment already put in.
-    pub redis_url: String,
+    /// Where Redis is, and what opens it.
+    pub redis: RedisAddress,
     /// How workers run it.
     pub settings: Settings,
     /// Sources first, then bolts, each after the node that it reads from.

@@ -4,6 +4,7 @@ use crate::{
     fault::{Fault, nearest},
     key_spec::{Default, KeySpec, Kind},
     plan::Settings,
+    redis_address::RedisAddress,
     section::Section,
     units::{DAY_MS, MINUTE_MS},
 };
@@ -45,12 +46,28 @@ const fn table(name: &'static str, doc: &'static str) -> KeySpec {
 }
 
 /// The keys of `[redis]`.
-pub const REDIS_KEYS: &[KeySpec] = &[KeySpec {
-    name: "url",
-    kind: Kind::Text,
-    default: Default::value("\"redis://127.0.0.1:6379\""),
-    doc: "`redis://[user:password@]host[:port][/db]`, `rediss://…` (TLS) or `unix:///path`.",
-}];
+pub const REDIS_KEYS: &[KeySpec] = &[
+    KeySpec {
+        name: "url",
+        kind: Kind::Text,
+        default: Default::value("\"redis://127.0.0.1:6379\""),
+        doc: "`redis://[user:password@]host[:port][/db]`, `rediss://…` (TLS) or \
+              `unix:///path[?user=…&pass=…&db=…]`. Special characters of the user and password \
+              are percent-encoded.",
+    },
+    file(
+        "password_file",
+        "none",
+        "A file with the password of the URL's user; not with one in the URL.",
+    ),
+    file("ca", "the system's", "A file (PEM) with the certificates that may sign the server's."),
+    file("cert", "none", "A file (PEM) with the client's certificate; with `key`."),
+    file("key", "none", "A file (PEM) with the key of `cert`."),
+];
+
+const fn file(name: &'static str, absent: &'static str, doc: &'static str) -> KeySpec {
+    KeySpec { name, kind: Kind::Text, default: Default::Absent(absent), doc }
+}
 
 /// The keys of `[run]`.
 pub const RUN_KEYS: &[KeySpec] = &[
@@ -135,15 +152,29 @@ pub(crate) fn calendar(top: &Section<'_>) -> Option<(String, Calendar)> {
 }
 
 /// The address of Redis.
-pub(crate) fn redis_url(redis: &Section<'_>) -> Option<String> {
+pub(crate) fn redis(redis: &Section<'_>) -> Option<RedisAddress> {
     let word = redis.text("url")?;
-    let schemes = ["redis://", "rediss://", "unix://", "redis+unix://"];
-    if schemes.iter().any(|scheme| word.text.starts_with(scheme)) {
-        return Some(word.text);
+    for (one, other) in [("cert", "key"), ("key", "cert")] {
+        if redis.written(one).is_some() && redis.written(other).is_none() {
+            let message = format!("\"{one}\" needs \"{other}\"");
+            let help = format!("add {other} = \"file.pem\", or leave both out");
+            redis.sheet.fault(Fault::new(message, redis.span(one)).help(help));
+        }
     }
-    let help = "write redis://host:port, rediss://host:port or unix:///path";
-    redis.sheet.fault(Fault::new("this is not the address of a Redis", word.span).help(help));
-    None
+    let schemes = ["redis://", "rediss://", "unix://", "redis+unix://"];
+    if !schemes.iter().any(|scheme| word.text.starts_with(scheme)) {
+        let help = "write redis://host:port, rediss://host:port or unix:///path";
+        redis.sheet.fault(Fault::new("this is not the address of a Redis", word.span).help(help));
+        return None;
+    }
+    let file = |key| redis.written(key).and_then(|_| Some(redis.text(key)?.text.into()));
+    Some(RedisAddress {
+        url: word.text,
+        password_file: file("password_file"),
+        ca: file("ca"),
+        cert: file("cert"),
+        key: file("key"),
+    })
 }
 
 /// How workers run the topology.

@@ -28,6 +28,15 @@ fn every_fault_is_said_with_its_place_and_the_mend() {
 }
 
 #[test]
+fn passwords_are_not_shown() {
+    for (name, text) in broken().into_iter().filter(|(name, _)| name.contains("secret")) {
+        assert!(text.contains("hunter2"), "{name}");
+        let faults = parse("f", &text, &|_| None).unwrap_err();
+        assert!(!format!("{faults} {faults:?}").contains("hunter2"), "{name}: {faults}");
+    }
+}
+
+#[test]
 fn many_faults_are_said_at_once() {
     let (_, text) = broken().into_iter().find(|(name, _)| name == "many_at_once").unwrap();
     let faults = parse("f", &text, &|_| None).unwrap_err();

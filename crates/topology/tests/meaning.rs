@@ -44,7 +44,7 @@ fn what_is_left_out_has_its_default() {
     };
     assert_eq!(topology.settings, settings);
     assert_eq!((topology.partitions, topology.time_zone.as_str()), (16, "UTC"));
-    assert_eq!(topology.redis_url, "redis://127.0.0.1:6379");
+    assert_eq!(topology.redis.url, "redis://127.0.0.1:6379");
     let NodeKind::Source(source) = &node(&topology, "plays").kind else { panic!() };
     assert_eq!((source.stream.as_str(), source.retain), ("plays", Retain::Acked));
     assert_eq!(source.max_ahead_ms, 86_400_000);
@@ -65,7 +65,7 @@ fn what_is_said_holds() {
     "#;
     let env = |name: &str| (name == "HOST").then(|| "db".to_owned());
     let topology = parse("f", &format!("{PLAYS}{text}"), &env).unwrap();
-    assert_eq!(topology.redis_url, "redis://db:6380");
+    assert_eq!(topology.redis.url, "redis://db:6380");
     let settings = &topology.settings;
     assert_eq!((settings.session_timeout_ms, settings.cache_bytes), (90_000, 1 << 30));
     let NodeKind::Source(source) = &node(&topology, "chat").kind else { panic!() };

@@ -21,7 +21,7 @@ fn every_file_is_sound_and_has_tests() {
         let topology = topology(name);
         assert_eq!(topology.name, name);
         assert!(topology.tests.len() >= 2, "{name}");
-        assert_eq!(topology.redis_url, "redis://127.0.0.1:6379");
+        assert_eq!(topology.redis.url, "redis://127.0.0.1:6379");
     }
 }
 

@@ -1,0 +1,224 @@
+//! What each role of `docs/security.md` does, by the interfaces that the program itself uses.
+
+use redis::Pipeline;
+use std::{fs, path::Path, sync::Arc, time::Duration};
+use tallyd_bolt::{Address, Key, Kind, Write};
+use tallyd_event::EntryId;
+use tallyd_query::{QueryError, Results, Stored};
+use tallyd_runtime::{
+    Session, Store, StoreError,
+    store::{
+        Announcement, Commit, Cursor, DeadLetter, Fence, Frame, Next, Outcome, Owned, Owner, Read,
+    },
+};
+use tallyd_store::{Connection, RedisSession, RedisStore, dead, inspect, keys::Keys};
+use tallyd_topology::{RedisAddress, Topology, parse};
+
+/// A user of `docs/security.md`, and its rules but for the password.
+pub struct Role {
+    /// Its name.
+    pub name: String,
+    /// What it may do, as `ACL SETUSER` takes it.
+    pub rules: Vec<String>,
+}
+
+/// The users of the page, as it has them.
+pub fn roles() -> Vec<Role> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/security.md");
+    let page = fs::read_to_string(page).unwrap().replace("\\\n", " ");
+    let lines = page.lines().filter_map(|line| line.strip_prefix("redis-cli ACL SETUSER "));
+    let role = |line: &str| {
+        let mut words = line.split_whitespace().map(|word| word.trim_matches('\'').to_owned());
+        let name = words.next().unwrap();
+        Role { name, rules: words.filter(|word| word != ">PASSWORD").collect() }
+    };
+    lines.map(role).collect()
+}
+
+fn topology() -> Arc<Topology> {
+    Arc::new(
+        parse("testprep.toml", include_str!("../topologies/testprep.toml"), &|_| None).unwrap(),
+    )
+}
+
+/// Sends one command.
+pub async fn ask(c: &mut Connection, words: &[&str]) -> Result<redis::Value, StoreError> {
+    let (name, arguments) = words.split_first().unwrap();
+    let mut ask = Pipeline::new();
+    ask.cmd(name).arg(arguments);
+    Ok(c.all(&ask).await?.pop().unwrap())
+}
+
+const ANSWER: [&str; 14] = [
+    "id", "a1", "user", "u7", "question", "q9", "concept", "algebra", "correct", "1", "ms", "5300",
+    "points", "4",
+];
+
+async fn add_answer(c: &mut Connection) -> Result<redis::Value, StoreError> {
+    let words = [&["XADD", "answers", "*"], &ANSWER[..], &["at", "1767225600000"]].concat();
+    ask(c, &words).await
+}
+
+/// Does all that a role does. `admin` may do anything.
+pub async fn act(
+    role: &str,
+    admin: &mut Connection,
+    address: &RedisAddress,
+) -> Result<(), StoreError> {
+    match role {
+        "tallyd-producer" => add_answer(&mut Connection::open_at(address).await?).await.map(drop),
+        "tallyd-worker" => work(admin, address).await,
+        "tallyd-reader" => read(admin, address).await,
+        "tallyd-operator" => operate(admin, address).await,
+        other => panic!("{other} is new: say in tests/rights.rs what it does"),
+    }
+}
+
+async fn done(
+    session: &mut RedisSession,
+    owned: &Owned,
+    commit: &Commit,
+) -> Result<Read, StoreError> {
+    match session.commit(owned, commit).await? {
+        Outcome::Done(read) => Ok(read),
+        Outcome::Fenced { .. } => panic!("fenced"),
+    }
+}
+
+/// A worker's life: it joins, reads, dies, is succeeded, commits effects of every kind, trims,
+/// halts and leaves.
+async fn work(admin: &mut Connection, address: &RedisAddress) -> Result<(), StoreError> {
+    let topology = topology();
+    let keys = Keys::new(&topology.name, 0);
+    let store = RedisStore::at(Arc::clone(&topology), address.clone());
+    store.register().await?;
+    ask(admin, &["HSET", &keys.announcements(), "of-another-version", "{}"]).await?;
+    let nodes = topology.nodes.iter().map(|node| (node.name.clone(), node.partitions)).collect();
+    let about =
+        Announcement { id: "first".into(), nodes, metrics: None, host: String::new(), pid: 1 };
+    store.heartbeat(&about).await?;
+
+    let mut first = store.open(0, &"first".into()).await?;
+    let owned = first.take(&[(0, Fence::default())].into()).await?;
+    first.begin(&owned).await?;
+    add_answer(admin).await?;
+    let woken = first.wait(&[(0, EntryId::ZERO)], Duration::from_secs(5)).await?;
+    assert_eq!(woken, [0]);
+    let new = Commit::read(Next::New { partitions: vec![0], count: 10 });
+    let entry = done(&mut first, &owned, &new).await?.entries[0].1.id;
+    store.tend(&[(0, vec![0])]).await?;
+
+    let mut second = store.open(0, &"second".into()).await?;
+    let owned = second
+        .take(&[(0, Fence { owner: Owner::Worker("first".into()), epoch: 1 })].into())
+        .await?;
+    second.begin(&owned).await?;
+    let pending = Next::Pending { partition: 0, from: EntryId::ZERO, count: 10 };
+    assert_eq!(done(&mut second, &owned, &Commit::read(pending)).await?.entries.len(), 1);
+    let letter = DeadLetter { reason: "test".to_owned(), entry, fields: Vec::new() };
+    let commit = Commit {
+        frames: vec![Frame { edge: 0, partition: 0, bytes: vec![0] }],
+        dead: vec![letter],
+        acks: vec![(0, vec![entry])],
+        cursors: vec![(0, Cursor { last: entry, ..Cursor::default() })],
+        ..Commit::read(Next::Nothing)
+    };
+    done(&mut second, &owned, &commit).await?;
+    second.forget_consumers(&owned, 0).await?;
+    second.rewind(&owned, &[(0, entry)]).await?;
+    bolt(&store, &topology).await?;
+    store.tend(&[(0, vec![0])]).await?;
+    second.release(&owned).await?;
+    store.leave(&"first".into()).await
+}
+
+/// Effects of every kind, and a halt.
+async fn bolt(store: &RedisStore, topology: &Topology) -> Result<(), StoreError> {
+    let (place, _) = topology.node("fatigue").unwrap();
+    let mut session = store.open(place, &"second".into()).await?;
+    let owned = session.take(&[(0, Fence::default())].into()).await?;
+    session.begin(&owned).await?;
+    let key = |kind: &str| Key::new(&[kind, "x"]);
+    let kinds = [("hash", Kind::Field), ("board", Kind::Score), ("seen", Kind::Log)];
+    let address = |(name, kind)| Address { kind, key: key(name), name: "f".into() };
+    session.fetch(kinds.into_iter().map(address).collect()).await?;
+    let commit = Commit {
+        writes: vec![
+            Write::Add { key: key("shared"), name: "n".into(), delta: 1 },
+            Write::Append { key: key("seen"), fingerprints: vec![7] },
+            Write::Distinct { key: key("distinct"), items: vec!["a".into()] },
+            Write::Field { key: key("hash"), name: "f".into(), value: b"v".to_vec() },
+            Write::Member { key: key("groups"), members: vec!["a".into()] },
+            Write::Score { key: key("board"), member: "m".into(), score: 1.0 },
+        ],
+        expiries: vec![(key("hash"), i64::MAX / 2)],
+        published: vec![(0, vec![(b"id".to_vec(), b"1".to_vec())])],
+        ..Commit::read(Next::New { partitions: vec![0], count: 10 })
+    };
+    done(&mut session, &owned, &commit).await?;
+    session.halt(&owned, "test").await
+}
+
+/// What the command line and an application read.
+async fn read(admin: &mut Connection, address: &RedisAddress) -> Result<(), StoreError> {
+    add_answer(admin).await?;
+    let topology = topology();
+    let keys = Keys::new(&topology.name, 0);
+    let mut c = Connection::open_at(address).await?;
+    inspect::status(&mut c, &topology, &keys).await?;
+    inspect::drained(&mut c, &topology, &keys).await?;
+    queries(&mut Stored::new(&mut c, &keys, "points")).await.map_err(|error| match error {
+        QueryError::Store(error) => error,
+        other => panic!("{other}"),
+    })?;
+    let learner = keys.bolt("fatigue", &Key::new(&["learner", "u7"]));
+    ask(&mut c, &["HGET", &learner, "score"]).await?;
+    ask(&mut c, &["XREAD", "STREAMS", "fatigue-alerts", "0"]).await.map(drop)
+}
+
+/// Every read of results that there is.
+async fn queries(stored: &mut Stored<'_>) -> Result<(), QueryError> {
+    let keys = [Key::new(&["x"])];
+    let key = &keys[0];
+    stored.hash(key).await?;
+    stored.fields(&keys, &["f".into()]).await?;
+    stored.size(key).await?;
+    stored.distinct(&keys).await?;
+    stored.members(key).await?;
+    for ascending in [false, true] {
+        stored.range(key, ascending, 0, 10).await?;
+        stored.places(key, ascending, &["m".into()]).await?;
+        stored.better(key, ascending, &[1.0]).await?;
+    }
+    Ok(())
+}
+
+/// Dead letters of a source and of a bolt, and a halted partition.
+async fn operate(admin: &mut Connection, address: &RedisAddress) -> Result<(), StoreError> {
+    let topology = topology();
+    let keys = Keys::new(&topology.name, 0);
+    let fields = ANSWER.chunks(2).flat_map(|pair| [format!("field:{}", pair[0]), pair[1].into()]);
+    let fields: Vec<String> = fields.chain(["field:at".into(), "1767225600000".into()]).collect();
+    for node in ["answers", "unique"] {
+        let dead = keys.dead();
+        let head = ["XADD", &dead, "*", "node", node, "reason", "test", "entry", "1-1"];
+        let words: Vec<&str> = head.into_iter().chain(fields.iter().map(String::as_str)).collect();
+        ask(admin, &words).await?;
+    }
+    ask(admin, &["SET", &keys.fence("unique", 0), "!halted#3"]).await?;
+
+    let mut c = Connection::open_at(address).await?;
+    let all = EntryId::ZERO..=EntryId { ms: u64::MAX, seq: u64::MAX };
+    let letters = dead::list(&mut c, &keys, all, 10).await?;
+    assert_eq!(letters.len(), 2);
+    for letter in &letters {
+        let id = letter.id;
+        assert!(dead::get(&mut c, &keys, id).await?.is_some());
+        assert!(dead::replay(&mut c, &topology, &keys, id).await?);
+        assert!(!dead::replay(&mut c, &topology, &keys, id).await?);
+        assert!(!dead::remove(&mut c, &keys, id).await?);
+    }
+    let resumed = inspect::resume(&mut c, &topology, &keys).await?;
+    assert_eq!(resumed, ["unique:0"]);
+    Ok(())
+}
