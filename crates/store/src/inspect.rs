@@ -54,7 +54,7 @@ pub async fn status(
     keys: &Keys,
 ) -> Result<Status, StoreError> {
     let now = server_ms(c).await?;
-    let view = view(c, keys, now).await?;
+    let (view, _) = view(c, keys, now).await?;
     let cursors = cursors(c, topology, keys).await?;
     let mut status = Status { now, workers: view.workers, ..Status::default() };
     for (node, of_node) in topology.nodes.iter().zip(&cursors) {

@@ -1,13 +1,18 @@
 //! The store: sessions for tasks, and a connection of its own for membership and upkeep.
 
 use crate::{
-    commands::Expiries, connection::Connection, keys::Keys, registration, reply,
-    session::RedisSession, tend,
+    commands::Expiries,
+    connection::Connection,
+    doctor::{self, Danger},
+    keys::Keys,
+    registration, reply,
+    session::RedisSession,
+    tend,
 };
 use redis::{Pipeline, Value};
 use smol_str::SmolStr;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -27,6 +32,7 @@ pub struct RedisStore {
     topology: Arc<Topology>,
     url: Arc<str>,
     keys: Keys,
+    allowed: BTreeSet<Danger>,
     control: Arc<Mutex<Option<Connection>>>,
 }
 
@@ -35,7 +41,13 @@ impl RedisStore {
     #[must_use]
     pub fn new(topology: Arc<Topology>, url: &str) -> Self {
         let keys = Keys::new(&topology.name, 0);
-        Self { topology, url: url.into(), keys, control: Arc::default() }
+        Self { topology, url: url.into(), keys, allowed: BTreeSet::new(), control: Arc::default() }
+    }
+
+    /// The same, on a server with these dangers: a worker then starts all the same.
+    #[must_use]
+    pub fn allowing(self, dangers: impl IntoIterator<Item = Danger>) -> Self {
+        Self { allowed: dangers.into_iter().collect(), ..self }
     }
 
     /// Sends commands of upkeep. Each may be repeated, so it reconnects where it has to.
@@ -75,7 +87,11 @@ impl Store for RedisStore {
     }
 
     async fn register(&self) -> Result<[u8; 16], StoreError> {
-        self.control(async |c| registration::register(c, &self.topology, &self.keys).await).await
+        self.control(async |c| {
+            doctor::check_at_start(c, &self.url, &self.allowed).await?;
+            registration::register(c, &self.topology, &self.keys).await
+        })
+        .await
     }
 
     async fn heartbeat(&self, announcement: &Announcement) -> Result<View, StoreError> {
@@ -97,7 +113,13 @@ impl Store for RedisStore {
                 .arg("-inf")
                 .arg(now - kept as i64);
             c.all(&beat).await?;
-            view(c, &self.keys, now).await
+            let (view, unknown) = view(c, &self.keys, now).await?;
+            if !unknown.is_empty() {
+                let mut forget = Pipeline::new();
+                forget.cmd("HDEL").arg(self.keys.announcements()).arg(unknown);
+                c.all(&forget).await?;
+            }
+            Ok(view)
         })
         .await
     }
@@ -114,8 +136,13 @@ impl Store for RedisStore {
     }
 }
 
-/// The workers and fences as they are stored.
-pub(crate) async fn view(c: &mut Connection, keys: &Keys, now: i64) -> Result<View, StoreError> {
+/// The workers and fences as they are stored, and the ids whose announcements are of no more use.
+/// Changes nothing.
+pub(crate) async fn view(
+    c: &mut Connection,
+    keys: &Keys,
+    now: i64,
+) -> Result<(View, Vec<String>), StoreError> {
     let mut ask = Pipeline::new();
     ask.cmd("ZRANGE").arg(keys.workers()).arg(0).arg(-1).arg("WITHSCORES");
     ask.cmd("HGETALL").arg(keys.announcements());
@@ -129,22 +156,17 @@ pub(crate) async fn view(c: &mut Connection, keys: &Keys, now: i64) -> Result<Vi
         );
     }
     let mut view = View { now, ..View::default() };
-    let mut gone = Pipeline::new();
+    let mut unknown = Vec::new();
     for (id, about) in reply::facts(answers.next().unwrap_or(Value::Nil))? {
         let about = reply::text(about)?.unwrap_or_default();
         match (beats.get(&id), serde_json::from_str::<Announcement>(&about)) {
             (Some(beat), Ok(worker)) => view.workers.push((worker, *beat)),
             // Nobody hears of it any more, or a version that is not ours wrote it.
-            _ => {
-                gone.cmd("HDEL").arg(keys.announcements()).arg(id);
-            }
+            _ => unknown.push(id),
         }
     }
-    if !gone.is_empty() {
-        c.all(&gone).await?;
-    }
     view.fences = fences(c, keys, &view.workers).await?;
-    Ok(view)
+    Ok((view, unknown))
 }
 
 async fn fences(
