@@ -113,7 +113,9 @@ fn add(text: &mut String, finding: &Finding) {
 fn harmless(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() {
+        if c.is_control()
+            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
             // Writing to a string does not fail.
             let _ = write!(safe, "{}", c.escape_unicode());
         } else {
@@ -146,6 +148,25 @@ mod tests {
                 finding(Level::Fine, "all is well", "", &[]),
             ],
         };
-        insta::assert_snapshot!(as_text(&report, Some("t.toml")), @"");
+        insta::assert_snapshot!(as_text(&report, Some("t.toml")), @r"
+        Redis 7.0.15 at redis://db:6379, t.toml
+
+        BROKEN PROMISES
+
+          [memory] it evicts
+            why   counts go
+            mend  redis-cli A
+                  # b
+
+        WARNINGS
+
+          [memory] a key \u{1b}[2J
+            why   odd
+
+        FINE
+          [memory]       all is well
+
+        broken promises: 1, warnings: 1, fine: 1
+        ");
     }
 }

@@ -9,6 +9,10 @@ pub struct Address {
     pub shown: String,
     /// The beginning of a command for a shell, such as `redis-cli -p 6380`.
     pub cli: String,
+    /// The same as whoever, for commands that the user itself may hardly send.
+    pub cli_as_anyone: String,
+    /// The user that the URL names.
+    pub user: Option<String>,
     /// The number of the database.
     pub database: i64,
 }
@@ -36,7 +40,9 @@ impl Address {
             }
             _ => String::new(),
         };
-        if let Some(user) = settings.username() {
+        let cli_as_anyone = cli.join(" ");
+        let user = settings.username().map(str::to_owned);
+        if let Some(user) = &user {
             cli.extend(["--user".to_owned(), quoted(user)]);
         }
         if settings.password().is_some() {
@@ -46,7 +52,7 @@ impl Address {
             cli.extend(["-n".to_owned(), settings.db().to_string()]);
             shown = format!("{shown}/{}", settings.db());
         }
-        Self { shown, cli: cli.join(" "), database: settings.db() }
+        Self { shown, cli: cli.join(" "), cli_as_anyone, user, database: settings.db() }
     }
 }
 
@@ -66,7 +72,18 @@ pub fn quoted(word: &str) -> String {
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }
-    format!("'{}'", word.replace('\'', r"'\''"))
+    if !word.chars().any(char::is_control) {
+        return format!("'{}'", word.replace('\'', r"'\''"));
+    }
+    let mut safe = String::from("$'");
+    for c in word.chars() {
+        match c {
+            '\'' | '\\' => safe.extend(['\\', c]),
+            c if c.is_control() => safe += &format!("\\u{:04x}", u32::from(c)),
+            c => safe.push(c),
+        }
+    }
+    safe + "'"
 }
 
 #[cfg(test)]
@@ -98,5 +115,6 @@ mod tests {
             assert_eq!((address.shown.as_str(), address.cli.as_str()), (shown, cli), "{url}");
         }
         assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted("a\n'$(b)"), r"$'a\u000a\'$(b)'");
     }
 }

@@ -74,8 +74,13 @@ pub fn rights(facts: &Facts) -> Vec<Finding> {
             "a worker that may not do all of its work does not start, or stands still at the first \
              event that needs it",
             vec![
-                facts.cli(&format!("ACL SETUSER {} {}", quoted(user(facts)), allow.join(" "))),
-                note("as a user that may; then ACL SAVE, or CONFIG REWRITE where users stand in redis.conf"),
+                format!(
+                    "{} ACL SETUSER {} {}",
+                    facts.address.cli_as_anyone,
+                    quoted(user(facts)),
+                    allow.join(" ")
+                ),
+                note("as a user that may (--user NAME --askpass); then ACL SAVE, or CONFIG REWRITE where users stand in redis.conf"),
             ],
         ));
     }
@@ -95,7 +100,7 @@ fn list(names: &BTreeSet<&str>) -> String {
 }
 
 fn user(facts: &Facts) -> &str {
-    facts.user.as_deref().unwrap_or("default")
+    facts.user.as_deref().or(facts.address.user.as_deref()).unwrap_or("default")
 }
 
 /// What could not be checked.
