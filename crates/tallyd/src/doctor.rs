@@ -3,7 +3,7 @@
 use crate::load;
 use anyhow::Context;
 use serde_json::json;
-use std::{fmt::Write, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 use tallyd_store::{
     doctor::{self, Finding, Level, Report, Subject},
     keys::Keys,
@@ -116,8 +116,7 @@ fn harmless(text: &str) -> String {
         if c.is_control()
             || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         {
-            // Writing to a string does not fail.
-            let _ = write!(safe, "{}", c.escape_unicode());
+            safe.extend(c.escape_unicode());
         } else {
             safe.push(c);
         }

@@ -42,7 +42,7 @@ pub fn rights(facts: &Facts) -> Vec<Finding> {
         let names: BTreeSet<&str> = renamed.iter().map(|right| right.command.as_str()).collect();
         findings.push(COMMANDS.broken(
             format!("the server does not know {}", list(&names)),
-            "a worker needs them, under their own names: it does not start, or stands still",
+            "a worker needs that under its own name: it does not start, or stands still",
             vec![note(
                 "take rename-command of them out of the server's configuration, and start it again",
             )],

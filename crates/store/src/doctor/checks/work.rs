@@ -91,7 +91,9 @@ pub fn owners(of: &Of<'_>) -> Vec<Finding> {
         ));
     }
     if findings.is_empty() {
-        findings.push(OWNERS.fine(format!("{} workers own every partition", live.len())));
+        findings.push(
+            OWNERS.fine(format!("every partition has an owner; workers that live: {}", live.len())),
+        );
     }
     findings
 }
