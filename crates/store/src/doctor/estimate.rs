@@ -60,7 +60,7 @@ fn dedup(topology: &Topology, logs: &Logs, now: i64) -> Part {
         Some((current, complete)) => (*current, complete),
         None => (0, [].as_slice()),
     };
-    // The bucket that is being written is taken on to its end, once a tenth of it is there to go by.
+    // The bucket that is being written is taken on to its end, once a tenth of it is over.
     let length = logs.bucket_ms.max(1).unsigned_abs();
     let elapsed = now.rem_euclid(logs.bucket_ms.max(1)).unsigned_abs();
     let whole = if elapsed * 10 >= length { scale(current, length, elapsed) } else { current };

@@ -80,7 +80,10 @@ pub fn rights(facts: &Facts) -> Vec<Finding> {
                     quoted(user(facts)),
                     allow.join(" ")
                 ),
-                note("as a user that may (--user NAME --askpass); then ACL SAVE, or CONFIG REWRITE where users stand in redis.conf"),
+                note(
+                    "as a user that may (--user NAME --askpass); then ACL SAVE, or CONFIG REWRITE \
+                     where users stand in redis.conf",
+                ),
             ],
         ));
     }

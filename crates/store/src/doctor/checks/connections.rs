@@ -67,7 +67,10 @@ pub fn pauses(facts: &Facts) -> Vec<Finding> {
             format!("the last fork stopped the server for {} ms", fork / 1000),
             "each snapshot and each rewrite of the append-only file does that again; beyond \
              session_timeout, workers are taken for dead",
-            vec![note("smaller servers fork faster: split topologies over several; on a virtual machine, one with nested paging")],
+            vec![note(
+                "smaller servers fork faster: split topologies over several; on a virtual machine, \
+                 one with nested paging",
+            )],
         ));
     }
     if facts.setting("disable-thp") == Some("no") {
@@ -139,8 +142,8 @@ pub fn output_buffers(facts: &Facts) -> Vec<Finding> {
             {
                 findings.push(BUFFERS.warning(
                     format!("client-output-buffer-limit of replicas is {}", bytes(hard)),
-                    "under load a replica is cut off while it is sent a snapshot, and begins again, \
-                     without end",
+                    "under load a replica is cut off while it is sent a snapshot, and begins \
+                     again, without end",
                     facts.set("client-output-buffer-limit", "'replica 256mb 64mb 60'"),
                 ));
             }

@@ -67,9 +67,12 @@ pub fn limit(facts: &Facts) -> Vec<Finding> {
             if system > 0 { format!(", the machine has {}", bytes(system)) } else { String::new() };
         return vec![LIMIT.warning(
             format!("maxmemory is not set: {} are used{of}", bytes(used)),
-            "when the machine is full, the kernel kills the server. With a limit the server refuses \
-             writes instead, and workers wait",
-            facts.set("maxmemory", &if system > 0 { advised.to_string() } else { "BYTES".to_owned() }),
+            "when the machine is full, the kernel kills the server. With a limit the server \
+             refuses writes instead, and workers wait",
+            facts.set(
+                "maxmemory",
+                &if system > 0 { advised.to_string() } else { "BYTES".to_owned() },
+            ),
         )];
     }
     if used <= limit / 100 * NEARLY_FULL {
@@ -114,9 +117,12 @@ pub fn headroom(facts: &Facts, estimate: &Estimate) -> Vec<Finding> {
     }
     vec![HEADROOM.warning(
         what,
-        "if all of it comes, the server refuses writes: workers wait, and producers' events are not \
-         accepted. Boards, windows and learners are not in the estimate",
-        vec![note("raise maxmemory, or lower dead_letters and max_backlog of [run], the window of the dedup"), note("bolt, retain of the source, or max_len of the sink: whichever is the largest part")],
+        "if all of it comes, the server refuses writes: workers wait, and producers' events are \
+         not accepted. Boards, windows and learners are not in the estimate",
+        vec![note(
+            "raise maxmemory, or lower what makes the largest part: dead_letters or max_backlog of \
+             [run], the window of a dedup bolt, retain of a source, max_len of a sink",
+        )],
     )]
 }
 

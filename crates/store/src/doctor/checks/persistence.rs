@@ -53,14 +53,17 @@ fn fsync(facts: &Facts) -> Option<Finding> {
             facts.set("appendfsync", "everysec"),
         ),
         _ if rewriting => FSYNC.warning(
-            "no-appendfsync-on-rewrite is yes: while the file is rewritten nothing is forced to disk",
-            "a power failure at that time may lose half a minute of accepted events with their results",
+            "no-appendfsync-on-rewrite is yes: while the file is rewritten nothing is forced to \
+             disk",
+            "a power failure at that time may lose half a minute of accepted events with their \
+             results",
             facts.set("no-appendfsync-on-rewrite", "no"),
         ),
         "always" => FSYNC.fine("appendfsync is always: what was accepted is on disk"),
         setting => FSYNC.fine(format!(
             "appendfsync is {setting}: a power failure may lose the last two seconds, a crash of \
-             the server nothing (always: nothing either way, at the price of a disk write a commit)"
+             the server nothing (always: nothing either way, at the price of a disk write a \
+             commit)"
         )),
     })
 }

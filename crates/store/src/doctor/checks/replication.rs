@@ -43,31 +43,39 @@ pub fn replicas(facts: &Facts) -> Vec<Finding> {
     if let Some(wanted) = wanted.filter(|wanted| *wanted > 0) {
         let good = facts.number("min_slaves_good_slaves").unwrap_or(count);
         if good < wanted {
+            let mut mend = vec![note("bring the replicas back, or do with fewer:")];
+            mend.extend(facts.set("min-replicas-to-write", &good.to_string()));
             return vec![REPLICAS.broken(
-                format!("{good} replicas follow closely enough, and min-replicas-to-write is {wanted}"),
+                format!("{good} replicas follow closely, and min-replicas-to-write is {wanted}"),
                 "the server refuses every write (NOREPLICAS): workers wait, and producers' events \
                  are not accepted",
-                [vec![note("bring the replicas back, or do with fewer:")], facts.set("min-replicas-to-write", &good.to_string())]
-                    .concat(),
+                mend,
             )];
         }
     }
     if count == 0 {
         return vec![REPLICAS.warning(
             "no replica follows this server",
-            "the results and the accepted events are on one machine: if its disk is lost, so are they",
-            vec![note("on another machine:"), "redis-server --replicaof HOST PORT --appendonly yes".to_owned()],
+            "the results and the accepted events are on one machine: if its disk is lost, so are \
+             they",
+            vec![
+                note("on another machine:"),
+                "redis-server --replicaof HOST PORT --appendonly yes".to_owned(),
+            ],
         )];
     }
     match wanted {
         Some(0) => vec![REPLICAS.warning(
             format!("{count} replicas follow, but min-replicas-to-write is 0"),
-            "a master that is cut off from its replicas goes on accepting; what it accepted is gone \
-             when a replica takes its place. Nothing is counted twice, but those events are lost",
+            "a master that is cut off from its replicas goes on accepting; what it accepted is \
+             gone when a replica takes its place. Nothing is counted twice, but those events are \
+             lost",
             facts.set("min-replicas-to-write", "1"),
         )],
         Some(wanted) => {
-            vec![REPLICAS.fine(format!("{count} replicas follow; with fewer than {wanted} writes are refused"))]
+            vec![REPLICAS.fine(format!(
+                "{count} replicas follow; with fewer than {wanted} writes are refused"
+            ))]
         }
         None => vec![REPLICAS.fine(format!("{count} replicas follow"))],
     }

@@ -38,8 +38,8 @@ pub fn version(facts: &Facts) -> Vec<Finding> {
     }
     let name = name(facts);
     if OTHERS.iter().any(|(field, _)| facts.info.contains_key(*field)) {
-        let why = "exactly-once rests on how WATCH, MULTI and consumer groups work in Redis: \
-                   on this server that was never tested";
+        let why = "exactly-once rests on how WATCH, MULTI and consumer groups work in Redis: on \
+                   this server that was never tested";
         let mend = vec![note(format!("use one that is tested: {TESTED}"))];
         return vec![VERSION.warning(format!("the server is {name}"), why, mend)];
     }

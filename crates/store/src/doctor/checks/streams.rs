@@ -26,23 +26,20 @@ pub fn sources(of: &Of<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (stream, source) in sources_of(of) {
         if source.retain == Retain::Forever {
-            let node =
-                of.subject.topology.nodes.get(stream.node).map_or("", |node| node.name.as_str());
+            let node = of.subject.topology.nodes.get(stream.node);
+            let name = node.map_or("", |node| node.name.as_str());
+            let mut mend = vec![note(format!("in [source.{name}] of the file: retain = \"7d\""))];
+            if let Some(done) = stream.groups.iter().map(position).min() {
+                mend.push(note("or, to drop now what every group has processed:"));
+                mend.push(of.facts.cli(&format!("XTRIM {} MINID {done}", quoted(&stream.key))));
+            }
             findings.push(SOURCES.warning(
-                format!("{} is kept forever: {} entries{}", stream.key, stream.length, size(stream)),
+                format!("{} is kept forever: {}", stream.key, size(stream)),
                 "it grows until memory is full, and then no write is accepted",
-                vec![
-                    note(format!("in [source.{node}] of the file: retain = \"7d\"; or, of what all have processed,")),
-                    of.facts.cli(&format!("XTRIM {} MAXLEN '~' 1000000", quoted(&stream.key))),
-                ],
+                mend,
             ));
         } else {
-            findings.push(SOURCES.fine(format!(
-                "{} is trimmed; {} entries{}",
-                stream.key,
-                stream.length,
-                size(stream)
-            )));
+            findings.push(SOURCES.fine(format!("{} is trimmed: {}", stream.key, size(stream))));
         }
     }
     findings
@@ -111,7 +108,8 @@ fn sources_of<'a>(of: &'a Of<'_>) -> Vec<(&'a Stream, &'a Source)> {
 }
 
 fn size(stream: &Stream) -> String {
-    stream.bytes.map(|of| format!(", {}", bytes(of))).unwrap_or_default()
+    let of = stream.bytes.map(|of| format!(", {}", bytes(of))).unwrap_or_default();
+    format!("{} entries{of}", stream.length)
 }
 
 /// Whether sinks have a bound.
@@ -124,12 +122,7 @@ pub fn sinks(of: &Of<'_>) -> Vec<Finding> {
         findings.push(match sink.max_len {
             Some(most) => SINKS.fine(format!("sink {} keeps about {most} entries", sink.name)),
             None => SINKS.warning(
-                format!(
-                    "sink {} has no max_len: {} entries{}",
-                    sink.name,
-                    stream.length,
-                    size(stream)
-                ),
+                format!("sink {} has no max_len: {}", sink.name, size(stream)),
                 "it grows until memory is full, and then no write is accepted",
                 vec![note(format!("in [sink.{}] of the file: max_len = 100_000", sink.name))],
             ),

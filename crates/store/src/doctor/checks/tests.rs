@@ -297,6 +297,23 @@ fn what_is_stored_is_fine_or_found() {
 }
 
 #[test]
+fn a_mend_trims_only_what_every_group_has() {
+    let topology = parse(
+        "t.toml",
+        &FILE.replace("id = \"id\"\n", "retain = \"forever\"\nid = \"id\"\n"),
+        &|_| None,
+    )
+    .unwrap();
+    let keys = Keys::new(&topology.name, 0);
+    let mut stored = healthy(&topology);
+    stored.streams[0].groups[0].lowest_pending = Some(EntryId { ms: 7, seq: 1 });
+    let facts = good();
+    let subject = Subject { topology: &topology, keys: &keys, file: "t.toml", elsewhere: false };
+    let findings = streams::sources(&Of { facts: &facts, subject, stored: &stored });
+    assert_eq!(findings[0].mend.last().unwrap(), "redis-cli XTRIM s MINID 7-1");
+}
+
+#[test]
 fn what_a_file_lets_grow_is_found() {
     let forever = FILE.replace("id = \"id\"\n", "id = \"id\"\nretain = \"forever\"\n");
     assert_eq!(of_topology(&forever, |_| ()), [("sources", Level::Warning)]);

@@ -72,7 +72,8 @@ pub fn owners(of: &Of<'_>) -> Vec<Finding> {
         });
         let mend = if served {
             vec![note(
-                "look again in some seconds: partitions change hands. If it stays, see the workers' logs",
+                "look again in some seconds: partitions change hands. If it stays, see the \
+                 workers' logs",
             )]
         } else {
             vec![
@@ -120,11 +121,18 @@ pub fn consumers(of: &Of<'_>) -> Vec<Finding> {
                 quoted(name)
             );
             findings.push(CONSUMERS.warning(
-                format!("consumer {name} of group {group} on {} holds {pending} entries and is no worker that lives", stream.key),
+                format!(
+                    "consumer {name} of group {group} on {} holds {pending} entries and is no \
+                     worker that lives",
+                    stream.key
+                ),
                 "nobody processes them before the partition changes hands, and if others were \
                  processed meanwhile they are skipped. Somebody read with tallyd's group",
                 vec![
-                    note("look again in some seconds: partitions change hands. If it stays, end who reads there, and"),
+                    note(
+                        "look again in some seconds: partitions change hands. If it stays, end who \
+                         reads there, and",
+                    ),
                     of.facts.cli(&command),
                     note("the worker then reads again what comes after its cursor"),
                 ],
@@ -169,9 +177,12 @@ pub fn groups(of: &Of<'_>) -> Vec<Finding> {
         for group in stream.groups.iter().filter(|group| !known(&group.name)) {
             let command = format!("XGROUP DESTROY {} {}", quoted(&stream.key), quoted(&group.name));
             findings.push(GROUPS.warning(
-                format!("group {} on {} belongs to no bolt of the topology", group.name, stream.key),
-                "it is of a bolt that was taken out, or of somebody who reads tallyd's own streams: \
-                 those are trimmed without regard to it",
+                format!(
+                    "group {} on {} belongs to no bolt of the topology",
+                    group.name, stream.key
+                ),
+                "it is of a bolt that was taken out, or of somebody who reads tallyd's own \
+                 streams: those are trimmed without regard to it",
                 vec![of.facts.cli(&command)],
             ));
         }
