@@ -1,0 +1,69 @@
+//! What must never be seen in Redis, whatever happened before.
+
+use crate::redis::{Partition, Redis};
+
+/// What went wrong with an entry of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Harm {
+    /// Its effect is in more than once.
+    Twice {
+        /// The partition.
+        partition: usize,
+        /// The entry.
+        entry: u8,
+    },
+    /// Its effect is in after that of a later entry.
+    OutOfOrder {
+        /// The partition.
+        partition: usize,
+        /// The entry.
+        entry: u8,
+    },
+    /// Its effect is not in and never will be: it was acknowledged or trimmed, or the cursor is
+    /// past it.
+    Lost {
+        /// The partition.
+        partition: usize,
+        /// The entry.
+        entry: u8,
+    },
+}
+
+/// The first harm that is found.
+#[must_use]
+pub fn harm(redis: &Redis) -> Option<Harm> {
+    redis.partitions.iter().enumerate().find_map(|(place, partition)| {
+        let state = [&partition.added, &partition.written];
+        let disorder = state.into_iter().find_map(|effects| disorder(place, effects));
+        disorder.or_else(|| {
+            let stream = redis.stream_of(place);
+            let lost = (1..=stream.last).find(|&entry| {
+                (entry < stream.first || passed(partition, entry))
+                    && !state.iter().all(|effects| effects.contains(&entry))
+            });
+            lost.map(|entry| Harm::Lost { partition: place, entry })
+        })
+    })
+}
+
+fn disorder(partition: usize, effects: &[u8]) -> Option<Harm> {
+    (1..effects.len()).find_map(|at| {
+        let (entry, before) = (effects[at], &effects[..at]);
+        if before.contains(&entry) {
+            Some(Harm::Twice { partition, entry })
+        } else if before.iter().any(|&other| other > entry) {
+            Some(Harm::OutOfOrder { partition, entry })
+        } else {
+            None
+        }
+    })
+}
+
+/// Whether nobody will look at an entry again.
+fn passed(partition: &Partition, entry: u8) -> bool {
+    let acknowledged = partition
+        .group
+        .as_ref()
+        .is_some_and(|group| entry <= group.delivered && !group.pending.contains_key(&entry));
+    entry <= partition.cursor || acknowledged
+}

@@ -1,0 +1,11 @@
+//! The commit protocol of DESIGN's "Exactly once", as a model that a checker goes through in every
+//! interleaving. It models the protocol and imports none of the code that carries it out.
+
+#![expect(clippy::indexing_slicing, reason = "a model that names what is not there must stop")]
+
+pub mod bounds;
+pub mod harm;
+pub mod protocol;
+pub mod redis;
+pub mod safeguard;
+pub mod task;

@@ -1,0 +1,60 @@
+//! The safeguards of the protocol, each of which the model can do without, to show what then
+//! happens. It knows nothing of how they work.
+
+/// One safeguard of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Safeguard {
+    /// A commit happens only if no fence of it was written since the task watched it.
+    Fence,
+    /// A task that re-arms its WATCH compares the fences' values with those it took.
+    FenceCompared,
+    /// A worker that reconnects takes its partitions over from itself, with a new epoch.
+    EpochRaisedOnReconnect,
+    /// A worker that reconnects or is fenced forgets the state that it had cached.
+    CachesDropped,
+    /// The next read is inside the transaction of the commit.
+    ReadInsideCommit,
+    /// A new owner claims what is pending before it reads what is new.
+    PendingFirst,
+    /// Each commit writes the cursor, and what is at or below it is skipped.
+    Cursor,
+    /// A missing group is made at the cursor, not at the end of the stream.
+    GroupMadeAtCursor,
+    /// A stream is trimmed to the lowest position of all its groups.
+    TrimByAllGroups,
+    /// A shard keeps the id of the last entry that it took from an outbox.
+    ReceiverMark,
+}
+
+impl Safeguard {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Self; 10] = [
+        Self::Fence,
+        Self::FenceCompared,
+        Self::EpochRaisedOnReconnect,
+        Self::CachesDropped,
+        Self::ReadInsideCommit,
+        Self::PendingFirst,
+        Self::Cursor,
+        Self::GroupMadeAtCursor,
+        Self::TrimByAllGroups,
+        Self::ReceiverMark,
+    ];
+
+    /// The name of its section in `docs/protocol.md`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fence => "fence",
+            Self::FenceCompared => "fence-compared",
+            Self::EpochRaisedOnReconnect => "epoch-raised-on-reconnect",
+            Self::CachesDropped => "caches-dropped",
+            Self::ReadInsideCommit => "read-inside-commit",
+            Self::PendingFirst => "pending-first",
+            Self::Cursor => "cursor",
+            Self::GroupMadeAtCursor => "group-made-at-cursor",
+            Self::TrimByAllGroups => "trim-by-all-groups",
+            Self::ReceiverMark => "receiver-mark",
+        }
+    }
+}
