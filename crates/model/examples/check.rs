@@ -1,36 +1,42 @@
-use stateright::{Checker, Model};
-use tallyd_model::{bounds::*, protocol::*};
-fn main() {
-    let a: Vec<u8> = std::env::args().skip(2).map(|a| a.parse().unwrap()).collect();
-    let (tasks, inputs) = match std::env::args().nth(1).unwrap().as_str() {
-        "one" => (vec![vec![0], vec![0]], vec![0]),
-        "two" => (vec![vec![0, 1], vec![0, 1]], vec![0, 1]),
-        _ => (vec![vec![0], vec![0], vec![1]], vec![0, 0]),
-    };
-    let faults = Faults {
-        cuts: a[2],
-        crashes: a[3],
-        take_overs: a[4],
-        releases: a[5],
-        destroys: a[6],
-        rewinds: a[7],
-        trims: a[8],
-    };
-    let bounds = Bounds { name: "", tasks, inputs, entries: a[0], count: a[1] as usize, faults };
-    let start = std::time::Instant::now();
-    let checker =
-        Protocol { bounds, without: None, progress: a[9] > 0 }.checker().spawn_bfs().join();
-    println!(
-        "{} unique, {} total, depth {}, {:?}",
-        checker.unique_state_count(),
-        checker.state_count(),
-        checker.max_depth(),
-        start.elapsed()
-    );
-    for (name, path) in checker.discoveries() {
-        println!("{name}");
-        for (s, a) in path.into_vec() {
-            println!("{a:?}\n   {:?}\n    {:?}", s.redis, s.tasks);
+//! Checks the protocol in large bounds, and that each safeguard is needed: `make model`.
+
+use std::{process::ExitCode, time::Instant};
+use tallyd_model::{
+    bounds,
+    check::{self, Checked},
+    outbox::Outbox,
+    safeguard::Safeguard,
+};
+
+fn main() -> ExitCode {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut good = true;
+    let mut report = |began: Instant, checked: Checked| {
+        let Checked { name, states, steps, longest, violations } = checked;
+        let seconds = began.elapsed().as_secs();
+        println!(
+            "{states:>9} states, {steps:>9} steps, longest {longest:>3}, {seconds:>4} s: {name}"
+        );
+        for violation in &violations {
+            println!("{violation}");
         }
+        good &= violations.is_empty();
+    };
+    for bounds in bounds::large() {
+        report(Instant::now(), check::protocol(bounds, threads));
     }
+    let outbox = Outbox { entries: 4, relays: 2, count: 3, cuts: 3, without: None };
+    report(Instant::now(), check::outbox(outbox, threads));
+    for safeguard in Safeguard::ALL {
+        let name = safeguard.name();
+        match (check::counterexample(safeguard), check::harm_with(safeguard)) {
+            (Some(story), None) => {
+                println!("without {name}: {} ({} steps)", story.end, story.steps.len())
+            }
+            (None, _) => println!("without {name}: no harm found"),
+            (_, Some(story)) => println!("with {name}: {story}"),
+        }
+        good &= check::counterexample(safeguard).is_some() && check::harm_with(safeguard).is_none();
+    }
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -34,7 +34,7 @@ pub enum Harm {
 pub fn harm(redis: &Redis) -> Option<Harm> {
     redis.partitions.iter().enumerate().find_map(|(place, partition)| {
         let state = [&partition.added, &partition.written];
-        let disorder = state.into_iter().find_map(|effects| disorder(place, effects));
+        let disorder = state.into_iter().find_map(|effects| Harm::of_order(place, effects));
         disorder.or_else(|| {
             let stream = redis.stream_of(place);
             let lost = (1..=stream.last).find(|&entry| {
@@ -46,17 +46,21 @@ pub fn harm(redis: &Redis) -> Option<Harm> {
     })
 }
 
-fn disorder(partition: usize, effects: &[u8]) -> Option<Harm> {
-    (1..effects.len()).find_map(|at| {
-        let (entry, before) = (effects[at], &effects[..at]);
-        if before.contains(&entry) {
-            Some(Harm::Twice { partition, entry })
-        } else if before.iter().any(|&other| other > entry) {
-            Some(Harm::OutOfOrder { partition, entry })
-        } else {
-            None
-        }
-    })
+impl Harm {
+    /// The first harm in the order of effects.
+    #[must_use]
+    pub fn of_order(partition: usize, effects: &[u8]) -> Option<Self> {
+        (1..effects.len()).find_map(|at| {
+            let (entry, before) = (effects[at], &effects[..at]);
+            if before.contains(&entry) {
+                Some(Self::Twice { partition, entry })
+            } else if before.iter().any(|&other| other > entry) {
+                Some(Self::OutOfOrder { partition, entry })
+            } else {
+                None
+            }
+        })
+    }
 }
 
 /// Whether nobody will look at an entry again.

@@ -180,12 +180,16 @@ impl Task {
         self.watch.clear();
         self.step = Step::BeginWatch;
         if self.owned.is_empty() {
-            self.retain(&[]);
+            self.retain(&[], false);
         }
     }
 
-    /// Goes on with these partitions only, as far as a `begin` goes.
-    pub fn retain(&mut self, kept: &[usize]) {
+    /// Goes on with these partitions only: `begin` saw whose they are. Caches are dropped where one
+    /// is lost, because it may come back after another changed its state.
+    pub fn retain(&mut self, kept: &[usize], drop_caches: bool) {
+        if drop_caches && kept.len() < self.owned.len() {
+            self.cache.clear();
+        }
         self.owned.retain(|place, _| kept.contains(place));
         self.cursors.retain(|place, _| kept.contains(place));
         self.queue.retain(|(place, _)| kept.contains(place));

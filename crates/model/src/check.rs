@@ -1,0 +1,103 @@
+//! Runs the checker: over the whole of a model, and for the shortest way to a harm.
+
+use crate::{
+    bounds,
+    outbox::Outbox,
+    protocol::Protocol,
+    safeguard::Safeguard,
+    story::{self, Story},
+};
+use stateright::{Checker, HasDiscoveries, Model, Path};
+use std::hash::Hash;
+
+/// What a check of all states found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// What the bounds are for.
+    pub name: &'static str,
+    /// How many different states there are.
+    pub states: usize,
+    /// How many steps lead from one to another.
+    pub steps: usize,
+    /// The longest way, in steps.
+    pub longest: usize,
+    /// What does not hold, with the way to it.
+    pub violations: Vec<String>,
+}
+
+/// Goes through every state of the protocol within bounds.
+#[must_use]
+pub fn protocol(bounds: bounds::Bounds, threads: usize) -> Checked {
+    let name = bounds.name;
+    whole(name, Protocol { bounds, without: None, progress: true }, threads, story::of_protocol)
+}
+
+/// Goes through every state of the outbox.
+#[must_use]
+pub fn outbox(model: Outbox, threads: usize) -> Checked {
+    whole("an outbox between two shards", model, threads, story::of_outbox)
+}
+
+fn whole<M>(
+    name: &'static str,
+    model: M,
+    threads: usize,
+    tell: fn(&M, Path<M::State, M::Action>) -> Story,
+) -> Checked
+where
+    M: Model + Clone + Send + Sync + 'static,
+    M::State: Clone + Hash + PartialEq + Send + Sync,
+    M::Action: Clone + PartialEq,
+{
+    let checker = model
+        .clone()
+        .checker()
+        .threads(threads)
+        .finish_when(HasDiscoveries::AnyFailures)
+        .spawn_dfs()
+        .join();
+    let told = |(property, path)| format!("not {property}:\n{}", tell(&model, path));
+    Checked {
+        name,
+        states: checker.unique_state_count(),
+        steps: checker.state_count(),
+        longest: checker.max_depth(),
+        violations: checker.discoveries().into_iter().map(told).collect(),
+    }
+}
+
+/// The shortest way to a harm without a safeguard: the same each time. `None` where there is none
+/// within the bounds.
+#[must_use]
+pub fn counterexample(safeguard: Safeguard) -> Option<Story> {
+    shortest_harm(safeguard, Some(safeguard))
+}
+
+/// The same search with nothing left out.
+#[must_use]
+pub fn harm_with(safeguard: Safeguard) -> Option<Story> {
+    shortest_harm(safeguard, None)
+}
+
+fn shortest_harm(about: Safeguard, without: Option<Safeguard>) -> Option<Story> {
+    match bounds::without(about) {
+        Some(bounds) => shortest(Protocol { bounds, without, progress: false }, story::of_protocol),
+        None => {
+            let model = Outbox { entries: 1, relays: 1, count: 1, cuts: 1, without };
+            shortest(model, story::of_outbox)
+        }
+    }
+}
+
+/// One thread and one property: then the first harm that a breadth-first search meets is the
+/// nearest, and what it finds does not depend on timing.
+fn shortest<M>(model: M, tell: fn(&M, Path<M::State, M::Action>) -> Story) -> Option<Story>
+where
+    M: Model + Clone + Send + Sync + 'static,
+    M::State: Clone + Hash + PartialEq + Send + Sync,
+    M::Action: Clone + PartialEq,
+{
+    let checker = model.clone().checker().spawn_bfs().join();
+    let path = checker.discovery("exactly once, in order")?;
+    Some(tell(&model, path))
+}

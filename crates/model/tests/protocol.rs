@@ -1,0 +1,49 @@
+//! The protocol holds in every interleaving, and no safeguard can be spared.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use tallyd_model::{
+    bounds,
+    check::{self, Checked},
+    document,
+    outbox::Outbox,
+    safeguard::Safeguard,
+};
+
+fn assert_holds(checked: &Checked) {
+    println!("{} states, {} steps: {}", checked.states, checked.steps, checked.name);
+    assert!(checked.violations.is_empty(), "{}: {}", checked.name, checked.violations.join("\n"));
+}
+
+#[test]
+fn each_entry_takes_effect_once_and_in_order_and_a_lone_worker_finishes() {
+    for bounds in bounds::quick() {
+        assert_holds(&check::protocol(bounds, 1));
+    }
+}
+
+#[test]
+fn an_outbox_is_forwarded_once_and_in_order() {
+    let outbox = Outbox { entries: 3, relays: 2, count: 2, cuts: 2, without: None };
+    assert_holds(&check::outbox(outbox, 1));
+}
+
+#[test]
+fn no_safeguard_can_be_spared() {
+    for safeguard in Safeguard::ALL {
+        let found = check::counterexample(safeguard);
+        assert!(found.is_some(), "nothing happens without {safeguard:?}");
+        let whole = check::harm_with(safeguard);
+        assert!(whole.is_none(), "with {safeguard:?}:\n{}", whole.unwrap());
+    }
+}
+
+#[test]
+fn the_documentation_has_these_counterexamples() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol.md");
+    let text = fs::read_to_string(path).unwrap();
+    let current = document::with_counterexamples(&text).unwrap();
+    let mend = "run cargo run -p tallyd-model --example counterexamples";
+    assert!(text == current, "docs/protocol.md is not up to date ({mend})");
+}
