@@ -11,7 +11,7 @@ pub struct Bounds {
     pub tasks: Vec<Vec<usize>>,
     /// The stream that each partition reads.
     pub inputs: Vec<usize>,
-    /// The entries of each stream.
+    /// The entries that are added to each stream.
     pub entries: u8,
     /// The most entries of one read.
     pub count: usize,
@@ -34,6 +34,8 @@ pub struct Faults {
     pub destroys: u8,
     /// Groups that somebody moves back to the beginning of the stream.
     pub rewinds: u8,
+    /// Groups that somebody moves on to the end of the stream.
+    pub skips: u8,
     /// Trims of a stream.
     pub trims: u8,
 }
@@ -54,8 +56,16 @@ fn two_groups(name: &'static str, entries: u8, faults: Faults) -> Bounds {
     Bounds { name, tasks, inputs: vec![0, 0], entries, count: 1, faults }
 }
 
-const NONE: Faults =
-    Faults { cuts: 0, crashes: 0, take_overs: 0, releases: 0, destroys: 0, rewinds: 0, trims: 0 };
+const NONE: Faults = Faults {
+    cuts: 0,
+    crashes: 0,
+    take_overs: 0,
+    releases: 0,
+    destroys: 0,
+    rewinds: 0,
+    skips: 0,
+    trims: 0,
+};
 
 /// What the tests go through.
 #[must_use]
@@ -144,9 +154,9 @@ pub fn without(safeguard: Safeguard) -> Option<Bounds> {
             one_partition(name, 2, Faults { cuts: 1, take_overs: 1, ..NONE })
         }
         Safeguard::ReadInsideCommit | Safeguard::PendingFirst => one_partition(name, 2, paused),
-        Safeguard::Cursor | Safeguard::GroupMadeAtCursor => {
-            one_partition(name, 1, Faults { destroys: 1, ..NONE })
-        }
+        Safeguard::Cursor => one_partition(name, 1, Faults { destroys: 1, ..NONE }),
+        Safeguard::GroupMadeAtCursor => one_partition(name, 2, NONE),
+        Safeguard::GroupMovedBack => one_partition(name, 1, Faults { skips: 1, ..NONE }),
         Safeguard::TrimByAllGroups => two_groups(name, 1, Faults { trims: 1, ..NONE }),
         Safeguard::ReceiverMark => return None,
     };

@@ -3,7 +3,7 @@
 use crate::{
     bounds,
     outbox::Outbox,
-    protocol::Protocol,
+    protocol::{Checks, Protocol},
     safeguard::Safeguard,
     story::{self, Story},
 };
@@ -29,7 +29,12 @@ pub struct Checked {
 #[must_use]
 pub fn protocol(bounds: bounds::Bounds, threads: usize) -> Checked {
     let name = bounds.name;
-    whole(name, Protocol { bounds, without: None, progress: true }, threads, story::of_protocol)
+    whole(
+        name,
+        Protocol { bounds, without: None, checks: Checks::All },
+        threads,
+        story::of_protocol,
+    )
 }
 
 /// Goes through every state of the outbox.
@@ -81,7 +86,11 @@ pub fn harm_with(safeguard: Safeguard) -> Option<Story> {
 
 fn shortest_harm(about: Safeguard, without: Option<Safeguard>) -> Option<Story> {
     match bounds::without(about) {
-        Some(bounds) => shortest(Protocol { bounds, without, progress: false }, story::of_protocol),
+        Some(bounds) => {
+            let progress = about == Safeguard::GroupMovedBack;
+            let checks = if progress { Checks::Progress } else { Checks::Harm };
+            shortest(Protocol { bounds, without, checks }, story::of_protocol)
+        }
         None => {
             let model = Outbox { entries: 1, relays: 1, count: 1, cuts: 1, without };
             shortest(model, story::of_outbox)
@@ -98,6 +107,5 @@ where
     M::Action: Clone + PartialEq,
 {
     let checker = model.clone().checker().spawn_bfs().join();
-    let path = checker.discovery("exactly once, in order")?;
-    Some(tell(&model, path))
+    checker.discoveries().into_values().next().map(|path| tell(&model, path))
 }

@@ -1,6 +1,6 @@
 //! What must never be seen in Redis, whatever happened before.
 
-use crate::redis::{Partition, Redis};
+use crate::redis::Redis;
 
 /// What went wrong with an entry of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +19,7 @@ pub enum Harm {
         /// The entry.
         entry: u8,
     },
-    /// Its effect is not in and never will be: it was acknowledged or trimmed, or the cursor is
-    /// past it.
+    /// Its effect is not in and never will be: the cursor is past it, or it was trimmed.
     Lost {
         /// The partition.
         partition: usize,
@@ -37,10 +36,10 @@ pub fn harm(redis: &Redis) -> Option<Harm> {
         let disorder = state.into_iter().find_map(|effects| Harm::of_order(place, effects));
         disorder.or_else(|| {
             let stream = redis.stream_of(place);
-            let lost = (1..=stream.last).find(|&entry| {
-                (entry < stream.first || passed(partition, entry))
-                    && !state.iter().all(|effects| effects.contains(&entry))
-            });
+            // The cursor is past it, or it was trimmed: nobody will look at it again.
+            let past = partition.cursor.max(stream.first - 1);
+            let lost =
+                (1..=past).find(|entry| !state.iter().all(|effects| effects.contains(entry)));
             lost.map(|entry| Harm::Lost { partition: place, entry })
         })
     })
@@ -61,13 +60,4 @@ impl Harm {
             }
         })
     }
-}
-
-/// Whether nobody will look at an entry again.
-fn passed(partition: &Partition, entry: u8) -> bool {
-    let acknowledged = partition
-        .group
-        .as_ref()
-        .is_some_and(|group| entry <= group.delivered && !group.pending.contains_key(&entry));
-    entry <= partition.cursor || acknowledged
 }

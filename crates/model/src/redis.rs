@@ -68,6 +68,8 @@ pub enum Transaction {
     SetFences(Vec<(usize, Fence)>),
     /// `XGROUP CREATE` of partitions, each at its cursor. One that exists stays as it is.
     MakeGroups(Vec<(usize, u8)>),
+    /// `XGROUP SETID` of partitions, each to its cursor.
+    MoveGroups(Vec<(usize, u8)>),
     /// `XGROUP DELCONSUMER` of consumers of a partition.
     DeleteConsumers(usize, BTreeSet<u8>),
     /// The effects of a batch, its acknowledgement, the cursors, and the next read.
@@ -131,9 +133,9 @@ pub struct Read {
 }
 
 impl Redis {
-    /// Nothing but entries 1 to `entries` in each stream that the partitions read.
+    /// Nothing but the streams that the partitions read, without entries.
     #[must_use]
-    pub fn new(inputs: &[usize], entries: u8) -> Self {
+    pub fn new(inputs: &[usize]) -> Self {
         let streams = inputs.iter().max().map_or(0, |last| last + 1);
         let partition = |&stream: &usize| Partition {
             stream,
@@ -145,7 +147,7 @@ impl Redis {
             written: Vec::new(),
         };
         Self {
-            streams: vec![Stream { first: 1, last: entries }; streams],
+            streams: vec![Stream { first: 1, last: 0 }; streams],
             partitions: inputs.iter().map(partition).collect(),
         }
     }
@@ -174,6 +176,13 @@ impl Redis {
                         pending: BTreeMap::new(),
                         consumers: BTreeSet::new(),
                     });
+                }
+            }
+            Transaction::MoveGroups(cursors) => {
+                for &(place, cursor) in cursors {
+                    if let Some(group) = &mut self.partitions[place].group {
+                        group.delivered = cursor;
+                    }
                 }
             }
             Transaction::DeleteConsumers(place, consumers) => {
@@ -251,6 +260,13 @@ impl Redis {
             }
         }
         read
+    }
+
+    /// Whether a stream has an entry after this one: what an XREAD waits for.
+    #[must_use]
+    pub fn has_after(&self, place: usize, entry: u8) -> bool {
+        let stream = self.stream_of(place);
+        stream.first.max(entry + 1) <= stream.last
     }
 
     /// The entries that a partition's group was not given yet.

@@ -20,6 +20,8 @@ pub enum Safeguard {
     Cursor,
     /// A missing group is made at the cursor, not at the end of the stream.
     GroupMadeAtCursor,
+    /// A group that does not deliver what is after the cursor is moved back to the cursor.
+    GroupMovedBack,
     /// A stream is trimmed to the lowest position of all its groups.
     TrimByAllGroups,
     /// A shard keeps the id of the last entry that it took from an outbox.
@@ -28,7 +30,7 @@ pub enum Safeguard {
 
 impl Safeguard {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Fence,
         Self::FenceCompared,
         Self::EpochRaisedOnReconnect,
@@ -37,6 +39,7 @@ impl Safeguard {
         Self::PendingFirst,
         Self::Cursor,
         Self::GroupMadeAtCursor,
+        Self::GroupMovedBack,
         Self::TrimByAllGroups,
         Self::ReceiverMark,
     ];
@@ -53,6 +56,7 @@ impl Safeguard {
             Self::PendingFirst => "pending-first",
             Self::Cursor => "cursor",
             Self::GroupMadeAtCursor => "group-made-at-cursor",
+            Self::GroupMovedBack => "group-moved-back",
             Self::TrimByAllGroups => "trim-by-all-groups",
             Self::ReceiverMark => "receiver-mark",
         }

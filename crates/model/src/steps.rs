@@ -67,6 +67,14 @@ impl Protocol {
                     group.delivered = 0;
                 }
             }
+            Action::Skip(place) => {
+                world.left.skips -= 1;
+                let end = world.redis.stream_of(place).last;
+                if let Some(group) = &mut world.redis.partitions[place].group {
+                    group.delivered = end;
+                }
+            }
+            Action::Add(stream) => world.redis.streams[stream].last += 1,
             Action::Trim(stream) => {
                 world.left.trims -= 1;
                 let done = world.redis.trimmable(stream, self.has(Safeguard::TrimByAllGroups));
@@ -129,6 +137,8 @@ impl Protocol {
         if let Some(transaction) = task.transaction(cycle, self.has(Safeguard::PendingFirst)) {
             let done = self.passes(&world.redis, &task.watch);
             let worker = task.worker;
+            let idle = task.queue.is_empty() && self.has(Safeguard::GroupMovedBack);
+            let woken = if idle { world.woken(task) } else { Vec::new() };
             let read = done.then(|| world.redis.execute(&transaction, worker, |s| self.has(s)));
             let task = &mut world.tasks[at];
             task.watch.clear();
@@ -137,7 +147,8 @@ impl Protocol {
                 (Step::BeginGroups, _) => task.step = Step::BeginAgain,
                 (Step::Release(place, _), _) => self.without_partition(task, place),
                 (_, Transaction::Commit(commit)) => {
-                    task.step = Step::Committed { outcome: read.map(|read| (commit, read)) };
+                    let outcome = read.map(|read| (commit, read));
+                    task.step = Step::Committed { outcome, woken };
                 }
                 _ => task.begin(),
             }
@@ -170,7 +181,7 @@ impl Protocol {
                     task.cache.entry(*place).or_insert_with(stored);
                 }
             }
-            Step::Committed { outcome } => {
+            Step::Committed { outcome, woken } => {
                 let kept = self.watch(world, at);
                 let task = &mut world.tasks[at];
                 let drop_caches = self.has(Safeguard::CachesDropped);
@@ -182,7 +193,7 @@ impl Protocol {
                 if kept.len() < task.owned.len() {
                     task.keep(&kept, false, drop_caches);
                 } else if self.has(Safeguard::ReadInsideCommit) || commit.next == Next::Nothing {
-                    task.after_read(&commit.next, &read);
+                    task.after_read(&commit.next, &read, &woken);
                 } else {
                     task.step = Step::PlainRead(commit.next);
                 }
@@ -192,7 +203,15 @@ impl Protocol {
                 let task = &mut tasks[at];
                 let read = redis.read(&next, task.worker);
                 task.queue.extend(&read.entries);
-                task.after_read(&next, &read);
+                task.after_read(&next, &read, &[]);
+            }
+            Step::MoveLook(places) => {
+                let kept = self.watch(world, at);
+                let task = &mut world.tasks[at];
+                let kept = places.iter().filter(|place| kept.contains(place));
+                let cursors: Vec<(usize, u8)> =
+                    kept.map(|place| (*place, task.cursors[place])).collect();
+                if cursors.is_empty() { task.begin() } else { task.step = Step::Move(cursors) }
             }
             Step::ForgetLook(place) => self.look_for_consumers(world, at, place),
             _ => {}

@@ -56,6 +56,8 @@ pub enum Step {
     Committed {
         /// What the transaction gave; `None` where a fence had moved.
         outcome: Option<(Commit, Read)>,
+        /// The partitions of which an idle task had seen an entry after the cursor.
+        woken: Vec<usize>,
     },
     /// Only without the safeguard: a plain read after the commit.
     PlainRead(Next),
@@ -63,14 +65,18 @@ pub enum Step {
     ForgetLook(usize),
     /// EXEC deletes these consumers, who have nothing pending.
     Forget(usize, BTreeSet<u8>),
+    /// WATCH and MGET before groups are moved back that did not deliver what they should.
+    MoveLook(Vec<usize>),
+    /// EXEC moves these groups back to the cursors.
+    Move(Vec<(usize, u8)>),
     /// The fence of a partition is watched and the task's own; EXEC gives it back.
     Release(usize, Fence),
 }
 
-/// How much a cycle takes: the batch and the next read.
+/// How much a cycle takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cycle {
-    /// How many entries of the queue.
+    /// How many entries of the queue make the batch.
     pub batch: usize,
     /// The most entries that are read of a partition.
     pub count: usize,
@@ -103,6 +109,7 @@ impl Task {
             Step::Forget(place, consumers) => {
                 Some(Transaction::DeleteConsumers(*place, consumers.clone()))
             }
+            Step::Move(cursors) => Some(Transaction::MoveGroups(cursors.clone())),
             Step::Release(place, fence) => {
                 let fence = Fence { owner: None, ..*fence };
                 Some(Transaction::SetFences(vec![(*place, fence)]))
@@ -226,7 +233,7 @@ impl Task {
     }
 
     /// Goes on with what was read; the queue has it already.
-    pub fn after_read(&mut self, next: &Next, read: &Read) {
+    pub fn after_read(&mut self, next: &Next, read: &Read, woken: &[usize]) {
         self.step = Step::Ready;
         match (next, read.pending_from) {
             (&Next::Pending { partition, .. }, Some(from)) => {
@@ -237,7 +244,14 @@ impl Task {
                 self.step = Step::ForgetLook(partition);
             }
             _ if read.group_missing => self.begin(),
-            _ => {}
+            _ => {
+                let delivered = |&place: &usize| read.entries.iter().any(|&(of, _)| of == place);
+                let skipped: Vec<usize> =
+                    woken.iter().copied().filter(|place| !delivered(place)).collect();
+                if !skipped.is_empty() {
+                    self.step = Step::MoveLook(skipped);
+                }
+            }
         }
     }
 }
