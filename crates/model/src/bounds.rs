@@ -86,6 +86,11 @@ pub fn quick() -> Vec<Bounds> {
             2,
             Faults { crashes: 1, rewinds: 1, trims: 1, ..NONE },
         ),
+        one_partition(
+            "a paused owner, a group moved on to the end, nothing added after",
+            1,
+            Faults { take_overs: 1, releases: 1, skips: 1, ..NONE },
+        ),
         two_partitions("a paused owner of two partitions", 1, Faults { take_overs: 1, ..NONE }),
         two_groups(
             "two groups of one stream, a broken connection, trims",
@@ -138,6 +143,13 @@ pub fn large() -> Vec<Bounds> {
             Faults { cuts: 1, take_overs: 1, trims: 2, ..NONE },
         ),
     ]
+}
+
+/// Bounds that the protocol is not made for: a group that somebody moves on while entries are
+/// added.
+#[must_use]
+pub fn group_moved_on() -> Bounds {
+    one_partition("a group moved on while entries are added", 2, Faults { skips: 1, ..NONE })
 }
 
 /// The smallest bounds in which a safeguard of the protocol is needed; `None` for the one that is

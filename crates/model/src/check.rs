@@ -37,6 +37,12 @@ pub fn protocol(bounds: bounds::Bounds, threads: usize) -> Checked {
     )
 }
 
+/// The shortest way to a harm in the whole protocol within bounds: a limit of it.
+#[must_use]
+pub fn limit(bounds: bounds::Bounds) -> Option<Story> {
+    shortest(Protocol { bounds, without: None, checks: Checks::Harm }, story::of_protocol)
+}
+
 /// Goes through every state of the outbox.
 #[must_use]
 pub fn outbox(model: Outbox, threads: usize) -> Checked {
@@ -47,7 +53,7 @@ fn whole<M>(
     name: &'static str,
     model: M,
     threads: usize,
-    tell: fn(&M, Path<M::State, M::Action>) -> Story,
+    tell: impl Fn(&M, Path<M::State, M::Action>) -> Story,
 ) -> Checked
 where
     M: Model + Clone + Send + Sync + 'static,
@@ -100,7 +106,7 @@ fn shortest_harm(about: Safeguard, without: Option<Safeguard>) -> Option<Story> 
 
 /// One thread and one property: then the first harm that a breadth-first search meets is the
 /// nearest, and what it finds does not depend on timing.
-fn shortest<M>(model: M, tell: fn(&M, Path<M::State, M::Action>) -> Story) -> Option<Story>
+fn shortest<M>(model: M, tell: impl Fn(&M, Path<M::State, M::Action>) -> Story) -> Option<Story>
 where
     M: Model + Clone + Send + Sync + 'static,
     M::State: Clone + Hash + PartialEq + Send + Sync,

@@ -15,7 +15,7 @@ pub fn of_protocol(model: &Protocol, path: Path<World, Action>) -> Story {
     let mut story = Story::default();
     for pair in way.windows(2) {
         if let [(before, Some(action)), (after, _)] = pair {
-            let (who, does) = step(action, before, after);
+            let Some((who, does)) = step(action, before, after) else { continue };
             let changed = held(&before.redis) != held(&after.redis);
             story.tell(who, does, changed.then(|| held(&after.redis)));
         }
@@ -69,22 +69,21 @@ fn group(partition: &Partition) -> String {
     format!("group at {}, pending {pending}", group.delivered)
 }
 
-fn step(action: &Action, before: &World, after: &World) -> (String, String) {
+fn step(action: &Action, before: &World, after: &World) -> Option<(String, String)> {
     let who = |at: usize| format!("Worker {}", name(before.tasks[at].worker));
     let somebody = |does: String| ("Somebody".to_owned(), does);
-    match action {
-        Action::Run(at, cycle) => (who(*at), run(*at, *cycle, before, after)),
+    let told = match action {
+        Action::Run(at, cycle) => (who(*at), run(*at, *cycle, before, after)?),
         Action::Want(at, places) => {
             let seen: Vec<(usize, Fence)> =
                 places.iter().map(|&p| (p, before.redis.partitions[p].fence)).collect();
-            (who(*at), format!("looks at the fence: {} (WATCH, MGET)", fences(&seen)))
+            (who(*at), format!("looks at the fence, {}", fences(&seen)))
         }
-        Action::GiveBack(at, place) => {
-            (who(*at), format!("is to give partition {place} back (WATCH, MGET)"))
-        }
-        Action::Cut(at, cycle) => {
-            (who(*at), format!("loses its connection{}", in_flight(*cycle, before, after)))
-        }
+        Action::GiveBack(at, place) => (who(*at), format!("is to give partition {place} back")),
+        Action::Cut(at, cycle) => (
+            format!("The connection of worker {}", name(before.tasks[*at].worker)),
+            format!("breaks{}", in_flight(*cycle, before, after)),
+        ),
         Action::Crash(at, cycle) => (who(*at), format!("dies{}", in_flight(*cycle, before, after))),
         Action::Restart(at) => {
             (who(*at), format!("starts again, as {}", name(after.tasks[*at].worker)))
@@ -92,7 +91,7 @@ fn step(action: &Action, before: &World, after: &World) -> (String, String) {
         Action::Arrive(at) => {
             let late = &before.late[*at];
             let what = transaction(&late.transaction);
-            let who = format!("What {} had sent", name(late.worker));
+            let who = format!("What worker {} had sent", name(late.worker));
             (who, format!("on its old connection arrives only now: {what}"))
         }
         Action::Destroy(place) => somebody(format!("destroys the group of partition {place}")),
@@ -100,13 +99,14 @@ fn step(action: &Action, before: &World, after: &World) -> (String, String) {
         Action::Skip(place) => somebody(format!("moves the group of partition {place} to the end")),
         Action::Add(stream) => {
             let entry = after.redis.streams[*stream].last;
-            ("A producer".to_owned(), format!("adds entry {entry} (XADD)"))
+            ("A producer".to_owned(), format!("adds entry {entry}"))
         }
         Action::Trim(stream) => {
             let first = after.redis.streams[*stream].first;
-            ("A worker".to_owned(), format!("trims the stream to entry {first} on (XTRIM)"))
+            ("Upkeep".to_owned(), format!("trims the stream: entries from {first} on stay"))
         }
-    }
+    };
+    Some(told)
 }
 
 fn in_flight(cycle: Option<Cycle>, before: &World, after: &World) -> String {
@@ -157,55 +157,75 @@ fn next(next: &Next) -> Option<String> {
     }
 }
 
-/// What a task's next step is, and what came of it.
-fn run(at: usize, cycle: Option<Cycle>, before: &World, after: &World) -> String {
+/// What a task's next step is, and what came of it; `None` where it is not worth a word.
+fn run(at: usize, cycle: Option<Cycle>, before: &World, after: &World) -> Option<String> {
     let (task, then) = (&before.tasks[at], &after.tasks[at]);
-    if let (Step::Ready, Some(_)) = (&task.step, cycle) {
-        return committed(then);
-    }
-    if let Some(sent) = task.transaction(None, true) {
-        let fenced = task.watch != before.redis.watch(task.watch.keys().copied());
-        let refused = match (&task.step, fenced) {
-            (Step::Take { .. }, true) if then.owned.is_empty() => " and is refused",
-            _ => "",
-        };
-        return format!("sends MULTI, {}, EXEC{refused}", transaction(&sent));
-    }
-    let kept = if then.owned.is_empty() { "not its own any more" } else { "as it thinks" };
-    match &task.step {
-        Step::Cut => "connects anew and looks at its fences (WATCH, MGET)".to_owned(),
-        Step::BeginWatch | Step::BeginAgain => format!("watches its fence, {kept} (WATCH, MGET)"),
+    let lost = then.owned.len() < task.owned.len();
+    let lost = if lost { " and finds that it is another's" } else { "" };
+    let refused = task.watch != before.redis.watch(task.watch.keys().copied());
+    let refused = if refused { " (EXEC gives nil if it is fenced)" } else { "" };
+    let says = match &task.step {
+        Step::Ready if cycle.is_some() => committed(then),
+        Step::Ready => {
+            let cached: Vec<String> = then.cache.values().map(|state| words(state)).collect();
+            format!("caches the state, {}", cached.join("; "))
+        }
+        Step::Cut => "connects anew and looks at its fence".to_owned(),
+        Step::Take { fences: set, .. } => {
+            format!("takes over: SET fence {}{refused}", fences(set))
+        }
+        Step::BeginGroups => {
+            let made = before.redis != after.redis;
+            let at = |&place: &usize| after.redis.partitions[place].group.as_ref();
+            let at = then.owned.keys().filter_map(at).map(|group| group.delivered);
+            return made.then(|| format!("makes the group at {}", list(&at.collect::<Vec<_>>())));
+        }
+        Step::BeginWatch | Step::BeginAgain | Step::Committed { .. } => {
+            format!("watches its fence{lost}")
+        }
         Step::BeginCursors => {
             let cursors: Vec<u8> = then.cursors.values().copied().collect();
-            format!("reads the cursor, {} (HMGET)", list(&cursors))
+            format!("reads cursor {}", list(&cursors))
         }
-        Step::Ready => {
-            let cached: Vec<String> = then.cache.values().map(|state| list(state)).collect();
-            format!("fetches the state into its cache, {}", cached.join("; "))
-        }
-        Step::Committed { .. } => format!("watches its fence at once, {kept} (WATCH, MGET)"),
         Step::PlainRead(read) => {
             let added = then.queue.get(task.queue.len()..).unwrap_or_default();
             let got: Vec<u8> = added.iter().map(|(_, entry)| *entry).collect();
-            format!("sends {} by itself and gets {}", next(read).unwrap_or_default(), list(&got))
+            let read = next(read).unwrap_or_default();
+            format!("sends {read} outside of any transaction and gets {}", words(&got))
         }
-        Step::MoveLook(_) => "sees that the group skips entries (WATCH, MGET)".to_owned(),
-        Step::ForgetLook(_) => "looks for idle consumers (XINFO CONSUMERS)".to_owned(),
-        _ => "waits".to_owned(),
-    }
+        Step::ForgetLook(_) => match &then.step {
+            Step::Forget(_, names) => {
+                let names: Vec<String> = names.iter().map(|&worker| name(worker)).collect();
+                format!("finds that consumer {} has nothing pending", names.join(", "))
+            }
+            _ => return None,
+        },
+        Step::MoveLook(_) => "sees that the group skips entries".to_owned(),
+        _ => {
+            let sent = task.transaction(None, true)?;
+            format!("sends {}{refused}", transaction(&sent))
+        }
+    };
+    Some(says)
 }
 
+/// A cycle of a task, by what it knows after.
 fn committed(then: &Task) -> String {
-    let Step::Committed { outcome: Some((commit, Read { entries, group_missing, .. })), .. } =
-        &then.step
-    else {
-        return "commits; EXEC returns nil, because the fence was written".to_owned();
+    let Step::Committed { outcome: Some((commit, read)), .. } = &then.step else {
+        return "commits; EXEC gives nil, because the fence was written".to_owned();
     };
+    let Read { entries, group_missing, .. } = read;
     let got: Vec<u8> = entries.iter().map(|(_, entry)| *entry).collect();
     let got = match (&commit.next, group_missing) {
         (Next::Nothing, _) => String::new(),
-        (_, true) => ", where it gets NOGROUP".to_owned(),
-        _ => format!(", where it gets {}", list(&got)),
+        (_, true) => ", which gives NOGROUP".to_owned(),
+        _ => format!(", which gives {}", words(&got)),
     };
-    format!("commits: MULTI, {}, EXEC{got}", commands(commit))
+    let verb = if commit.acks.is_empty() { "sends" } else { "commits" };
+    format!("{verb} {}{got}", commands(commit))
+}
+
+/// The entries of a list in a sentence.
+fn words(entries: &[u8]) -> String {
+    if entries.is_empty() { "nothing".to_owned() } else { list(entries) }
 }
