@@ -123,14 +123,19 @@ pub fn large() -> Vec<Bounds> {
             Faults { cuts: 1, crashes: 1, take_overs: 1, trims: 1, ..NONE },
         ),
         one_partition(
-            "two broken connections and a paused owner",
+            "two crashes, a paused owner, a destroyed group",
             2,
-            Faults { cuts: 2, take_overs: 1, ..NONE },
+            Faults { crashes: 2, take_overs: 1, destroys: 1, ..NONE },
         ),
         one_partition(
-            "three entries, two paused owners, a destroyed group",
+            "two broken connections and two paused owners",
+            2,
+            Faults { cuts: 2, take_overs: 2, ..NONE },
+        ),
+        one_partition(
+            "three entries, two paused owners, a broken connection, a destroyed group",
             3,
-            Faults { take_overs: 2, destroys: 1, ..NONE },
+            Faults { cuts: 1, take_overs: 2, destroys: 1, ..NONE },
         ),
         two_partitions(
             "two partitions, a paused owner, a broken connection",

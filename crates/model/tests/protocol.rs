@@ -1,11 +1,13 @@
 //! The protocol holds in every interleaving, and no safeguard can be spared.
 
-use std::fs;
+use stateright::Model;
+use std::{collections::HashSet, fs};
 use tallyd_model::{
     bounds,
     check::{self, Checked},
     document,
     outbox::Outbox,
+    protocol::{Checks, Protocol},
     safeguard::Safeguard,
 };
 
@@ -19,6 +21,23 @@ fn each_entry_takes_effect_once_and_in_order_and_a_lone_worker_finishes() {
     for bounds in bounds::quick() {
         assert_holds(&check::protocol(bounds, 1));
     }
+}
+
+/// The checker knows states by their fingerprints only, and decides by itself when it is done.
+#[test]
+fn the_checker_leaves_no_state_out() {
+    let bounds = bounds::quick().remove(2);
+    let model = Protocol { bounds: bounds.clone(), without: None, checks: Checks::Harm };
+    let mut seen: HashSet<_> = model.init_states().into_iter().collect();
+    let mut todo: Vec<_> = seen.iter().cloned().collect();
+    while let Some(world) = todo.pop() {
+        for next in model.next_states(&world) {
+            if seen.insert(next.clone()) {
+                todo.push(next);
+            }
+        }
+    }
+    assert_eq!(seen.len(), check::protocol(bounds, 1).states);
 }
 
 #[test]
