@@ -87,8 +87,8 @@ pub fn quick() -> Vec<Bounds> {
             Faults { crashes: 1, rewinds: 1, trims: 1, ..NONE },
         ),
         one_partition(
-            "a paused owner, a group moved on to the end, nothing added after",
-            1,
+            "a paused owner, a partition given back, a group moved on to the end",
+            2,
             Faults { take_overs: 1, releases: 1, skips: 1, ..NONE },
         ),
         two_partitions("a paused owner of two partitions", 1, Faults { take_overs: 1, ..NONE }),
@@ -108,6 +108,7 @@ pub fn large() -> Vec<Bounds> {
             "every fault but a crash, once",
             2,
             Faults {
+                skips: 1,
                 cuts: 1,
                 take_overs: 1,
                 releases: 1,
@@ -150,13 +151,6 @@ pub fn large() -> Vec<Bounds> {
     ]
 }
 
-/// Bounds that the protocol is not made for: a group that somebody moves on while entries are
-/// added.
-#[must_use]
-pub fn group_moved_on() -> Bounds {
-    one_partition("a group moved on while entries are added", 2, Faults { skips: 1, ..NONE })
-}
-
 /// The smallest bounds in which a safeguard of the protocol is needed; `None` for the one that is
 /// the outbox's.
 #[must_use]
@@ -174,6 +168,7 @@ pub fn without(safeguard: Safeguard) -> Option<Bounds> {
         Safeguard::Cursor => one_partition(name, 1, Faults { destroys: 1, ..NONE }),
         Safeguard::GroupMadeAtCursor => one_partition(name, 2, NONE),
         Safeguard::GroupMovedBack => one_partition(name, 1, Faults { skips: 1, ..NONE }),
+        Safeguard::GapsLookedFor => one_partition(name, 2, Faults { skips: 1, ..NONE }),
         Safeguard::TrimByAllGroups => two_groups(name, 1, Faults { trims: 1, ..NONE }),
         Safeguard::ReceiverMark => return None,
     };

@@ -31,16 +31,10 @@ pub fn protocol(bounds: bounds::Bounds, threads: usize) -> Checked {
     let name = bounds.name;
     whole(
         name,
-        Protocol { bounds, without: None, checks: Checks::All },
+        Protocol { bounds, without: Vec::new(), checks: Checks::All },
         threads,
         story::of_protocol,
     )
-}
-
-/// The shortest way to a harm in the whole protocol within bounds: a limit of it.
-#[must_use]
-pub fn limit(bounds: bounds::Bounds) -> Option<Story> {
-    shortest(Protocol { bounds, without: None, checks: Checks::Harm }, story::of_protocol)
 }
 
 /// Goes through every state of the outbox.
@@ -77,20 +71,27 @@ where
     }
 }
 
-/// The shortest way to a harm without a safeguard: the same each time. `None` where there is none
-/// within the bounds.
+/// The shortest way to a harm without a safeguard, and without the one that catches what goes wrong
+/// then: the same each time. `None` where there is none within the bounds.
 #[must_use]
 pub fn counterexample(safeguard: Safeguard) -> Option<Story> {
-    shortest_harm(safeguard, Some(safeguard))
+    let without = [Some(safeguard), safeguard.second_line()];
+    shortest_harm(safeguard, without.into_iter().flatten().collect())
 }
 
-/// The same search with nothing left out.
+/// The same search without that other one only, if there is one: what the safeguard does by itself.
 #[must_use]
 pub fn harm_with(safeguard: Safeguard) -> Option<Story> {
-    shortest_harm(safeguard, None)
+    shortest_harm(safeguard, safeguard.second_line().into_iter().collect())
 }
 
-fn shortest_harm(about: Safeguard, without: Option<Safeguard>) -> Option<Story> {
+/// The same search without the safeguard only: what the other one catches.
+#[must_use]
+pub fn harm_past_second_line(safeguard: Safeguard) -> Option<Story> {
+    shortest_harm(safeguard, vec![safeguard])
+}
+
+fn shortest_harm(about: Safeguard, without: Vec<Safeguard>) -> Option<Story> {
     match bounds::without(about) {
         Some(bounds) => {
             let progress = about == Safeguard::GroupMovedBack;
@@ -98,6 +99,7 @@ fn shortest_harm(about: Safeguard, without: Option<Safeguard>) -> Option<Story> 
             shortest(Protocol { bounds, without, checks }, story::of_protocol)
         }
         None => {
+            let without = without.first().copied();
             let model = Outbox { entries: 1, relays: 1, count: 1, cuts: 1, without };
             shortest(model, story::of_outbox)
         }

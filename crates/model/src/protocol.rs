@@ -12,13 +12,13 @@ use crate::{
 use stateright::{Model, Property};
 use std::collections::BTreeMap;
 
-/// The protocol within bounds, whole or without one of its safeguards.
+/// The protocol within bounds, whole or without some of its safeguards.
 #[derive(Clone, Debug)]
 pub struct Protocol {
     /// What there is.
     pub bounds: Bounds,
     /// What is left out.
-    pub without: Option<Safeguard>,
+    pub without: Vec<Safeguard>,
     /// What is checked in each state.
     pub checks: Checks,
 }
@@ -107,7 +107,7 @@ impl Protocol {
     /// Whether a safeguard is in place.
     #[must_use]
     pub fn has(&self, safeguard: Safeguard) -> bool {
-        self.without != Some(safeguard)
+        !self.without.contains(&safeguard)
     }
 
     /// What is wrong with a state, if anything.

@@ -22,6 +22,9 @@ pub enum Safeguard {
     GroupMadeAtCursor,
     /// A group that does not deliver what is after the cursor is moved back to the cursor.
     GroupMovedBack,
+    /// Entries between the cursor and what was read are looked for; where there are some, the group
+    /// is moved back to the cursor.
+    GapsLookedFor,
     /// A stream is trimmed to the lowest position of all its groups.
     TrimByAllGroups,
     /// A shard keeps the id of the last entry that it took from an outbox.
@@ -30,7 +33,7 @@ pub enum Safeguard {
 
 impl Safeguard {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Fence,
         Self::FenceCompared,
         Self::EpochRaisedOnReconnect,
@@ -40,9 +43,22 @@ impl Safeguard {
         Self::Cursor,
         Self::GroupMadeAtCursor,
         Self::GroupMovedBack,
+        Self::GapsLookedFor,
         Self::TrimByAllGroups,
         Self::ReceiverMark,
     ];
+
+    /// The safeguard that catches what goes wrong without this one: only without both is there
+    /// harm.
+    #[must_use]
+    pub fn second_line(self) -> Option<Self> {
+        match self {
+            Self::ReadInsideCommit | Self::PendingFirst | Self::GroupMadeAtCursor => {
+                Some(Self::GapsLookedFor)
+            }
+            _ => None,
+        }
+    }
 
     /// The name of its section in `docs/protocol.md`.
     #[must_use]
@@ -57,6 +73,7 @@ impl Safeguard {
             Self::Cursor => "cursor",
             Self::GroupMadeAtCursor => "group-made-at-cursor",
             Self::GroupMovedBack => "group-moved-back",
+            Self::GapsLookedFor => "gaps-looked-for",
             Self::TrimByAllGroups => "trim-by-all-groups",
             Self::ReceiverMark => "receiver-mark",
         }

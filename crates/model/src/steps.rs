@@ -5,7 +5,7 @@ use crate::{
     protocol::{Action, Late, NAMES, Protocol, World},
     redis::{Fence, Next, Redis, Transaction},
     safeguard::Safeguard,
-    task::{Cycle, Step, Task},
+    task::{Cycle, Given, Step, Task},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -189,11 +189,11 @@ impl Protocol {
                     return task.keep(&kept, true, drop_caches);
                 };
                 task.note(&commit);
-                task.queue.extend(&read.entries);
-                if kept.len() < task.owned.len() {
+                if self.has(Safeguard::ReadInsideCommit) || commit.next == Next::Nothing {
+                    let given = Given { next: commit.next, read, woken, kept };
+                    self.given(task, given);
+                } else if kept.len() < task.owned.len() {
                     task.keep(&kept, false, drop_caches);
-                } else if self.has(Safeguard::ReadInsideCommit) || commit.next == Next::Nothing {
-                    task.after_read(&commit.next, &read, &woken);
                 } else {
                     task.step = Step::PlainRead(commit.next);
                 }
@@ -202,8 +202,18 @@ impl Protocol {
                 let World { redis, tasks, .. } = world;
                 let task = &mut tasks[at];
                 let read = redis.read(&next, task.worker);
-                task.queue.extend(&read.entries);
-                task.after_read(&next, &read, &[]);
+                let kept = task.owned.keys().copied().collect();
+                self.given(task, Given { next, read, woken: Vec::new(), kept });
+            }
+            Step::Between(given, gaps) => {
+                let World { redis, tasks, .. } = world;
+                let held = |&&(place, after, before): &&(usize, u8, u8)| {
+                    redis.stream_of(place).first.max(after + 1) < before
+                };
+                let mut skipped: Vec<usize> =
+                    gaps.iter().filter(held).map(|(place, _, _)| *place).collect();
+                skipped.extend(given.withheld());
+                tasks[at].after_read(&given, &skipped, self.has(Safeguard::CachesDropped));
             }
             Step::MoveLook(places) => {
                 let kept = self.watch(world, at);
@@ -215,6 +225,16 @@ impl Protocol {
             }
             Step::ForgetLook(place) => self.look_for_consumers(world, at, place),
             _ => {}
+        }
+    }
+
+    /// Goes on with what a commit gave, or looks for gaps in it first.
+    fn given(&self, task: &mut Task, given: Given) {
+        let gaps = task.gaps(&given.next, &given.read);
+        if gaps.is_empty() || !self.has(Safeguard::GapsLookedFor) {
+            task.after_read(&given, &given.withheld(), self.has(Safeguard::CachesDropped));
+        } else {
+            task.step = Step::Between(given, gaps);
         }
     }
 

@@ -61,6 +61,8 @@ pub enum Step {
     },
     /// Only without the safeguard: a plain read after the commit.
     PlainRead(Next),
+    /// XRANGE of gaps before what was read.
+    Between(Given, Vec<(usize, u8, u8)>),
     /// WATCH, MGET and XINFO CONSUMERS after the last pending entry of a partition.
     ForgetLook(usize),
     /// EXEC deletes these consumers, who have nothing pending.
@@ -71,6 +73,29 @@ pub enum Step {
     Move(Vec<(usize, u8)>),
     /// The fence of a partition is watched and the task's own; EXEC gives it back.
     Release(usize, Fence),
+}
+
+/// What a commit gave, and whose the partitions are after it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Given {
+    /// What was asked for.
+    pub next: Next,
+    /// What was read.
+    pub read: Read,
+    /// The partitions of which an idle task had seen an entry after the cursor.
+    pub woken: Vec<usize>,
+    /// The partitions that are the task's own still.
+    pub kept: Vec<usize>,
+}
+
+impl Given {
+    /// The partitions of which an idle task saw an entry that it was not given.
+    #[must_use]
+    pub fn withheld(&self) -> Vec<usize> {
+        let delivered = |place: &usize| self.read.entries.iter().any(|(of, _)| of == place);
+        let new = matches!(self.next, Next::New { .. });
+        self.woken.iter().copied().filter(|place| new && !delivered(place)).collect()
+    }
 }
 
 /// How much a cycle takes.
@@ -232,24 +257,47 @@ impl Task {
         }
     }
 
-    /// Goes on with what was read; the queue has it already.
-    pub fn after_read(&mut self, next: &Next, read: &Read, woken: &[usize]) {
+    /// What must hold no entry, if what was read is all that there is: from the cursor to the first
+    /// entry that was read of a partition; between pending entries, too.
+    #[must_use]
+    pub fn gaps(&self, next: &Next, read: &Read) -> Vec<(usize, u8, u8)> {
+        let mut last: BTreeMap<usize, u8> = BTreeMap::new();
+        let mut gaps = Vec::new();
+        for &(place, entry) in &read.entries {
+            let cursor = self.cursors.get(&place).copied().unwrap_or(0);
+            let before = last.insert(place, entry);
+            let after = before.unwrap_or(cursor).max(cursor);
+            let asks = before.is_none() || matches!(next, Next::Pending { .. });
+            if asks && entry > after + 1 {
+                gaps.push((place, after, entry));
+            }
+        }
+        gaps
+    }
+
+    /// Goes on after a commit. `kept` are the partitions that are its own still, `skipped` those
+    /// whose group does not deliver what is there.
+    pub fn after_read(&mut self, given: &Given, skipped: &[usize], drop_caches: bool) {
+        let Given { next, read, kept, .. } = given;
+        if read.group_missing {
+            return self.begin();
+        }
+        let new = read.entries.iter().filter(|(place, _)| !skipped.contains(place));
+        self.queue.extend(new);
         self.step = Step::Ready;
-        match (next, read.pending_from) {
-            (&Next::Pending { partition, .. }, Some(from)) => {
-                self.recovering.insert(partition, from);
-            }
-            (&Next::Pending { partition, .. }, None) => {
-                self.recovering.remove(&partition);
-                self.step = Step::ForgetLook(partition);
-            }
-            _ if read.group_missing => self.begin(),
-            _ => {
-                let delivered = |&place: &usize| read.entries.iter().any(|&(of, _)| of == place);
-                let skipped: Vec<usize> =
-                    woken.iter().copied().filter(|place| !delivered(place)).collect();
-                if !skipped.is_empty() {
-                    self.step = Step::MoveLook(skipped);
+        if kept.len() < self.owned.len() {
+            self.keep(kept, false, drop_caches);
+        } else if !skipped.is_empty() {
+            self.recovering.retain(|place, _| !skipped.contains(place));
+            self.step = Step::MoveLook(skipped.to_vec());
+        } else if let Next::Pending { partition, .. } = *next {
+            match read.pending_from {
+                Some(from) => {
+                    self.recovering.insert(partition, from);
+                }
+                None => {
+                    self.recovering.remove(&partition);
+                    self.step = Step::ForgetLook(partition);
                 }
             }
         }

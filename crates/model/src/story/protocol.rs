@@ -200,6 +200,11 @@ fn run(at: usize, cycle: Option<Cycle>, before: &World, after: &World) -> Option
             }
             _ => return None,
         },
+        Step::Between(_, gaps) => {
+            let (after, before) = gaps.first().map_or((0, 0), |(_, a, b)| (*a, *b));
+            let found = if matches!(then.step, Step::MoveLook(_)) { "some" } else { "none" };
+            format!("looks for entries between {after} and {before}, and finds {found}")
+        }
         Step::MoveLook(_) => "sees that the group skips entries".to_owned(),
         _ => {
             let sent = task.transaction(None, true)?;
