@@ -2,7 +2,7 @@
 
 target_dir := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo test fuzz build clean setup setup-test
+.PHONY: help demo test fuzz build clean model setup setup-test
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ build: setup ## build the program
 
 clean: ## remove what was built
 	cargo clean
+
+model: ## check the commit protocol in every interleaving, in larger bounds than the tests
+	cargo run --locked --release --package tallyd-model --example check
 
 setup:
 	@scripts/setup.sh
