@@ -190,6 +190,9 @@ pub struct Read {
     pub pending_from: Option<EntryId>,
     /// A group was missing, so that nothing was read: it has to be made again from the cursor.
     pub group_missing: bool,
+    /// Partitions whose group did not deliver the first entry after the cursor, because somebody
+    /// moved it. Nothing of them is in `entries`: the group has to be set back first.
+    pub skipped: Vec<u16>,
     /// The partitions that are still the session's after the commit.
     pub kept: Vec<u16>,
 }

@@ -219,7 +219,6 @@ impl<S: Store> Task<S> {
         let mut work =
             work::take(&self.context, &mut self.queue, &self.cursors, self.sizing.events());
         let next = self.next();
-        let mut woken = Vec::new();
         if work.is_empty() {
             match next {
                 Next::Nothing => {
@@ -229,8 +228,7 @@ impl<S: Store> Task<S> {
                 Next::New { .. } if self.idle => {
                     let after: Vec<(u16, EntryId)> =
                         self.cursors.iter().map(|(p, c)| (*p, c.last)).collect();
-                    woken = session.wait(&after, IDLE_WAIT).await?;
-                    if woken.is_empty() {
+                    if session.wait(&after, IDLE_WAIT).await?.is_empty() {
                         return Ok(());
                     }
                 }
@@ -249,7 +247,7 @@ impl<S: Store> Task<S> {
                 state.apply(&commit.writes);
                 self.cache.put(&mut state, &fetched, Instant::now());
                 self.note(&commit, entries, events, oldest, began, sent);
-                self.after_commit(session, &commit, read, &woken).await
+                self.after_commit(session, &commit, read).await
             }
             Ok(Outcome::Fenced { kept }) => {
                 self.metrics.fenced(self.owned.len(), kept.len());
@@ -350,16 +348,10 @@ impl<S: Store> Task<S> {
         session: &mut S::Session,
         commit: &Commit,
         read: Read,
-        woken: &[u16],
     ) -> Result<(), StoreError> {
-        let skipped: Vec<u16> = match commit.next {
-            Next::New { .. } => {
-                self.idle = read.entries.is_empty();
-                let delivered = |p: &u16| read.entries.iter().any(|(partition, _)| partition == p);
-                woken.iter().copied().filter(|p| !delivered(p)).collect()
-            }
-            _ => Vec::new(),
-        };
+        if let Next::New { .. } = commit.next {
+            self.idle = read.entries.is_empty();
+        }
         self.queue.extend(read.entries);
         if self.owned.keys().any(|p| !read.kept.contains(p)) {
             return self.keep(session, read.kept, false).await;
@@ -378,12 +370,11 @@ impl<S: Store> Task<S> {
         } else if read.group_missing {
             self.metrics.group_restored(&self.owned.keys().copied().collect::<Vec<_>>());
             return self.begin(session).await;
-        } else if !skipped.is_empty() {
-            // There is an entry after the cursor that the group does not deliver: somebody moved
-            // the group. The cursor knows better.
-            self.metrics.group_restored(&skipped);
+        } else if !read.skipped.is_empty() {
+            // The cursor knows better than a group that somebody moved.
+            self.metrics.group_restored(&read.skipped);
             let cursors: Vec<(u16, EntryId)> =
-                skipped.iter().filter_map(|p| Some((*p, self.cursors.get(p)?.last))).collect();
+                read.skipped.iter().filter_map(|p| Some((*p, self.cursors.get(p)?.last))).collect();
             session.rewind(&self.owned, &cursors).await?;
             return self.begin(session).await;
         }

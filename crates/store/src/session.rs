@@ -21,7 +21,7 @@ use tallyd_bolt::{Address, Cell, Fingerprints, Kind};
 use tallyd_event::EntryId;
 use tallyd_runtime::{
     Session, StoreError,
-    store::{Commit, Cursor, ErrorKind, Fence, Next, Outcome, Owned, Owner, Read},
+    store::{Commit, Cursor, Entry, ErrorKind, Fence, Next, Outcome, Owned, Owner, Read},
 };
 use tallyd_topology::{Node, Topology};
 
@@ -33,6 +33,8 @@ pub struct RedisSession {
     pub(crate) node: Node,
     pub(crate) worker: SmolStr,
     pub(crate) expiries: Expiries,
+    /// The cursor of each partition, as last read or committed.
+    pub(crate) cursors: BTreeMap<u16, EntryId>,
     /// The server's clock less this process's, in ms: it tells which keys go soon.
     pub(crate) clock_offset: i64,
 }
@@ -93,6 +95,8 @@ impl Session for RedisSession {
         // Making the groups ended the WATCH, or a fence moved under it: look again.
         let kept = self.kept(owned).await?;
         cursors.retain(|partition, _| kept.contains(partition));
+        self.cursors =
+            cursors.iter().map(|(partition, cursor)| (*partition, cursor.last)).collect();
         Ok(cursors)
     }
 
@@ -138,6 +142,8 @@ impl Session for RedisSession {
             Executed::Fenced => Ok(Outcome::Fenced { kept }),
             Executed::Done(results) => {
                 self.expiries.remember(&commit.expiries);
+                let cursors = commit.cursors.iter();
+                self.cursors.extend(cursors.map(|(partition, cursor)| (*partition, cursor.last)));
                 Ok(Outcome::Done(Read { kept, ..self.read(commit, &body, results)? }))
             }
         }
@@ -345,15 +351,23 @@ impl RedisSession {
                 command.arg(*partition).arg(reply::cursor_text(cursor));
             }
         }
-        self.add_next(&mut body, &group, &commit.next);
+        self.add_next(&mut body, &group, commit);
         body
     }
 
-    fn add_next(&self, body: &mut Pipeline, group: &str, next: &Next) {
-        match next {
+    fn add_next(&self, body: &mut Pipeline, group: &str, commit: &Commit) {
+        match &commit.next {
             Next::Nothing => {}
             Next::New { partitions, count } => {
                 let inputs = self.inputs(partitions.iter().copied());
+                // What the group must deliver first: it may have been moved past it.
+                let command = body.cmd("XREAD").arg("COUNT").arg(1).arg("STREAMS");
+                for (_, stream) in &inputs {
+                    command.arg(stream);
+                }
+                for (partition, _) in &inputs {
+                    command.arg(self.cursor_after(commit, *partition).to_string());
+                }
                 let command =
                     body.cmd("XREADGROUP").arg("GROUP").arg(group).arg(self.worker.as_str());
                 command.arg("COUNT").arg(*count).arg("STREAMS");
@@ -374,7 +388,14 @@ impl RedisSession {
         }
     }
 
-    /// What the last command of a transaction read. Every other reply is looked at too: one that
+    /// The cursor of a partition once this commit has happened.
+    fn cursor_after(&self, commit: &Commit, partition: u16) -> EntryId {
+        let committed = commit.cursors.iter().find(|(other, _)| *other == partition);
+        let before = || self.cursors.get(&partition).copied().unwrap_or_default();
+        committed.map_or_else(before, |(_, cursor)| cursor.last)
+    }
+
+    /// What the last commands of a transaction read. Every other reply is looked at too: one that
     /// failed halts the partition, because the rest happened.
     fn read(
         &self,
@@ -383,6 +404,7 @@ impl RedisSession {
         mut results: Vec<Value>,
     ) -> Result<Read, StoreError> {
         let last = if commit.next == Next::Nothing { None } else { results.pop() };
+        let first = if let Next::New { .. } = commit.next { results.pop() } else { None };
         for (command, result) in body.cmd_iter().zip(results) {
             checked(result).map_err(|error| halt(named(command, error)))?;
         }
@@ -399,6 +421,9 @@ impl RedisSession {
                         read.entries.extend(entries.into_iter().map(|entry| (*partition, entry)));
                     }
                 }
+                let first = checked(first.unwrap_or(Value::Nil)).map_err(halt)?;
+                read.skipped = skipped(&inputs, reply::streams(first)?, &read.entries);
+                read.entries.retain(|(partition, _)| !read.skipped.contains(partition));
             }
             (Next::Pending { partition, .. }, Some(last)) => {
                 let mut parts = reply::array(checked(last).map_err(halt)?)?.into_iter();
@@ -415,6 +440,21 @@ impl RedisSession {
     fn now(&self) -> i64 {
         crate::store::local_ms().saturating_add(self.clock_offset)
     }
+}
+
+/// The partitions whose group delivered no or only later entries than the first after the cursor.
+fn skipped(
+    inputs: &[(u16, String)],
+    first: Vec<(String, Vec<Entry>)>,
+    delivered: &[(u16, Entry)],
+) -> Vec<u16> {
+    let of = |stream: &str| inputs.iter().find(|(_, input)| input == stream).map(|(p, _)| *p);
+    let waiting = first.into_iter().filter_map(|(s, entries)| Some((of(&s)?, entries.first()?.id)));
+    let delivers = |partition, id| {
+        let begins = delivered.iter().find(|(other, _)| *other == partition);
+        begins.is_some_and(|(_, entry)| entry.id <= id)
+    };
+    waiting.filter(|&(partition, id)| !delivers(partition, id)).map(|(p, _)| p).collect()
 }
 
 /// The error, with the command and key that it came of.

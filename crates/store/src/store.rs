@@ -70,6 +70,7 @@ impl Store for RedisStore {
             node,
             worker: worker.clone(),
             expiries: Expiries::default(),
+            cursors: BTreeMap::new(),
             clock_offset,
         })
     }

@@ -31,7 +31,9 @@ pub async fn tend(
     for (place, partitions) in owned.iter().filter(|(_, partitions)| !partitions.is_empty()) {
         let Some(node) = topology.nodes.get(*place) else { continue };
         if let NodeKind::Source(source) = &node.kind {
-            trim_source(c, keys, node, source, now).await?;
+            let cursor = cursors.get(*place).and_then(|of_node| of_node.get(&0));
+            let done = cursor.map(|cursor| cursor.last).unwrap_or_default();
+            trim_source(c, keys, node, source, now, done).await?;
         }
         let longest = trim_edges(c, topology, keys, node, partitions, &cursors).await?;
         survey.backlogs.push((*place, longest));
@@ -117,13 +119,15 @@ fn command_is(command: &redis::Cmd, name: &[u8]) -> bool {
     matches!(command.args_iter().next(), Some(redis::Arg::Simple(arg)) if arg == name)
 }
 
-/// Trims a source to the lowest entry that any group still needs, whoever made the group.
+/// Trims a source to the lowest entry that any group still needs, whoever made the group. What our
+/// own needs says the cursor: somebody may have moved the group past entries that are not done.
 async fn trim_source(
     c: &mut Connection,
     keys: &Keys,
     node: &Node,
     source: &Source,
     now: i64,
+    done: EntryId,
 ) -> Result<(), StoreError> {
     let kept_from = match source.retain {
         Retain::Forever => return Ok(()),
@@ -147,7 +151,7 @@ async fn trim_source(
         let delivered =
             reply::entry_id(facts.get("last-delivered-id").cloned().unwrap_or(Value::Nil))?;
         ours |= name == keys.group(node);
-        let mut from = delivered.next();
+        let mut from = delivered.min(done).next();
         if facts.get("pending").map(reply::integer).transpose()?.unwrap_or(0) > 0 {
             let mut ask = Pipeline::new();
             ask.cmd("XPENDING").arg(&source.stream).arg(&name);
