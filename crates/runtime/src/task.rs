@@ -173,9 +173,8 @@ impl<S: Store> Task<S> {
         self.begin(session).await
     }
 
-    /// Goes on with these partitions only. Caches are dropped: a partition that is lost may come
-    /// back after others changed its state. Where `all_again`, what was read of the kept ones is
-    /// dropped too, and claimed again.
+    /// Goes on with these partitions only. Caches are dropped. Where `all_again`, what was read of
+    /// the kept ones is dropped too, and claimed again.
     async fn keep(
         &mut self,
         session: &mut S::Session,
@@ -196,7 +195,11 @@ impl<S: Store> Task<S> {
         if !self.owned.is_empty() {
             self.cursors = session.begin(&self.owned).await?;
         }
-        let Self { owned, cursors, queue, recovering, .. } = self;
+        let Self { owned, cursors, queue, recovering, cache, .. } = self;
+        if owned.keys().any(|p| !cursors.contains_key(p)) {
+            // One that is lost may come back after others changed its state.
+            cache.clear();
+        }
         owned.retain(|p, _| cursors.contains_key(p));
         queue.retain(|(p, _)| cursors.contains_key(p));
         recovering.retain(|p, _| cursors.contains_key(p));
@@ -404,3 +407,6 @@ impl<S: Store> Task<S> {
 fn clone_pair((partition, fence): (&u16, &Fence)) -> (u16, Fence) {
     (*partition, fence.clone())
 }
+
+#[cfg(test)]
+mod tests;
