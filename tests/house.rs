@@ -33,6 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("ingest", &["event"]),
     ("learners", &[]),
+    ("chaos", &["event", "harness", "learners", "runtime", "store", "topology"]),
     ("harness", &["bolt", "event", "learners", "runtime", "store", "topology"]),
 ];
 
