@@ -35,6 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("learners", &[]),
     ("model", &[]),
     ("simulation", &["bolt", "event", "runtime", "store", "topology"]),
+    ("chaos", &["event", "harness", "learners", "runtime", "store", "topology"]),
     ("harness", &["bolt", "event", "learners", "runtime", "store", "topology"]),
 ];
 
