@@ -34,6 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ingest", &["event"]),
     ("learners", &[]),
     ("harness", &["bolt", "event", "learners", "runtime", "store", "topology"]),
+    ("bench", &["bolt", "event", "harness", "learners", "runtime", "store", "topology"]),
 ];
 
 /// The crates that do no input or output, and so never name these.

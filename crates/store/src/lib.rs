@@ -4,12 +4,12 @@
 //! Every commit goes over a plain connection of its own. Nothing that reconnects or retries by
 //! itself ever carries one.
 
+pub mod commands;
 pub mod connection;
 pub mod dead;
 pub mod inspect;
 pub mod keys;
 
-mod commands;
 mod registration;
 mod reply;
 mod session;
