@@ -74,8 +74,7 @@ fn decoding(c: &mut Criterion) {
         });
     });
     let hundred: Vec<&Fields> = world.fields.iter().take(100).collect();
-    let lines: Vec<String> =
-        hundred.iter().filter_map(|f| serde_json::to_string(f).ok()).collect();
+    let lines: Vec<String> = hundred.iter().filter_map(|f| serde_json::to_string(f).ok()).collect();
     let packed = rmp_serde::to_vec_named(&hundred).unwrap_or_default();
     group.throughput(Throughput::Elements(100));
     for (name, bytes) in [("msgpack", packed), ("json_lines", lines.join("\n").into_bytes())] {

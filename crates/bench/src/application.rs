@@ -171,12 +171,7 @@ impl Fatigue {
     fn parse(text: &str) -> Self {
         let mut words = text.split(' ');
         let mut number = || words.next().and_then(|w| w.parse::<f64>().ok()).unwrap_or(0.0);
-        Self {
-            answers: number() as u64,
-            accuracy: number(),
-            speed: number(),
-            at: number() as i64,
-        }
+        Self { answers: number() as u64, accuracy: number(), speed: number(), at: number() as i64 }
     }
 }
 

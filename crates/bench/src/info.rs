@@ -5,8 +5,26 @@ use std::collections::BTreeMap;
 
 /// The commands that move events and guard commits. All others are for state.
 const STREAM_COMMANDS: &[&str] = &[
-    "discard", "exec", "info", "mget", "multi", "ping", "time", "unwatch", "watch", "xack", "xadd",
-    "xautoclaim", "xgroup", "xinfo", "xlen", "xpending", "xrange", "xread", "xreadgroup", "xtrim",
+    "discard",
+    "exec",
+    "info",
+    "mget",
+    "multi",
+    "ping",
+    "time",
+    "unwatch",
+    "watch",
+    "xack",
+    "xadd",
+    "xautoclaim",
+    "xgroup",
+    "xinfo",
+    "xlen",
+    "xpending",
+    "xrange",
+    "xread",
+    "xreadgroup",
+    "xtrim",
 ];
 
 /// How often a command ran, and how long in all, in µs.
@@ -101,10 +119,8 @@ impl Snapshot {
         };
         for (name, now) in &self.commands {
             let then = before.commands.get(name).copied().unwrap_or_default();
-            let cost = CommandCost {
-                calls: now.calls - then.calls,
-                micros: now.micros - then.micros,
-            };
+            let cost =
+                CommandCost { calls: now.calls - then.calls, micros: now.micros - then.micros };
             let stream = STREAM_COMMANDS.contains(&name.split('|').next().unwrap_or(name));
             if !stream {
                 costs.state += cost.micros;

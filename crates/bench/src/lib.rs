@@ -5,17 +5,27 @@
 //! every contender must reach, and nothing of how tallyd reaches them.
 
 pub mod application;
+pub mod benchmark;
 pub mod consume;
 pub mod contender;
 pub mod cpu;
 pub mod error;
 pub mod figures;
+pub mod footprint;
+pub mod gaps;
 pub mod info;
+pub mod latency;
+pub mod load;
+pub mod machine;
 pub mod options;
 pub mod outcome;
+pub mod plots;
 pub mod processes;
 pub mod producer;
+pub mod report;
+pub mod results;
 pub mod run;
+pub mod scale;
 pub mod server;
 pub mod wire;
 pub mod workload;

@@ -20,6 +20,31 @@ pub struct Options {
     /// Measure these contenders and nothing else
     #[arg(long, value_delimiter = ',', value_name = "CONTENDERS")]
     pub only: Vec<Contender>,
+    /// Measure the delay
+    #[arg(long)]
+    pub latency: bool,
+    /// Measure gaps after a kill and in a rolling restart
+    #[arg(long)]
+    pub gaps: bool,
+    /// Measure what is stored for an id and a learner
+    #[arg(long)]
+    pub memory: bool,
+    /// Measure how the cost of an event grows
+    #[arg(long)]
+    pub scale: bool,
+    /// For how long the delay is measured at each rate, in seconds
+    #[arg(long, default_value_t = 30)]
+    pub latency_seconds: u64,
+    /// How many events each point of the scale has
+    #[arg(long, default_value_t = 200_000)]
+    pub scale_events: usize,
+    /// The most learners and members of the scale
+    #[arg(long, default_value_t = 5_000_000)]
+    pub scale_most: u32,
+    /// Where performance.md, performance.json and the plots are written [default: docs, where all
+    /// parts are measured; nowhere, where some are]
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
     /// How many workers of tallyd
     #[arg(long, default_value_t = 1)]
     pub workers: usize,
@@ -29,9 +54,46 @@ pub struct Options {
     /// The release build of tallyd [default: beside this program]
     #[arg(long, value_name = "PATH")]
     pub tallyd: Option<PathBuf>,
-    /// Print each command's calls and µs an event
-    #[arg(long)]
-    pub by_command: bool,
+}
+
+/// Which parts are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// The contenders in turn.
+    pub contenders: bool,
+    /// The delay.
+    pub latency: bool,
+    /// The gaps.
+    pub gaps: bool,
+    /// Bytes for an id and a learner.
+    pub memory: bool,
+    /// How costs grow.
+    pub scale: bool,
+}
+
+impl Options {
+    /// The parts that were asked for; all where none was.
+    #[must_use]
+    pub fn parts(&self) -> Parts {
+        let Self { latency, gaps, memory, scale, .. } = *self;
+        let contenders = !self.only.is_empty();
+        let all = !(contenders || latency || gaps || memory || scale);
+        Parts {
+            contenders: contenders || all,
+            latency: latency || all,
+            gaps: gaps || all,
+            memory: memory || all,
+            scale: scale || all,
+        }
+    }
+
+    /// Where results are written: nowhere by default, where some parts are measured only.
+    #[must_use]
+    pub fn folder(&self) -> Option<PathBuf> {
+        let Parts { contenders, latency, gaps, memory, scale } = self.parts();
+        let all = contenders && latency && gaps && memory && scale && self.only.is_empty();
+        self.out.clone().or_else(|| all.then(|| PathBuf::from("docs")))
+    }
 }
 
 /// What else this program does.
@@ -86,5 +148,24 @@ impl WorkloadArguments {
     pub fn options(&self) -> WorkloadOptions {
         let Self { seed, events, learners, concepts, questions, classes, skew } = *self;
         WorkloadOptions { seed, events, learners, concepts, questions, classes, skew }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_that_is_asked_for_is_the_only_one() {
+        let options = |words: &[&str]| Options::parse_from([&["bench"], words].concat());
+        assert!(options(&[]).parts().scale && options(&[]).parts().contenders);
+        assert_eq!(options(&[]).folder(), Some(PathBuf::from("docs")));
+        let latency = options(&["--latency"]);
+        assert!(latency.parts().latency && !latency.parts().contenders);
+        assert_eq!(latency.folder(), None);
+        let only = options(&["--only", "loop,tallyd-batch", "--out", "x"]);
+        assert_eq!(only.only, [Contender::Loop, Contender::TallydBatch]);
+        assert!(!only.parts().latency);
+        assert_eq!(only.folder(), Some(PathBuf::from("x")));
     }
 }

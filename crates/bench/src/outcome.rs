@@ -2,6 +2,17 @@
 
 use crate::{BenchError, contender::Contender, server::Private, wire, workload::Expected};
 
+/// tallyd's board of all learners for all time.
+pub const EVERYONE: &str = "tallyd:{testprep/0}:bolt:points:board:all:all:everyone";
+/// All of its boards.
+pub const BOARDS: &str = "tallyd:{testprep/0}:bolt:points:board:*";
+/// Its learners' fatigue.
+pub const FATIGUE: &str = "tallyd:{testprep/0}:bolt:fatigue:learner:*";
+/// Its learners' mastery.
+pub const MASTERY: &str = "tallyd:{testprep/0}:bolt:mastery:learner:*";
+/// The identities that it remembers.
+pub const SEEN: &str = "tallyd:{testprep/0}:bolt:unique:seen:*";
+
 /// Compares points, answers, learners and identities with the plain count.
 ///
 /// # Errors
@@ -76,10 +87,10 @@ const APPLICATION: Names = Names {
 };
 
 const TALLYD: Names = Names {
-    board: "tallyd:{testprep/0}:bolt:points:board:all:all:everyone",
+    board: EVERYONE,
     concept: "tallyd:{testprep/0}:bolt:concepts:window:all:all:concept=",
-    fatigue: "tallyd:{testprep/0}:bolt:fatigue:learner:*",
+    fatigue: FATIGUE,
     answers: "answers",
-    seen: "tallyd:{testprep/0}:bolt:unique:seen:*",
+    seen: SEEN,
     id_bytes: Some(16),
 };

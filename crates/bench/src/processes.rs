@@ -1,11 +1,7 @@
 //! The processes of a contender: workers of tallyd, or a consumer of the benchmark's own.
 
 use crate::{
-    BenchError,
-    consume::Consumer,
-    contender::Contender,
-    cpu,
-    server::Private,
+    BenchError, consume::Consumer, contender::Contender, cpu, server::Private,
     workload::WorkloadOptions,
 };
 use std::{
@@ -32,7 +28,9 @@ use tokio::{
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often tallyd's cursors are read: seldom enough to cost nothing.
 const LOOK: Duration = Duration::from_millis(20);
-/// The bolts at the ends of the topology.
+/// The topology's name.
+const TOPOLOGY: &str = "testprep";
+/// The bolts at its ends.
 const LAST: [&str; 4] = ["concepts", "points", "fatigue", "mastery"];
 
 /// tallyd's side of a run.
@@ -52,8 +50,8 @@ pub struct Deployed<'a> {
 pub enum Processes {
     /// A consumer of the benchmark's own.
     Consumer(Child),
-    /// Workers of tallyd, and their topology's cursors.
-    Workers(Vec<WorkerProcess>, Vec<String>),
+    /// Workers of tallyd.
+    Workers(Vec<WorkerProcess>),
 }
 
 impl Processes {
@@ -102,32 +100,29 @@ impl Processes {
     pub fn cpu(&self) -> Result<f64, BenchError> {
         let ids: Vec<u32> = match self {
             Self::Consumer(child) => child.id().into_iter().collect(),
-            Self::Workers(workers, _) => workers.iter().filter_map(WorkerProcess::pid).collect(),
+            Self::Workers(workers) => workers.iter().filter_map(WorkerProcess::pid).collect(),
         };
         ids.into_iter().map(cpu::process).sum()
     }
 
-    /// Waits until so many events are processed, of which so many distinct.
+    /// Waits until so many events are processed. tallyd's last bolts have
+    /// processed `before` already, and for it `target` counts no retries.
     ///
     /// # Errors
     /// Where nothing goes on for too long, or a process ends.
     pub async fn until_done(
         &mut self,
         server: &mut Private,
-        (events, distinct): (u64, u64),
+        (target, before): (u64, u64),
         progress: &AtomicU64,
     ) -> Result<Instant, BenchError> {
         let (mut last, mut since) = (0, Instant::now());
         loop {
-            let done = match self {
-                Self::Consumer(_) => progress.load(Ordering::Relaxed),
-                Self::Workers(_, cursors) => {
-                    let done = processed(server, cursors).await?;
-                    progress.store(done, Ordering::Relaxed);
-                    done
-                }
-            };
-            let target = if matches!(self, Self::Consumer(_)) { events } else { distinct };
+            if let Self::Workers(_) = self {
+                let done = processed(server).await?.saturating_sub(before);
+                progress.store(done, Ordering::Relaxed);
+            }
+            let done = progress.load(Ordering::Relaxed);
             if done >= target {
                 return Ok(Instant::now());
             }
@@ -143,16 +138,30 @@ impl Processes {
         }
     }
 
+    /// Lets workers hand over and end; consumers are killed.
+    ///
+    /// # Errors
+    /// Where a worker does not end in time.
+    pub async fn stop(self) -> Result<(), BenchError> {
+        if let Self::Workers(workers) = self {
+            for worker in workers {
+                worker.stop().await?;
+            }
+        }
+        Ok(())
+    }
+
     fn check(&mut self, done: u64) -> Result<(), BenchError> {
         match self {
-            Self::Workers(workers, _) => {
+            Self::Workers(workers) => {
                 workers.iter_mut().try_for_each(WorkerProcess::check).map_err(BenchError::from)
             }
             Self::Consumer(child) => {
                 match child.try_wait().map_err(BenchError::io("look at a consumer"))? {
-                    Some(status) if !status.success() => {
-                        Err(BenchError::Ended { what: format!("the consumer, after {done} events,"), status })
-                    }
+                    Some(status) if !status.success() => Err(BenchError::Ended {
+                        what: format!("the consumer, after {done} events,"),
+                        status,
+                    }),
                     _ => Ok(()),
                 }
             }
@@ -215,8 +224,7 @@ pub async fn start_workers(
     }
     let keys = Keys::new(&deployed.topology.name, 0);
     until_owned(server, deployed.topology, &keys, deployed.workers).await?;
-    let cursors = LAST.iter().map(|bolt| keys.cursors(bolt)).collect();
-    Ok(Processes::Workers(workers, cursors))
+    Ok(Processes::Workers(workers))
 }
 
 /// Waits until every partition has an owner, and as many workers own some as there are.
@@ -252,12 +260,16 @@ pub async fn until_owned(
     }
 }
 
-/// How many events every one of the last bolts has processed. A cursor is an entry id and counts,
-/// of which the first is that of events.
-async fn processed(server: &mut Private, cursors: &[String]) -> Result<u64, BenchError> {
-    let stored: Vec<HashMap<String, String>> = server.of_each(&["HGETALL"], cursors, &[]).await?;
-    let events = |cursor: &String| {
-        cursor.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0)
-    };
+/// How many events every one of tallyd's last bolts has processed. A cursor is an entry id and
+/// counts, of which the first is that of events.
+///
+/// # Errors
+/// Where the server can't be read.
+pub async fn processed(server: &mut Private) -> Result<u64, BenchError> {
+    let keys = Keys::new(TOPOLOGY, 0);
+    let cursors: Vec<String> = LAST.iter().map(|bolt| keys.cursors(bolt)).collect();
+    let stored: Vec<HashMap<String, String>> = server.of_each(&["HGETALL"], &cursors, &[]).await?;
+    let events =
+        |cursor: &String| cursor.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
     Ok(stored.iter().map(|bolt| bolt.values().map(events).sum()).min().unwrap_or(0))
 }

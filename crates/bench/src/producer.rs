@@ -60,7 +60,8 @@ impl Producer {
             let read = self.replies.get(..count).unwrap_or_default();
             // No id holds a `-` behind the line's start but between its digits.
             let refused = read.split(|b| *b == b'\n').find(|line| line.first() == Some(&b'-'));
-            if let Some(line) = refused.filter(|line| !line.get(1).is_some_and(u8::is_ascii_digit)) {
+            if let Some(line) = refused.filter(|line| !line.get(1).is_some_and(u8::is_ascii_digit))
+            {
                 return Err(BenchError::Refused(String::from_utf8_lossy(line).into_owned()));
             }
             if count == 0 {

@@ -40,8 +40,7 @@ impl Private {
         // No rewrite of the file in the middle of a run.
         let arguments = ["--port", &port, "--bind", "127.0.0.1", "--appendonly", append];
         let arguments = [arguments.as_slice(), &["--auto-aof-rewrite-percentage", "0"]].concat();
-        let options =
-            ServerOptions { url: Some(url.clone()), ..ServerOptions::with(&arguments) };
+        let options = ServerOptions { url: Some(url.clone()), ..ServerOptions::with(&arguments) };
         let server = Server::start(folder.path(), options).await?;
         let connection = Connection::open(&url).await?;
         Ok(Self { address, url, connection, server, folder })

@@ -35,7 +35,7 @@ pub struct Chunk {
 }
 
 /// An answer as it stands in a batch or message.
-#[derive(Debug, serde::Deserialize, Serialize)]
+#[derive(Debug, Default, serde::Deserialize, Serialize)]
 pub struct Fields {
     /// The identity.
     pub id: String,
@@ -107,11 +107,7 @@ pub fn concept(concept: u32) -> String {
 ///
 /// # Errors
 /// Where a batch can't be encoded, which no answer is known to cause.
-pub fn encode(
-    answers: &[Answer],
-    format: Format,
-    first_at: i64,
-) -> Result<Vec<Chunk>, BenchError> {
+pub fn encode(answers: &[Answer], format: Format, first_at: i64) -> Result<Vec<Chunk>, BenchError> {
     let events = if let Format::Batch(events) = format { events.max(1) } else { 1 };
     let mut chunks = Vec::new();
     let mut chunk = Chunk::default();
@@ -132,30 +128,19 @@ pub fn encode(
 }
 
 fn add(bytes: &mut Vec<u8>, format: Format, fields: &[Fields]) -> Result<(), BenchError> {
-    let xadd = |more: usize| (3 + more, ["XADD", STREAM, "*"]);
     match (format, fields) {
         (Format::Batch(_), fields) => {
             let packed = rmp_serde::to_vec_named(fields)?;
-            let (count, words) = xadd(2);
-            begin(bytes, count, &words);
+            begin(bytes, 1);
             word(bytes, b"batch");
             word(bytes, &packed);
         }
         (Format::Flat, fields) => {
-            for one in fields {
-                let texts = one.texts();
-                let (count, words) = xadd(texts.len() * 2);
-                begin(bytes, count, &words);
-                for (name, value) in &texts {
-                    word(bytes, name.as_bytes());
-                    word(bytes, value.as_bytes());
-                }
-            }
+            fields.iter().for_each(|one| add_flat(bytes, one));
         }
         (Format::Message, fields) => {
             for one in fields {
-                let (count, words) = xadd(2);
-                begin(bytes, count, &words);
+                begin(bytes, 1);
                 word(bytes, MESSAGE_FIELD.as_bytes());
                 word(bytes, &serde_json::to_vec(one)?);
             }
@@ -164,10 +149,20 @@ fn add(bytes: &mut Vec<u8>, format: Format, fields: &[Fields]) -> Result<(), Ben
     Ok(())
 }
 
-fn begin(bytes: &mut Vec<u8>, count: usize, words: &[&str]) {
+/// Adds an XADD of flat fields.
+pub fn add_flat(bytes: &mut Vec<u8>, fields: &Fields) {
+    let texts = fields.texts();
+    begin(bytes, texts.len());
+    for (name, value) in &texts {
+        word(bytes, name.as_bytes());
+        word(bytes, value.as_bytes());
+    }
+}
+
+fn begin(bytes: &mut Vec<u8>, fields: usize) {
     // Writing to memory does not fail.
-    let _ = write!(bytes, "*{count}\r\n");
-    words.iter().for_each(|w| word(bytes, w.as_bytes()));
+    let _ = write!(bytes, "*{}\r\n", 3 + fields * 2);
+    ["XADD", STREAM, "*"].iter().for_each(|w| word(bytes, w.as_bytes()));
 }
 
 fn word(bytes: &mut Vec<u8>, word: &[u8]) {

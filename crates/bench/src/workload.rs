@@ -121,8 +121,7 @@ impl Workload {
     /// What must come of the events.
     #[must_use]
     pub fn expected(&self) -> Expected {
-        let mut expected =
-            Expected { events: self.answers.len() as u64, ..Expected::default() };
+        let mut expected = Expected { events: self.answers.len() as u64, ..Expected::default() };
         let mut seen = BTreeSet::new();
         let mut learners = BTreeSet::new();
         for answer in &self.answers {

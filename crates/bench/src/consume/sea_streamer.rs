@@ -16,8 +16,8 @@ use sea_streamer_redis::{
     RedisStreamer,
 };
 use sea_streamer_types::{
-    Buffer, Consumer, ConsumerGroup, ConsumerId, ConsumerMode, ConsumerOptions,
-    Message, SharedMessage, StreamErr, StreamKey, Streamer, StreamerUri,
+    Buffer, Consumer, ConsumerGroup, ConsumerId, ConsumerMode, ConsumerOptions, Message,
+    SharedMessage, StreamErr, StreamKey, Streamer, StreamerUri,
 };
 use std::time::Duration;
 
