@@ -15,11 +15,7 @@ use crate::{
     scale,
     workload::{Workload, WorkloadOptions},
 };
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 /// The topology whose results every contender must reach.
 const TOPOLOGY: &str = include_str!("../../../topologies/testprep.toml");
@@ -36,14 +32,13 @@ pub async fn run(options: &Options) -> Result<(), BenchError> {
     let folder = tempfile::tempdir().map_err(BenchError::io("make a folder"))?;
     let file = folder.path().join("testprep.toml");
     let topology = scale::topology(TOPOLOGY, PARTITIONS, &file)?;
-    let program = match &options.tallyd {
-        Some(program) => program.clone(),
-        None => beside().map_err(BenchError::io("find this program"))?,
-    };
+    let consumer = std::env::current_exe().map_err(BenchError::io("find this program"))?;
+    let program = options.tallyd.clone().unwrap_or_else(|| consumer.with_file_name("tallyd"));
     let workload_options = options.workload.options();
     let workload = Workload::new(&workload_options);
     let (program, file, workers) = (program.as_path(), file.as_path(), options.workers);
     let setting = Setting {
+        consumer: &consumer,
         deployed: Deployed { program, topology: &topology, file, workers },
         options: &workload_options,
         workload: &workload,
@@ -193,8 +188,4 @@ fn write(results: &Results, folder: &Path) -> Result<(), BenchError> {
     };
     put("performance.md", text)?;
     plots::draw(results, folder)
-}
-
-fn beside() -> std::io::Result<PathBuf> {
-    Ok(std::env::current_exe()?.with_file_name("tallyd"))
 }

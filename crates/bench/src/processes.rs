@@ -1,7 +1,7 @@
 //! The processes of a contender: workers of tallyd, or a consumer of the benchmark's own.
 
 use crate::{
-    BenchError, consume::Consumer, contender::Contender, cpu, server::Private,
+    BenchError, consume::Consumer, contender::Contender, cpu, run::Setting, server::Private,
     workload::WorkloadOptions,
 };
 use std::{
@@ -62,8 +62,7 @@ impl Processes {
     pub async fn start(
         contender: Contender,
         server: &mut Private,
-        deployed: &Deployed<'_>,
-        workload: &WorkloadOptions,
+        setting: &Setting<'_>,
         first_at: i64,
         progress: &Arc<AtomicU64>,
     ) -> Result<Self, BenchError> {
@@ -74,9 +73,9 @@ impl Processes {
                     let group = crate::consume::GROUP;
                     server.ask::<()>(&["XGROUP", "CREATE", stream, group, "0", "MKSTREAM"]).await?;
                 }
-                start_consumer(contender, &server.url, workload, first_at, progress).await
+                start_consumer(contender, &server.url, setting, first_at, progress).await
             }
-            None => start_workers(server, deployed).await,
+            None => start_workers(server, &setting.deployed).await,
         }
     }
 
@@ -172,15 +171,15 @@ impl Processes {
 async fn start_consumer(
     contender: Contender,
     url: &str,
-    workload: &WorkloadOptions,
+    setting: &Setting<'_>,
     first_at: i64,
     progress: &Arc<AtomicU64>,
 ) -> Result<Processes, BenchError> {
-    let program = std::env::current_exe().map_err(BenchError::io("find this program"))?;
-    let mut command = Command::new(program);
+    let mut command = Command::new(setting.consumer);
     command.args(["consume", contender.name(), "--url", url]);
     command.arg("--first-at").arg(first_at.to_string());
-    let WorkloadOptions { seed, events, learners, concepts, questions, classes, skew } = workload;
+    let WorkloadOptions { seed, events, learners, concepts, questions, classes, skew } =
+        setting.options;
     command.arg("--seed").arg(seed.to_string()).arg("--events").arg(events.to_string());
     command.arg("--learners").arg(learners.to_string()).arg("--concepts").arg(concepts.to_string());
     command.arg("--questions").arg(questions.to_string()).arg("--classes").arg(classes.to_string());

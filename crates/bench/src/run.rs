@@ -13,6 +13,7 @@ use crate::{
     workload::{self, Workload, WorkloadOptions},
 };
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -27,6 +28,8 @@ const TRIMMED_WITHIN: Duration = Duration::from_secs(3);
 /// What stays the same from run to run.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting<'a> {
+    /// The program that is a consumer when it is asked to be: this benchmark.
+    pub consumer: &'a Path,
     /// tallyd's program, topology and number of workers.
     pub deployed: Deployed<'a>,
     /// What the events are made of.
@@ -73,15 +76,7 @@ pub async fn run_on(
         None => Vec::new(),
     };
     let progress = Arc::new(AtomicU64::new(0));
-    let mut processes = Processes::start(
-        contender,
-        server,
-        &setting.deployed,
-        setting.options,
-        first_at,
-        &progress,
-    )
-    .await?;
+    let mut processes = Processes::start(contender, server, setting, first_at, &progress).await?;
     let done_before = processed(server).await?;
     let (before, cpu_before) = (server.snapshot().await?, processes.cpu()?);
     let (address, seen) = (server.address, Arc::clone(&progress));
