@@ -182,10 +182,7 @@ fn write(results: &Results, folder: &Path) -> Result<(), BenchError> {
     put("performance.json", serde_json::to_string_pretty(results)? + "\n")?;
     let page = folder.join("performance.md");
     // Elsewhere than in docs there may be no prose to keep.
-    let text = match std::fs::read_to_string(&page) {
-        Ok(text) => report::page(&text, results)?,
-        Err(_) => report::markdown(results),
-    };
-    put("performance.md", text)?;
+    let before = std::fs::read_to_string(&page).unwrap_or_else(|_| report::PLAIN.to_owned());
+    put("performance.md", report::page(&before, results)?)?;
     plots::draw(results, folder)
 }

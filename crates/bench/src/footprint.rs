@@ -58,7 +58,7 @@ fn answers() -> Vec<Answer> {
             class: learner % 24,
             concept,
             question: concept + CONCEPTS * (number % 7),
-            correct: number % 3 > 0,
+            correct: !number.is_multiple_of(3),
             ms: 4_000 + number % 9_000,
             after_ms: i64::from(number / LEARNERS) * 100,
         }

@@ -1,6 +1,6 @@
 //! What a redis-server says of its own costs: `INFO`, before and after.
 
-use crate::BenchError;
+use crate::{BenchError, cpu::Waiting};
 use std::collections::BTreeMap;
 
 /// The commands that move events and guard commits. All others are for state.
@@ -39,7 +39,7 @@ pub struct CommandCost {
 /// The counters of a server at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    waited: f64,
+    waiting: Waiting,
     fields: BTreeMap<String, f64>,
     commands: BTreeMap<String, CommandCost>,
 }
@@ -52,10 +52,10 @@ pub struct Costs {
     /// Processor time of the whole process.
     pub process: f64,
     /// Of the main thread's, that of commands which read and write state. Redis clocks commands
-    /// by the wall, so where the thread had to wait for a processor the share of waiting is taken
+    /// by the wall, so the share of the time for which the thread was put off a processor is taken
     /// off.
     pub state: f64,
-    /// For how long the main thread waited for a processor.
+    /// For how long the main thread was put off a processor while it had work.
     pub waited: f64,
     /// Commands.
     pub commands: f64,
@@ -66,11 +66,10 @@ pub struct Costs {
 }
 
 impl Snapshot {
-    /// Reads the text of `INFO everything`. `waited`: for how long the main thread was ready to
-    /// run and had no processor, in µs.
+    /// Reads the text of `INFO everything`. `waiting`: that of the main thread so far.
     #[must_use]
-    pub fn parse(text: &str, waited: f64) -> Self {
-        let mut snapshot = Self { waited, ..Self::default() };
+    pub fn parse(text: &str, waiting: Waiting) -> Self {
+        let mut snapshot = Self { waiting, ..Self::default() };
         for (name, value) in text.lines().filter_map(|line| line.split_once(':')) {
             if let Some(command) = name.strip_prefix("cmdstat_") {
                 let part = |key: &str| {
@@ -112,7 +111,7 @@ impl Snapshot {
             // Before Redis 7 only the process's time is known.
             main_thread: seconds("_main_thread").unwrap_or(process),
             process,
-            waited: self.waited - before.waited,
+            waited: self.waiting.put_off_since(&before.waiting),
             commands: grown("total_commands_processed")?,
             reads: grown("total_reads_processed")?,
             ..Costs::default()
@@ -145,7 +144,8 @@ mod tests {
                 "# CPU\r\nused_cpu_sys:{cpu}\r\nused_cpu_user:1.0\r\nused_cpu_sys_main_thread:{cpu}\r\nused_cpu_user_main_thread:0.5\r\ntotal_commands_processed:{adds}\r\ntotal_reads_processed:3\r\ncmdstat_xadd:calls={adds},usec=20,usec_per_call=2.0\r\ncmdstat_hset:calls=1,usec={sets},usec_per_call=1.0\r\n"
             );
             // It waited for half a second in all, a quarter of its wall time.
-            Snapshot::parse(&text, (cpu - 1.0) * 1e6 / 3.0)
+            let ready = (cpu - 1.0) * 1e6 / 3.0;
+            Snapshot::parse(&text, Waiting { ready, voluntary: 0.0, involuntary: cpu })
         };
         let costs = text(2.5, 110, 700).since(&text(1.0, 10, 200)).unwrap();
         assert_eq!((costs.main_thread, costs.process), (1_500_000.0, 1_500_000.0));

@@ -1,7 +1,7 @@
 //! A fresh redis-server for each run, reached over TCP on the loopback interface: the one way that
 //! every contender knows.
 
-use crate::{BenchError, cpu, info::Snapshot};
+use crate::{BenchError, cpu::Waiting, info::Snapshot};
 use redis::{FromRedisValue, Pipeline, Value, from_redis_value};
 use std::{
     net::{SocketAddr, TcpListener},
@@ -59,7 +59,7 @@ impl Private {
     pub async fn snapshot(&mut self) -> Result<Snapshot, BenchError> {
         let text: String = self.ask(&["INFO", "everything"]).await?;
         let pid = self.server.pid().ok_or_else(|| BenchError::NoFigure("process id".to_owned()))?;
-        Ok(Snapshot::parse(&text, cpu::waited(pid)?))
+        Ok(Snapshot::parse(&text, Waiting::of(pid)?))
     }
 
     /// The reply to one command.
