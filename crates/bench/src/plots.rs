@@ -70,14 +70,16 @@ fn bars(path: &Path, title: &str, bars: &[(&str, Spread)]) -> Drawing {
         .margin(10)
         .x_label_area_size(30)
         .y_label_area_size(70)
-        .build_cartesian_2d((0..bars.len()).into_segmented(), 0.0..highest)?;
+        // A segmented range holds its end.
+        .build_cartesian_2d((0..bars.len().saturating_sub(1)).into_segmented(), 0.0..highest)?;
     let name = |place: &SegmentValue<usize>| match place {
         SegmentValue::CenterOf(place) => {
             bars.get(*place).map_or_else(String::new, |(name, _)| (*name).to_owned())
         }
         _ => String::new(),
     };
-    chart.configure_mesh().disable_x_mesh().x_label_formatter(&name).draw()?;
+    let mut mesh = chart.configure_mesh();
+    mesh.disable_x_mesh().light_line_style(TRANSPARENT).x_label_formatter(&name).draw()?;
     for (place, (_, spread)) in bars.iter().enumerate() {
         let (left, right) = (SegmentValue::Exact(place), SegmentValue::Exact(place + 1));
         let mut bar = Rectangle::new([(left, 0.0), (right, spread.median)], BAR.filled());
@@ -108,7 +110,8 @@ fn lines(path: &Path, (title, below): (&str, &str), series: &[Line], log: bool) 
         .y_label_area_size(70)
         .build_cartesian_2d(from..to, 0.0..highest)?;
     let amount = |x: &f64| if log { format!("{:.0}", 10f64.powf(*x)) } else { format!("{x:.0}") };
-    chart.configure_mesh().x_desc(below).x_label_formatter(&amount).draw()?;
+    let mut mesh = chart.configure_mesh();
+    mesh.light_line_style(TRANSPARENT).x_desc(below).x_label_formatter(&amount).draw()?;
     for ((name, places), color) in series.iter().zip(LINES) {
         let places = || places.iter().map(|(x, y)| (scaled(*x), *y));
         chart
@@ -117,7 +120,8 @@ fn lines(path: &Path, (title, below): (&str, &str), series: &[Line], log: bool) 
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], color));
         chart.draw_series(places().map(|place| Circle::new(place, 3, color.filled())))?;
     }
-    chart.configure_series_labels().border_style(BLACK).draw()?;
+    let mut names = chart.configure_series_labels();
+    names.position(SeriesLabelPosition::UpperLeft).background_style(WHITE).draw()?;
     root.present()?;
     Ok(())
 }
