@@ -2,7 +2,7 @@
 
 target_dir := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo test chaos fuzz build clean model setup setup-test simulate
+.PHONY: help demo test bench chaos fuzz build clean model setup setup-test simulate
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ fuzz: setup ## fuzz each decoder and parser in turn (FOR=20m TARGET=frame)
 chaos: setup ## strike workers and Redis with random faults, then audit (ARGS="--for 10m --faults 800 --seed 1")
 	cargo build --locked --release --package tallyd --package tallyd-chaos
 	$(target_dir)/release/tallyd-chaos $(ARGS)
+
+bench: setup ## measure everything and write docs/performance.md (ARGS="--only loop,tallyd --rounds 1")
+	cargo build --locked --release --package tallyd --package tallyd-bench
+	$(target_dir)/release/tallyd-bench $(ARGS)
 
 build: setup ## build the program
 	cargo build --locked --release --package tallyd

@@ -37,6 +37,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("simulation", &["bolt", "event", "runtime", "store", "topology"]),
     ("chaos", &["event", "harness", "learners", "runtime", "store", "topology"]),
     ("harness", &["bolt", "event", "learners", "runtime", "store", "topology"]),
+    ("bench", &["bolt", "event", "harness", "learners", "runtime", "store", "topology"]),
 ];
 
 /// The crates that do no input or output, and so never name these.

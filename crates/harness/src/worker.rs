@@ -57,6 +57,12 @@ impl WorkerProcess {
         self.number
     }
 
+    /// Its process id, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Where it says what it does.
     #[must_use]
     pub fn log(&self) -> &Path {

@@ -5,6 +5,7 @@
 //! itself ever carries one.
 
 pub mod address;
+pub mod commands;
 pub mod connection;
 pub mod dead;
 pub mod doctor;
@@ -14,7 +15,6 @@ pub mod keys;
 pub mod reply;
 pub mod rights;
 
-mod commands;
 mod registration;
 mod session;
 mod store;

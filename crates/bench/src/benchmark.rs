@@ -1,0 +1,188 @@
+//! The whole benchmark: its parts one after another, and what is written of them.
+
+use crate::{
+    BenchError,
+    contender::{ALL, Contender},
+    figures::Figures,
+    footprint, gaps, latency,
+    machine::Machine,
+    options::{Options, Parts},
+    plots,
+    processes::Deployed,
+    report,
+    results::{self, Results, Rounds},
+    run::{self, Measured, Setting},
+    scale,
+    workload::{Workload, WorkloadOptions},
+};
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+/// The topology whose results every contender must reach.
+const TOPOLOGY: &str = include_str!("../../../topologies/testprep.toml");
+/// Its partitions.
+const PARTITIONS: u16 = 16;
+/// The share of the highest rate at which gaps are measured.
+const GAP_SHARE: f64 = 0.1;
+
+/// Measures what the options ask for, prints it, and writes it where there is a folder for it.
+///
+/// # Errors
+/// Where a contender fails or computes something else than the others, or a file can't be written.
+pub async fn run(options: &Options) -> Result<(), BenchError> {
+    let folder = tempfile::tempdir().map_err(BenchError::io("make a folder"))?;
+    let file = folder.path().join("testprep.toml");
+    let topology = scale::topology(TOPOLOGY, PARTITIONS, &file)?;
+    let consumer = std::env::current_exe().map_err(BenchError::io("find this program"))?;
+    let program = options.tallyd.clone().unwrap_or_else(|| consumer.with_file_name("tallyd"));
+    let workload_options = options.workload.options();
+    let workload = Workload::new(&workload_options);
+    let (program, file, workers) = (program.as_path(), file.as_path(), options.workers);
+    let setting = Setting {
+        consumer: &consumer,
+        deployed: Deployed { program, topology: &topology, file, workers },
+        options: &workload_options,
+        workload: &workload,
+        aof: options.aof,
+        checked: true,
+    };
+    let results = measure(options, &setting).await?;
+    println!("\n{}", report::markdown(&results));
+    if let Some(folder) = options.folder() {
+        write(&results, &folder)?;
+    }
+    Ok(())
+}
+
+async fn measure(options: &Options, setting: &Setting<'_>) -> Result<Results, BenchError> {
+    let parts = options.parts();
+    let mut results = empty(options, setting).await?;
+    let mut rounds = Rounds::new();
+    if parts.contenders {
+        let last;
+        (rounds, last) = contenders(options, setting).await?;
+        results.ratio_spread = results::ratios(&rounds);
+        let median =
+            |(name, spread): (&&'static str, &crate::figures::Spread)| (*name, spread.median);
+        results.ratios = results.ratio_spread.iter().map(median).collect();
+        results.contenders = results::spreads(&rounds);
+        let events = results.events;
+        let costs = |(name, of): (&'static str, Measured)| {
+            (name, results::per_event(&of.costs.by_command, events))
+        };
+        results.by_command = last.into_iter().map(costs).collect();
+    }
+    others(options, setting, parts, &rounds, &mut results).await?;
+    Ok(results)
+}
+
+async fn others(
+    options: &Options,
+    setting: &Setting<'_>,
+    parts: Parts,
+    rounds: &Rounds,
+    results: &mut Results,
+) -> Result<(), BenchError> {
+    if parts.latency || parts.gaps {
+        let highest = match highest(rounds) {
+            Some(highest) => highest,
+            None => latency::highest(setting).await?,
+        };
+        println!("highest rate: {highest:.0} events/s");
+        if parts.latency {
+            let each = Duration::from_secs(options.latency_seconds);
+            results.latency = latency::measure(setting, highest, each).await?;
+        }
+        if parts.gaps {
+            results.gaps = Some(gaps::measure(setting, highest * GAP_SHARE).await?);
+        }
+    }
+    if parts.memory {
+        results.footprint = Some(footprint::measure(setting).await?);
+    }
+    if parts.scale {
+        let options_of_points =
+            WorkloadOptions { events: options.scale_events, ..*setting.options };
+        let workload = Workload::new(&options_of_points);
+        let of_points = Setting { options: &options_of_points, workload: &workload, ..*setting };
+        results.scale = scale::measure(&of_points, TOPOLOGY, options.scale_most).await?;
+    }
+    Ok(())
+}
+
+/// All contenders in turn, round by round. The first round warms up and does not count.
+async fn contenders(
+    options: &Options,
+    setting: &Setting<'_>,
+) -> Result<(Rounds, BTreeMap<&'static str, Measured>), BenchError> {
+    let chosen: &[Contender] = if options.only.is_empty() { &ALL } else { &options.only };
+    let mut rounds = Rounds::new();
+    let mut last = BTreeMap::new();
+    for round in 0..=options.rounds {
+        for &contender in chosen {
+            let measured = run::run(contender, setting).await?;
+            say(round, contender, &measured.figures);
+            if round > 0 || options.rounds == 0 {
+                rounds.entry(contender).or_default().push(measured.figures.clone());
+            }
+            last.insert(contender.name(), measured);
+        }
+    }
+    Ok((rounds, last))
+}
+
+fn say(round: usize, contender: Contender, figures: &Figures) {
+    let figure = |name| figures.get(name).unwrap_or(f64::NAN);
+    println!(
+        "round {round} {:12} {:9.0} events/s, Redis {:6.2} µs, client {:6.2} µs an event",
+        contender.name(),
+        figure("events_per_second"),
+        figure("redis_cpu_us"),
+        figure("client_cpu_us")
+    );
+}
+
+/// The median rate of tallyd with single entries.
+fn highest(rounds: &Rounds) -> Option<f64> {
+    results::spreads(rounds)
+        .get(Contender::Tallyd.name())?
+        .get("events_per_second")
+        .map(|s| s.median)
+}
+
+async fn empty(options: &Options, setting: &Setting<'_>) -> Result<Results, BenchError> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments = arguments.join(" ");
+    let command = match arguments.as_str() {
+        "" => "make bench".to_owned(),
+        arguments => format!("make bench ARGS=\"{arguments}\""),
+    };
+    Ok(Results {
+        machine: Machine::look().await?,
+        command,
+        rounds: options.rounds,
+        events: setting.workload.answers.len(),
+        workers: options.workers,
+        aof: options.aof,
+        ratios: BTreeMap::new(),
+        ratio_spread: BTreeMap::new(),
+        contenders: BTreeMap::new(),
+        by_command: BTreeMap::new(),
+        latency: Vec::new(),
+        gaps: None,
+        footprint: None,
+        scale: Vec::new(),
+    })
+}
+
+fn write(results: &Results, folder: &Path) -> Result<(), BenchError> {
+    let put = |name: &str, text: String| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).map_err(BenchError::io(format!("write {}", path.display())))
+    };
+    put("performance.json", serde_json::to_string_pretty(results)? + "\n")?;
+    let page = folder.join("performance.md");
+    // Elsewhere than in docs there may be no prose to keep.
+    let before = std::fs::read_to_string(&page).unwrap_or_else(|_| report::PLAIN.to_owned());
+    put("performance.md", report::page(&before, results)?)?;
+    plots::draw(results, folder)
+}
