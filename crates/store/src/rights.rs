@@ -158,4 +158,14 @@ mod tests {
         }
         assert!(sent > 40, "only {sent} commands found: are they spelled another way now?");
     }
+
+    #[test]
+    fn the_documented_access_list_of_a_worker_is_this() {
+        let page = include_str!("../../../docs/security.md");
+        let list = page.split("SETUSER tallyd-worker").nth(1).unwrap().split("```").next().unwrap();
+        let words = list.split_whitespace().map(|word| word.trim_matches('\''));
+        let documented: BTreeSet<String> =
+            words.filter_map(|word| Some(word.strip_prefix('+')?.to_owned())).collect();
+        assert_eq!(documented, WORKER.iter().map(Right::command).collect());
+    }
 }
