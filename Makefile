@@ -2,7 +2,7 @@
 
 target_dir := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo test build clean setup setup-test
+.PHONY: help demo test fuzz build clean setup setup-test
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ test: setup-test ## install what is missing, then formatting, lints, documentati
 	scripts/check-deploy.sh
 	@if command -v python3 >/dev/null; then python3 scripts/check_real_data.py --tallyd $(target_dir)/debug/tallyd; \
 	else echo "python3 not present: real data not checked"; fi
+
+fuzz: setup ## fuzz each decoder and parser in turn (FOR=20m TARGET=frame)
+	FOR=$(FOR) tests/fuzz/run.sh $(TARGET)
 
 build: setup ## build the program
 	cargo build --locked --release --package tallyd

@@ -33,6 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("ingest", &["event"]),
     ("learners", &[]),
+    ("simulation", &["bolt", "event", "runtime", "store", "topology"]),
     ("harness", &["bolt", "event", "learners", "runtime", "store", "topology"]),
 ];
 

@@ -208,10 +208,11 @@ async fn operate(admin: &mut Connection, address: &RedisAddress) -> Result<(), S
     ask(admin, &["SET", &keys.fence("unique", 0), "!halted#3"]).await?;
 
     let mut c = Connection::open_at(address).await?;
-    let letters = dead::list(&mut c, &keys, EntryId::ZERO, 10).await?;
+    let all = EntryId::ZERO..=EntryId { ms: u64::MAX, seq: u64::MAX };
+    let letters = dead::list(&mut c, &keys, all, 10).await?;
     assert_eq!(letters.len(), 2);
     for letter in &letters {
-        let id = letter.id.parse().unwrap();
+        let id = letter.id;
         assert!(dead::get(&mut c, &keys, id).await?.is_some());
         assert!(dead::replay(&mut c, &topology, &keys, id).await?);
         assert!(!dead::replay(&mut c, &topology, &keys, id).await?);

@@ -48,7 +48,9 @@ impl Memory {
         state
     }
 
-    fn cell(&self, Address { kind, key, name }: &Address) -> Cell {
+    /// The cell of an address.
+    #[must_use]
+    pub fn cell(&self, Address { kind, key, name }: &Address) -> Cell {
         match kind {
             Kind::Counter => {
                 let counters = self.counters.get(key);

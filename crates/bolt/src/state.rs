@@ -116,6 +116,19 @@ impl Reads {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     cells: HashMap<Address, Cell>,
+    bytes: u64,
+}
+
+/// What a cell takes beside its bytes: its place in the map.
+const CELL_BYTES: usize = 96;
+
+/// What a cell takes, a log's fingerprints aside.
+fn bytes_of(address: &Address, cell: &Cell) -> u64 {
+    let held = match cell {
+        Cell::Field(Some(bytes)) => bytes.capacity(),
+        _ => 0,
+    };
+    (CELL_BYTES + address.key.as_str().len() + address.name.len() + held) as u64
 }
 
 impl State {
@@ -157,7 +170,16 @@ impl State {
 
     /// Puts a cell in its place.
     pub fn insert(&mut self, address: Address, cell: Cell) {
+        self.remove(&address);
+        self.bytes += bytes_of(&address, &cell);
         self.cells.insert(address, cell);
+    }
+
+    /// Takes a cell out.
+    pub fn remove(&mut self, address: &Address) -> Option<Cell> {
+        let cell = self.cells.remove(address)?;
+        self.bytes = self.bytes.saturating_sub(bytes_of(address, &cell));
+        Some(cell)
     }
 
     /// Whether the cell of an address is here.
@@ -166,9 +188,15 @@ impl State {
         self.cells.contains_key(address)
     }
 
-    /// Takes all cells out, in no order.
-    pub fn drain(&mut self) -> impl Iterator<Item = (Address, Cell)> + '_ {
-        self.cells.drain()
+    /// About how much memory the cells take, logs aside.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// All cells, in no order.
+    pub fn into_cells(self) -> impl Iterator<Item = (Address, Cell)> + Send {
+        self.cells.into_iter()
     }
 
     /// Changes the cells as a commit of these writes changes what is stored.
@@ -198,7 +226,10 @@ impl State {
 
     /// A cell that the bolt did not ask for is left out: it is written without being read.
     fn put(&mut self, kind: Kind, key: &Key, name: &SmolStr, cell: Cell) {
-        if let Some(place) = self.cells.get_mut(&AddressRef { kind, key, name }) {
+        let wanted = AddressRef { kind, key, name };
+        if let Some((address, place)) = self.cells.get_key_value_mut(&wanted) {
+            let before = bytes_of(address, place);
+            self.bytes = self.bytes.saturating_sub(before) + bytes_of(address, &cell);
             *place = cell;
         }
     }

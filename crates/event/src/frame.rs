@@ -4,7 +4,7 @@
 //! for each event, `[origin ms, origin sequence, index, value…]`. Fields are matched by name, so
 //! a schema may gain optional fields and change their order between writer and reader.
 
-use crate::{EntryId, Event, Schema, Value};
+use crate::{EntryId, Event, Field, Schema, Value};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{self, DeserializeSeed, SeqAccess, Visitor},
@@ -116,7 +116,7 @@ impl<'de> Visitor<'de> for FrameVisitor<'_> {
                 return Err(self.refuse(FrameError::MissingField(name)));
             }
         }
-        let rows = Rows { places: &places, width: self.schema.fields.len() };
+        let rows = Rows { places: &places, fields: &self.schema.fields };
         let events = seq.next_element_seed(rows)?;
         events.ok_or_else(|| de::Error::custom("the rows are missing"))
     }
@@ -128,7 +128,7 @@ fn next<'de, A: SeqAccess<'de>, T: Deserialize<'de>>(seq: &mut A) -> Result<T, A
 
 struct Rows<'a> {
     places: &'a [Option<usize>],
-    width: usize,
+    fields: &'a [Field],
 }
 
 impl<'de> DeserializeSeed<'de> for Rows<'_> {
@@ -149,8 +149,8 @@ impl<'de> Visitor<'de> for Rows<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<Event>, A::Error> {
         // The length is the sender's claim: what is reserved for it is bounded.
         let mut events = Vec::with_capacity(seq.size_hint().unwrap_or(0).min(4096));
-        let (places, width) = (self.places, self.width);
-        while let Some(event) = seq.next_element_seed(RowSeed { places, width })? {
+        let (places, fields) = (self.places, self.fields);
+        while let Some(event) = seq.next_element_seed(RowSeed { places, fields })? {
             events.push(event);
         }
         Ok(events)
@@ -159,7 +159,7 @@ impl<'de> Visitor<'de> for Rows<'_> {
 
 struct RowSeed<'a> {
     places: &'a [Option<usize>],
-    width: usize,
+    fields: &'a [Field],
 }
 
 impl<'de> DeserializeSeed<'de> for RowSeed<'_> {
@@ -180,11 +180,14 @@ impl<'de> Visitor<'de> for RowSeed<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Event, A::Error> {
         let origin = EntryId { ms: next(&mut seq)?, seq: next(&mut seq)? };
         let index = next(&mut seq)?;
-        let mut values = vec![Value::Null; self.width];
+        let mut values = vec![Value::Null; self.fields.len()];
         for place in self.places {
-            let value = next(&mut seq)?;
-            if let Some(slot) = place.and_then(|place| values.get_mut(place)) {
-                *slot = value;
+            let value: Value = next(&mut seq)?;
+            let place = place.and_then(|p| Some((values.get_mut(p)?, self.fields.get(p)?)));
+            if let Some((slot, field)) = place {
+                *slot = value
+                    .conform(field.kind)
+                    .map_err(|e| de::Error::custom(format!("field \"{}\": {e}", field.name)))?;
             }
         }
         Ok(Event { origin, index, values })
@@ -205,19 +208,16 @@ mod tests {
         Schema { fields, ..Schema::default() }
     }
 
-    fn value() -> impl Strategy<Value = Value> {
-        prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::Bool),
-            any::<i64>().prop_map(Value::Int),
-            (-1e300..1e300f64).prop_map(Value::Float),
-            ".{0,40}".prop_map(|s| Value::Str(s.into())),
-        ]
+    fn row() -> impl Strategy<Value = Vec<Value>> {
+        let text = || ".{0,40}".prop_map(|s| Value::Str(s.into()));
+        let class = prop_oneof![Just(Value::Null), text()];
+        (text(), class, any::<i64>().prop_map(Value::Int))
+            .prop_map(|(user, class, ms)| vec![user, class, ms])
     }
 
     proptest! {
         #[test]
-        fn reads_what_it_writes(rows in prop::collection::vec((any::<u64>(), any::<u64>(), any::<u32>(), prop::collection::vec(value(), 3)), 0..20)) {
+        fn reads_what_it_writes(rows in prop::collection::vec((any::<u64>(), any::<u64>(), any::<u32>(), row()), 0..20)) {
             let events: Vec<Event> = rows.into_iter()
                 .map(|(ms, seq, index, values)| Event { origin: EntryId { ms, seq }, index, values })
                 .collect();
@@ -255,6 +255,35 @@ mod tests {
         let reader =
             Schema { fields: vec![Field::new("item", FieldType::Int)], ..Schema::default() };
         assert_eq!(decode(&reader, &bytes).unwrap_err().to_string(), "frame has no field \"item\"");
+    }
+
+    #[test]
+    fn values_are_of_their_fields_types() {
+        let fields = [FieldType::Bool, FieldType::Float, FieldType::Int, FieldType::String];
+        let fields: Vec<Field> =
+            fields.into_iter().map(|kind| Field::new(kind.name(), kind)).collect();
+        let schema = Schema { fields, ..Schema::default() };
+        let sound = [Value::Bool(true), Value::Float(0.5), Value::Int(5), Value::Str("s".into())];
+        let decoded = |place: usize, value: Value| {
+            let mut values = sound.to_vec();
+            values[place] = value;
+            let bytes = encode(&schema, &[Event { origin: EntryId::ZERO, index: 0, values }]);
+            decode(&schema, &bytes.unwrap()).map_err(|e| e.to_string())
+        };
+        let cases = [
+            (
+                0,
+                Value::Int(1),
+                "not a frame: field \"bool\": an int is not a bool (1, 0, true or false)",
+            ),
+            (1, Value::Float(f64::NAN), "not a frame: field \"float\": NaN is not finite"),
+            (2, Value::Str("5".into()), "not a frame: field \"int\": a string is not an int"),
+            (3, Value::Float(5.0), "not a frame: field \"string\": a float is not a string"),
+        ];
+        for (place, value, reason) in cases {
+            assert_eq!(decoded(place, value), Err(reason.to_owned()));
+        }
+        assert_eq!(decoded(1, Value::Int(2)).unwrap()[0].values[1], Value::Float(2.0));
     }
 
     #[test]

@@ -142,7 +142,38 @@ impl Value {
             (Value::Float(f), FieldType::Float) => finite(f).map(Value::Float),
             (Value::Float(f), FieldType::Bool) if f == 0.0 || f == 1.0 => Ok(Value::Bool(f == 1.0)),
             (Value::Bool(b), FieldType::Bool) => Ok(Value::Bool(b)),
+            (Value::Float(f), _) => Err(wrong(&format!("{f:?}"), wanted)),
+            (Value::Bool(b), _) => Err(wrong(if b { "true" } else { "false" }, wanted)),
             (other, _) => Err(wrong(&other.to_text(), wanted)),
+        }
+    }
+
+    /// Fits a value that a frame brought to the wanted type: what another writer put there must
+    /// not reach a bolt as something that its schema rules out.
+    pub(crate) fn conform(self, wanted: FieldType) -> Result<Self, ValueError> {
+        match (self, wanted) {
+            (Value::Null, _) => Ok(Value::Null),
+            (value @ Value::Bool(_), FieldType::Bool)
+            | (value @ Value::Int(_), FieldType::Int)
+            | (value @ Value::Str(_), FieldType::String) => Ok(value),
+            (Value::Float(f), FieldType::Float) => finite(f).map(Value::Float),
+            (Value::Int(i), FieldType::Float) => Ok(Value::Float(i as f64)),
+            (Value::Int(i), FieldType::Time) => time_from_ms(i),
+            (other, _) => Err(ValueError::WrongType {
+                given: other.kind_name().to_owned(),
+                wanted: wanted.with_article(),
+            }),
+        }
+    }
+
+    /// What kind of value it is, with an article.
+    pub(crate) fn kind_name(&self) -> &'static str {
+        match self {
+            Value::Null => "nothing",
+            Value::Bool(_) => "a bool",
+            Value::Int(_) => "an int",
+            Value::Float(_) => "a float",
+            Value::Str(_) => "a string",
         }
     }
 }
@@ -166,7 +197,12 @@ fn time_from_ms(ms: i64) -> Result<Value, ValueError> {
 }
 
 fn finite(number: f64) -> Result<f64, ValueError> {
-    if number.is_finite() { Ok(number) } else { Err(ValueError::NotFinite(number.to_string())) }
+    // Adding 0 makes -0 to 0: they are one value, and must not be two groups.
+    if number.is_finite() {
+        Ok(number + 0.0)
+    } else {
+        Err(ValueError::NotFinite(number.to_string()))
+    }
 }
 
 fn checked_string(text: &str) -> Result<SmolStr, ValueError> {
@@ -179,7 +215,7 @@ fn checked_string(text: &str) -> Result<SmolStr, ValueError> {
 /// Control characters, and the marks that reorder the text around them.
 fn is_forbidden(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 fn wrong(text: &str, wanted: FieldType) -> ValueError {
@@ -277,6 +313,7 @@ mod tests {
             ("-1", FieldType::Time, "time -1 is out of range (0 to 253402300799999 ms)"),
             ("a\0b", FieldType::String, "control character U+0000"),
             ("a\u{202e}b", FieldType::String, "control character U+202E"),
+            ("a\u{61c}b", FieldType::String, "control character U+061C"),
         ];
         for (given, wanted, reason) in cases {
             assert_eq!(text(given, wanted), Err(reason.to_owned()), "{given:?}");
@@ -287,6 +324,12 @@ mod tests {
             text(&long, FieldType::String),
             Err("4097 bytes long (at most 4096)".to_owned())
         );
+    }
+
+    #[test]
+    fn minus_zero_is_zero() {
+        let zero = text("-0", FieldType::Float).map(|zero| zero.to_text());
+        assert_eq!(zero, Ok("0".into()));
     }
 
     #[test]

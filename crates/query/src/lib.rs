@@ -8,9 +8,10 @@ pub mod board;
 pub mod catalog;
 pub mod figures;
 pub mod learner;
+#[doc(hidden)] // for the fuzz targets
+pub mod reply;
 
 mod error;
-mod reply;
 mod results;
 mod stored;
 

@@ -3,6 +3,11 @@
 
 /// The most stored values that one commit should change.
 const MAX_WRITES: f64 = 4096.0;
+/// The most bytes that one read should bring: entries may be as large as producers like.
+const MAX_READ_BYTES: f64 = 16.0 * 1024.0 * 1024.0;
+/// How large an entry is taken to be before the first: no small one, so that the first read of a
+/// backlog of huge ones is small too.
+const FIRST_ENTRY_BYTES: f64 = 64.0 * 1024.0;
 /// How fast the averages follow: the weight of the newest batch.
 const WEIGHT: f64 = 0.2;
 
@@ -10,6 +15,7 @@ const WEIGHT: f64 = 0.2;
 #[derive(Clone, Debug)]
 pub struct Sizing {
     max_batch: usize,
+    bytes_an_entry: f64,
     events_an_entry: f64,
     writes_an_event: f64,
     events_a_frame: f64,
@@ -19,7 +25,18 @@ impl Sizing {
     /// Nothing is known yet: entries are taken to hold one event.
     #[must_use]
     pub fn new(max_batch: usize) -> Self {
-        Self { max_batch, events_an_entry: 1.0, writes_an_event: 1.0, events_a_frame: 1.0 }
+        Self {
+            max_batch,
+            bytes_an_entry: FIRST_ENTRY_BYTES,
+            events_an_entry: 1.0,
+            writes_an_event: 1.0,
+            events_a_frame: 1.0,
+        }
+    }
+
+    /// Learns how large entries are.
+    pub fn weigh(&mut self, entries: usize, bytes: usize) {
+        follow(&mut self.bytes_an_entry, bytes as f64, entries);
     }
 
     /// Learns from a batch.
@@ -31,11 +48,6 @@ impl Sizing {
         emitted: u64,
         frames: usize,
     ) {
-        let follow = |average: &mut f64, amount: f64, of: usize| {
-            if of > 0 {
-                *average += WEIGHT * (amount / of as f64 - *average);
-            }
-        };
         follow(&mut self.events_an_entry, events as f64, entries);
         follow(&mut self.writes_an_event, writes as f64, events);
         follow(&mut self.events_a_frame, emitted as f64, frames);
@@ -51,7 +63,8 @@ impl Sizing {
     /// The most entries to read of each of so many partitions.
     #[must_use]
     pub fn entries(&self, partitions: usize) -> usize {
-        let entries = self.events() as f64 / self.events_an_entry.max(0.01);
+        let by_events = self.events() as f64 / self.events_an_entry.max(0.01);
+        let entries = by_events.min(MAX_READ_BYTES / self.bytes_an_entry.max(1.0));
         (entries / partitions.max(1) as f64).ceil().clamp(1.0, self.max_batch.max(16) as f64)
             as usize
     }
@@ -63,13 +76,33 @@ impl Sizing {
     }
 }
 
+fn follow(average: &mut f64, amount: f64, of: usize) {
+    if of > 0 {
+        *average += WEIGHT * (amount / of as f64 - *average);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn huge_entries_make_small_reads() {
+        let mut sizing = Sizing::new(2048);
+        assert_eq!(sizing.entries(1), 256);
+        sizing.weigh(0, 0);
+        for _ in 0..100 {
+            sizing.weigh(3, 3 << 20);
+        }
+        assert_eq!((sizing.entries(1), sizing.entries(16)), (17, 2));
+    }
+
+    #[test]
     fn heavy_entries_and_many_writes_make_small_reads() {
         let mut sizing = Sizing::new(2048);
+        for _ in 0..100 {
+            sizing.weigh(1, 300);
+        }
         assert_eq!((sizing.events(), sizing.entries(16)), (2048, 128));
         for _ in 0..100 {
             sizing.learn(10, 1000, 8000, 1000, 4);

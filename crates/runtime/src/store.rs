@@ -188,6 +188,8 @@ pub struct Read {
     pub entries: Vec<(u16, Entry)>,
     /// Where [`Next::Pending`] goes on; `None` once nothing more is pending.
     pub pending_from: Option<EntryId>,
+    /// How many dead letters are lost, the oldest, because there are more than may be kept.
+    pub dead_dropped: u64,
     /// A group was missing, so that nothing was read: it has to be made again from the cursor.
     pub group_missing: bool,
     /// The partitions that are still the session's after the commit.
@@ -397,6 +399,13 @@ pub trait Session: Send {
         &mut self,
         after: &[(u16, EntryId)],
         at_most: Duration,
+    ) -> impl Future<Output = Result<Vec<u16>, StoreError>> + Send;
+
+    /// Of these, the partitions whose stream holds an entry between the two ids: one that the
+    /// group did not deliver.
+    fn between(
+        &mut self,
+        spans: &[(u16, EntryId, EntryId)],
     ) -> impl Future<Output = Result<Vec<u16>, StoreError>> + Send;
 
     /// Sets a group back to its cursor, fenced: for one that does not deliver what is there.

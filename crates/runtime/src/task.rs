@@ -8,7 +8,7 @@
 //! not known.
 
 use crate::{
-    cache::{Cache, Fetched},
+    cache::Cache,
     guard,
     sizing::Sizing,
     store::{
@@ -24,7 +24,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
-use tallyd_bolt::{Batch, Effects, State};
+use tallyd_bolt::{Batch, Effects};
 use tallyd_event::EntryId;
 use tokio::{sync::watch, time::Instant};
 
@@ -64,6 +64,8 @@ pub struct Task<S> {
     queue: Queue,
     /// Partitions whose pending entries are not all claimed, and where to go on.
     recovering: BTreeMap<u16, EntryId>,
+    /// Partitions to halt as soon as they are this task's again, and why: halting may fail too.
+    halting: BTreeMap<u16, String>,
     /// The last read of new entries found none.
     idle: bool,
     paused: bool,
@@ -78,7 +80,7 @@ impl<S: Store> Task<S> {
         Self {
             metrics: TaskMetrics::new(&name),
             sizing: Sizing::new(settings.max_batch),
-            cache: Cache::new(settings.cache_bytes, refresh),
+            cache: Cache::new(settings.cache_bytes, refresh, Instant::now()),
             store,
             context,
             options,
@@ -86,6 +88,7 @@ impl<S: Store> Task<S> {
             cursors: BTreeMap::new(),
             queue: Queue::new(),
             recovering: BTreeMap::new(),
+            halting: BTreeMap::new(),
             idle: false,
             paused: false,
         }
@@ -140,8 +143,9 @@ impl<S: Store> Task<S> {
     /// Gives back what it should not own, and takes what it should.
     async fn reassign(&mut self, session: &mut S::Session) -> Result<(), StoreError> {
         let wanted = self.options.wanted.borrow_and_update().clone();
-        let surplus: Owned =
-            self.owned.iter().filter(|(p, _)| !wanted.own.contains(p)).map(clone_pair).collect();
+        let stray = wanted.stray.iter().filter(|(p, _)| !self.owned.contains_key(p));
+        let surplus = self.owned.iter().filter(|(p, _)| !wanted.own.contains(p));
+        let surplus: Owned = surplus.chain(stray).map(clone_pair).collect();
         if !surplus.is_empty() {
             session.release(&surplus).await?;
             let partitions: Vec<u16> = surplus.into_keys().collect();
@@ -163,7 +167,17 @@ impl<S: Store> Task<S> {
     }
 
     /// Begins with partitions that were just taken: their pending entries come first.
-    async fn gained(&mut self, session: &mut S::Session, taken: Owned) -> Result<(), StoreError> {
+    async fn gained(
+        &mut self,
+        session: &mut S::Session,
+        mut taken: Owned,
+    ) -> Result<(), StoreError> {
+        for (partition, reason) in self.halting.clone() {
+            if let Some(fence) = taken.remove(&partition) {
+                session.halt(&[(partition, fence)].into(), &reason).await?;
+                self.halting.remove(&partition);
+            }
+        }
         if !taken.is_empty() {
             let partitions: Vec<u16> = taken.keys().copied().collect();
             self.metrics.took(&partitions);
@@ -197,6 +211,10 @@ impl<S: Store> Task<S> {
             self.cursors = session.begin(&self.owned).await?;
         }
         let Self { owned, cursors, queue, recovering, .. } = self;
+        if owned.len() != cursors.len() {
+            // One was lost just now: as in `keep`.
+            self.cache.clear();
+        }
         owned.retain(|p, _| cursors.contains_key(p));
         queue.retain(|(p, _)| cursors.contains_key(p));
         recovering.retain(|p, _| cursors.contains_key(p));
@@ -218,6 +236,7 @@ impl<S: Store> Task<S> {
         let began = Instant::now();
         let mut work =
             work::take(&self.context, &mut self.queue, &self.cursors, self.sizing.events());
+        self.sizing.weigh(work.entries, work.bytes);
         let next = self.next();
         let mut woken = Vec::new();
         if work.is_empty() {
@@ -237,7 +256,7 @@ impl<S: Store> Task<S> {
                 _ => {}
             }
         }
-        let (effects, mut state, fetched) = self.process(session, &mut work).await?;
+        let effects = self.process(session, &mut work).await?;
         let oldest = work.events.iter().map(tallyd_event::Event::arrival).min();
         let (entries, events) = (work.entries, work.events.len());
         let commit = work
@@ -246,9 +265,10 @@ impl<S: Store> Task<S> {
         let sent = Instant::now();
         match session.commit(&self.owned, &commit).await {
             Ok(Outcome::Done(read)) => {
-                state.apply(&commit.writes);
-                self.cache.put(&mut state, &fetched, Instant::now());
+                self.cache.committed(&commit.writes, Instant::now());
                 self.note(&commit, entries, events, oldest, began, sent);
+                let limit = self.context.topology.settings.dead_letters;
+                self.metrics.dead_letters_dropped(read.dead_dropped, limit);
                 self.after_commit(session, &commit, read, &woken).await
             }
             Ok(Outcome::Fenced { kept }) => {
@@ -288,38 +308,36 @@ impl<S: Store> Task<S> {
         &mut self,
         session: &mut S::Session,
         work: &mut Work,
-    ) -> Result<(Effects, State, Fetched), StoreError> {
+    ) -> Result<Effects, StoreError> {
         let Some(bolt) = self.context.bolt.clone().filter(|_| !work.events.is_empty()) else {
-            return Ok((Effects::default(), State::default(), Fetched::new()));
+            return Ok(Effects::default());
         };
         let input = Arc::clone(&self.context.input);
         let now = self.options.shared.now(self.options.clock);
-        loop {
+        // Every turn but the last takes an event out.
+        while !work.events.is_empty() {
             let batch = Batch { schema: &input, events: &work.events, now };
-            let poison = match guard::reads(&*bolt, &batch) {
-                Err(poison) => poison,
+            let outcome = match guard::reads(&*bolt, &batch) {
+                Err(poison) => Err(poison),
                 Ok(reads) => {
-                    let (mut state, missing, fetched) = self.cache.take(reads, Instant::now());
+                    let missing = self.cache.missing(reads, Instant::now());
                     if !missing.is_empty() {
                         for (address, cell) in session.fetch(missing).await? {
-                            state.insert(address, cell);
+                            self.cache.insert(address, cell, Instant::now());
                         }
                     }
                     let began = Instant::now();
-                    match guard::process(&*bolt, &batch, &state) {
-                        Ok(effects) => {
-                            self.metrics.processed(began.elapsed());
-                            return Ok((effects, state, fetched));
-                        }
-                        Err(poison) => {
-                            self.cache.put(&mut state, &fetched, Instant::now());
-                            poison
-                        }
-                    }
+                    let outcome = guard::process(&*bolt, &batch, self.cache.state());
+                    self.metrics.processed(began.elapsed());
+                    outcome
                 }
             };
-            work.reject(&self.context, poison.event, poison.reason);
+            match outcome {
+                Ok(effects) => return Ok(effects),
+                Err(poison) => work.reject(&self.context, poison.event, poison.reason),
+            }
         }
+        Ok(Effects::default())
     }
 
     fn note(
@@ -352,17 +370,24 @@ impl<S: Store> Task<S> {
         read: Read,
         woken: &[u16],
     ) -> Result<(), StoreError> {
-        let skipped: Vec<u16> = match commit.next {
-            Next::New { .. } => {
-                self.idle = read.entries.is_empty();
-                let delivered = |p: &u16| read.entries.iter().any(|(partition, _)| partition == p);
-                woken.iter().copied().filter(|p| !delivered(p)).collect()
-            }
-            _ => Vec::new(),
-        };
-        self.queue.extend(read.entries);
+        if read.group_missing {
+            self.metrics.group_restored(&self.owned.keys().copied().collect::<Vec<_>>());
+            return self.begin(session).await;
+        }
+        let spans = spans(&commit.next, &read, &self.cursors);
+        let mut skipped =
+            if spans.is_empty() { Vec::new() } else { session.between(&spans).await? };
+        if let Next::New { .. } = commit.next {
+            self.idle = read.entries.is_empty();
+            let delivered = |p: &u16| read.entries.iter().any(|(partition, _)| partition == p);
+            skipped.extend(woken.iter().copied().filter(|p| !delivered(p)));
+        }
+        self.queue.extend(read.entries.into_iter().filter(|(p, _)| !skipped.contains(p)));
         if self.owned.keys().any(|p| !read.kept.contains(p)) {
             return self.keep(session, read.kept, false).await;
+        }
+        if !skipped.is_empty() {
+            return self.rewind(session, &skipped).await;
         }
         if let Next::Pending { partition, .. } = commit.next {
             match read.pending_from {
@@ -375,19 +400,24 @@ impl<S: Store> Task<S> {
                     return self.begin(session).await;
                 }
             }
-        } else if read.group_missing {
-            self.metrics.group_restored(&self.owned.keys().copied().collect::<Vec<_>>());
-            return self.begin(session).await;
-        } else if !skipped.is_empty() {
-            // There is an entry after the cursor that the group does not deliver: somebody moved
-            // the group. The cursor knows better.
-            self.metrics.group_restored(&skipped);
-            let cursors: Vec<(u16, EntryId)> =
-                skipped.iter().filter_map(|p| Some((*p, self.cursors.get(p)?.last))).collect();
-            session.rewind(&self.owned, &cursors).await?;
-            return self.begin(session).await;
         }
         Ok(())
+    }
+
+    /// There are entries after the cursors of these partitions that their groups do not deliver:
+    /// somebody moved the groups, or read with them. The cursors know better. What is pending is
+    /// read again too, in its order.
+    async fn rewind(
+        &mut self,
+        session: &mut S::Session,
+        skipped: &[u16],
+    ) -> Result<(), StoreError> {
+        self.metrics.group_restored(skipped);
+        self.recovering.retain(|partition, _| !skipped.contains(partition));
+        let cursors: Vec<(u16, EntryId)> =
+            skipped.iter().filter_map(|p| Some((*p, self.cursors.get(p)?.last))).collect();
+        session.rewind(&self.owned, &cursors).await?;
+        self.begin(session).await
     }
 
     /// A command failed inside the commit, and the others happened: nobody goes on with these
@@ -403,11 +433,33 @@ impl<S: Store> Task<S> {
         };
         let halted: Owned =
             self.owned.iter().filter(|(p, _)| in_commit(p)).map(clone_pair).collect();
-        session.halt(&halted, &error.message).await?;
         self.metrics.halted(&halted.keys().copied().collect::<Vec<_>>(), error);
+        self.halting.extend(halted.keys().map(|&p| (p, error.message.clone())));
+        session.halt(&halted, &error.message).await?;
+        self.halting.retain(|p, _| !halted.contains_key(p));
         let kept = self.owned.keys().copied().filter(|p| !halted.contains_key(p)).collect();
         self.keep(session, kept, true).await
     }
+}
+
+/// What must hold no entry, if what was read is all that there is: from the cursor of a partition
+/// to the first entry. What is pending may have gaps further on; new entries have none.
+fn spans(
+    next: &Next,
+    read: &Read,
+    cursors: &BTreeMap<u16, Cursor>,
+) -> Vec<(u16, EntryId, EntryId)> {
+    let mut last: BTreeMap<u16, EntryId> = BTreeMap::new();
+    let mut spans = Vec::new();
+    for (partition, entry) in &read.entries {
+        let cursor = cursors.get(partition).map(|cursor| cursor.last).unwrap_or_default();
+        let first = !last.contains_key(partition);
+        let after = last.insert(*partition, entry.id).unwrap_or(cursor).max(cursor);
+        if entry.id > after.next() && (first || matches!(next, Next::Pending { .. })) {
+            spans.push((*partition, after, entry.id));
+        }
+    }
+    spans
 }
 
 fn clone_pair((partition, fence): (&u16, &Fence)) -> (u16, Fence) {

@@ -15,6 +15,11 @@ pub const METRICS: &[(&str, Kind, &str)] = &[
     ("tallyd_commits_total", Kind::Counter, "Commits that happened"),
     ("tallyd_cycle_seconds", Kind::Histogram, "Time from a batch's entries to its commit"),
     ("tallyd_dead_letters", Kind::Gauge, "Dead letters that are stored"),
+    (
+        "tallyd_dead_letters_dropped_total",
+        Kind::Counter,
+        "Dead letters that are lost, because more came than may be kept",
+    ),
     ("tallyd_events_dead_lettered_total", Kind::Counter, "Events put among the dead letters"),
     ("tallyd_events_deduplicated_total", Kind::Counter, "Events dropped as already seen"),
     ("tallyd_events_in_total", Kind::Counter, "Events read"),
@@ -72,6 +77,7 @@ pub struct TaskMetrics {
     commits: metrics::Counter,
     cycle: metrics::Histogram,
     dead: metrics::Counter,
+    dead_dropped: metrics::Counter,
     duplicates: metrics::Counter,
     emitted: metrics::Counter,
     events: metrics::Counter,
@@ -91,6 +97,7 @@ impl TaskMetrics {
             commits: counter!("tallyd_commits_total", "node" => node.clone()),
             cycle: histogram!("tallyd_cycle_seconds", "node" => node.clone()),
             dead: counter!("tallyd_events_dead_lettered_total", "node" => node.clone()),
+            dead_dropped: counter!("tallyd_dead_letters_dropped_total", "node" => node.clone()),
             duplicates: counter!("tallyd_events_deduplicated_total", "node" => node.clone()),
             emitted: counter!("tallyd_events_out_total", "node" => node.clone()),
             events: counter!("tallyd_events_in_total", "node" => node.clone()),
@@ -134,6 +141,19 @@ impl TaskMetrics {
             );
         }
         debug!(node = self.node, events = counts.events, "batch committed");
+    }
+
+    /// Dead letters are full: with those of a commit, the oldest went.
+    pub fn dead_letters_dropped(&self, dropped: u64, limit: u64) {
+        if dropped > 0 {
+            error!(
+                node = self.node,
+                dropped,
+                limit,
+                "DEAD LETTERS LOST: more than dead_letters of [run], and the oldest go; mend what rejects events, then: tallyd dead replay, or drop"
+            );
+            self.dead_dropped.increment(dropped);
+        }
     }
 
     /// A commit did not happen, because a fence had moved.
@@ -218,14 +238,7 @@ pub fn upkeep_failed(error: &StoreError) {
     warn!(kind = error.kind.label(), %error, "can't reach or use Redis for heartbeat and upkeep; trying again, see --redis and [redis] url");
 }
 
-/// How many dead letters are stored, of how many that fit.
-pub fn dead_letters(stored: u64, limit: u64) {
+/// How many dead letters are stored.
+pub fn dead_letters(stored: u64) {
     gauge!("tallyd_dead_letters").set(stored as f64);
-    if stored >= limit {
-        error!(
-            stored,
-            limit,
-            "the dead letters are full: the oldest are lost with each new one; see: tallyd dead list"
-        );
-    }
 }

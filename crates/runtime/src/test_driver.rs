@@ -53,9 +53,9 @@ pub fn run(
     topology: &Arc<Topology>,
     entries: impl IntoIterator<Item = (usize, Entry)>,
 ) -> Result<Vec<NodeRun>, EncodeError> {
-    let context = |place| Context::new(topology, place, SEED);
-    let mut stages: Vec<Stage> =
-        (0..topology.nodes.len()).filter_map(context).map(Stage::new).collect();
+    let nodes = topology.nodes.iter().enumerate();
+    let context = |(place, node)| Context::new(topology, place, topology.bolt(node, SEED));
+    let mut stages: Vec<Stage> = nodes.filter_map(context).map(Stage::new).collect();
     for (frames, (source, entry)) in entries.into_iter().enumerate() {
         let id = EntryId { ms: entry.id.ms, seq: frames as u64 };
         if let Some(stage) = stages.get_mut(source).filter(|stage| stage.is_source()) {

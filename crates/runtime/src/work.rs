@@ -15,6 +15,8 @@ pub const FRAME_FIELD: &str = "f";
 pub const ONLY_FIELD: &str = "only";
 /// The most events of one frame.
 const MAX_FRAME_EVENTS: usize = 1024;
+/// The longest reason of a dead letter.
+const MAX_REASON_CHARS: usize = 300;
 /// The most bytes of entries in one commit.
 const MAX_BATCH_BYTES: usize = 1 << 20;
 
@@ -32,15 +34,18 @@ pub struct Context {
 }
 
 impl Context {
-    /// The context of a node; `None` where the topology has no such node.
+    /// The context of a node and its bolt; `None` where the topology has no such node.
     #[must_use]
-    pub fn new(topology: &Arc<Topology>, place: usize, seed: [u8; 16]) -> Option<Self> {
+    pub fn new(
+        topology: &Arc<Topology>,
+        place: usize,
+        bolt: Option<Arc<dyn Bolt>>,
+    ) -> Option<Self> {
         let node = topology.nodes.get(place)?;
         let input = match &node.kind {
             NodeKind::Source(_) => Arc::clone(&node.schema),
             NodeKind::Bolt(bolt) => Arc::clone(&topology.nodes.get(bolt.from)?.schema),
         };
-        let bolt = topology.bolt(node, seed);
         Some(Self { topology: Arc::clone(topology), place, bolt, input })
     }
 
@@ -69,6 +74,8 @@ pub struct Work {
     pub counts: BTreeMap<u16, Counts>,
     /// How many entries held events, to learn how many events an entry holds.
     pub entries: usize,
+    /// How many bytes those entries are long.
+    pub bytes: usize,
 }
 
 /// Takes entries off the queue until the batch holds `max_events` events: at least one entry.
@@ -82,7 +89,6 @@ pub fn take(
     max_events: usize,
 ) -> Work {
     let mut work = Work::default();
-    let mut bytes = 0;
     while let Some((partition, entry)) = queue.pop_front() {
         work.acks.entry(partition).or_default().push(entry.id);
         let cursor = cursors.get(&partition).copied().unwrap_or_default();
@@ -90,10 +96,11 @@ pub fn take(
         if entry.id <= done {
             continue;
         }
-        bytes += entry.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        work.bytes +=
+            entry.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         work.decode(context, partition, &entry);
         work.last.insert(partition, entry.id);
-        if work.events.len() >= max_events || bytes >= MAX_BATCH_BYTES {
+        if work.events.len() >= max_events || work.bytes >= MAX_BATCH_BYTES {
             break;
         }
     }
@@ -134,7 +141,7 @@ impl Work {
 
     fn bury(&mut self, context: &Context, event: &Event, reason: String) {
         let fields = decode::to_fields(&context.input, event);
-        self.dead.push(DeadLetter { reason, entry: event.origin, fields });
+        self.dead.push(dead_letter(reason, event.origin, fields));
         if let Some(counts) = self.counts.values_mut().next() {
             counts.dead += 1;
         }
@@ -201,12 +208,19 @@ fn decode_source(
     entry: &Entry,
 ) -> (Vec<Event>, Vec<DeadLetter>) {
     let decoded = decode::decode(&context.input, max_ahead_ms, entry.id, &entry.fields);
-    let bury = |reject: decode::Reject| DeadLetter {
-        reason: reject.reason.to_string(),
-        entry: entry.id,
-        fields: reject.fields,
-    };
+    let bury =
+        |reject: decode::Reject| dead_letter(reject.reason.to_string(), entry.id, reject.fields);
     (decoded.events, decoded.rejects.into_iter().map(bury).collect())
+}
+
+/// A dead letter with a reason that can be shown: a parser's message may quote all of what came.
+fn dead_letter(reason: String, entry: EntryId, fields: decode::Fields) -> DeadLetter {
+    let shown = reason.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut cut: String = shown.take(MAX_REASON_CHARS).collect();
+    if reason.chars().nth(MAX_REASON_CHARS).is_some() {
+        cut.push('…');
+    }
+    DeadLetter { reason: cut, entry, fields }
 }
 
 fn decode_frame(context: &Context, entry: &Entry) -> (Vec<Event>, Vec<DeadLetter>) {
@@ -222,10 +236,7 @@ fn decode_frame(context: &Context, entry: &Entry) -> (Vec<Event>, Vec<DeadLetter
     };
     match outcome {
         Ok(events) => (events, Vec::new()),
-        Err(reason) => {
-            let fields = entry.fields.clone();
-            (Vec::new(), vec![DeadLetter { reason, entry: entry.id, fields }])
-        }
+        Err(reason) => (Vec::new(), vec![dead_letter(reason, entry.id, entry.fields.clone())]),
     }
 }
 

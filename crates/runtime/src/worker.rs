@@ -16,7 +16,8 @@ use std::{
     },
     time::Duration,
 };
-use tallyd_topology::Topology;
+use tallyd_bolt::Bolt;
+use tallyd_topology::{Node, Topology};
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 /// How often the membership is looked at. A released partition waits at most this long.
@@ -27,7 +28,7 @@ const RETRY: Duration = Duration::from_secs(1);
 const TEND: Duration = Duration::from_millis(500);
 
 /// What a worker is told to do.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct WorkerOptions {
     /// Its id, unique to this run of it.
     pub id: SmolStr,
@@ -39,6 +40,8 @@ pub struct WorkerOptions {
     pub host: String,
     /// Its process id.
     pub pid: u32,
+    /// Makes the bolt of a node: [`Topology::bolt`], but for tests that put another in its place.
+    pub bolts: fn(&Topology, &Node, [u8; 16]) -> Option<Arc<dyn Bolt>>,
 }
 
 /// What a task should own, as its worker last saw it.
@@ -48,6 +51,10 @@ pub struct Wanted {
     pub own: BTreeSet<u16>,
     /// Those of them that are free to take, with the fences that say so.
     pub free: BTreeMap<u16, Fence>,
+    /// Partitions that should be another's and whose fences name this worker. Where the task does
+    /// not know that it owns one (the reply to its take was lost), it gives it back all the same:
+    /// else nobody would work on it.
+    pub stray: BTreeMap<u16, Fence>,
     /// It should end once everything is given back.
     pub stop: bool,
 }
@@ -112,8 +119,9 @@ impl<S: Store> Worker<S> {
     /// Runs until `stop` becomes true, then gives everything back and leaves.
     ///
     /// # Errors
-    /// Only where it can't begin: the server's address, its version, the stored topology or the
-    /// user's rights do not fit. Everything else is waited out.
+    /// Where it can't begin (the server's address, its version, the stored topology or the user's
+    /// rights do not fit), where the stored topology is no longer the one that it began with, and
+    /// where a task of it panicked. Everything else is waited out.
     pub async fn run(self, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
         let Some(seed) = self.register(&mut stop).await? else { return Ok(()) };
         let mut tasks = JoinSet::new();
@@ -124,7 +132,11 @@ impl<S: Store> Worker<S> {
         while !*stop.borrow_and_update() {
             match self.store.heartbeat(&announcement).await {
                 Ok(view) => self.direct(&running, &view),
+                Err(error) if error.kind == ErrorKind::Mismatch => return Err(error),
                 Err(error) => telemetry::upkeep_failed(&error),
+            }
+            if let Some(ended) = tasks.try_join_next() {
+                return Err(ended_early(ended));
             }
             if tended.elapsed() >= TEND {
                 tended = Instant::now();
@@ -163,7 +175,8 @@ impl<S: Store> Worker<S> {
         let mut running = Vec::new();
         for (place, node) in self.topology.nodes.iter().enumerate() {
             let served = self.options.nodes.as_ref().is_none_or(|nodes| nodes.contains(&node.name));
-            let Some(context) = Context::new(&self.topology, place, seed).filter(|_| served) else {
+            let bolt = (self.options.bolts)(&self.topology, node, seed);
+            let Some(context) = Context::new(&self.topology, place, bolt).filter(|_| served) else {
                 continue;
             };
             let (wanted, wanted_by_task) = watch::channel(Wanted::default());
@@ -230,7 +243,7 @@ impl<S: Store> Worker<S> {
             let paused = backlog > self.topology.settings.max_backlog;
             task.shared.paused.store(paused, Ordering::Relaxed);
         }
-        telemetry::dead_letters(survey.dead_letters, self.topology.settings.dead_letters);
+        telemetry::dead_letters(survey.dead_letters);
     }
 
     /// Leaves the membership first, so that others are ready when the partitions come free.
@@ -248,6 +261,12 @@ impl<S: Store> Worker<S> {
             tracing::warn!("could not release every partition in time; others take them over");
         }
     }
+}
+
+/// Why a worker ends whose task did: else its partitions would stay with one that is alive.
+fn ended_early(ended: Result<(), tokio::task::JoinError>) -> StoreError {
+    let reason = ended.err().map_or_else(|| "for no reason".into(), |error| error.to_string());
+    StoreError::new(ErrorKind::Other, format!("a task ended: {reason} (please report this)"))
 }
 
 /// Whether waiting can't help a worker that begins.
@@ -288,6 +307,9 @@ fn wanted(view: &View, me: &SmolStr, session_timeout_ms: i64) -> BTreeMap<SmolSt
         let fences = view.fences.get(&name).map(Vec::as_slice).unwrap_or_default();
         for ((partition, owner), fence) in (0u16..).zip(owners).zip(fences) {
             if owner.as_ref() != Some(me) {
+                if fence.owner == Owner::Worker(me.clone()) {
+                    of_node.stray.insert(partition, fence.clone());
+                }
                 continue;
             }
             of_node.own.insert(partition);
@@ -340,5 +362,29 @@ mod tests {
         let free: Vec<u16> = of_a.free.keys().chain(of_b.free.keys()).copied().collect();
         assert_eq!(free.iter().collect::<BTreeSet<_>>(), BTreeSet::from([&0, &1, &2]));
         assert!(!of_a.free.contains_key(&2) && !of_b.free.contains_key(&0));
+        assert!(of_a.stray.is_empty() && of_b.stray.is_empty());
+    }
+
+    #[test]
+    fn a_fence_that_names_a_worker_is_given_back_where_another_is_assigned() {
+        let worker = |id: &str| Announcement {
+            id: id.into(),
+            nodes: [("n".into(), 2)].into(),
+            metrics: None,
+            host: String::new(),
+            pid: 0,
+        };
+        let mine = fence(Owner::Worker("a".into()), 4);
+        let view = View {
+            now: 0,
+            workers: vec![(worker("a"), 0), (worker("b"), 0)],
+            fences: [("n".into(), vec![mine.clone(), mine.clone()])].into(),
+        };
+        let of_a = wanted(&view, &"a".into(), 5_000)["n"].clone();
+        let of_b = wanted(&view, &"b".into(), 5_000)["n"].clone();
+        assert_eq!(of_a.own.len(), 1);
+        assert_eq!(of_a.stray.keys().collect::<Vec<_>>(), of_b.own.iter().collect::<Vec<_>>());
+        assert_eq!(of_a.stray.into_values().collect::<Vec<_>>(), [mine]);
+        assert!(of_b.free.is_empty());
     }
 }

@@ -119,18 +119,27 @@ impl Expiries {
     }
 }
 
-/// Puts an XADD of a dead letter behind the commands of a transaction.
-pub fn add_dead_letter(
+/// The command that keeps the dead letters within their bound. Its reply is how many are lost.
+pub const TRIM_DEAD_LETTERS: &str = "XTRIM";
+
+/// Puts dead letters behind the commands of a transaction, and trims to the last `limit` of them:
+/// exactly, and by a command of its own, so that it is known how many are lost.
+pub fn add_dead_letters(
     pipeline: &mut Pipeline,
     keys: &Keys,
     node: &str,
-    letter: &DeadLetter,
+    letters: &[DeadLetter],
     limit: u64,
 ) {
-    let command = pipeline.cmd("XADD").arg(keys.dead()).arg("MAXLEN").arg("~").arg(limit).arg("*");
-    command.arg("node").arg(node).arg("reason").arg(&letter.reason);
-    command.arg("entry").arg(letter.entry.to_string());
-    for (name, value) in &letter.fields {
-        command.arg([b"field:".as_slice(), name].concat()).arg(value.as_slice());
+    for letter in letters {
+        let command = pipeline.cmd("XADD").arg(keys.dead()).arg("*");
+        command.arg("node").arg(node).arg("reason").arg(&letter.reason);
+        command.arg("entry").arg(letter.entry.to_string());
+        for (name, value) in &letter.fields {
+            command.arg([b"field:".as_slice(), name].concat()).arg(value.as_slice());
+        }
+    }
+    if !letters.is_empty() {
+        pipeline.cmd(TRIM_DEAD_LETTERS).arg(keys.dead()).arg("MAXLEN").arg("=").arg(limit);
     }
 }

@@ -6,7 +6,8 @@ use crate::{
     reply,
 };
 use redis::{Pipeline, Value};
-use tallyd_event::{EntryId, Schema, decode, frame};
+use std::{collections::BTreeMap, ops::RangeInclusive};
+use tallyd_event::{EntryId, Event, Schema, decode, decode::Fields, frame};
 use tallyd_runtime::{
     FRAME_FIELD, ONLY_FIELD, StoreError,
     store::{Entry, ErrorKind},
@@ -16,8 +17,9 @@ use tallyd_topology::{NodeKind, Topology};
 /// A stored dead letter.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Letter {
-    /// Its own id among the dead letters.
-    pub id: String,
+    /// Its own id among the dead letters: its milliseconds say when it came.
+    #[serde(serialize_with = "as_text")]
+    pub id: EntryId,
     /// The source or bolt that rejected it.
     pub node: String,
     /// Why.
@@ -31,20 +33,32 @@ pub struct Letter {
     pub raw: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-/// The dead letters after an id, at most `count`, oldest first.
+/// The dead letters of a range of ids, at most `count`, oldest first.
 ///
 /// # Errors
 /// Where the server can't be read.
 pub async fn list(
     c: &mut Connection,
     keys: &Keys,
-    after: EntryId,
+    ids: RangeInclusive<EntryId>,
     count: usize,
 ) -> Result<Vec<Letter>, StoreError> {
     let mut ask = Pipeline::new();
-    ask.cmd("XRANGE").arg(keys.dead()).arg(format!("({after}")).arg("+").arg("COUNT").arg(count);
+    let range = ask.cmd("XRANGE").arg(keys.dead());
+    range.arg(ids.start().to_string()).arg(ids.end().to_string()).arg("COUNT").arg(count);
     let stored = c.all(&ask).await?.pop().unwrap_or(Value::Nil);
     Ok(reply::entries(stored)?.into_iter().map(letter).collect())
+}
+
+/// The id of the newest dead letter, if there is any.
+///
+/// # Errors
+/// Where the server can't be read.
+pub async fn newest(c: &mut Connection, keys: &Keys) -> Result<Option<EntryId>, StoreError> {
+    let mut ask = Pipeline::new();
+    ask.cmd("XREVRANGE").arg(keys.dead()).arg("+").arg("-").arg("COUNT").arg(1);
+    let stored = c.all(&ask).await?.pop().unwrap_or(Value::Nil);
+    Ok(reply::entries(stored)?.pop().map(|entry| entry.id))
 }
 
 /// The dead letter of this id, if it is still there.
@@ -62,6 +76,10 @@ pub async fn get(
     Ok(reply::entries(stored)?.pop().map(letter))
 }
 
+fn as_text<S: serde::Serializer>(id: &EntryId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(id)
+}
+
 fn letter(entry: Entry) -> Letter {
     let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let about = |name: &str| {
@@ -73,7 +91,7 @@ fn letter(entry: Entry) -> Letter {
     };
     let raw: Vec<(Vec<u8>, Vec<u8>)> = entry.fields.iter().filter_map(original).collect();
     Letter {
-        id: entry.id.to_string(),
+        id: entry.id,
         node: about("node"),
         reason: about("reason"),
         entry: about("entry"),
@@ -94,8 +112,9 @@ pub async fn remove(c: &mut Connection, keys: &Keys, id: EntryId) -> Result<bool
 }
 
 /// Sends a dead letter again to the node that rejected it, and deletes it, in one transaction: a
-/// source's as an entry of its stream, a bolt's as a frame for that bolt alone. Returns whether
-/// it was still there.
+/// source's as an entry of its stream, a bolt's as frames for that bolt alone. Returns whether
+/// it was still there, so that of two replays one is told that it came too late. After a lost
+/// connection it may be tried again: a replay that happened has deleted the letter.
 ///
 /// # Errors
 /// Where the node is gone, the fields still are no event of its input, or the server can't be
@@ -117,12 +136,14 @@ pub async fn replay(
             c.all(&forget).await?;
             return Ok(false);
         };
-        let (stream, fields) = again(topology, keys, &letter)?;
+        let entries = again(topology, keys, &letter)?;
         let mut all = Pipeline::new();
         all.cmd("MULTI");
-        let add = all.cmd("XADD").arg(stream).arg("*");
-        for (name, value) in &fields {
-            add.arg(name.as_slice()).arg(value.as_slice());
+        for (stream, fields) in &entries {
+            let add = all.cmd("XADD").arg(stream).arg("*");
+            for (name, value) in fields {
+                add.arg(name.as_slice()).arg(value.as_slice());
+            }
         }
         all.cmd("XDEL").arg(keys.dead()).arg(id.to_string()).cmd("EXEC");
         let mut replies = c.send(&all).await?;
@@ -139,9 +160,12 @@ pub async fn replay(
 
 const MAX_TRIES: usize = 50;
 
-type Target = (String, Vec<(Vec<u8>, Vec<u8>)>);
-
-fn again(topology: &Topology, keys: &Keys, letter: &Letter) -> Result<Target, StoreError> {
+/// The entries that a dead letter becomes, each with its stream.
+fn again(
+    topology: &Topology,
+    keys: &Keys,
+    letter: &Letter,
+) -> Result<Vec<(String, Fields)>, StoreError> {
     let no_node = || {
         StoreError::new(
             ErrorKind::Mismatch,
@@ -150,26 +174,43 @@ fn again(topology: &Topology, keys: &Keys, letter: &Letter) -> Result<Target, St
     };
     let (_, node) = topology.node(&letter.node).ok_or_else(no_node)?;
     let NodeKind::Bolt(bolt) = &node.kind else {
-        return Ok((keys.input(topology, node, 0).ok_or_else(no_node)?, letter.raw.clone()));
+        let stream = keys.input(topology, node, 0).ok_or_else(no_node)?;
+        return Ok(vec![(stream, letter.raw.clone())]);
     };
     let from = topology.nodes.get(bolt.from).ok_or_else(no_node)?;
     let edge = from.edges.get(bolt.edge).ok_or_else(no_node)?;
     let schema: &Schema = &from.schema;
-    let origin = letter.entry.parse().unwrap_or_default();
-    let mut decoded = decode::decode(schema, i64::MAX, origin, &letter.raw);
-    let event = match (decoded.events.pop(), decoded.rejects.pop()) {
-        (Some(event), _) => event,
-        (None, Some(reject)) => {
-            return Err(StoreError::new(ErrorKind::Other, reject.reason.to_string()));
-        }
-        (None, None) => return Err(StoreError::new(ErrorKind::Other, "it holds no event")),
+    let mut parts: BTreeMap<u16, Vec<Event>> = BTreeMap::new();
+    for event in events(schema, letter)? {
+        let partition = edge.key.partition(schema, &event, topology.partitions);
+        parts.entry(partition).or_default().push(event);
+    }
+    let entry = |(partition, events): (u16, Vec<Event>)| {
+        let bytes = frame::encode(schema, &events)
+            .map_err(|e| StoreError::new(ErrorKind::Other, e.to_string()))?;
+        let fields = vec![
+            (FRAME_FIELD.as_bytes().to_vec(), bytes),
+            (ONLY_FIELD.as_bytes().to_vec(), node.name.as_bytes().to_vec()),
+        ];
+        Ok((keys.edge(&from.name, edge, partition), fields))
     };
-    let partition = edge.key.partition(schema, &event, topology.partitions);
-    let bytes = frame::encode(schema, [&event])
-        .map_err(|e| StoreError::new(ErrorKind::Other, e.to_string()))?;
-    let fields = vec![
-        (FRAME_FIELD.as_bytes().to_vec(), bytes),
-        (ONLY_FIELD.as_bytes().to_vec(), node.name.as_bytes().to_vec()),
-    ];
-    Ok((keys.edge(&from.name, edge, partition), fields))
+    parts.into_iter().map(entry).collect()
+}
+
+/// The events of a bolt's dead letter: the one that it rejected, or those of a frame that could
+/// not be read when it came.
+fn events(schema: &Schema, letter: &Letter) -> Result<Vec<Event>, StoreError> {
+    let refused = |reason: String| StoreError::new(ErrorKind::Other, reason);
+    let is_frame = |(name, _): &&(Vec<u8>, Vec<u8>)| name == FRAME_FIELD.as_bytes();
+    if schema.index(FRAME_FIELD).is_none()
+        && let Some((_, bytes)) = letter.raw.iter().find(is_frame)
+    {
+        return frame::decode(schema, bytes).map_err(|error| refused(error.to_string()));
+    }
+    let origin = letter.entry.parse().unwrap_or_default();
+    let decoded = decode::decode(schema, i64::MAX, origin, &letter.raw);
+    match decoded.rejects.into_iter().next() {
+        Some(reject) => Err(refused(reject.reason.to_string())),
+        None => Ok(decoded.events),
+    }
 }

@@ -5,7 +5,7 @@ use crate::{
     keys::Keys,
     reply,
     store::{server_ms, view},
-    tend::{cursors, lag},
+    tend::{Place, cursors, lags},
 };
 use redis::{Pipeline, Value};
 use std::collections::BTreeMap;
@@ -59,10 +59,13 @@ pub async fn status(
     let mut status = Status { now, workers: view.workers, ..Status::default() };
     for (node, of_node) in topology.nodes.iter().zip(&cursors) {
         let mut sum = NodeStatus { name: node.name.to_string(), ..NodeStatus::default() };
-        for partition in 0..node.partitions {
-            let cursor = of_node.get(&partition).copied().unwrap_or_default();
+        let cursor = |partition| of_node.get(&partition).copied().unwrap_or_default();
+        let places: Vec<Place<'_>> =
+            (0..node.partitions).map(|partition| (node, partition, cursor(partition))).collect();
+        for (_, _, cursor) in &places {
             sum.counts.add(&cursor.counts);
-            let lag = lag(c, topology, keys, node, partition, cursor).await?;
+        }
+        for lag in lags(c, topology, keys, &places).await? {
             sum.lag.entries += lag.entries;
             sum.lag.oldest = [sum.lag.oldest, lag.oldest].into_iter().flatten().min();
         }

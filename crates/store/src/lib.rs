@@ -9,14 +9,15 @@ pub mod connection;
 pub mod dead;
 pub mod inspect;
 pub mod keys;
+#[doc(hidden)] // for the fuzz targets
+pub mod reply;
 
 mod commands;
 mod registration;
-mod reply;
 mod session;
 mod store;
 mod tend;
 
 pub use connection::Connection;
 pub use session::RedisSession;
-pub use store::RedisStore;
+pub use store::{RedisStore, server_ms};

@@ -5,10 +5,11 @@
 //! the fences still are the session's.
 
 use crate::{
-    commands::{Expiries, add_dead_letter, add_writes},
+    commands::{Expiries, TRIM_DEAD_LETTERS, add_dead_letters, add_writes},
     connection::{Connection, checked, present},
     keys::Keys,
     reply,
+    tend::command_is,
 };
 use redis::{Pipeline, Value};
 use smol_str::SmolStr;
@@ -64,16 +65,11 @@ impl Session for RedisSession {
     }
 
     async fn release(&mut self, owned: &Owned) -> Result<(), StoreError> {
-        self.set_owner(owned, &Owner::Nobody, begun()).await
+        self.set_owner(owned, &Owner::Nobody, None).await
     }
 
     async fn halt(&mut self, owned: &Owned, reason: &str) -> Result<(), StoreError> {
-        let mut transaction = begun();
-        for partition in owned.keys() {
-            let field = format!("{}:{partition}", self.node.name);
-            transaction.cmd("HSET").arg(self.keys.halted()).arg(field).arg(reason);
-        }
-        self.set_owner(owned, &Owner::Halted, transaction).await
+        self.set_owner(owned, &Owner::Halted, Some(reason)).await
     }
 
     async fn begin(&mut self, owned: &Owned) -> Result<BTreeMap<u16, Cursor>, StoreError> {
@@ -165,6 +161,26 @@ impl Session for RedisSession {
             .filter(|(_, stream)| found.contains(stream))
             .map(|(p, _)| p)
             .collect())
+    }
+
+    async fn between(&mut self, spans: &[(u16, EntryId, EntryId)]) -> Result<Vec<u16>, StoreError> {
+        let mut ask = Pipeline::new();
+        let mut asked = Vec::with_capacity(spans.len());
+        for (partition, after, before) in spans {
+            for (_, stream) in self.inputs([*partition]) {
+                let command = ask.cmd("XRANGE").arg(stream);
+                command.arg(format!("({after}")).arg(format!("({before}"));
+                command.arg("COUNT").arg(1);
+                asked.push(*partition);
+            }
+        }
+        let mut found = Vec::new();
+        for (partition, answer) in asked.into_iter().zip(self.connection.all(&ask).await?) {
+            if !reply::array(answer)?.is_empty() {
+                found.push(partition);
+            }
+        }
+        Ok(found)
     }
 
     async fn rewind(
@@ -262,8 +278,9 @@ impl RedisSession {
         &mut self,
         owned: &Owned,
         owner: &Owner,
-        mut transaction: Pipeline,
+        halted: Option<&str>,
     ) -> Result<(), StoreError> {
+        let mut transaction = begun();
         for partition in self.kept(owned).await? {
             if let Some(Fence { epoch, .. }) = owned.get(&partition) {
                 let fence = Fence { owner: owner.clone(), epoch: *epoch };
@@ -271,6 +288,10 @@ impl RedisSession {
                     .cmd("SET")
                     .arg(self.fence_key(partition))
                     .arg(reply::fence_text(&fence));
+            }
+            if let Some(reason) = halted {
+                let field = format!("{}:{partition}", self.node.name);
+                transaction.cmd("HSET").arg(self.keys.halted()).arg(field).arg(reason);
             }
         }
         // Where a fence moved meanwhile, another has the partition, which is as good.
@@ -324,15 +345,8 @@ impl RedisSession {
                 command.arg(name.as_slice()).arg(value.as_slice());
             }
         }
-        for letter in &commit.dead {
-            add_dead_letter(
-                &mut body,
-                &self.keys,
-                name,
-                letter,
-                self.topology.settings.dead_letters,
-            );
-        }
+        let limit = self.topology.settings.dead_letters;
+        add_dead_letters(&mut body, &self.keys, name, &commit.dead, limit);
         let group = self.keys.group(&self.node);
         for (partition, ids) in &commit.acks {
             for (_, stream) in self.inputs([*partition]) {
@@ -386,10 +400,13 @@ impl RedisSession {
         mut results: Vec<Value>,
     ) -> Result<Read, StoreError> {
         let last = if commit.next == Next::Nothing { None } else { results.pop() };
-        for (command, result) in transaction.cmd_iter().skip(begun().len()).zip(results) {
-            checked(result).map_err(|error| halt(named(command, error)))?;
-        }
         let mut read = Read::default();
+        for (command, result) in transaction.cmd_iter().skip(begun().len()).zip(results) {
+            let result = checked(result).map_err(|error| halt(named(command, error)))?;
+            if command_is(command, TRIM_DEAD_LETTERS) {
+                read.dead_dropped = u64::try_from(reply::integer(&result)?).unwrap_or(0);
+            }
+        }
         match (&commit.next, last) {
             (_, Some(Value::ServerError(error))) if error.code() == "NOGROUP" => {
                 read.group_missing = true;

@@ -183,12 +183,17 @@ async fn fences(
 }
 
 /// The server's clock, in ms since the epoch.
-pub(crate) async fn server_ms(c: &mut Connection) -> Result<i64, StoreError> {
+///
+/// # Errors
+/// Where the server can't be asked.
+pub async fn server_ms(c: &mut Connection) -> Result<i64, StoreError> {
     let mut ask = Pipeline::new();
     ask.cmd("TIME");
     let time = reply::array(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
     match time.as_slice() {
-        [seconds, micros] => Ok(reply::integer(seconds)? * 1000 + reply::integer(micros)? / 1000),
+        [seconds, micros] => Ok(reply::integer(seconds)?
+            .saturating_mul(1000)
+            .saturating_add(reply::integer(micros)? / 1000)),
         _ => Err(StoreError::new(ErrorKind::Reply, "expected the server's time")),
     }
 }

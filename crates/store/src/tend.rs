@@ -28,24 +28,27 @@ pub async fn tend(
     let cursors = cursors(c, topology, keys).await?;
     let now = server_ms(c).await?;
     let mut survey = Survey::default();
+    let mut asked = Vec::new();
     for (place, partitions) in owned.iter().filter(|(_, partitions)| !partitions.is_empty()) {
         let Some(node) = topology.nodes.get(*place) else { continue };
         if let NodeKind::Source(source) = &node.kind {
-            trim_source(c, keys, node, source, now).await?;
+            let done = cursors.get(*place).and_then(|of_node| of_node.get(&0));
+            let done = done.map(|cursor| cursor.last).unwrap_or_default();
+            trim_source(c, keys, node, source, done, now).await?;
         }
         let longest = trim_edges(c, topology, keys, node, partitions, &cursors).await?;
         survey.backlogs.push((*place, longest));
         let known = cursors.get(*place);
         for &partition in partitions {
-            let cursor =
-                known.and_then(|of_node| of_node.get(&partition)).copied().unwrap_or_default();
-            survey.lags.push((
-                *place,
-                partition,
-                lag(c, topology, keys, node, partition, cursor).await?,
-            ));
+            let cursor = known.and_then(|of_node| of_node.get(&partition)).copied();
+            asked.push((*place, (node, partition, cursor.unwrap_or_default())));
         }
     }
+    let places: Vec<Place<'_>> = asked.iter().map(|(_, place)| *place).collect();
+    let lags = lags(c, topology, keys, &places).await?;
+    let of =
+        |((place, (_, partition, _)), lag): (&(usize, Place<'_>), Lag)| (*place, *partition, lag);
+    survey.lags = asked.iter().zip(lags).map(of).collect();
     let mut ask = Pipeline::new();
     ask.cmd("XLEN").arg(keys.dead());
     let length = c.all(&ask).await?.pop().unwrap_or(Value::Nil);
@@ -108,21 +111,23 @@ async fn trim_edges(
         return Ok(0);
     }
     let replies = c.all(&ask).await?;
-    let lengths = ask.cmd_iter().zip(&replies).filter(|(command, _)| command_is(command, b"XLEN"));
+    let lengths = ask.cmd_iter().zip(&replies).filter(|(command, _)| command_is(command, "XLEN"));
     let longest = lengths.map(|(_, length)| reply::integer(length).unwrap_or(0)).max().unwrap_or(0);
     Ok(u64::try_from(longest).unwrap_or(0))
 }
 
-fn command_is(command: &redis::Cmd, name: &[u8]) -> bool {
-    matches!(command.args_iter().next(), Some(redis::Arg::Simple(arg)) if arg == name)
+pub(crate) fn command_is(command: &redis::Cmd, name: &str) -> bool {
+    matches!(command.args_iter().next(), Some(redis::Arg::Simple(arg)) if arg == name.as_bytes())
 }
 
-/// Trims a source to the lowest entry that any group still needs, whoever made the group.
+/// Trims a source to the lowest entry that any group still needs, whoever made the group. What our
+/// own needs is told by its cursor: whatever is pending at or below it is done.
 async fn trim_source(
     c: &mut Connection,
     keys: &Keys,
     node: &Node,
     source: &Source,
+    done: EntryId,
     now: i64,
 ) -> Result<(), StoreError> {
     let kept_from = match source.retain {
@@ -132,67 +137,83 @@ async fn trim_source(
             Some(EntryId { ms: u64::try_from(now).unwrap_or(0).saturating_sub(ms), seq: 0 })
         }
     };
+    if done == EntryId::ZERO {
+        return Ok(());
+    }
     let mut ask = Pipeline::new();
     ask.cmd("XINFO").arg("GROUPS").arg(&source.stream);
     let Some(groups) = present(c.send(&ask).await?.pop().unwrap_or(Value::Nil))? else {
-        // No such stream yet.
+        // No such stream any more.
         return Ok(());
     };
-    let mut needed: Option<EntryId> = None;
-    let mut ours = false;
+    let mut needed = done.next();
     for group in reply::array(groups)? {
         let facts = reply::facts(group)?;
         let name =
             facts.get("name").cloned().map(reply::text).transpose()?.flatten().unwrap_or_default();
+        if name == keys.group(node) {
+            continue;
+        }
         let delivered =
             reply::entry_id(facts.get("last-delivered-id").cloned().unwrap_or(Value::Nil))?;
-        ours |= name == keys.group(node);
-        let mut from = delivered.next();
+        needed = needed.min(delivered.next());
         if facts.get("pending").map(reply::integer).transpose()?.unwrap_or(0) > 0 {
             let mut ask = Pipeline::new();
             ask.cmd("XPENDING").arg(&source.stream).arg(&name);
             let pending = reply::array(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
             if let Some(lowest) = pending.get(1).filter(|lowest| !matches!(lowest, Value::Nil)) {
-                from = from.min(reply::entry_id(lowest.clone())?);
+                needed = needed.min(reply::entry_id(lowest.clone())?);
             }
         }
-        needed = Some(needed.map_or(from, |needed| needed.min(from)));
     }
-    // Without our own group (somebody destroyed it) nothing says what is needed: keep all.
-    if let Some(needed) = needed.filter(|_| ours) {
-        let from = kept_from.map_or(needed, |kept| kept.min(needed));
-        let mut trim = Pipeline::new();
-        trim.cmd("XTRIM").arg(&source.stream).arg("MINID").arg(from.to_string());
-        c.all(&trim).await?;
-    }
-    Ok(())
+    let from = kept_from.map_or(needed, |kept| kept.min(needed));
+    let mut trim = Pipeline::new();
+    trim.cmd("XTRIM").arg(&source.stream).arg("MINID").arg(from.to_string());
+    c.all(&trim).await.map(drop)
 }
 
-/// What waits for a partition: the entries after its cursor.
-pub async fn lag(
+/// A partition of a node, and how far it has come.
+pub type Place<'a> = (&'a Node, u16, Cursor);
+
+/// How many partitions are asked about in one round trip.
+const ASKED: usize = 256;
+
+/// What waits for each of these partitions: the entries after its cursor.
+pub async fn lags(
     c: &mut Connection,
     topology: &Topology,
     keys: &Keys,
-    node: &Node,
-    partition: u16,
-    cursor: Cursor,
-) -> Result<Lag, StoreError> {
-    let Some(stream) = keys.input(topology, node, partition) else { return Ok(Lag::default()) };
-    let mut ask = Pipeline::new();
-    ask.cmd("XRANGE").arg(&stream).arg(format!("({}", cursor.last)).arg("+").arg("COUNT").arg(1);
-    ask.cmd("XLEN").arg(&stream);
-    ask.cmd("XINFO").arg("GROUPS").arg(&stream);
-    let mut replies = c.send(&ask).await?.into_iter();
-    let mut next = || replies.next().unwrap_or(Value::Nil);
-    let first = reply::entries(checked(next())?)?;
-    let length = reply::integer(&checked(next())?)?;
+    places: &[Place<'_>],
+) -> Result<Vec<Lag>, StoreError> {
+    let mut lags = Vec::with_capacity(places.len());
+    for places in places.chunks(ASKED) {
+        let mut ask = Pipeline::new();
+        for (node, partition, cursor) in places {
+            let stream = keys.input(topology, node, *partition).unwrap_or_default();
+            let after = format!("({}", cursor.last);
+            ask.cmd("XRANGE").arg(&stream).arg(after).arg("+").arg("COUNT").arg(1);
+            ask.cmd("XLEN").arg(&stream);
+            ask.cmd("XINFO").arg("GROUPS").arg(&stream);
+        }
+        let mut replies = c.send(&ask).await?.into_iter();
+        for (node, ..) in places {
+            let mut next = || replies.next().unwrap_or(Value::Nil);
+            lags.push(lag(&keys.group(node), [next(), next(), next()])?);
+        }
+    }
+    Ok(lags)
+}
+
+/// The lag by the first entry after the cursor, the stream's length and its groups.
+fn lag(group: &str, [first, length, groups]: [Value; 3]) -> Result<Lag, StoreError> {
+    let first = reply::entries(checked(first)?)?;
     let Some(first) = first.first() else { return Ok(Lag::default()) };
     // Redis 7 counts what a group has not read. Before, the stream's length is an upper bound.
-    let mut entries = length;
-    for group in present(next())?.map_or(Ok(Vec::new()), reply::array)? {
-        let facts = reply::facts(group)?;
+    let mut entries = reply::integer(&checked(length)?)?;
+    for stored in present(groups)?.map_or(Ok(Vec::new()), reply::array)? {
+        let facts = reply::facts(stored)?;
         let name = facts.get("name").cloned().map(reply::text).transpose()?.flatten();
-        if name.as_deref() == Some(&keys.group(node))
+        if name.as_deref() == Some(group)
             && let Some(Value::Int(unread)) = facts.get("lag")
         {
             let pending = facts.get("pending").map(reply::integer).transpose()?.unwrap_or(0);

@@ -3,15 +3,19 @@
 use crate::{
     connect::{Open, Target},
     terminal::{self, Table, safe},
+    when::When,
 };
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use std::process::ExitCode;
 use tallyd_event::EntryId;
-use tallyd_store::dead::{self, Letter};
+use tallyd_store::{
+    dead::{self, Letter},
+    server_ms,
+};
 
 /// How many dead letters are read at once.
-const PAGE: usize = 1000;
+const PAGE: usize = 100;
 
 /// The arguments of `tallyd dead`.
 #[derive(clap::Args)]
@@ -63,14 +67,23 @@ struct Filter {
     /// Only those whose reason contains this
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    /// Only those that came at this time or later: RFC 3339, or how long ago, such as 2h
+    #[arg(long, value_name = "TIME")]
+    since: Option<When>,
+    /// Only those that came at this time or earlier
+    #[arg(long, value_name = "TIME")]
+    until: Option<When>,
 }
+
+/// What may stand in the place of ids.
+const FILTERS: [&str; 5] = ["all", "bolt", "reason", "since", "until"];
 
 #[derive(clap::Args)]
 struct Which {
-    /// Their ids
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    /// Their ids; or say which by the options below, or --all
+    #[arg(required_unless_present_any = FILTERS, conflicts_with_all = FILTERS)]
     ids: Vec<EntryId>,
-    /// All that the filters let through
+    /// All of them, or all that the other options let through
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -94,29 +107,52 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-async fn matching(open: &mut Open, filter: &Filter, limit: usize) -> anyhow::Result<Vec<Letter>> {
-    let mut found = Vec::new();
-    let mut after = EntryId::ZERO;
-    while found.len() < limit {
-        let page = dead::list(&mut open.connection, &open.keys, after, PAGE).await?;
+/// Takes the letters that the filter lets through and that are there now, page by page, until
+/// `take` has had enough.
+async fn each(
+    open: &mut Open,
+    filter: &Filter,
+    mut take: impl FnMut(Letter) -> bool,
+) -> anyhow::Result<()> {
+    let now = server_ms(&mut open.connection).await?;
+    // What is replayed may come back as a new letter: that one is not meant.
+    let Some(newest) = dead::newest(&mut open.connection, &open.keys).await? else {
+        return Ok(());
+    };
+    let at = |when: When, seq| EntryId { ms: when.ms(now), seq };
+    let mut from = filter.since.map_or(EntryId::ZERO, |since| at(since, 0));
+    let until = filter.until.map_or(newest, |until| at(until, u64::MAX).min(newest));
+    while from <= until {
+        let page = dead::list(&mut open.connection, &open.keys, from..=until, PAGE).await?;
         let Some(last) = page.last() else { break };
-        after = last.id.parse()?;
-        found.extend(page.into_iter().filter(|letter| filter.lets_through(letter)));
+        from = last.id.next();
+        for letter in page.into_iter().filter(|letter| filter.lets_through(letter)) {
+            if !take(letter) {
+                return Ok(());
+            }
+        }
     }
-    found.truncate(limit);
-    Ok(found)
+    Ok(())
 }
 
 async fn list(target: &Target, filter: &Filter, limit: usize) -> anyhow::Result<ExitCode> {
     let mut open = target.open().await?;
-    let letters = matching(&mut open, filter, limit).await?;
+    let mut letters = Vec::new();
+    each(&mut open, filter, |letter| {
+        if letters.len() < limit {
+            letters.push(letter);
+        }
+        letters.len() < limit
+    })
+    .await?;
     if target.json {
         println!("{}", serde_json::to_string_pretty(&letters)?);
         return Ok(ExitCode::SUCCESS);
     }
     let mut table = Table::new(["id", "node", "entry", "reason"]);
     for letter in &letters {
-        table.add([&letter.id, &letter.node, &letter.entry, &letter.reason]);
+        let id = letter.id.to_string();
+        table.add([&id, &letter.node, &letter.entry, &letter.reason]);
     }
     println!("{table}\n{} dead letters; see one whole: tallyd dead show ID", letters.len());
     Ok(ExitCode::SUCCESS)
@@ -132,7 +168,7 @@ async fn show(target: &Target, id: EntryId) -> anyhow::Result<ExitCode> {
     }
     println!(
         "id      {}\nnode    {}\nentry   {}\nreason  {}",
-        safe(&letter.id),
+        letter.id,
         safe(&letter.node),
         safe(&letter.entry),
         safe(&letter.reason)
@@ -146,15 +182,14 @@ async fn show(target: &Target, id: EntryId) -> anyhow::Result<ExitCode> {
 
 async fn change(target: &Target, which: Which, replay: bool) -> anyhow::Result<ExitCode> {
     let mut open = target.open().await?;
-    let ids = if which.all {
-        let letters = matching(&mut open, &which.filter, usize::MAX).await?;
-        letters
-            .iter()
-            .map(|letter| Ok(letter.id.parse()?))
-            .collect::<anyhow::Result<Vec<EntryId>>>()?
-    } else {
-        which.ids
-    };
+    let mut ids = which.ids;
+    if ids.is_empty() {
+        each(&mut open, &which.filter, |letter| {
+            ids.push(letter.id);
+            true
+        })
+        .await?;
+    }
     let (mut done, mut failed) = (0, 0);
     for id in ids {
         let outcome = if replay {

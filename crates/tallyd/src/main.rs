@@ -18,6 +18,7 @@ mod stats;
 mod status;
 mod terminal;
 mod wait;
+mod when;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

@@ -48,6 +48,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         metrics: args.metrics.map(|address| address.to_string()),
         host: host(),
         pid: std::process::id(),
+        bolts: Topology::bolt,
     };
     tracing::info!(worker = %options.id, topology = %topology.name, "worker starting");
     let patience = Duration::from_millis(topology.settings.session_timeout_ms);

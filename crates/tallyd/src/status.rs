@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 use tallyd_runtime::store::Owner;
 use tallyd_store::inspect::{self, NodeStatus, Status};
+use tallyd_topology::Settings;
 
 /// How long rates are measured.
 const SAMPLE: Duration = Duration::from_secs(1);
@@ -35,14 +36,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.target.json {
         println!(
             "{}",
-            serde_json::to_string_pretty(&as_json(
-                &before,
-                &after,
-                open.topology.settings.session_timeout_ms
-            ))?
+            serde_json::to_string_pretty(&as_json(&before, &after, &open.topology.settings))?
         );
     } else {
-        print(&before, &after, open.topology.settings.session_timeout_ms);
+        print(&before, &after, &open.topology.settings);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -70,7 +67,7 @@ fn lag_seconds(status: &Status, node: &NodeStatus) -> f64 {
     node.lag.oldest.map_or(0.0, |oldest| (status.now - oldest).max(0) as f64 / 1000.0)
 }
 
-fn as_json(before: &Status, after: &Status, session_timeout_ms: u64) -> Value {
+fn as_json(before: &Status, after: &Status, settings: &Settings) -> Value {
     let node = |(place, node): (usize, &NodeStatus)| {
         json!({
             "name": node.name,
@@ -90,22 +87,24 @@ fn as_json(before: &Status, after: &Status, session_timeout_ms: u64) -> Value {
         json!({
             "id": worker.id, "host": worker.host, "pid": worker.pid, "metrics": worker.metrics,
             "heartbeat_ms_ago": after.now - beat,
-            "live": after.now - beat <= session_timeout_ms as i64,
+            "live": after.now - beat <= settings.session_timeout_ms as i64,
         })
     };
     json!({
         "workers": after.workers.iter().map(worker).collect::<Vec<_>>(),
         "nodes": after.nodes.iter().enumerate().map(node).collect::<Vec<_>>(),
         "dead_letters_stored": after.dead_letters,
+        "dead_letters_limit": settings.dead_letters,
+        "dead_letters_full": after.dead_letters >= settings.dead_letters,
         "halted": after.halted,
     })
 }
 
-fn print(before: &Status, after: &Status, session_timeout_ms: u64) {
+fn print(before: &Status, after: &Status, settings: &Settings) {
     let mut workers = Table::new(["worker", "host", "pid", "heartbeat", "metrics"]);
     for (worker, beat) in &after.workers {
         let ago = after.now - beat;
-        let beat = if ago > session_timeout_ms as i64 {
+        let beat = if ago > settings.session_timeout_ms as i64 {
             format!("GONE for {ago} ms")
         } else {
             format!("{ago} ms ago")
@@ -153,7 +152,12 @@ fn print(before: &Status, after: &Status, session_timeout_ms: u64) {
         ]);
     }
     println!("{nodes}");
-    println!("dead letters stored: {}", after.dead_letters);
+    println!("dead letters stored: {} of at most {}", after.dead_letters, settings.dead_letters);
+    if after.dead_letters >= settings.dead_letters {
+        println!(
+            "DEAD LETTERS FULL: each new one costs the oldest\n  mend what rejects events, then: tallyd dead replay, or drop"
+        );
+    }
     for (place, reason) in &after.halted {
         let (place, reason) = (safe(place), safe(reason));
         println!("HALTED {place}: {reason}\n  mend the cause, then: tallyd resume");

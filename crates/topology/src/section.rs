@@ -19,6 +19,8 @@ pub(crate) struct Section<'a> {
     pub place: Range<usize>,
     table: &'a DeTable<'a>,
     keys: Vec<KeySpec>,
+    /// Only some of its keys are known: none is reported as one that it may not have.
+    is_lenient: bool,
 }
 
 impl<'a> Section<'a> {
@@ -38,7 +40,7 @@ impl<'a> Section<'a> {
                 sheet.fault(Fault::new(message, key.span).help(help));
             }
         }
-        Self::lenient(sheet, what, place, table, keys)
+        Self { is_lenient: false, ..Self::lenient(sheet, what, place, table, keys) }
     }
 
     /// Opens a table of which only some keys are known: it may have others.
@@ -49,7 +51,7 @@ impl<'a> Section<'a> {
         table: &'a DeTable<'a>,
         keys: Vec<KeySpec>,
     ) -> Self {
-        Self { sheet, what, place, table, keys }
+        Self { sheet, what, place, table, keys, is_lenient: true }
     }
 
     /// Opens a value that must be a table.
@@ -96,10 +98,11 @@ impl<'a> Section<'a> {
     /// one is missing would be said twice.
     fn is_misspelt(&self, key: &str) -> bool {
         let names = || self.keys.iter().map(|spec| spec.name);
-        self.table.iter().any(|(given, _)| {
-            let given = given.get_ref();
-            !names().any(|name| name == given) && nearest(given, names()) == Some(key)
-        })
+        !self.is_lenient
+            && self.table.iter().any(|(given, _)| {
+                let given = given.get_ref();
+                !names().any(|name| name == given) && nearest(given, names()) == Some(key)
+            })
     }
 
     fn wrong_kind(&self, spec: &KeySpec, item: &Item<'_>) {
@@ -224,7 +227,9 @@ impl<'a> Section<'a> {
         let (item, spec) = self.value(key)?;
         let text = match item.get_ref() {
             DeValue::Datetime(time) => time.to_string(),
-            DeValue::Integer(_) => whole(&item)?.to_string(),
+            DeValue::Integer(digits) => {
+                whole(&item).map_or_else(|| digits.as_str().to_owned(), |number| number.to_string())
+            }
             DeValue::String(text) => text.to_string(),
             _ => {
                 self.wrong_kind(spec, &item);

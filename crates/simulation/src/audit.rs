@@ -1,0 +1,138 @@
+//! The audit: the ledger against what the simulated server holds, to the last figure.
+
+use crate::{bolts, ledger::Ledger, world::World};
+use std::collections::BTreeMap;
+use tallyd_bolt::{Key, memory::Memory};
+use tallyd_runtime::store::Counts;
+
+/// Every figure that is not as it must be, in words.
+pub(crate) struct Audit<'a> {
+    world: &'a World,
+    differences: Vec<String>,
+}
+
+/// Compares, and returns what differs.
+pub(crate) fn differences(world: &World, ledger: &Ledger) -> Vec<String> {
+    let mut audit = Audit { world, differences: Vec::new() };
+    audit.counts(ledger);
+    audit.dead(ledger);
+    audit.concepts(ledger);
+    audit.users(ledger);
+    audit.streams();
+    audit.differences
+}
+
+impl Audit<'_> {
+    fn compare<T: PartialEq + std::fmt::Debug>(&mut self, what: &str, expected: &T, found: &T) {
+        if expected != found {
+            self.differences.push(format!("{what}: expected {expected:?}, found {found:?}"));
+        }
+    }
+
+    fn memory(&self, name: &str) -> Memory {
+        let place = self.world.topology.node(name).map(|(place, _)| place);
+        place.and_then(|place| self.world.bolts.get(&place)).cloned().unwrap_or_default()
+    }
+
+    fn counts(&mut self, ledger: &Ledger) {
+        let Ledger { distinct, duplicates, malformed, poisoned, .. } = *ledger;
+        let events = distinct + duplicates;
+        let expected = [
+            ("answers", events, events, 0, malformed),
+            ("unique", events, distinct, duplicates, 0),
+            ("concepts", distinct, 0, 0, 0),
+            ("points", distinct, 0, 0, poisoned),
+            ("latest", distinct, 0, 0, 0),
+            ("mastery", distinct, distinct, 0, 0),
+            ("predicted", distinct, 0, 0, 0),
+        ];
+        for (name, events, emitted, duplicates, dead) in expected {
+            let place = self.world.topology.node(name).map_or(usize::MAX, |(place, _)| place);
+            let mut found = Counts::default();
+            let of_node = self.world.cursors.iter().filter(|((node, _), _)| *node == place);
+            of_node.for_each(|(_, cursor)| found.add(&cursor.counts));
+            let expected = Counts { events, emitted, duplicates, dead, late: 0 };
+            self.compare(name, &expected, &found);
+        }
+    }
+
+    fn dead(&mut self, ledger: &Ledger) {
+        let mut found: BTreeMap<(String, String), u64> = BTreeMap::new();
+        for (place, letter) in &self.world.dead {
+            let node = self.world.topology.nodes.get(*place).map(|node| node.name.to_string());
+            *found.entry((node.unwrap_or_default(), letter.reason.clone())).or_default() += 1;
+        }
+        let poisoned = format!("the bolt panicked: {}", bolts::MESSAGE);
+        let mut expected = BTreeMap::from([
+            (("answers".to_owned(), "field \"user\" is missing".to_owned()), ledger.malformed),
+            ((bolts::PANICKING.to_owned(), poisoned), ledger.poisoned),
+        ]);
+        expected.retain(|_, count| *count > 0);
+        self.compare("dead letters", &expected, &found);
+    }
+
+    fn concepts(&mut self, ledger: &Ledger) {
+        let memory = self.memory("concepts");
+        self.compare("concepts", &ledger.concepts.len(), &memory.hashes.len());
+        for (name, concept) in &ledger.concepts {
+            let group = format!("concept={name}");
+            let hash = memory.hashes.get(&Key::new(&["window", "all", "all", &group]));
+            let expected = [
+                ("answers", concept.answers.to_string()),
+                ("right", concept.right.to_string()),
+                ("time", concept.ms.to_string()),
+                ("slowest", concept.slowest.to_string()),
+            ];
+            for (field, expected) in expected {
+                let found = hash.and_then(|hash| hash.get(field)).map(|bytes| text(bytes));
+                self.compare(&format!("{name} {field}"), &Some(expected), &found);
+            }
+            let distinct = Key::new(&["distinct", "all", "all", "learners", &group]);
+            let learners = memory.distinct.get(&distinct).map_or(0, |set| set.len());
+            self.compare(&format!("{name} learners"), &concept.users.len(), &learners);
+        }
+    }
+
+    fn users(&mut self, ledger: &Ledger) {
+        let board = Key::new(&["board", "all", "all", "everyone"]);
+        let [points, latest] = ["points", "latest"].map(|name| self.memory(name));
+        let [points, latest] =
+            [points, latest].map(|memory| memory.scores.get(&board).cloned().unwrap_or_default());
+        let [fatigue, mastery, predicted, unique] =
+            ["fatigue", "mastery", "predicted", "unique"].map(|name| self.memory(name));
+        let on_board = ledger.users.values().filter(|user| user.points.is_some()).count();
+        self.compare("members on the board", &on_board, &points.len());
+        self.compare("members of the latest", &ledger.users.len(), &latest.len());
+        let seen: usize = unique.logs.values().map(|log| log.len()).sum();
+        self.compare("identities", &ledger.distinct, &(seen as u64));
+        for (name, user) in &ledger.users {
+            let score = |score: Option<&f64>| score.map(|&score| score as i64);
+            self.compare(&format!("{name} points"), &user.points, &score(points.get(&**name)));
+            let last = score(latest.get(&**name));
+            self.compare(&format!("{name} last points"), &Some(user.last), &last);
+            let answers = user.ids.len().to_string();
+            let field = |memory: &Memory, key: Key, field: &str| {
+                memory.hashes.get(&key).and_then(|hash| hash.get(field)).map(|bytes| text(bytes))
+            };
+            let found = field(&fatigue, Key::new(&["learner", name]), "answers");
+            self.compare(&format!("{name} fatigue answers"), &Some(answers.clone()), &found);
+            let group = format!("learner={name}");
+            let found = field(&predicted, Key::new(&["window", "all", "all", &group]), "answers");
+            self.compare(&format!("{name} predicted answers"), &Some(answers.clone()), &found);
+            let found = field(&mastery, Key::new(&["learner", name]), "overall");
+            let found = found.map(|text| text.split(' ').take(2).collect::<Vec<_>>().join(" "));
+            let expected = format!("{answers} {}", user.right);
+            self.compare(&format!("{name} overall"), &Some(expected), &found);
+        }
+    }
+
+    fn streams(&mut self) {
+        let kept: usize = self.world.streams.values().map(|stream| stream.entries.len()).sum();
+        self.compare("processed entries that streams keep", &0, &kept);
+        self.compare("halted partitions", &BTreeMap::new(), &self.world.halted);
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,169 @@
+//! What goes wrong in a run: plain data, made from the seed, so that it can be shrunk.
+
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Everything that one run depends on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Decides the events and how long round trips take.
+    pub seed: u64,
+    /// How many workers begin.
+    pub workers: usize,
+    /// How many times the producer sends something.
+    pub sendings: usize,
+    /// What goes wrong, in the order of the round trips.
+    pub faults: Vec<Fault>,
+    /// A safeguard that the simulated server takes away, for tests of the simulation.
+    pub mutation: Option<Mutation>,
+}
+
+/// Something that goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// At which round trip of the run, counted over all workers.
+    pub at: u64,
+    /// What.
+    pub kind: FaultKind,
+}
+
+/// What can go wrong. Those that hit a worker hit the one whose round trip it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FaultKind {
+    /// The worker dies before the server hears it.
+    CrashBefore,
+    /// The worker dies before it hears the answer.
+    CrashAfter,
+    /// The worker's connection breaks before the server hears it.
+    LoseRequest,
+    /// The worker's connection breaks before it hears the answer.
+    LoseReply,
+    /// The worker's connection breaks, and what it sent arrives so many ms later.
+    Late(u64),
+    /// The worker stands still for so many ms, and then goes on.
+    Pause(u64),
+    /// For so many ms the server has no memory for writes.
+    OutOfMemory(u64),
+    /// For so many ms the server loads its data.
+    Loading(u64),
+    /// The server restarts and keeps its data; every connection breaks.
+    Restart,
+    /// The server restarts without its data.
+    RestartEmpty,
+    /// Somebody destroys a consumer group: the one of this number, counted over all streams.
+    DestroyGroup(usize),
+    /// Somebody sets a consumer group to the stream's end.
+    GroupToEnd(usize),
+    /// Somebody sets a consumer group back to the stream's start.
+    GroupToStart(usize),
+    /// A worker more.
+    Join,
+    /// The worker is stopped, and hands over.
+    Leave,
+}
+
+impl FaultKind {
+    /// Its name, for counts of what was injected.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            FaultKind::CrashBefore => "crash before a round trip",
+            FaultKind::CrashAfter => "crash after a round trip",
+            FaultKind::LoseRequest => "request lost",
+            FaultKind::LoseReply => "reply lost",
+            FaultKind::Late(_) => "request that arrives late",
+            FaultKind::Pause(_) => "worker paused",
+            FaultKind::OutOfMemory(_) => "server out of memory",
+            FaultKind::Loading(_) => "server loading",
+            FaultKind::Restart => "server restarted",
+            FaultKind::RestartEmpty => "server restarted without its data",
+            FaultKind::DestroyGroup(_) => "group destroyed",
+            FaultKind::GroupToEnd(_) => "group set to the end",
+            FaultKind::GroupToStart(_) => "group set to the start",
+            FaultKind::Join => "worker added",
+            FaultKind::Leave => "worker stopped",
+        }
+    }
+}
+
+/// A safeguard of the protocol, taken away. Each must be found by the audit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutation {
+    /// EXEC does not look at what is watched.
+    NoFence,
+    /// A worker that takes a partition from itself leaves the fence as it is.
+    FenceNotRaised,
+    /// A commit that is fenced reads all the same.
+    ReadOutside,
+    /// After a take-over new entries are read before those that are pending.
+    NewBeforePending,
+    /// A destroyed group is made again at the stream's start, and entries below the cursor are not
+    /// known as done.
+    NoCursor,
+    /// An edge is trimmed to what its first consumer has done.
+    TrimByOne,
+}
+
+impl Mutation {
+    /// All of them.
+    pub const ALL: [Mutation; 6] = [
+        Mutation::NoFence,
+        Mutation::FenceNotRaised,
+        Mutation::ReadOutside,
+        Mutation::NewBeforePending,
+        Mutation::NoCursor,
+        Mutation::TrimByOne,
+    ];
+}
+
+/// The round trips in which faults may fall: about what a run takes while events are sent.
+const TRIPS: u64 = 2500;
+
+impl Plan {
+    /// The plan of a seed.
+    #[must_use]
+    pub fn of(seed: u64) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let count = random.random_range(0..24);
+        let mut faults: Vec<Fault> = (0..count)
+            .map(|_| Fault { at: random.random_range(0..TRIPS), kind: kind(&mut random) })
+            .collect();
+        // Most runs keep their data: one that loses it says less.
+        if random.random_ratio(1, 10) {
+            let at = random.random_range(TRIPS / 4..TRIPS / 2);
+            faults.push(Fault { at, kind: FaultKind::RestartEmpty });
+        }
+        faults.sort_by_key(|fault| fault.at);
+        faults.dedup_by_key(|fault| fault.at);
+        Self {
+            seed,
+            workers: random.random_range(1..4),
+            sendings: random.random_range(20..120),
+            faults,
+            mutation: None,
+        }
+    }
+}
+
+fn kind(random: &mut impl Rng) -> FaultKind {
+    // Beyond the session timeout of one second as often as below it.
+    let mut ms = || random.random_range(1..2500);
+    let ms = ms();
+    let group = random.random_range(0..64);
+    match random.random_range(0..24) {
+        0..2 => FaultKind::CrashBefore,
+        2..4 => FaultKind::CrashAfter,
+        4..6 => FaultKind::LoseRequest,
+        6..9 => FaultKind::LoseReply,
+        9..12 => FaultKind::Late(ms / 4),
+        12..15 => FaultKind::Pause(ms),
+        15 => FaultKind::OutOfMemory(ms / 2),
+        16 => FaultKind::Loading(ms / 2),
+        17 => FaultKind::Restart,
+        18 => FaultKind::DestroyGroup(group),
+        19 => FaultKind::GroupToEnd(group),
+        20 => FaultKind::GroupToStart(group),
+        21..23 => FaultKind::Join,
+        _ => FaultKind::Leave,
+    }
+}

@@ -1,0 +1,38 @@
+//! Makes a plan that fails smaller while it fails.
+
+use crate::{Plan, Report, run};
+use std::sync::Arc;
+use tallyd_topology::Topology;
+
+/// The smallest plan that still fails, and what comes of it. Faults are left out one by one and
+/// fewer events are sent, until neither can be done.
+#[must_use]
+pub fn shrink(topology: &Arc<Topology>, plan: &Plan) -> (Plan, Report) {
+    let fails = |plan: &Plan| {
+        let report = run(topology, plan, false);
+        (!report.differences.is_empty()).then_some(report)
+    };
+    let mut smallest = plan.clone();
+    let mut report = run(topology, plan, false);
+    loop {
+        let fewer_events = [2, 4, 8].map(|part| Plan {
+            sendings: smallest.sendings - smallest.sendings / part,
+            ..smallest.clone()
+        });
+        let fewer_workers = (smallest.workers > 1)
+            .then(|| Plan { workers: smallest.workers - 1, ..smallest.clone() });
+        let fewer_faults = (0..smallest.faults.len()).map(|left_out| {
+            let mut plan = smallest.clone();
+            plan.faults.remove(left_out);
+            plan
+        });
+        let smaller = fewer_faults.chain(fewer_workers).chain(fewer_events);
+        let found = smaller
+            .filter(|plan| *plan != smallest)
+            .find_map(|plan| fails(&plan).map(|report| (plan, report)));
+        match found {
+            Some((plan, smaller)) => (smallest, report) = (plan, smaller),
+            None => return (smallest, report),
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! The simulated storage: the `Store` trait over a [`World`], one round trip at a time, each of
+//! which takes time and may be hit by a fault.
+
+use crate::{Fault, FaultKind, Mutation, Plan, session::SimulatedSession, world::World};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use smol_str::SmolStr;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tallyd_runtime::{
+    Store, StoreError,
+    store::{Announcement, ErrorKind, Lag, Survey, View},
+};
+use tallyd_topology::Topology;
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// The server's clock when a run begins.
+const BEGIN: i64 = 1_767_225_600_000;
+/// Keys the fingerprints of all runs.
+const SEED: [u8; 16] = [7; 16];
+
+/// What all workers of a run share.
+pub struct Server {
+    inner: Mutex<Inner>,
+    began: Instant,
+}
+
+struct Inner {
+    world: World,
+    random: ChaCha8Rng,
+    trips: u64,
+    faults: VecDeque<Fault>,
+    /// Faults no longer happen.
+    calm: bool,
+    /// How often the server restarted: connections of before are broken.
+    restarts: u64,
+    out_of_memory_until: i64,
+    loading_until: i64,
+    paused_until: BTreeMap<SmolStr, Instant>,
+    orders: VecDeque<Order>,
+    injected: BTreeMap<&'static str, u64>,
+    log: Vec<String>,
+    logging: bool,
+    hash: u64,
+    emptied: u64,
+}
+
+/// What a fault asks of whoever runs the workers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// End a worker at once.
+    Crash(SmolStr),
+    /// Start one more.
+    Join,
+    /// Stop a worker, which hands over.
+    Leave(SmolStr),
+}
+
+/// What becomes of one round trip.
+enum Fate {
+    Normal,
+    LoseRequest,
+    LoseReply,
+    Late(Duration),
+    CrashBefore,
+    CrashAfter,
+}
+
+impl Server {
+    /// The server of a plan, with nothing in it.
+    #[must_use]
+    pub fn new(topology: Arc<Topology>, plan: &Plan, logging: bool) -> Arc<Self> {
+        let inner = Inner {
+            world: World::new(topology, BEGIN, plan.mutation),
+            random: ChaCha8Rng::seed_from_u64(plan.seed ^ 0x5eed),
+            trips: 0,
+            faults: plan.faults.iter().copied().collect(),
+            calm: false,
+            restarts: 0,
+            out_of_memory_until: 0,
+            loading_until: 0,
+            paused_until: BTreeMap::new(),
+            orders: VecDeque::new(),
+            injected: BTreeMap::new(),
+            log: Vec::new(),
+            logging,
+            hash: 0,
+            emptied: 0,
+        };
+        Arc::new(Self { inner: Mutex::new(inner), began: Instant::now() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.world.now = BEGIN + i64::try_from(self.began.elapsed().as_millis()).unwrap_or(0);
+        inner
+    }
+
+    /// Looks at the data, or changes it, outside of any worker.
+    pub fn with<T>(&self, run: impl FnOnce(&mut World) -> T) -> T {
+        run(&mut self.lock().world)
+    }
+
+    /// A producer's XADD; `None` while the server loads or has no memory.
+    pub fn produce(&self, stream: &str, fields: Vec<(Vec<u8>, Vec<u8>)>) -> Option<u64> {
+        let mut inner = self.lock();
+        let refused = inner.world.now < inner.loading_until.max(inner.out_of_memory_until);
+        (!refused).then(|| {
+            inner.world.add(stream, fields);
+            inner.emptied
+        })
+    }
+
+    /// How often the data was lost.
+    pub fn emptied(&self) -> u64 {
+        self.lock().emptied
+    }
+
+    /// The next order, if there is one.
+    pub fn order(&self) -> Option<Order> {
+        self.lock().orders.pop_front()
+    }
+
+    /// From now on nothing goes wrong any more.
+    pub fn calm(&self) {
+        let mut inner = self.lock();
+        inner.calm = true;
+        inner.out_of_memory_until = 0;
+        inner.loading_until = 0;
+        inner.paused_until.clear();
+    }
+
+    /// How many faults of each kind happened.
+    pub fn injected(&self) -> BTreeMap<&'static str, u64> {
+        self.lock().injected.clone()
+    }
+
+    /// How many round trips there were, a hash over all of them, and what they were if logged.
+    pub fn trace(&self) -> (u64, u64, Vec<String>) {
+        let mut inner = self.lock();
+        (inner.trips, inner.hash, std::mem::take(&mut inner.log))
+    }
+
+    /// Says something in the log.
+    pub fn say(&self, text: impl FnOnce() -> String) {
+        self.lock().note(text);
+    }
+}
+
+impl Inner {
+    fn note(&mut self, text: impl FnOnce() -> String) {
+        if self.logging {
+            let line = format!("{:>7} {}", self.world.now - BEGIN, text());
+            self.log.push(line);
+        }
+    }
+
+    /// Every fault whose turn has come: what it does to the server is done, what it does to the
+    /// round trip is returned.
+    fn fate(&mut self, worker: &SmolStr) -> Fate {
+        let mut fate = Fate::Normal;
+        while let Some(fault) = self.faults.front().copied().filter(|f| f.at <= self.trips) {
+            self.faults.pop_front();
+            if self.calm {
+                continue;
+            }
+            *self.injected.entry(fault.kind.name()).or_default() += 1;
+            self.note(|| format!("FAULT {:?} at {worker}", fault.kind));
+            match fault.kind {
+                FaultKind::CrashBefore => fate = Fate::CrashBefore,
+                FaultKind::CrashAfter => fate = Fate::CrashAfter,
+                FaultKind::LoseRequest => fate = Fate::LoseRequest,
+                FaultKind::LoseReply => fate = Fate::LoseReply,
+                FaultKind::Late(ms) => fate = Fate::Late(Duration::from_millis(ms)),
+                kind => self.strike(kind, worker),
+            }
+        }
+        fate
+    }
+
+    fn strike(&mut self, kind: FaultKind, worker: &SmolStr) {
+        let (now, groups) = (self.world.now, self.world.groups());
+        let after = |ms: u64| now.saturating_add_unsigned(ms);
+        let chosen = |number: usize| groups.get(number % groups.len().max(1)).cloned();
+        match kind {
+            FaultKind::Pause(ms) => {
+                let until = Instant::now() + Duration::from_millis(ms);
+                self.paused_until.insert(worker.clone(), until);
+            }
+            FaultKind::OutOfMemory(ms) => self.out_of_memory_until = after(ms),
+            FaultKind::Loading(ms) => self.loading_until = after(ms),
+            FaultKind::Restart => self.restarts += 1,
+            FaultKind::RestartEmpty => {
+                self.restarts += 1;
+                self.emptied += 1;
+                self.world.lose_everything();
+            }
+            FaultKind::DestroyGroup(number) => {
+                if let Some((stream, group)) = chosen(number) {
+                    self.world.streams.entry(stream).or_default().groups.remove(&group);
+                }
+            }
+            FaultKind::GroupToEnd(number) | FaultKind::GroupToStart(number) => {
+                if let Some((stream, group)) = chosen(number) {
+                    let stream = self.world.streams.entry(stream).or_default();
+                    let end = kind == FaultKind::GroupToEnd(number);
+                    let to = if end { stream.last } else { tallyd_event::EntryId::ZERO };
+                    stream.groups.entry(group).or_default().delivered = to;
+                }
+            }
+            FaultKind::Join => self.orders.push_back(Order::Join),
+            FaultKind::Leave => self.orders.push_back(Order::Leave(worker.clone())),
+            FaultKind::CrashBefore
+            | FaultKind::CrashAfter
+            | FaultKind::LoseRequest
+            | FaultKind::LoseReply
+            | FaultKind::Late(_) => {}
+        }
+    }
+}
+
+/// One connection of a worker.
+#[derive(Clone)]
+pub struct Wire {
+    server: Arc<Server>,
+    worker: SmolStr,
+    /// The node whose task it serves; empty for upkeep.
+    node: SmolStr,
+    restarts: u64,
+}
+
+impl Wire {
+    /// Connects.
+    pub(crate) fn open(server: &Arc<Server>, worker: &SmolStr, node: SmolStr) -> Self {
+        let restarts = server.lock().restarts;
+        Self { server: Arc::clone(server), worker: worker.clone(), node, restarts }
+    }
+
+    /// One round trip: `run` happens at once on the server, or not at all. `writes`: the server
+    /// refuses it where it has no memory.
+    pub(crate) async fn trip<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        writes: bool,
+        run: impl FnOnce(&mut World) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.stand_still().await;
+        let (fate, delay) = {
+            let mut inner = self.server.lock();
+            inner.trips += 1;
+            let fate = inner.fate(&self.worker);
+            (fate, Duration::from_micros(inner.random.random_range(50..3000)))
+        };
+        // A fault may have been a pause.
+        self.stand_still().await;
+        match fate {
+            Fate::CrashBefore => self.crash().await,
+            Fate::LoseRequest => return Err(broken("the request was lost")),
+            Fate::Late(late) => {
+                let wire = self.clone();
+                tokio::spawn(async move {
+                    sleep(late).await;
+                    drop(wire.happen(name, writes, run));
+                });
+                return Err(StoreError::new(ErrorKind::Timeout, "no answer in time"));
+            }
+            _ => {}
+        }
+        sleep(delay).await;
+        let outcome = self.happen(name, writes, run);
+        sleep(delay).await;
+        match fate {
+            Fate::CrashAfter => self.crash().await,
+            Fate::LoseReply => return Err(broken("the reply was lost")),
+            _ => {}
+        }
+        self.stand_still().await;
+        outcome
+    }
+
+    fn happen<T>(
+        &self,
+        name: &'static str,
+        writes: bool,
+        run: impl FnOnce(&mut World) -> T,
+    ) -> Result<T, StoreError> {
+        let mut inner = self.server.lock();
+        let trouble = if inner.restarts != self.restarts {
+            Some(broken("the server restarted"))
+        } else if inner.world.now < inner.loading_until {
+            Some(StoreError::new(ErrorKind::Loading, "LOADING"))
+        } else if writes && inner.world.now < inner.out_of_memory_until {
+            Some(StoreError::new(ErrorKind::OutOfMemory, "OOM"))
+        } else {
+            None
+        };
+        let (worker, result) = (self.worker.clone(), trouble.as_ref().map(|e| e.message.clone()));
+        let node = &self.node;
+        inner.note(|| format!("{worker} {node} {name} {}", result.unwrap_or_default()));
+        let step = (name.len() as u64) ^ (inner.world.now as u64) ^ worker.len() as u64;
+        inner.hash =
+            inner.hash.rotate_left(5).wrapping_add(step).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        match trouble {
+            Some(trouble) => Err(trouble),
+            None => Ok(run(&mut inner.world)),
+        }
+    }
+
+    /// Looks at the data as a blocked read does, which is no round trip.
+    pub(crate) fn peek<T>(&self, look: impl FnOnce(&World) -> T) -> T {
+        look(&self.server.lock().world)
+    }
+
+    /// The safeguard that is missing, if any.
+    pub(crate) fn mutation(&self) -> Option<Mutation> {
+        self.peek(|world| world.mutation)
+    }
+
+    async fn stand_still(&self) {
+        loop {
+            let until = self.server.lock().paused_until.get(&self.worker).copied();
+            match until {
+                Some(until) if until > Instant::now() => sleep_until(until).await,
+                _ => return,
+            }
+        }
+    }
+
+    /// Never comes back: whoever runs the workers ends this one.
+    async fn crash(&self) {
+        self.server.lock().orders.push_back(Order::Crash(self.worker.clone()));
+        std::future::pending::<()>().await;
+    }
+}
+
+fn broken(message: &str) -> StoreError {
+    StoreError::new(ErrorKind::Connection, message)
+}
+
+/// The simulated storage, as one worker sees it.
+#[derive(Clone)]
+pub struct SimulatedStore {
+    server: Arc<Server>,
+    worker: SmolStr,
+}
+
+impl SimulatedStore {
+    /// The storage of a worker.
+    #[must_use]
+    pub fn new(server: &Arc<Server>, worker: &SmolStr) -> Self {
+        Self { server: Arc::clone(server), worker: worker.clone() }
+    }
+
+    /// A connection for upkeep, which is opened anew for each use: it repeats what fails.
+    fn wire(&self) -> Wire {
+        Wire::open(&self.server, &self.worker, SmolStr::default())
+    }
+}
+
+impl Store for SimulatedStore {
+    type Session = SimulatedSession;
+
+    async fn open(&self, node: usize, worker: &SmolStr) -> Result<SimulatedSession, StoreError> {
+        let name = self.server.with(|world| {
+            world.topology.nodes.get(node).map(|node| node.name.clone()).unwrap_or_default()
+        });
+        let wire = Wire::open(&self.server, worker, name);
+        wire.trip("connect", false, |_| ()).await?;
+        Ok(SimulatedSession::new(wire, node, worker.clone()))
+    }
+
+    async fn register(&self) -> Result<[u8; 16], StoreError> {
+        self.wire().trip("register", true, |_| SEED).await
+    }
+
+    async fn heartbeat(&self, announcement: &Announcement) -> Result<View, StoreError> {
+        let announcement = announcement.clone();
+        self.wire().trip("heartbeat", true, move |world| world.heartbeat(&announcement)).await
+    }
+
+    async fn leave(&self, worker: &SmolStr) -> Result<(), StoreError> {
+        let worker = worker.clone();
+        self.wire().trip("leave", false, move |world| world.leave(&worker)).await
+    }
+
+    async fn tend(&self, owned: &[(usize, Vec<u16>)]) -> Result<Survey, StoreError> {
+        let wire = self.wire();
+        let cursors = wire.trip("read cursors", false, |world| world.cursors.clone()).await?;
+        let owned = owned.to_vec();
+        let survey = move |world: &mut World| {
+            let mut survey = Survey { dead_letters: world.dead.len() as u64, ..Survey::default() };
+            for (place, partitions) in owned.iter().filter(|(_, owned)| !owned.is_empty()) {
+                survey.backlogs.push((*place, world.trim(*place, partitions, &cursors)));
+                for &partition in partitions {
+                    let (entries, oldest) = world.waiting((*place, partition));
+                    survey.lags.push((*place, partition, Lag { entries, oldest }));
+                }
+            }
+            survey
+        };
+        wire.trip("trim", false, survey).await
+    }
+}

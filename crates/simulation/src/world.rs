@@ -1,0 +1,374 @@
+//! What the simulated server holds, and what each command does to it at once. It knows nothing of
+//! faults, sessions or time: those who call it say what time it is.
+
+use crate::Mutation;
+use smol_str::SmolStr;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use tallyd_bolt::{Effects, memory::Memory};
+use tallyd_event::{EntryId, decode::Fields};
+use tallyd_runtime::store::{
+    Announcement, Commit, Cursor, DeadLetter, Entry, Fence, Next, Read, View,
+};
+use tallyd_store::keys::Keys;
+use tallyd_topology::Topology;
+
+/// A node's partition.
+pub type Slot = (usize, u16);
+
+/// A stream.
+#[derive(Clone, Debug, Default)]
+pub struct Stream {
+    /// Its entries.
+    pub entries: BTreeMap<EntryId, Fields>,
+    /// The id of the last entry that it ever had.
+    pub last: EntryId,
+    /// Its consumer groups.
+    pub groups: BTreeMap<String, Group>,
+}
+
+/// A consumer group.
+#[derive(Clone, Debug, Default)]
+pub struct Group {
+    /// The last entry that was delivered.
+    pub delivered: EntryId,
+    /// Entries that were delivered and are not acknowledged, with their consumers.
+    pub pending: BTreeMap<EntryId, SmolStr>,
+    /// Its consumers.
+    pub consumers: BTreeSet<SmolStr>,
+}
+
+/// The fences that a connection watches, and how often each had been written then.
+#[derive(Clone, Debug, Default)]
+pub struct Watch(BTreeMap<Slot, u64>);
+
+/// The simulated server's data.
+pub struct World {
+    /// The topology that runs on it.
+    pub topology: Arc<Topology>,
+    keys: Keys,
+    /// The server's clock, in ms since the epoch.
+    pub now: i64,
+    last_id: EntryId,
+    /// Streams by key.
+    pub streams: BTreeMap<String, Stream>,
+    /// The state of each node's bolt.
+    pub bolts: BTreeMap<usize, Memory>,
+    fences: BTreeMap<Slot, Fence>,
+    /// How often each fence was written: what WATCH goes by.
+    written: BTreeMap<Slot, u64>,
+    /// The cursors.
+    pub cursors: BTreeMap<Slot, Cursor>,
+    workers: BTreeMap<SmolStr, (Announcement, i64)>,
+    /// Dead letters, each with the place of its node.
+    pub dead: Vec<(usize, DeadLetter)>,
+    /// What sinks were given: the node's place, the sink's, and the fields.
+    pub published: Vec<(usize, usize, Fields)>,
+    /// Why partitions are halted.
+    pub halted: BTreeMap<Slot, String>,
+    /// The safeguard that is missing, if any.
+    pub mutation: Option<Mutation>,
+}
+
+impl World {
+    /// An empty server.
+    #[must_use]
+    pub fn new(topology: Arc<Topology>, now: i64, mutation: Option<Mutation>) -> Self {
+        let keys = Keys::new(&topology.name, 0);
+        Self {
+            topology,
+            keys,
+            now,
+            last_id: EntryId::ZERO,
+            streams: BTreeMap::new(),
+            bolts: BTreeMap::new(),
+            fences: BTreeMap::new(),
+            written: BTreeMap::new(),
+            cursors: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            dead: Vec::new(),
+            published: Vec::new(),
+            halted: BTreeMap::new(),
+            mutation,
+        }
+    }
+
+    /// All data is gone. The clock goes on.
+    pub fn lose_everything(&mut self) {
+        let last_id = self.last_id;
+        *self = Self::new(Arc::clone(&self.topology), self.now, self.mutation);
+        self.last_id = last_id;
+    }
+
+    /// The stream that a node's partition reads.
+    #[must_use]
+    pub fn input(&self, (place, partition): Slot) -> Option<String> {
+        self.keys.input(&self.topology, self.topology.nodes.get(place)?, partition)
+    }
+
+    fn group_of(&self, (place, _): Slot) -> String {
+        self.topology.nodes.get(place).map(|node| self.keys.group(node)).unwrap_or_default()
+    }
+
+    /// Adds an entry to a stream.
+    pub fn add(&mut self, stream: &str, fields: Fields) -> EntryId {
+        let id = EntryId { ms: u64::try_from(self.now).unwrap_or_default(), seq: 0 };
+        let id = id.max(self.last_id.next());
+        self.last_id = id;
+        let stream = self.streams.entry(stream.to_owned()).or_default();
+        stream.entries.insert(id, fields);
+        stream.last = id;
+        id
+    }
+
+    /// A fence; that of a partition which was never taken where there is none.
+    #[must_use]
+    pub fn fence(&self, slot: Slot) -> Fence {
+        self.fences.get(&slot).cloned().unwrap_or_default()
+    }
+
+    /// Sets a fence.
+    pub fn set_fence(&mut self, slot: Slot, fence: Fence) {
+        self.fences.insert(slot, fence);
+        *self.written.entry(slot).or_default() += 1;
+    }
+
+    /// Watches these fences, whatever was watched before, and returns them.
+    pub fn watch(&self, watch: &mut Watch, slots: &[Slot]) -> Vec<Fence> {
+        let written = |slot| self.written.get(slot).copied().unwrap_or_default();
+        watch.0 = slots.iter().map(|slot| (*slot, written(slot))).collect();
+        slots.iter().map(|slot| self.fence(*slot)).collect()
+    }
+
+    /// Whether EXEC happens. Afterwards nothing is watched.
+    pub fn unmoved(&self, watch: &mut Watch) -> bool {
+        let written = |slot| self.written.get(slot).copied().unwrap_or_default();
+        let unmoved = watch.0.iter().all(|(slot, at)| written(slot) == *at);
+        watch.0.clear();
+        unmoved || self.mutation == Some(Mutation::NoFence)
+    }
+
+    /// Notes a worker's heartbeat, and returns what is known of all.
+    pub fn heartbeat(&mut self, announcement: &Announcement) -> View {
+        let beat = (announcement.clone(), self.now);
+        self.workers.insert(announcement.id.clone(), beat);
+        let kept = 20 * i64::try_from(self.topology.settings.session_timeout_ms).unwrap_or(0);
+        let now = self.now;
+        self.workers.retain(|_, (_, beat)| now - *beat <= kept);
+        let nodes: BTreeMap<SmolStr, u16> =
+            self.workers.values().flat_map(|(worker, _)| worker.nodes.clone()).collect();
+        let fences_of = |(name, partitions): (SmolStr, u16)| {
+            let place = self.topology.node(&name).map_or(usize::MAX, |(place, _)| place);
+            (name, (0..partitions).map(|p| self.fence((place, p))).collect())
+        };
+        View {
+            now,
+            workers: self.workers.values().cloned().collect(),
+            fences: nodes.into_iter().map(fences_of).collect(),
+        }
+    }
+
+    /// Takes a worker out of the membership.
+    pub fn leave(&mut self, worker: &SmolStr) {
+        self.workers.remove(worker);
+    }
+
+    /// Makes the groups that are missing, each at its cursor.
+    pub fn make_groups(&mut self, cursors: &BTreeMap<Slot, Cursor>) {
+        for (slot, cursor) in cursors {
+            let Some(input) = self.input(*slot) else { continue };
+            let group = self.group_of(*slot);
+            let at = match self.mutation {
+                Some(Mutation::NoCursor) => EntryId::ZERO,
+                _ => cursor.last,
+            };
+            let fresh = Group { delivered: at, ..Group::default() };
+            self.streams.entry(input).or_default().groups.entry(group).or_insert(fresh);
+        }
+    }
+
+    /// The cursor of a partition.
+    #[must_use]
+    pub fn cursor(&self, slot: Slot) -> Cursor {
+        self.cursors.get(&slot).copied().unwrap_or_default()
+    }
+
+    /// What a commit does, its read at the end included.
+    pub fn commit(&mut self, place: usize, worker: &SmolStr, commit: &Commit) -> Read {
+        let (writes, expiries) = (commit.writes.clone(), commit.expiries.clone());
+        let effects = Effects { writes, expiries, ..Effects::default() };
+        self.bolts.entry(place).or_default().apply(&effects);
+        let topology = Arc::clone(&self.topology);
+        if let Some(node) = topology.nodes.get(place) {
+            for frame in &commit.frames {
+                if let Some(edge) = node.edges.get(frame.edge) {
+                    let stream = self.keys.edge(&node.name, edge, frame.partition);
+                    let field = tallyd_runtime::FRAME_FIELD.as_bytes().to_vec();
+                    self.add(&stream, vec![(field, frame.bytes.clone())]);
+                }
+            }
+        }
+        let published = commit.published.iter().cloned();
+        self.published.extend(published.map(|(sink, fields)| (place, sink, fields)));
+        self.dead.extend(commit.dead.iter().cloned().map(|letter| (place, letter)));
+        for (partition, ids) in &commit.acks {
+            if let Some(group) = self.group((place, *partition)) {
+                ids.iter().for_each(|id| drop(group.pending.remove(id)));
+            }
+        }
+        for (partition, cursor) in &commit.cursors {
+            self.cursors.insert((place, *partition), *cursor);
+        }
+        self.read(place, worker, &commit.next)
+    }
+
+    /// What the last command of a commit reads.
+    pub fn read(&mut self, place: usize, worker: &SmolStr, next: &Next) -> Read {
+        let mut read = Read::default();
+        match next {
+            Next::Nothing => {}
+            Next::New { partitions, count } => {
+                // One missing group fails the whole command.
+                if partitions.iter().any(|&p| self.group((place, p)).is_none()) {
+                    read.group_missing = true;
+                    return read;
+                }
+                for &partition in partitions {
+                    self.deliver((place, partition), worker, *count, &mut read);
+                }
+            }
+            Next::Pending { partition, from, count } => {
+                self.claim((place, *partition), worker, (*from, *count), &mut read);
+            }
+        }
+        read
+    }
+
+    fn deliver(&mut self, slot: Slot, worker: &SmolStr, count: usize, read: &mut Read) {
+        let Some(stream) = self.input(slot).and_then(|input| self.streams.get(&input)) else {
+            return;
+        };
+        let group = self.group_of(slot);
+        let Some(delivered) = stream.groups.get(&group).map(|group| group.delivered) else {
+            return;
+        };
+        let new: Vec<(EntryId, Fields)> = stream
+            .entries
+            .range(delivered.next()..)
+            .take(count)
+            .map(|(id, fields)| (*id, fields.clone()))
+            .collect();
+        if let Some(group) = self.group(slot) {
+            group.consumers.insert(worker.clone());
+            for (id, _) in &new {
+                group.delivered = *id;
+                group.pending.insert(*id, worker.clone());
+            }
+        }
+        let entry = |(id, fields)| (slot.1, Entry { id, fields });
+        read.entries.extend(new.into_iter().map(entry));
+    }
+
+    fn claim(
+        &mut self,
+        slot: Slot,
+        worker: &SmolStr,
+        (from, count): (EntryId, usize),
+        read: &mut Read,
+    ) {
+        if self.mutation == Some(Mutation::NewBeforePending) {
+            self.deliver(slot, worker, count, read);
+        }
+        let stream = self.input(slot).and_then(|input| self.streams.get(&input)).cloned();
+        let name = self.group_of(slot);
+        let Some(group) = self.group(slot) else {
+            read.group_missing = true;
+            return;
+        };
+        group.consumers.insert(worker.clone());
+        let mut ids: Vec<EntryId> =
+            group.pending.range(from..).map(|(id, _)| *id).take(count + 1).collect();
+        read.pending_from = if ids.len() > count { ids.pop() } else { None };
+        let entries = stream.filter(|s| s.groups.contains_key(&name)).unwrap_or_default().entries;
+        for id in ids {
+            match entries.get(&id) {
+                Some(fields) => {
+                    group.pending.insert(id, worker.clone());
+                    read.entries.push((slot.1, Entry { id, fields: fields.clone() }));
+                }
+                // Redis 7 takes entries that are deleted off the list.
+                None => drop(group.pending.remove(&id)),
+            }
+        }
+    }
+
+    /// The group of a partition.
+    pub fn group(&mut self, slot: Slot) -> Option<&mut Group> {
+        let (input, name) = (self.input(slot)?, self.group_of(slot));
+        self.streams.get_mut(&input)?.groups.get_mut(&name)
+    }
+
+    /// Deletes the consumers of a group, other than `worker`, that have nothing pending.
+    pub fn forget_consumers(&mut self, slot: Slot, worker: &SmolStr) {
+        if let Some(group) = self.group(slot) {
+            let Group { consumers, pending, .. } = group;
+            consumers.retain(|c| c == worker || pending.values().any(|owner| owner == c));
+        }
+    }
+
+    /// Trims the streams that a node's partitions write, and a source's own. Returns the longest
+    /// edge.
+    pub fn trim(&mut self, place: usize, partitions: &[u16], done: &BTreeMap<Slot, Cursor>) -> u64 {
+        let topology = Arc::clone(&self.topology);
+        let Some(node) = topology.nodes.get(place) else { return 0 };
+        let source = matches!(node.kind, tallyd_topology::NodeKind::Source(_));
+        let done_by = |slot: Slot| done.get(&slot).map(|c| c.last).unwrap_or_default();
+        if source && let Some(input) = self.input((place, 0)) {
+            self.trim_stream(&input, done_by((place, 0)));
+        }
+        let mut longest = 0;
+        for partition in (0..topology.partitions).filter(|p| source || partitions.contains(p)) {
+            for edge in &node.edges {
+                let consumers =
+                    edge.consumers.iter().map(|&consumer| done_by((consumer, partition)));
+                let lowest = match self.mutation {
+                    Some(Mutation::TrimByOne) => consumers.max(),
+                    _ => consumers.min(),
+                };
+                let stream = self.keys.edge(&node.name, edge, partition);
+                self.trim_stream(&stream, lowest.unwrap_or_default());
+                let length = self.streams.get(&stream).map_or(0, |s| s.entries.len() as u64);
+                longest = longest.max(length);
+            }
+        }
+        longest
+    }
+
+    fn trim_stream(&mut self, stream: &str, done: EntryId) {
+        if let Some(stream) = self.streams.get_mut(stream) {
+            stream.entries = stream.entries.split_off(&done.next());
+        }
+    }
+
+    /// Entries after a partition's cursor: how many, and when the oldest arrived.
+    #[must_use]
+    pub fn waiting(&self, slot: Slot) -> (u64, Option<i64>) {
+        let Some(stream) = self.input(slot).and_then(|input| self.streams.get(&input)) else {
+            return (0, None);
+        };
+        let mut after = stream.entries.range(self.cursor(slot).last.next()..);
+        let oldest = after.next().map(|(id, _)| id.time());
+        (u64::from(oldest.is_some()) + after.count() as u64, oldest)
+    }
+
+    /// The names of all groups, with their streams.
+    #[must_use]
+    pub fn groups(&self) -> Vec<(String, String)> {
+        let of = |(name, stream): (&String, &Stream)| {
+            stream.groups.keys().map(|group| (name.clone(), group.clone())).collect::<Vec<_>>()
+        };
+        self.streams.iter().flat_map(of).collect()
+    }
+}
