@@ -2,7 +2,7 @@
 
 target_dir := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo test fuzz build clean setup setup-test
+.PHONY: help demo test chaos fuzz build clean model setup setup-test simulate
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,14 +19,24 @@ test: setup-test ## install what is missing, then formatting, lints, documentati
 	@if command -v python3 >/dev/null; then python3 scripts/check_real_data.py --tallyd $(target_dir)/debug/tallyd; \
 	else echo "python3 not present: real data not checked"; fi
 
+simulate: ## run the real loop on a simulated Redis, with faults from seeds (SEEDS=3000 FROM=0)
+	cargo run --locked --release --quiet --package tallyd-simulation -- --seeds $(or $(SEEDS),3000) --from $(or $(FROM),0)
+
 fuzz: setup ## fuzz each decoder and parser in turn (FOR=20m TARGET=frame)
 	FOR=$(FOR) tests/fuzz/run.sh $(TARGET)
+
+chaos: setup ## strike workers and Redis with random faults, then audit (ARGS="--for 10m --faults 800 --seed 1")
+	cargo build --locked --release --package tallyd --package tallyd-chaos
+	$(target_dir)/release/tallyd-chaos $(ARGS)
 
 build: setup ## build the program
 	cargo build --locked --release --package tallyd
 
 clean: ## remove what was built
 	cargo clean
+
+model: ## check the commit protocol in every interleaving, in larger bounds than the tests
+	cargo run --locked --release --package tallyd-model --example check
 
 setup:
 	@scripts/setup.sh

@@ -33,7 +33,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("ingest", &["event"]),
     ("learners", &[]),
+    ("model", &[]),
     ("simulation", &["bolt", "event", "runtime", "store", "topology"]),
+    ("chaos", &["event", "harness", "learners", "runtime", "store", "topology"]),
     ("harness", &["bolt", "event", "learners", "runtime", "store", "topology"]),
 ];
 

@@ -151,6 +151,40 @@ async fn a_destroyed_group_is_made_again_from_the_cursor() {
 }
 
 #[tokio::test]
+async fn a_group_that_was_moved_past_an_entry_is_set_back() {
+    let server = server().await;
+    let store = RedisStore::new(topology(), &server.url);
+    let mut session = store.open(0, &"w".into()).await.unwrap();
+    let owned = session.take(&seen(Owner::Nobody, 0)).await.unwrap();
+    session.begin(&owned).await.unwrap();
+    add(&server.url, "a").await;
+    let first = first_entry(&mut session, &owned, &read_new()).await;
+    session.commit(&owned, &done(first)).await.unwrap();
+
+    // The group will deliver the third, and never the second.
+    add(&server.url, "b").await;
+    ask(&server.url, &["XGROUP", "SETID", "s", "tallyd:t", "$"]).await;
+    add(&server.url, "c").await;
+    match session.commit(&owned, &read_new()).await.unwrap() {
+        Outcome::Done(read) => {
+            let third = read.entries.first().expect("an entry").1.id;
+            assert_eq!(session.between(&[(0, first, third)]).await.unwrap(), [0]);
+        }
+        Outcome::Fenced { .. } => panic!("fenced"),
+    }
+    session.rewind(&owned, &[(0, first)]).await.unwrap();
+    session.begin(&owned).await.unwrap();
+    match session.commit(&owned, &read_new()).await.unwrap() {
+        Outcome::Done(read) => {
+            let second = read.entries.first().expect("an entry").1.id;
+            assert_eq!(session.between(&[(0, first, second)]).await.unwrap(), [0_u16; 0]);
+            assert_eq!(read.entries.len(), 2);
+        }
+        Outcome::Fenced { .. } => panic!("fenced"),
+    }
+}
+
+#[tokio::test]
 async fn another_number_of_partitions_is_refused() {
     let server = server().await;
     RedisStore::new(topology(), &server.url).register().await.unwrap();

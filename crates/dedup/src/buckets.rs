@@ -11,22 +11,25 @@ const SHORTEST_MS: i64 = 1000;
 
 /// The buckets of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Buckets {
+pub struct Buckets {
     /// How long one is, in ms.
-    length_ms: i64,
+    pub length_ms: i64,
     /// For how many buckets after its own an identity is remembered.
-    pub(crate) live: i64,
+    pub live: i64,
 }
 
 impl Buckets {
-    pub(crate) fn new(options: &Options) -> Self {
+    /// Cuts the window of these options.
+    #[must_use]
+    pub fn new(options: &Options) -> Self {
         let window_ms = options.window_ms.max(1);
         let length_ms = divide_up(window_ms, BUCKETS).max(SHORTEST_MS);
         Self { length_ms, live: divide_up(window_ms, length_ms) }
     }
 
     /// The number of the bucket that an arrival lies in.
-    pub(crate) fn number(self, arrival: i64) -> i64 {
+    #[must_use]
+    pub fn number(self, arrival: i64) -> i64 {
         arrival.div_euclid(self.length_ms)
     }
 

@@ -12,10 +12,10 @@ mod fingerprint;
 mod logs;
 mod options;
 
-pub use buckets::log_key;
+pub use buckets::{Buckets, log_key};
 pub use options::Options;
 
-use crate::{buckets::Buckets, fingerprint::fingerprint, logs::Logs};
+use crate::{fingerprint::fingerprint, logs::Logs};
 use tallyd_bolt::{Batch, Bolt, Effects, Reads, State};
 use tallyd_event::{Schema, partition_of};
 

@@ -100,6 +100,22 @@ impl Server {
         self.child.kill().await.map_err(HarnessError::io("kill the server"))
     }
 
+    /// Stops its clock with SIGSTOP, as a machine that hangs.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn pause(&self) -> Result<(), HarnessError> {
+        signal(&self.child, Signal::STOP)
+    }
+
+    /// Lets it go on after [`Server::pause`].
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn go_on(&self) -> Result<(), HarnessError> {
+        signal(&self.child, Signal::CONT)
+    }
+
     /// Ends it with SIGTERM and waits.
     ///
     /// # Errors

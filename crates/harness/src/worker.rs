@@ -94,22 +94,30 @@ impl WorkerProcess {
     pub fn check(&mut self) -> Result<(), HarnessError> {
         match self.child.try_wait().map_err(HarnessError::io("look at a worker"))? {
             None => Ok(()),
-            Some(status) => {
-                let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-                let what = format!("worker {}", self.number);
-                Err(HarnessError::Ended { what, status, log })
-            }
+            Some(status) => Err(self.ended(status)),
         }
+    }
+
+    fn ended(&self, status: std::process::ExitStatus) -> HarnessError {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        HarnessError::Ended { what: format!("worker {}", self.number), status, log }
     }
 
     /// Ends it with SIGTERM and waits.
     ///
     /// # Errors
-    /// Where it does not end in time.
+    /// Where it does not end in time, or ends with a failure.
     pub async fn stop(mut self) -> Result<(), HarnessError> {
+        if self.child.id().is_none() {
+            // It was killed, and is gone already.
+            return Ok(());
+        }
         signal(&self.child, Signal::TERM)?;
         match tokio::time::timeout(PATIENCE, self.child.wait()).await {
-            Ok(ended) => ended.map(drop).map_err(HarnessError::io("wait for a worker")),
+            Ok(ended) => match ended.map_err(HarnessError::io("wait for a worker"))? {
+                status if status.success() => Ok(()),
+                status => Err(self.ended(status)),
+            },
             Err(_) => {
                 let what = format!("worker {} does not stop", self.number);
                 let seconds = PATIENCE.as_secs();

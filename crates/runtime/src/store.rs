@@ -213,7 +213,7 @@ pub enum ErrorKind {
     Loading,
     /// The server can't write its data to disk.
     Persistence,
-    /// The stored topology does not fit.
+    /// The stored topology or the server does not fit.
     Mismatch,
     /// The server's memory is full.
     OutOfMemory,

@@ -465,3 +465,6 @@ fn spans(
 fn clone_pair((partition, fence): (&u16, &Fence)) -> (u16, Fence) {
     (*partition, fence.clone())
 }
+
+#[cfg(test)]
+mod tests;

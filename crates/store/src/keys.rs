@@ -33,6 +33,12 @@ impl Keys {
         format!("{}edge:{node}:{}:{partition}", self.prefix, Key::encode(&edge.label))
     }
 
+    /// A pattern of SCAN for the streams of all edges, whoever has made them.
+    #[must_use]
+    pub fn edges(&self) -> String {
+        format!("{}edge:*", self.prefix)
+    }
+
     /// The stream that a node's partition reads; `None` for a place outside the topology.
     #[must_use]
     pub fn input(&self, topology: &Topology, node: &Node, partition: u16) -> Option<String> {

@@ -7,10 +7,12 @@
 pub mod address;
 pub mod connection;
 pub mod dead;
+pub mod doctor;
 pub mod inspect;
 pub mod keys;
 #[doc(hidden)] // for the fuzz targets
 pub mod reply;
+pub mod rights;
 
 mod commands;
 mod registration;

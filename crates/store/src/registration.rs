@@ -8,16 +8,13 @@ use tallyd_topology::Topology;
 
 /// The version of everything that is stored. Raised when an older worker could not read it.
 const FORMAT: &str = "1";
-/// The oldest Redis that has every command: XAUTOCLAIM, ZMSCORE, XTRIM MINID.
-const OLDEST: (u32, u32) = (6, 2);
 
-/// Checks the server and the stored topology, and stores what is new.
+/// Checks the stored topology, and stores what is new.
 pub async fn register(
     c: &mut Connection,
     topology: &Topology,
     keys: &Keys,
 ) -> Result<[u8; 16], StoreError> {
-    check_version(c).await?;
     let mut shape: BTreeMap<String, String> = BTreeMap::new();
     shape.insert("format".into(), FORMAT.into());
     shape.insert("partitions".into(), topology.partitions.to_string());
@@ -57,27 +54,6 @@ fn mismatch(topology: &Topology, key: &str, stored: &str, wanted: &str) -> Store
         topology.name
     );
     StoreError::new(ErrorKind::Mismatch, message)
-}
-
-async fn check_version(c: &mut Connection) -> Result<(), StoreError> {
-    let mut ask = Pipeline::new();
-    ask.cmd("INFO").arg("server");
-    let info = match c.all(&ask).await?.pop() {
-        Some(Value::VerbatimString { text, .. }) => text,
-        Some(other) => reply::text(other)?.unwrap_or_default(),
-        None => String::new(),
-    };
-    let version =
-        info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap_or("unknown");
-    let mut numbers = version.split('.').map(|n| n.parse::<u32>().ok());
-    match (numbers.next().flatten(), numbers.next().flatten()) {
-        (Some(major), Some(minor)) if (major, minor) >= OLDEST => Ok(()),
-        _ => {
-            let message =
-                format!("the server is Redis {version} (expected 6.2 or later, or any Valkey)");
-            Err(StoreError::new(ErrorKind::Mismatch, message))
-        }
-    }
 }
 
 /// Keys the fingerprints, so that nobody can make two ids that collide.

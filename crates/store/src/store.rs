@@ -1,13 +1,18 @@
 //! The store: sessions for tasks, and a connection of its own for membership and upkeep.
 
 use crate::{
-    commands::Expiries, connection::Connection, keys::Keys, registration, reply,
-    session::RedisSession, tend,
+    commands::Expiries,
+    connection::Connection,
+    doctor::{self, Danger},
+    keys::Keys,
+    registration, reply,
+    session::RedisSession,
+    tend,
 };
 use redis::{Pipeline, Value};
 use smol_str::SmolStr;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -27,6 +32,7 @@ pub struct RedisStore {
     topology: Arc<Topology>,
     address: Arc<RedisAddress>,
     keys: Keys,
+    allowed: BTreeSet<Danger>,
     control: Arc<Mutex<Option<Connection>>>,
 }
 
@@ -41,7 +47,14 @@ impl RedisStore {
     #[must_use]
     pub fn at(topology: Arc<Topology>, address: RedisAddress) -> Self {
         let keys = Keys::new(&topology.name, 0);
-        Self { topology, address: Arc::new(address), keys, control: Arc::default() }
+        let (address, allowed) = (Arc::new(address), BTreeSet::new());
+        Self { topology, address, keys, allowed, control: Arc::default() }
+    }
+
+    /// The same, on a server with these dangers: a worker then starts all the same.
+    #[must_use]
+    pub fn allowing(self, dangers: impl IntoIterator<Item = Danger>) -> Self {
+        Self { allowed: dangers.into_iter().collect(), ..self }
     }
 
     /// Sends commands of upkeep. Each may be repeated, so it reconnects where it has to.
@@ -81,7 +94,11 @@ impl Store for RedisStore {
     }
 
     async fn register(&self) -> Result<[u8; 16], StoreError> {
-        self.control(async |c| registration::register(c, &self.topology, &self.keys).await).await
+        self.control(async |c| {
+            doctor::check_at_start(c, &self.address, &self.allowed).await?;
+            registration::register(c, &self.topology, &self.keys).await
+        })
+        .await
     }
 
     async fn heartbeat(&self, announcement: &Announcement) -> Result<View, StoreError> {

@@ -7,11 +7,13 @@ mod check;
 mod connect;
 mod dead;
 mod demo;
+mod doctor;
 mod graph;
 mod health;
 mod learner;
 mod load;
 mod logging;
+mod risks;
 mod run;
 mod send;
 mod stats;
@@ -57,6 +59,8 @@ enum Command {
     Learner(learner::Args),
     /// Show each bolt's partitions, owners, lag, rates and dead letters
     Status(status::Args),
+    /// Look at a Redis: what is wrong, why it matters, and what mends it
+    Doctor(doctor::Args),
     /// Wait until nothing is left to process
     Wait(wait::Args),
     /// List, show, replay or drop dead letters
@@ -104,6 +108,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Stats(args) => stats::run(args).await,
         Command::Learner(args) => learner::run(args).await,
         Command::Status(args) => status::run(args).await,
+        Command::Doctor(args) => doctor::run(args).await,
         Command::Wait(args) => wait::run(args).await,
         Command::Dead(args) => dead::run(args).await,
         Command::Resume(args) => status::resume(args).await,

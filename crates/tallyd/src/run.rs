@@ -1,14 +1,15 @@
 //! `tallyd run`: a worker.
 
-use crate::{connect, health, load, logging};
+use crate::{connect, health, load, logging, risks};
 use anyhow::{Context, bail};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use smol_str::SmolStr;
 use std::{
     collections::BTreeSet, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc,
     time::Duration,
 };
 use tallyd_runtime::{Worker, WorkerOptions};
-use tallyd_store::RedisStore;
+use tallyd_store::{RedisStore, doctor::Danger};
 use tallyd_topology::Topology;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -29,6 +30,17 @@ pub struct Args {
     /// Serve /metrics, /healthz and /readyz on this address
     #[arg(long, value_name = "ADDR")]
     metrics: Option<SocketAddr>,
+    /// Start on a server that would break the promise in these ways
+    #[arg(long, value_name = "DANGERS", value_delimiter = ',', value_parser = dangers())]
+    allow: Vec<Danger>,
+}
+
+fn dangers() -> impl TypedValueParser<Value = Danger> {
+    let names = Danger::ALL.map(Danger::name);
+    PossibleValuesParser::new(names).try_map(|name| {
+        let named = Danger::ALL.into_iter().find(|danger| danger.name() == name);
+        named.ok_or_else(|| format!("no danger \"{name}\""))
+    })
 }
 
 /// Works until SIGTERM or SIGINT, then hands its partitions over.
@@ -52,7 +64,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     tracing::info!(worker = %options.id, topology = %topology.name, "worker starting");
     let patience = Duration::from_millis(topology.settings.session_timeout_ms);
-    let worker = Worker::new(RedisStore::at(Arc::clone(&topology), address), topology, options);
+    let store = RedisStore::at(Arc::clone(&topology), address.clone()).allowing(args.allow);
+    let worker = Worker::new(store, topology, options);
     if let Some(listener) = listener {
         let status = worker.status();
         tokio::spawn(async move {
@@ -61,6 +74,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             }
         });
     }
+    tokio::spawn(risks::watch(address));
     worker.run(stop_signal()?).await?;
     tracing::info!("worker stopped, its partitions are handed over");
     Ok(ExitCode::SUCCESS)

@@ -10,6 +10,9 @@ use crate::{
 };
 use tallyd_dedup::Options;
 
+/// How the stored logs are cut and called, for those who look at how much is stored.
+pub use tallyd_dedup::{Buckets, log_key};
+
 pub(crate) const TYPE: BoltType = BoltType {
     name: "dedup",
     doc: "The first event of an id passes; later ones within the window are dropped and counted.",

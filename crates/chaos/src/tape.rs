@@ -1,0 +1,258 @@
+//! What the producers meant to send, and what the source stream came to hold.
+//!
+//! A producer whose reply was lost sends again, and can't know whether the stream now holds one
+//! copy or two. So the ledger is not fed by producers but from the stream: the tape reads every
+//! entry of it in order, looks up by its content what it was meant to be, and writes that into the
+//! ledger. A consumer group of its own holds the stream's trimming back until it has. Afterwards
+//! both sides are compared: what was meant is there, what was acknowledged is there under the id
+//! that the producer was told, and nothing else is.
+
+use crate::{ChaosError, client::Client};
+use redis::{Pipeline, Value, from_redis_value};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tallyd_event::EntryId;
+use tallyd_learners::{Ledger, Sending};
+use tokio::time::sleep;
+use xxhash_rust::xxh3::Xxh3;
+
+/// The source stream of the topology under test.
+pub const STREAM: &str = "answers";
+/// The tape's consumer group on it.
+const GROUP: &str = "tape";
+/// How many entries are read at once.
+const CHUNK: usize = 500;
+/// How long it waits where there was nothing new, or no answer.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What makes two entries the same: their fields and values.
+type Digest = u128;
+
+/// What the producers know.
+#[derive(Default)]
+struct Producers {
+    /// How many entries that was.
+    intended: usize,
+    /// Everything that was meant to be sent, without its fields.
+    meant: HashMap<Digest, Sending>,
+    /// The ids that were told for it.
+    acknowledged: BTreeMap<EntryId, Digest>,
+}
+
+/// The producers' own book, which all of them write.
+#[derive(Default)]
+pub struct Book(Mutex<Producers>);
+
+impl Book {
+    /// Notes an entry before it is sent for the first time.
+    pub fn intend(&self, sending: &Sending) -> u128 {
+        let fields = sending.fields.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
+        let digest = digest(fields);
+        let meaning = Sending { fields: Vec::new(), items: sending.items.clone() };
+        let mut book = self.open();
+        book.intended += 1;
+        book.meant.insert(digest, meaning);
+        digest
+    }
+
+    /// Notes the id that Redis gave an entry.
+    pub fn acknowledge(&self, digest: u128, id: EntryId) {
+        self.open().acknowledged.insert(id, digest);
+    }
+
+    fn open(&self) -> MutexGuard<'_, Producers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the stream held.
+pub struct Tape {
+    client: Client,
+    book: Arc<Book>,
+    /// The ledger of every entry, in order.
+    pub ledger: Ledger,
+    last: EntryId,
+    entries: BTreeMap<EntryId, Digest>,
+    /// One line for each thing that must not be.
+    pub faults: Vec<String>,
+}
+
+impl Tape {
+    /// A tape at the stream's beginning, with its group made.
+    ///
+    /// # Errors
+    /// Where the server can't be reached.
+    pub async fn begin(
+        mut client: Client,
+        book: Arc<Book>,
+        ledger: Ledger,
+    ) -> Result<Self, ChaosError> {
+        let mut make = Pipeline::new();
+        make.cmd("XGROUP").arg("CREATE").arg(STREAM).arg(GROUP).arg("0").arg("MKSTREAM");
+        client.all(&make).await?;
+        let (last, entries) = (EntryId::ZERO, BTreeMap::new());
+        Ok(Self { client, book, ledger, last, entries, faults: Vec::new() })
+    }
+
+    /// Reads until told to stop, and then to the end.
+    ///
+    /// # Errors
+    /// Where an entry can't be read.
+    pub async fn run(mut self, stop: Arc<AtomicBool>) -> Result<Self, ChaosError> {
+        loop {
+            let last_round = stop.load(Ordering::Relaxed);
+            // Whatever failed is tried again: reading changes nothing, and setting the group twice
+            // is as good as once.
+            let read = match self.read().await {
+                Ok(replies) => self.record(replies)?,
+                Err(_) => {
+                    sleep(PAUSE).await;
+                    continue;
+                }
+            };
+            if read == 0 && last_round {
+                self.compare();
+                return Ok(self);
+            }
+            if read < CHUNK {
+                sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// Lets go of what is recorded, and reads on.
+    async fn read(&mut self) -> Result<Value, tallyd_runtime::StoreError> {
+        let mut ask = Pipeline::new();
+        ask.cmd("XGROUP").arg("SETID").arg(STREAM).arg(GROUP).arg(self.last.to_string());
+        let from = format!("({}", self.last);
+        ask.cmd("XRANGE").arg(STREAM).arg(from).arg("+").arg("COUNT").arg(CHUNK);
+        Ok(self.client.all(&ask).await?.pop().unwrap_or(Value::Nil))
+    }
+
+    fn record(&mut self, range: Value) -> Result<usize, ChaosError> {
+        let entries: Vec<(String, Vec<Vec<u8>>)> = from_redis_value(range)?;
+        let count = entries.len();
+        for (id, fields) in entries {
+            let id: EntryId = id.parse().map_err(tallyd_harness::HarnessError::from)?;
+            let (pairs, _) = fields.as_chunks::<2>();
+            let digest =
+                digest(pairs.iter().map(|[name, value]| (name.as_slice(), value.as_slice())));
+            match self.book.open().meant.get(&digest) {
+                Some(sending) => self.ledger.record(sending, id.time()),
+                None => self.faults.push(format!("entry {id}: nobody sent it")),
+            }
+            self.entries.insert(id, digest);
+            self.last = id;
+        }
+        Ok(count)
+    }
+
+    /// The stream against the producers' book.
+    fn compare(&mut self) {
+        let book = self.book.open();
+        for (id, digest) in &book.acknowledged {
+            if self.entries.get(id) != Some(digest) {
+                self.faults
+                    .push(format!("entry {id}: acknowledged to its producer, and not there"));
+            }
+        }
+        let there: HashSet<&Digest> = self.entries.values().collect();
+        let missing = book.meant.keys().filter(|digest| !there.contains(digest)).count();
+        if missing > 0 {
+            self.faults.push(format!("{missing} entries were never sent"));
+        }
+    }
+
+    /// How many entries the stream held.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// How many of them stand there once more, sent again by a producer that had no answer.
+    #[must_use]
+    pub fn copies(&self) -> usize {
+        self.entries.len().saturating_sub(self.book.open().intended)
+    }
+}
+
+fn digest<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Digest {
+    let mut hasher = Xxh3::new();
+    for (name, value) in fields {
+        for part in [name, value] {
+            hasher.update(&part.len().to_be_bytes());
+            hasher.update(part);
+        }
+    }
+    hasher.digest128()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tallyd_harness::producer;
+    use tallyd_learners::{Simulation, SimulationOptions};
+
+    fn tape(book: &Arc<Book>) -> Tape {
+        let topology = crate::topology::topology().unwrap();
+        Tape {
+            client: Client::new("", "", Duration::ZERO),
+            book: Arc::clone(book),
+            ledger: producer::ledger(&topology).unwrap(),
+            last: EntryId::ZERO,
+            entries: BTreeMap::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    fn range(sendings: &[(&str, &Sending)]) -> Value {
+        let text = |bytes: &[u8]| Value::BulkString(bytes.to_vec());
+        let entry = |(id, sending): &(&str, &Sending)| {
+            let fields = sending.fields.iter();
+            let fields = fields.flat_map(|(name, value)| [text(name.as_bytes()), text(value)]);
+            Value::Array(vec![text(id.as_bytes()), Value::Array(fields.collect())])
+        };
+        Value::Array(sendings.iter().map(entry).collect())
+    }
+
+    #[test]
+    fn a_copy_counts_as_a_duplicate_and_a_stranger_or_a_loss_is_a_fault() {
+        let mut simulation = Simulation::new(SimulationOptions::default()).unwrap();
+        let mut next = || loop {
+            let sending = simulation.send(1_767_225_600_000);
+            if matches!(sending.items.as_slice(), [tallyd_learners::Item::Answer(_)]) {
+                return sending;
+            }
+        };
+        let (first, second, stranger) = (next(), next(), next());
+        let book = Arc::new(Book::default());
+        let of_first = book.intend(&first);
+        book.intend(&second);
+        book.acknowledge(of_first, EntryId { ms: 5, seq: 1 });
+
+        let mut whole = tape(&book);
+        whole.record(range(&[("5-0", &first), ("5-1", &first), ("6-0", &second)])).unwrap();
+        whole.compare();
+        assert_eq!(whole.faults, [""; 0]);
+        assert_eq!((whole.entries(), whole.copies()), (3, 1));
+        assert_eq!((whole.ledger.distinct, whole.ledger.duplicates), (2, 1));
+
+        let mut torn = tape(&book);
+        torn.record(range(&[("5-0", &first), ("6-0", &stranger)])).unwrap();
+        torn.compare();
+        assert_eq!(
+            torn.faults,
+            [
+                "entry 6-0: nobody sent it",
+                "entry 5-1: acknowledged to its producer, and not there",
+                "1 entries were never sent",
+            ]
+        );
+    }
+}

@@ -1,0 +1,138 @@
+//! What a task forgets, with a store that gives what the test says.
+
+use super::*;
+use crate::store::{Announcement, Owner, Survey, View};
+use tallyd_bolt::{Address, Cell, Key, Kind, Reads};
+use tallyd_topology::parse;
+
+const FILE: &str = r#"
+name = "t"
+[source.s]
+key = "user"
+id = "id"
+[source.s.fields]
+id = "string"
+user = "string"
+[bolt.board]
+type = "leaderboard"
+from = "s"
+member = "user"
+score = "count"
+"#;
+
+#[derive(Clone)]
+struct Nothing;
+
+/// A session to which these cursors are left.
+struct Left(BTreeMap<u16, Cursor>);
+
+fn not_asked<T>() -> Result<T, StoreError> {
+    Err(StoreError::new(ErrorKind::Other, "the test does not ask for it"))
+}
+
+impl Store for Nothing {
+    type Session = Left;
+
+    async fn open(&self, _: usize, _: &SmolStr) -> Result<Left, StoreError> {
+        not_asked()
+    }
+
+    async fn register(&self) -> Result<[u8; 16], StoreError> {
+        not_asked()
+    }
+
+    async fn heartbeat(&self, _: &Announcement) -> Result<View, StoreError> {
+        not_asked()
+    }
+
+    async fn leave(&self, _: &SmolStr) -> Result<(), StoreError> {
+        not_asked()
+    }
+
+    async fn tend(&self, _: &[(usize, Vec<u16>)]) -> Result<Survey, StoreError> {
+        not_asked()
+    }
+}
+
+impl Session for Left {
+    async fn take(&mut self, _: &BTreeMap<u16, Fence>) -> Result<Owned, StoreError> {
+        not_asked()
+    }
+
+    async fn release(&mut self, _: &Owned) -> Result<(), StoreError> {
+        not_asked()
+    }
+
+    async fn halt(&mut self, _: &Owned, _: &str) -> Result<(), StoreError> {
+        not_asked()
+    }
+
+    async fn begin(&mut self, _: &Owned) -> Result<BTreeMap<u16, Cursor>, StoreError> {
+        Ok(self.0.clone())
+    }
+
+    async fn fetch(&mut self, _: Vec<Address>) -> Result<Vec<(Address, Cell)>, StoreError> {
+        not_asked()
+    }
+
+    async fn commit(&mut self, _: &Owned, _: &Commit) -> Result<Outcome, StoreError> {
+        not_asked()
+    }
+
+    async fn wait(&mut self, _: &[(u16, EntryId)], _: Duration) -> Result<Vec<u16>, StoreError> {
+        not_asked()
+    }
+
+    async fn between(
+        &mut self,
+        _: &[(u16, EntryId, EntryId)],
+    ) -> Result<Vec<u16>, StoreError> {
+        not_asked()
+    }
+
+    async fn rewind(&mut self, _: &Owned, _: &[(u16, EntryId)]) -> Result<(), StoreError> {
+        not_asked()
+    }
+
+    async fn forget_consumers(&mut self, _: &Owned, _: u16) -> Result<(), StoreError> {
+        not_asked()
+    }
+}
+
+fn task() -> Task<Nothing> {
+    let topology = Arc::new(parse("t.toml", FILE, &|_| None).unwrap());
+    let context = Context::new(&topology, 1, None).unwrap();
+    let options = TaskOptions {
+        worker: "w".into(),
+        wanted: watch::channel(Wanted::default()).1,
+        owned: watch::channel(BTreeSet::new()).0,
+        shared: Arc::default(),
+        clock: Instant::now(),
+    };
+    let mut task = Task::new(Nothing, context, options);
+    for partition in [0, 1] {
+        task.owned.insert(partition, Fence { owner: Owner::Worker("w".into()), epoch: 1 });
+    }
+    let address = Address { kind: Kind::Field, key: Key::new(&["k"]), name: "f".into() };
+    task.cache.insert(address, Cell::Field(Some(b"old".to_vec())), Instant::now());
+    task
+}
+
+fn is_cached(task: &mut Task<Nothing>) -> bool {
+    let mut reads = Reads::default();
+    reads.field(&Key::new(&["k"]), "f");
+    task.cache.missing(reads, Instant::now()).is_empty()
+}
+
+#[tokio::test]
+async fn a_partition_lost_between_cycles_takes_the_cache_with_it() {
+    let cursor = Cursor::default();
+    let mut task = task();
+    task.begin(&mut Left([(0, cursor), (1, cursor)].into())).await.unwrap();
+    assert!(is_cached(&mut task));
+
+    let mut task = self::task();
+    task.begin(&mut Left([(0, cursor)].into())).await.unwrap();
+    assert!(!is_cached(&mut task));
+    assert_eq!(task.owned.keys().collect::<Vec<_>>(), [&0]);
+}

@@ -1,0 +1,43 @@
+//! What a running worker says of its server: risks that are there at the start, appear, or go.
+
+use std::{collections::BTreeMap, time::Duration};
+use tallyd_store::doctor::{self, Finding, Level};
+use tallyd_topology::RedisAddress;
+
+/// How often it looks.
+const LOOK: Duration = Duration::from_secs(30);
+/// 1 while the check of this name has something to say.
+const METRIC: &str = "tallyd_redis_risk";
+
+/// Looks at the server again and again, for as long as the worker runs.
+pub async fn watch(address: RedisAddress) {
+    metrics::describe_gauge!(METRIC, "1 while this check of tallyd doctor finds a risk");
+    let mut known: BTreeMap<&'static str, String> = BTreeMap::new();
+    loop {
+        // While the server is away there is nothing to say that the worker does not say itself.
+        if let Ok(found) = doctor::risks(&address).await {
+            let mut now = BTreeMap::new();
+            for risk in found {
+                if known.get(risk.check) != Some(&risk.what) {
+                    say(&risk);
+                }
+                metrics::gauge!(METRIC, "check" => risk.check).set(1.0);
+                now.insert(risk.check, risk.what);
+            }
+            for gone in known.keys().filter(|check| !now.contains_key(*check)) {
+                metrics::gauge!(METRIC, "check" => *gone).set(0.0);
+                tracing::info!(check = gone, "this risk is gone");
+            }
+            known = now;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn say(risk: &Finding) {
+    let (check, mend) = (risk.check, risk.mend.join("; "));
+    match risk.level {
+        Level::BrokenPromise => tracing::error!(check, mend, "{}: {}", risk.what, risk.why),
+        Level::Warning | Level::Fine => tracing::warn!(check, mend, "{}: {}", risk.what, risk.why),
+    }
+}
