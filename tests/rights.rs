@@ -11,7 +11,7 @@ use tallyd_runtime::{
         Announcement, Commit, Cursor, DeadLetter, Fence, Frame, Next, Outcome, Owned, Owner, Read,
     },
 };
-use tallyd_store::{Connection, RedisSession, RedisStore, dead, inspect, keys::Keys};
+use tallyd_store::{Connection, RedisSession, RedisStore, dead, inspect, keys::Keys, server_ms};
 use tallyd_topology::{RedisAddress, Topology, parse};
 
 /// A user of `docs/security.md`, and its rules but for the password.
@@ -126,6 +126,11 @@ async fn work(admin: &mut Connection, address: &RedisAddress) -> Result<(), Stor
     done(&mut second, &owned, &commit).await?;
     second.forget_consumers(&owned, 0).await?;
     second.rewind(&owned, &[(0, entry)]).await?;
+    second.between(&[(0, EntryId::ZERO, entry)]).await?;
+    // A group of somebody else keeps an entry of the source: what is trimmed depends on it.
+    ask(admin, &["XGROUP", "CREATE", "answers", "others", "0"]).await?;
+    let theirs = ["XREADGROUP", "GROUP", "others", "one", "STREAMS", "answers", ">"];
+    ask(admin, &theirs).await?;
     bolt(&store, &topology).await?;
     store.tend(&[(0, vec![0])]).await?;
     second.release(&owned).await?;
@@ -208,8 +213,9 @@ async fn operate(admin: &mut Connection, address: &RedisAddress) -> Result<(), S
     ask(admin, &["SET", &keys.fence("unique", 0), "!halted#3"]).await?;
 
     let mut c = Connection::open_at(address).await?;
-    let all = EntryId::ZERO..=EntryId { ms: u64::MAX, seq: u64::MAX };
-    let letters = dead::list(&mut c, &keys, all, 10).await?;
+    server_ms(&mut c).await?;
+    let newest = dead::newest(&mut c, &keys).await?.unwrap();
+    let letters = dead::list(&mut c, &keys, EntryId::ZERO..=newest, 10).await?;
     assert_eq!(letters.len(), 2);
     for letter in &letters {
         let id = letter.id;
