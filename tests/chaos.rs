@@ -1,8 +1,6 @@
 //! Real processes, a real Redis and real faults for a minute: everything is counted, once.
 //! `make chaos` does the same for as long as one likes.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::{path::PathBuf, time::Duration};
 use tallyd_chaos::{Options, run};
 

@@ -3,6 +3,7 @@
 use clap::Parser;
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 use tallyd_chaos::{ChaosError, Options, Outcome, run};
+use tallyd_harness::duration;
 
 /// Real processes, a real Redis and real faults at random, with an audit to the last figure.
 #[derive(Parser)]
@@ -34,18 +35,6 @@ struct Args {
     /// Write what came of it to this file, as JSON
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("\"{text}\" is not a duration (expected such as 60s, 10m or 1h)");
-    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match text.get(number.len()..) {
-        Some("s" | "") => 1,
-        Some("m") => 60,
-        Some("h") => 3600,
-        _ => return Err(wrong()),
-    };
-    number.parse::<u64>().map(|n| Duration::from_secs(n * unit)).map_err(|_| wrong())
 }
 
 #[tokio::main]

@@ -197,7 +197,7 @@ fn digest<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Digest {
 mod tests {
     use super::*;
     use tallyd_harness::producer;
-    use tallyd_learners::{Simulation, SimulationOptions};
+    use tallyd_learners::{Faults, Simulation, SimulationOptions};
 
     fn tape(book: &Arc<Book>) -> Tape {
         let topology = crate::topology::topology().unwrap();
@@ -223,7 +223,10 @@ mod tests {
 
     #[test]
     fn a_copy_counts_as_a_duplicate_and_a_stranger_or_a_loss_is_a_fault() {
-        let mut simulation = Simulation::new(SimulationOptions::default()).unwrap();
+        // Without answers that are sent again on purpose.
+        let faults = Faults { retry: 0.0, ..Faults::default() };
+        let options = SimulationOptions { faults, ..SimulationOptions::default() };
+        let mut simulation = Simulation::new(options).unwrap();
         let mut next = || loop {
             let sending = simulation.send(1_767_225_600_000);
             if matches!(sending.items.as_slice(), [tallyd_learners::Item::Answer(_)]) {

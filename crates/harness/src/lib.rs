@@ -11,11 +11,13 @@ pub mod producer;
 pub mod proxy;
 
 mod deployment;
+mod duration;
 mod error;
 mod server;
 mod worker;
 
 pub use deployment::Deployment;
+pub use duration::duration;
 pub use error::HarnessError;
 pub use server::{Server, ServerOptions};
 pub use worker::WorkerProcess;

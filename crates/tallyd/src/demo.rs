@@ -12,7 +12,9 @@ use std::{
     },
     time::Duration,
 };
-use tallyd_harness::{Deployment, Server, ServerOptions, WorkerProcess, audit, probe, producer};
+use tallyd_harness::{
+    Deployment, Server, ServerOptions, WorkerProcess, audit, duration, probe, producer,
+};
 use tallyd_learners::SimulationOptions;
 use tallyd_store::inspect;
 use tokio::time::{Instant, sleep};
@@ -45,18 +47,6 @@ pub struct Args {
     /// The redis-server or valkey-server to start
     #[arg(long, value_name = "PATH")]
     redis_bin: Option<PathBuf>,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("\"{text}\" is not a duration (expected such as 20s, 10m or 1h)");
-    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match text.get(number.len()..) {
-        Some("s" | "") => 1,
-        Some("m") => 60,
-        Some("h") => 3600,
-        _ => return Err(wrong()),
-    };
-    number.parse::<u64>().map(|n| Duration::from_secs(n * unit)).map_err(|_| wrong())
 }
 
 /// Runs the demo. Fails if the audit finds any difference.
