@@ -105,10 +105,9 @@ pub fn quick() -> Vec<Bounds> {
 pub fn large() -> Vec<Bounds> {
     vec![
         one_partition(
-            "every fault but a crash, once",
+            "a broken connection, a paused owner, a release, a group destroyed and moved back, a trim",
             2,
             Faults {
-                skips: 1,
                 cuts: 1,
                 take_overs: 1,
                 releases: 1,
@@ -117,6 +116,11 @@ pub fn large() -> Vec<Bounds> {
                 trims: 1,
                 ..NONE
             },
+        ),
+        one_partition(
+            "a broken connection, a paused owner, a group moved on",
+            3,
+            Faults { cuts: 1, take_overs: 1, skips: 1, ..NONE },
         ),
         one_partition(
             "a crash and a paused owner, a broken connection, a trim",

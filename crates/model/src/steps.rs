@@ -133,28 +133,38 @@ impl Protocol {
 
     /// One step of a task.
     fn run(&self, world: &mut World, at: usize, cycle: Option<Cycle>) {
-        let task = &world.tasks[at];
-        if let Some(transaction) = task.transaction(cycle, self.has(Safeguard::PendingFirst)) {
-            let done = self.passes(&world.redis, &task.watch);
-            let worker = task.worker;
-            let idle = task.queue.is_empty() && self.has(Safeguard::GroupMovedBack);
-            let woken = if idle { world.woken(task) } else { Vec::new() };
-            let read = done.then(|| world.redis.execute(&transaction, worker, |s| self.has(s)));
-            let task = &mut world.tasks[at];
-            task.watch.clear();
-            match (task.step.clone(), transaction) {
-                (Step::Take { fences, again }, _) => task.took(&fences, again, done),
-                (Step::BeginGroups, _) => task.step = Step::BeginAgain,
-                (Step::Release(place, _), _) => self.without_partition(task, place),
-                (_, Transaction::Commit(commit)) => {
-                    let outcome = read.map(|read| (commit, read));
-                    task.step = Step::Committed { outcome, woken };
-                }
-                _ => task.begin(),
-            }
-            return;
+        let pending_first = self.has(Safeguard::PendingFirst);
+        match world.tasks[at].transaction(cycle, pending_first) {
+            Some(transaction) => self.execute(world, at, transaction),
+            None => self.ask(world, at),
         }
-        match task.step.clone() {
+    }
+
+    /// An EXEC, and its reply.
+    fn execute(&self, world: &mut World, at: usize, transaction: Transaction) {
+        let task = &world.tasks[at];
+        let done = self.passes(&world.redis, &task.watch);
+        let worker = task.worker;
+        let idle = task.queue.is_empty() && self.has(Safeguard::GroupMovedBack);
+        let woken = if idle { world.woken(task) } else { Vec::new() };
+        let read = done.then(|| world.redis.execute(&transaction, worker, |s| self.has(s)));
+        let task = &mut world.tasks[at];
+        task.watch.clear();
+        match (task.step.clone(), transaction) {
+            (Step::Take { fences, again }, _) => task.took(&fences, again, done),
+            (Step::BeginGroups, _) => task.step = Step::BeginAgain,
+            (Step::Release(place, _), _) => self.without_partition(task, place),
+            (_, Transaction::Commit(commit)) => {
+                let outcome = read.map(|read| (commit, read));
+                task.step = Step::Committed { outcome, woken };
+            }
+            _ => task.begin(),
+        }
+    }
+
+    /// A round trip that is no transaction, and its reply.
+    fn ask(&self, world: &mut World, at: usize) {
+        match world.tasks[at].step.clone() {
             Step::Cut => self.reconnect(world, at),
             Step::BeginWatch => {
                 let kept = self.watch(world, at);
