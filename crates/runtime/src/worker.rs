@@ -27,6 +27,9 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How often streams are trimmed and looked at.
 const TEND: Duration = Duration::from_millis(500);
 
+/// Makes the bolt of a node, with the seed that keys its fingerprints; `None` for a source.
+pub type MakeBolt = fn(&Topology, &Node, [u8; 16]) -> Option<Arc<dyn Bolt>>;
+
 /// What a worker is told to do.
 #[derive(Clone)]
 pub struct WorkerOptions {
@@ -41,7 +44,7 @@ pub struct WorkerOptions {
     /// Its process id.
     pub pid: u32,
     /// Makes the bolt of a node: [`Topology::bolt`], but for tests that put another in its place.
-    pub bolts: fn(&Topology, &Node, [u8; 16]) -> Option<Arc<dyn Bolt>>,
+    pub bolts: MakeBolt,
 }
 
 /// What a task should own, as its worker last saw it.

@@ -5,7 +5,7 @@ use crate::{
     ledger::{Answer, Ledger},
     store::Server,
 };
-use rand::{RngExt, SeedableRng};
+use rand::{RngExt, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use std::{sync::Arc, time::Duration};
 use tallyd_event::decode::Fields;
@@ -58,8 +58,10 @@ fn next(random: &mut ChaCha8Rng, number: usize, sent: &mut Vec<Answer>) -> Sendi
     if kind == 0 {
         return Sending::Nonsense;
     }
-    if kind < 4 && !sent.is_empty() {
-        return Sending::Answers(vec![sent[random.random_range(0..sent.len())].clone()]);
+    if kind < 4
+        && let Some(again) = sent.choose(random)
+    {
+        return Sending::Answers(vec![again.clone()]);
     }
     let count = if kind == 4 { random.random_range(2..30) } else { 1 };
     let answers: Vec<Answer> = (0..count).map(|member| answer(random, number, member)).collect();
