@@ -114,6 +114,13 @@ impl Mutation {
         Mutation::NoCursor,
         Mutation::TrimByOne,
     ];
+
+    /// Whether the look for gaps is taken away with it: that second safeguard would find what these
+    /// leave out, and set the group back before anything is lost.
+    #[must_use]
+    pub fn blinds(self) -> bool {
+        matches!(self, Mutation::ReadOutside | Mutation::NewBeforePending)
+    }
 }
 
 /// The round trips in which faults may fall: about what a run takes while events are sent.

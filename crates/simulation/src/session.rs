@@ -215,6 +215,9 @@ impl Session for SimulatedSession {
     async fn between(&mut self, spans: &[(u16, EntryId, EntryId)]) -> Result<Vec<u16>, StoreError> {
         let (place, spans) = (self.place, spans.to_vec());
         let look = move |world: &mut World, _: &mut Watch| {
+            if world.mutation.is_some_and(Mutation::blinds) {
+                return Vec::new();
+            }
             let holds = |(partition, after, before): &(u16, EntryId, EntryId)| {
                 let stream = world.input((place, *partition)).and_then(|i| world.streams.get(&i));
                 let mut entries = stream.into_iter().flat_map(|s| s.entries.range(after.next()..));
