@@ -83,10 +83,7 @@ impl Session for Left {
         not_asked()
     }
 
-    async fn between(
-        &mut self,
-        _: &[(u16, EntryId, EntryId)],
-    ) -> Result<Vec<u16>, StoreError> {
+    async fn between(&mut self, _: &[(u16, EntryId, EntryId)]) -> Result<Vec<u16>, StoreError> {
         not_asked()
     }
 
