@@ -220,6 +220,7 @@ async fn nothing_that_fails_says_the_password() {
             let said = said(&file, "", arguments).await;
             assert!(said.contains("exit status: 1") && said.contains(expected), "{redis}\n{said}");
             assert_silent(&redis, &said);
+            assert!(!said.contains("refused") || !said.contains("hung up"), "{said}");
         }
         if !ends {
             let log = folder.path().join(format!("worker-{number}.log"));
