@@ -124,7 +124,7 @@ async fn nothing_that_succeeds_says_the_password() {
         for path in ["/metrics", "/healthz", "/readyz"] {
             assert_silent(path, &get(port, path).await);
         }
-        let commands: [&[&str]; 9] = [
+        let commands: [&[&str]; 10] = [
             &["status"],
             &["status", "--json"],
             &["wait", "--timeout", "30"],
@@ -134,11 +134,20 @@ async fn nothing_that_succeeds_says_the_password() {
             &["graph", file.to_str().unwrap()],
             &["schema"],
             &["run", "--help"],
+            &["doctor", "--help"],
         ];
         for arguments in commands {
             let said = said(&file, &url, arguments).await;
             assert!(said.contains("exit status: 0"), "{said}");
             assert_silent("output", &said);
+        }
+        // It may find fault with the server: only what it says is looked at.
+        for arguments in
+            [&["doctor", file.to_str().unwrap()][..], &["doctor", "--json", file.to_str().unwrap()]]
+        {
+            let said = said(&file, &url, arguments).await;
+            assert!(said.contains("persistence"), "{said}");
+            assert_silent("doctor", &said);
         }
         let mut ask = redis::Pipeline::new();
         let announced = "tallyd:{testprep/0}:announcements";
@@ -211,6 +220,7 @@ async fn nothing_that_fails_says_the_password() {
             let said = said(&file, "", arguments).await;
             assert!(said.contains("exit status: 1") && said.contains(expected), "{redis}\n{said}");
             assert_silent(&redis, &said);
+            assert!(!said.contains("refused") || !said.contains("hung up"), "{said}");
         }
         if !ends {
             let log = folder.path().join(format!("worker-{number}.log"));

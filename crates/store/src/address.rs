@@ -67,7 +67,9 @@ fn guess(
             " (if the server does not speak TLS on this port, use its TLS port, or redis://)",
         );
     }
-    if !error.is_connection_dropped() || matches!(place, ConnectionAddr::Unix(_)) {
+    // Who refuses a connection has heard nothing that could be wrong.
+    let refused = error.is_connection_refusal();
+    if !error.is_connection_dropped() || refused || matches!(place, ConnectionAddr::Unix(_)) {
         return None;
     }
     Some(match (tls, &address.cert) {

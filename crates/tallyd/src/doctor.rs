@@ -34,7 +34,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let address = match (&topology, &args.redis) {
         (Some(topology), url) => connect::address(topology, url.clone()),
         (None, Some(url)) => url.as_str().into(),
-        (None, None) => std::env::var("TALLYD_REDIS").as_deref().unwrap_or(LOCAL).into(),
+        (None, None) => {
+            // As in a topology file, an empty one is none.
+            let url = std::env::var("TALLYD_REDIS").ok().filter(|url| !url.is_empty());
+            url.as_deref().unwrap_or(LOCAL).into()
+        }
     };
     let subject = match (&topology, &keys, &file) {
         (Some(topology), Some(keys), Some(file)) => {
