@@ -45,6 +45,7 @@ fn dangers() -> impl TypedValueParser<Value = Danger> {
 
 /// Works until SIGTERM or SIGINT, then hands its partitions over.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let stop = stop_signal()?;
     let topology = Arc::new(load::topology(&args.file)?);
     let nodes = args.bolts.map(|names| served(&topology, names)).transpose()?;
     logging::start();
@@ -75,7 +76,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         });
     }
     tokio::spawn(risks::watch(address));
-    worker.run(stop_signal()?).await?;
+    worker.run(stop).await?;
     tracing::info!("worker stopped, its partitions are handed over");
     Ok(ExitCode::SUCCESS)
 }

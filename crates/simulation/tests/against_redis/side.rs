@@ -1,0 +1,455 @@
+//! One side of the comparison: a store, its sessions, and the ids of its entries by their order.
+
+use crate::operation::{Answer, Commit, NODES, Next, Operation, Place, WORKERS, addresses, key};
+use redis::{Pipeline, Value};
+use std::{sync::Arc, time::Duration};
+use tallyd_bolt::{Address, Cell};
+use tallyd_event::{EntryId, decode::Fields};
+use tallyd_runtime::{
+    Session, Store, StoreError,
+    store::{self, Announcement, Cursor, DeadLetter, Entry, Frame, Outcome, Owned, Survey, View},
+};
+use tallyd_simulation::store::{Server, SimulatedStore};
+use tallyd_store::{Connection, RedisStore, keys::Keys};
+use tallyd_topology::Topology;
+
+/// Streams are compared up to the inputs of this node: the first that reads what the second of
+/// the nodes writes.
+const STREAMS_OF: usize = NODES + 1;
+/// A time that is not reached.
+const FAR_MS: i64 = 4_102_444_800_000;
+
+/// What only one side has.
+pub enum Backend {
+    Redis(Connection),
+    Simulated(Arc<Server>),
+}
+
+/// A side.
+pub struct Side<S: Store> {
+    store: S,
+    backend: Backend,
+    topology: Arc<Topology>,
+    keys: Keys,
+    sessions: Vec<S::Session>,
+    /// By node and partition: the ids of all entries that its input had, in order.
+    ids: Vec<Vec<Vec<EntryId>>>,
+}
+
+impl Side<RedisStore> {
+    pub async fn redis(topology: Arc<Topology>, url: &str) -> Self {
+        let mut connection = Connection::open(url).await.unwrap();
+        let mut flush = Pipeline::new();
+        flush.cmd("FLUSHALL");
+        connection.all(&flush).await.unwrap();
+        let store = RedisStore::new(Arc::clone(&topology), url);
+        Self::new(store, Backend::Redis(connection), topology).await
+    }
+}
+
+impl Side<SimulatedStore> {
+    pub async fn simulated(topology: Arc<Topology>, world: Arc<Server>) -> Self {
+        let store = SimulatedStore::new(&world, &"both".into());
+        Self::new(store, Backend::Simulated(world), topology).await
+    }
+}
+
+impl<S: Store> Side<S> {
+    async fn new(store: S, backend: Backend, topology: Arc<Topology>) -> Self {
+        let mut sessions = Vec::new();
+        for worker in WORKERS {
+            for node in 0..NODES {
+                sessions.push(store.open(node, &worker.into()).await.unwrap());
+            }
+        }
+        let nodes = topology.nodes.iter().take(STREAMS_OF);
+        let ids = nodes.map(|node| vec![Vec::new(); usize::from(node.partitions)]).collect();
+        let keys = Keys::new(&topology.name, 0);
+        Self { store, backend, topology, keys, sessions, ids }
+    }
+
+    pub async fn apply(&mut self, operation: &Operation) -> Answer {
+        let answer = self.answer(operation).await;
+        answer.unwrap_or_else(|error| Answer::Failed(error.kind.label().to_owned()))
+    }
+
+    async fn answer(&mut self, operation: &Operation) -> Result<Answer, StoreError> {
+        match operation {
+            Operation::Add => self.add().await,
+            Operation::DestroyGroup(node, partition) => {
+                self.move_group(*node, *partition, None).await;
+            }
+            Operation::MoveGroup(node, partition, place) => {
+                let id = self.id(*node, *partition, *place);
+                self.move_group(*node, *partition, Some(id)).await;
+            }
+            Operation::Open(session) => {
+                let worker = WORKERS[session / NODES];
+                self.sessions[*session] = self.store.open(session % NODES, &worker.into()).await?;
+            }
+            Operation::Begin(session, owned) => {
+                let cursors = self.sessions[*session].begin(owned).await?;
+                let place = |(p, cursor): (u16, Cursor)| {
+                    (p, self.place(session % NODES, p, cursor.last), cursor.counts)
+                };
+                return Ok(Answer::Cursors(cursors.into_iter().map(place).collect()));
+            }
+            Operation::Between(session, spans) => {
+                let node = session % NODES;
+                let id = |p, place| self.id(node, p, place);
+                let spans = spans.iter().map(|(p, a, b)| (*p, id(*p, *a), id(*p, *b)));
+                // Redis refuses an end before the first id; no task asks for it.
+                let spans: Vec<_> = spans.filter(|(.., b)| *b > EntryId::ZERO).collect();
+                return Ok(Answer::Found(self.sessions[*session].between(&spans).await?));
+            }
+            Operation::Commit(session, owned, commit) => {
+                return self.commit(*session, owned, commit).await;
+            }
+            Operation::Fetch(session, addresses) => {
+                let cells = self.sessions[*session].fetch(addresses.clone()).await?;
+                return Ok(Answer::Cells(sorted(cells)));
+            }
+            Operation::Forget(session, owned, partition) => {
+                self.sessions[*session].forget_consumers(owned, *partition).await?;
+            }
+            Operation::Halt(session, owned) => {
+                self.sessions[*session].halt(owned, "a test").await?;
+            }
+            Operation::Release(session, owned) => self.sessions[*session].release(owned).await?,
+            Operation::Rewind(session, owned, places) => {
+                let cursors = self.ids_of(session % NODES, places);
+                self.sessions[*session].rewind(owned, &cursors).await?;
+            }
+            Operation::Take(session, seen) => {
+                return Ok(Answer::Took(self.sessions[*session].take(seen).await?));
+            }
+            Operation::Wait(session, places) => {
+                let after = self.ids_of(session % NODES, places);
+                let at_most = Duration::from_millis(1);
+                let mut found = self.sessions[*session].wait(&after, at_most).await?;
+                found.sort_unstable();
+                return Ok(Answer::Found(found));
+            }
+            Operation::Heartbeat(worker) => {
+                return Ok(view(self.store.heartbeat(&self.announcement(*worker)).await?));
+            }
+            Operation::Leave(worker) => self.store.leave(&WORKERS[*worker].into()).await?,
+            Operation::Tend(owned) => return Ok(survey(self.store.tend(owned).await?)),
+        }
+        Ok(Answer::Done)
+    }
+
+    async fn commit(
+        &mut self,
+        session: usize,
+        owned: &Owned,
+        commit: &Commit,
+    ) -> Result<Answer, StoreError> {
+        let node = session % NODES;
+        let commit = self.translate(node, commit);
+        let outcome = self.sessions[session].commit(owned, &commit).await?;
+        self.look().await;
+        Ok(match outcome {
+            Outcome::Fenced { kept } => Answer::Fenced(kept),
+            Outcome::Done(read) => {
+                let entry = |(p, entry): (u16, Entry)| {
+                    (p, self.place(node, p, entry.id), format!("{:?}", entry.fields))
+                };
+                Answer::Read {
+                    entries: read.entries.into_iter().map(entry).collect(),
+                    from: read.pending_from.map(|id| match commit.next {
+                        store::Next::Pending { partition, .. } => self.place(node, partition, id),
+                        _ => 0,
+                    }),
+                    missing: read.group_missing,
+                    kept: read.kept,
+                }
+            }
+        })
+    }
+
+    fn translate(&self, node: usize, commit: &Commit) -> store::Commit {
+        let next = match &commit.next {
+            Next::Nothing => store::Next::Nothing,
+            Next::New { partitions, count } => {
+                store::Next::New { partitions: partitions.clone(), count: *count }
+            }
+            Next::Pending { partition, from, count } => store::Next::Pending {
+                partition: *partition,
+                from: self.id(node, *partition, *from),
+                count: *count,
+            },
+        };
+        let frame = |(partition, bytes): &(u16, Vec<u8>)| Frame {
+            edge: 0,
+            partition: *partition,
+            bytes: bytes.clone(),
+        };
+        let ack = |(p, places): &(u16, Vec<Place>)| {
+            (*p, places.iter().map(|place| self.id(node, *p, *place)).collect())
+        };
+        let letter = DeadLetter {
+            reason: "a test".to_owned(),
+            entry: EntryId::ZERO,
+            fields: vec![(b"n".to_vec(), b"v".to_vec())],
+        };
+        store::Commit {
+            writes: commit.writes.clone(),
+            expiries: commit.expiries.iter().map(|k| (k.clone(), FAR_MS)).collect(),
+            frames: commit.frames.iter().map(frame).collect(),
+            published: Vec::new(),
+            dead: vec![letter; commit.dead],
+            acks: commit.acks.iter().map(ack).collect(),
+            cursors: commit
+                .cursors
+                .iter()
+                .map(|(p, place, counts)| {
+                    (*p, Cursor { last: self.id(node, *p, *place), counts: *counts })
+                })
+                .collect(),
+            next,
+        }
+    }
+
+    fn announcement(&self, worker: usize) -> Announcement {
+        let nodes = self.topology.nodes.iter().take(NODES);
+        Announcement {
+            id: WORKERS[worker].into(),
+            nodes: nodes.map(|node| (node.name.clone(), node.partitions)).collect(),
+            metrics: None,
+            host: "here".to_owned(),
+            pid: 1,
+        }
+    }
+
+    fn id(&self, node: usize, partition: u16, place: Place) -> EntryId {
+        let ids = &self.ids[node][usize::from(partition)];
+        match place.min(ids.len()) {
+            0 => EntryId::ZERO,
+            place => ids[place - 1],
+        }
+    }
+
+    fn ids_of(&self, node: usize, places: &[(u16, Place)]) -> Vec<(u16, EntryId)> {
+        places.iter().map(|(p, place)| (*p, self.id(node, *p, *place))).collect()
+    }
+
+    fn place(&self, node: usize, partition: u16, id: EntryId) -> Place {
+        let ids = &self.ids[node][usize::from(partition)];
+        match ids.binary_search(&id) {
+            Ok(place) => place + 1,
+            Err(_) if id == EntryId::ZERO => 0,
+            Err(_) => panic!("{id} is no entry of {node}:{partition}: {ids:?}"),
+        }
+    }
+
+    async fn add(&mut self) {
+        match &mut self.backend {
+            Backend::Redis(connection) => {
+                let stream = self.keys.input(&self.topology, &self.topology.nodes[0], 0).unwrap();
+                let mut add = Pipeline::new();
+                add.cmd("XADD").arg(stream).arg("*").arg("n").arg("v");
+                connection.all(&add).await.unwrap();
+            }
+            Backend::Simulated(world) => {
+                let stream = self.keys.input(&self.topology, &self.topology.nodes[0], 0).unwrap();
+                world.with(|world| world.add(&stream, vec![(b"n".to_vec(), b"v".to_vec())]));
+            }
+        }
+        self.look().await;
+    }
+
+    /// Moves a group, or destroys it.
+    async fn move_group(&mut self, node: usize, partition: u16, to: Option<EntryId>) {
+        match &mut self.backend {
+            Backend::Redis(connection) => {
+                let of_node = &self.topology.nodes[node];
+                let stream = self.keys.input(&self.topology, of_node, partition).unwrap();
+                let mut all = Pipeline::new();
+                let command = all.cmd("XGROUP");
+                match to {
+                    Some(id) => command
+                        .arg("SETID")
+                        .arg(stream)
+                        .arg(self.keys.group(of_node))
+                        .arg(id.to_string()),
+                    None => command.arg("DESTROY").arg(stream).arg(self.keys.group(of_node)),
+                };
+                // There may be no such stream or group.
+                connection.send(&all).await.unwrap();
+            }
+            Backend::Simulated(world) => world.with(|world| {
+                let input = world.input((node, partition)).unwrap();
+                let group = self.keys.group(&self.topology.nodes[node]);
+                match to {
+                    Some(id) => {
+                        if let Some(group) = world.group((node, partition)) {
+                            group.delivered = id;
+                        }
+                    }
+                    None => {
+                        if let Some(stream) = world.streams.get_mut(&input) {
+                            stream.groups.remove(&group);
+                        }
+                    }
+                }
+            }),
+        }
+    }
+
+    /// Learns the ids of entries that are new.
+    async fn look(&mut self) {
+        for node in 0..STREAMS_OF {
+            for partition in 0..self.topology.nodes[node].partitions {
+                let entries = self.entries(node, partition).await;
+                let known = &mut self.ids[node][usize::from(partition)];
+                let last = known.last().copied().unwrap_or_default();
+                known.extend(entries.iter().map(|entry| entry.0).filter(|id| *id > last));
+            }
+        }
+    }
+
+    async fn entries(&mut self, node: usize, partition: u16) -> Vec<(EntryId, Fields)> {
+        match &mut self.backend {
+            Backend::Redis(connection) => {
+                let of_node = &self.topology.nodes[node];
+                let stream = self.keys.input(&self.topology, of_node, partition).unwrap();
+                let mut ask = Pipeline::new();
+                ask.cmd("XRANGE").arg(stream).arg("-").arg("+");
+                let stored = connection.all(&ask).await.unwrap().pop().unwrap();
+                let stored: Vec<(String, Vec<(Vec<u8>, Vec<u8>)>)> =
+                    redis::from_redis_value(stored).unwrap();
+                stored.into_iter().map(|(id, fields)| (id.parse().unwrap(), fields)).collect()
+            }
+            Backend::Simulated(world) => world.with(|world| {
+                let stream = world.input((node, partition)).and_then(|i| world.streams.get(&i));
+                let entries = stream.map(|stream| stream.entries.clone()).unwrap_or_default();
+                entries.into_iter().collect()
+            }),
+        }
+    }
+
+    /// Everything that is stored.
+    pub async fn all(&mut self) -> Vec<String> {
+        let mut all = Vec::new();
+        for node in 0..STREAMS_OF {
+            for partition in 0..self.topology.nodes[node].partitions {
+                for (id, fields) in self.entries(node, partition).await {
+                    let place = self.place(node, partition, id);
+                    all.push(format!("{node}:{partition} has {place}: {fields:?}"));
+                }
+                if let Some((delivered, pending)) = self.group(node, partition).await {
+                    let place = self.place(node, partition, delivered);
+                    all.push(format!("{node}:{partition} delivered up to {place}"));
+                    for (id, consumer) in pending {
+                        let place = self.place(node, partition, id);
+                        all.push(format!("{node}:{partition} {place} pending of {consumer}"));
+                    }
+                }
+            }
+        }
+        for node in 0..NODES {
+            let mut session = self.store.open(node, &"reader".into()).await.unwrap();
+            all.push(format!("{:?}", sorted(session.fetch(addresses()).await.unwrap())));
+            all.push(format!("{node}: {:?}", self.sets(node).await));
+        }
+        all
+    }
+
+    /// How far a group has read, and what is pending of whom.
+    async fn group(
+        &mut self,
+        node: usize,
+        partition: u16,
+    ) -> Option<(EntryId, Vec<(EntryId, String)>)> {
+        match &mut self.backend {
+            Backend::Redis(connection) => {
+                let of_node = &self.topology.nodes[node];
+                let stream = self.keys.input(&self.topology, of_node, partition).unwrap();
+                let group = self.keys.group(of_node);
+                let mut ask = Pipeline::new();
+                ask.cmd("XINFO").arg("GROUPS").arg(&stream);
+                ask.cmd("XPENDING").arg(&stream).arg(&group).arg("-").arg("+").arg(10_000);
+                let mut replies = connection.send(&ask).await.unwrap().into_iter();
+                let (groups, pending) = (replies.next().unwrap(), replies.next().unwrap());
+                if matches!(pending, Value::ServerError(_)) {
+                    return None;
+                }
+                let groups: Vec<std::collections::HashMap<String, Value>> =
+                    redis::from_redis_value(groups).unwrap();
+                let named = |facts: &&std::collections::HashMap<String, Value>| {
+                    redis::from_redis_value::<String>(facts["name"].clone()).unwrap() == group
+                };
+                let delivered = groups.iter().find(named).unwrap()["last-delivered-id"].clone();
+                let delivered: String = redis::from_redis_value(delivered).unwrap();
+                let pending: Vec<(String, String, u64, u64)> =
+                    redis::from_redis_value(pending).unwrap();
+                let pending =
+                    pending.into_iter().map(|(id, owner, _, _)| (id.parse().unwrap(), owner));
+                Some((delivered.parse().unwrap(), pending.collect()))
+            }
+            Backend::Simulated(world) => {
+                let group = world.with(|world| world.group((node, partition)).cloned())?;
+                let pending = group.pending.iter().map(|(id, owner)| (*id, owner.to_string()));
+                Some((group.delivered, pending.collect()))
+            }
+        }
+    }
+
+    /// What is counted as distinct, and the members of the set.
+    async fn sets(&mut self, node: usize) -> (usize, Vec<String>) {
+        let (distinct, members) = (key(4), key(5));
+        match &mut self.backend {
+            Backend::Redis(connection) => {
+                let name = &self.topology.nodes[node].name;
+                let mut ask = Pipeline::new();
+                ask.cmd("PFCOUNT").arg(self.keys.bolt(name, &distinct));
+                ask.cmd("SMEMBERS").arg(self.keys.bolt(name, &members));
+                let mut replies = connection.all(&ask).await.unwrap().into_iter();
+                let count = redis::from_redis_value(replies.next().unwrap()).unwrap();
+                let mut members: Vec<String> =
+                    redis::from_redis_value(replies.next().unwrap()).unwrap();
+                members.sort();
+                (count, members)
+            }
+            Backend::Simulated(world) => {
+                let memory =
+                    world.with(|world| world.bolts.get(&node).cloned().unwrap_or_default());
+                let members = memory.members.get(&members).cloned().unwrap_or_default();
+                let members = members.iter().map(ToString::to_string).collect();
+                (memory.distinct.get(&distinct).map_or(0, |set| set.len()), members)
+            }
+        }
+    }
+}
+
+fn sorted(cells: Vec<(Address, Cell)>) -> Vec<(Address, String)> {
+    let text = |cell: Cell| match cell {
+        Cell::Log(log) => {
+            let mut all: Vec<u128> = log.into_iter().collect();
+            all.sort_unstable();
+            format!("{all:?}")
+        }
+        cell => format!("{cell:?}"),
+    };
+    let mut cells: Vec<(Address, String)> =
+        cells.into_iter().map(|(address, cell)| (address, text(cell))).collect();
+    cells.sort();
+    cells
+}
+
+fn view(view: View) -> Answer {
+    let mut workers: Vec<String> = view.workers.iter().map(|(w, _)| w.id.to_string()).collect();
+    workers.sort();
+    let fences = view.fences.into_iter().map(|(name, fences)| (name.to_string(), fences));
+    Answer::View { workers, fences: fences.collect() }
+}
+
+fn survey(survey: Survey) -> Answer {
+    let waits = |(node, p, lag): (usize, u16, store::Lag)| (node, p, lag.oldest.is_some());
+    Answer::Survey {
+        backlogs: survey.backlogs,
+        waiting: survey.lags.into_iter().map(waits).collect(),
+        dead: survey.dead_letters,
+    }
+}
