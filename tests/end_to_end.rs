@@ -44,3 +44,16 @@ fn a_broken_topology_is_refused_with_its_place() {
     assert!(errors.contains("broken.toml:3"), "{errors}");
     assert_eq!(tallyd(&["check"]).status.code(), Some(2));
 }
+
+#[test]
+fn wrong_use_has_an_exit_code_of_its_own() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../topologies/testprep.toml");
+    let send = ["send", "-", "--topology", file, "--source", "nothing", "--format", "csv"];
+    let cases: [&[&str]; 3] =
+        [&["run", file, "--bolts", "nothing"], &send, &["demo", "--workers", "0"]];
+    for arguments in cases {
+        let output = tallyd(arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+    }
+}

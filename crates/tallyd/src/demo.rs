@@ -2,6 +2,7 @@
 
 mod view;
 
+use crate::wrong_use::WrongUse;
 use anyhow::{Context, ensure};
 use std::{
     path::PathBuf,
@@ -51,7 +52,9 @@ pub struct Args {
 
 /// Runs the demo. Fails if the audit finds any difference.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    ensure!(args.workers > 0, "--workers: at least one worker is needed");
+    if args.workers == 0 {
+        return Err(WrongUse("--workers: at least one worker is needed".to_owned()).into());
+    }
     let folder =
         tempfile::Builder::new().prefix("tallyd-demo-").tempdir().context("can't make a folder")?;
     let options = ServerOptions {

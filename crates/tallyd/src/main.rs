@@ -21,6 +21,7 @@ mod status;
 mod terminal;
 mod wait;
 mod when;
+mod wrong_use;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -91,7 +92,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", terminal::error(&error));
-            ExitCode::FAILURE
+            if wrong_use::is_wrong_use(&error) { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `tallyd run`: a worker.
 
-use crate::{connect, health, load, logging, risks};
-use anyhow::{Context, bail};
+use crate::{connect, health, load, logging, risks, wrong_use::WrongUse};
+use anyhow::Context;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use smol_str::SmolStr;
 use std::{
@@ -85,7 +85,10 @@ fn served(topology: &Topology, names: Vec<SmolStr>) -> anyhow::Result<BTreeSet<S
     for name in &names {
         if topology.node(name).is_none() {
             let known: Vec<&str> = topology.nodes.iter().map(|node| node.name.as_str()).collect();
-            bail!("--bolts: no source or bolt \"{name}\" (expected some of: {})", known.join(", "));
+            let known = known.join(", ");
+            let message =
+                format!("--bolts: no source or bolt \"{name}\" (expected some of: {known})");
+            return Err(WrongUse(message).into());
         }
     }
     Ok(names.into_iter().collect())

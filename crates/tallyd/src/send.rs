@@ -1,7 +1,7 @@
 //! `tallyd send`: the events of a file to a source.
 
-use crate::{connect, load, terminal::safe};
-use anyhow::{Context, bail};
+use crate::{connect, load, terminal::safe, wrong_use::WrongUse};
+use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use smol_str::SmolStr;
@@ -70,7 +70,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (node, stream) = source(&topology, &args.source)?;
     let constants: Vec<(SmolStr, String)> =
         args.set.iter().map(|(field, value)| (field.clone(), value.to_string())).collect();
-    let mapping = Mapping::new(&node.schema, &args.map, &constants)?;
+    let mapping = Mapping::new(&node.schema, &args.map, &constants)
+        .map_err(|error| WrongUse(error.to_string()))?;
     let format = format(&args)?;
     let bar = progress(&args.file);
     let input = decompressed(bar.wrap_read(open(&args.file)?));
@@ -137,7 +138,11 @@ fn source<'a>(topology: &'a Topology, name: &str) -> anyhow::Result<(&'a Node, &
     let names: Vec<&str> = sources.clone().map(|(node, _)| node.name.as_str()).collect();
     match sources.into_iter().find(|(node, _)| node.name == name) {
         Some(found) => Ok(found),
-        None => bail!("--source: no source \"{name}\" (expected one of: {})", names.join(", ")),
+        None => {
+            let names = names.join(", ");
+            let message = format!("--source: no source \"{name}\" (expected one of: {names})");
+            Err(WrongUse(message).into())
+        }
     }
 }
 
@@ -145,8 +150,10 @@ fn format(args: &Args) -> anyhow::Result<Format> {
     match args.format {
         Some(FormatName::Csv) => Ok(Format::Csv),
         Some(FormatName::Jsonl) => Ok(Format::JsonLines),
-        None => Format::of(&args.file).with_context(|| {
-            format!("{} does not tell its format: add --format csv or jsonl", args.file.display())
+        None => Format::of(&args.file).ok_or_else(|| {
+            let file = args.file.display();
+            let message = format!("{file} does not tell its format: add --format csv or jsonl");
+            WrongUse(message).into()
         }),
     }
 }

@@ -4,8 +4,8 @@ use crate::{
     board::{now, time},
     connect::{Open, Target},
     terminal::Table,
+    wrong_use::WrongUse,
 };
-use anyhow::bail;
 use serde_json::{Map, Value, json};
 use smol_str::SmolStr;
 use std::process::ExitCode;
@@ -44,7 +44,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let to = args.to.unwrap_or_else(now);
     let from = args.from.unwrap_or(to);
     if from > to {
-        bail!("the range ends before it begins ({from} to {to})");
+        let message = format!("the range ends before it begins ({from} to {to})");
+        return Err(WrongUse(message).into());
     }
     let mut results = Stored::new(&mut connection, &keys, &args.name);
     let mut wanted = Vec::new();
