@@ -9,7 +9,7 @@ use tallyd_event::EntryId;
 use tallyd_harness::{Server, ServerOptions};
 use tallyd_runtime::{
     Session, Store,
-    store::{Commit, Cursor, Fence, Next, Outcome, Owned, Owner},
+    store::{Announcement, Commit, Cursor, Fence, Next, Outcome, Owned, Owner},
 };
 use tallyd_store::{Connection, RedisStore};
 use tallyd_topology::{Topology, parse};
@@ -182,6 +182,30 @@ async fn a_group_that_was_moved_past_an_entry_is_set_back() {
         }
         Outcome::Fenced { .. } => panic!("fenced"),
     }
+}
+
+#[tokio::test]
+async fn a_server_that_lost_its_data_gets_the_same_seed_again() {
+    let server = server().await;
+    let worker = Announcement {
+        id: "w".into(),
+        nodes: BTreeMap::new(),
+        metrics: None,
+        host: String::new(),
+        pid: 0,
+    };
+    let old = RedisStore::new(topology(), &server.url);
+    let seed = old.register().await.unwrap();
+    ask(&server.url, &["FLUSHALL"]).await;
+    old.heartbeat(&worker).await.unwrap();
+    let other = RedisStore::new(topology(), &server.url);
+    assert_eq!(other.register().await.unwrap(), seed);
+
+    // Where another was quicker, the old one must not go on with its own.
+    ask(&server.url, &["FLUSHALL"]).await;
+    assert_ne!(RedisStore::new(topology(), &server.url).register().await.unwrap(), seed);
+    let error = old.heartbeat(&worker).await.unwrap_err();
+    assert!(error.message.contains("start the worker again"), "{error}");
 }
 
 #[tokio::test]

@@ -9,11 +9,13 @@ use tallyd_topology::Topology;
 /// The version of everything that is stored. Raised when an older worker could not read it.
 const FORMAT: &str = "1";
 
-/// Checks the stored topology, and stores what is new.
+/// Checks the stored topology, and stores what is new: the seed that is `known`, or a new one.
+/// Returns the stored seed.
 pub async fn register(
     c: &mut Connection,
     topology: &Topology,
     keys: &Keys,
+    known: Option<[u8; 16]>,
 ) -> Result<[u8; 16], StoreError> {
     let mut shape: BTreeMap<String, String> = BTreeMap::new();
     shape.insert("format".into(), FORMAT.into());
@@ -35,7 +37,8 @@ pub async fn register(
     for (key, value) in &shape {
         put.cmd("HSETNX").arg(keys.topology()).arg(key).arg(value);
     }
-    put.cmd("HSETNX").arg(keys.topology()).arg("seed").arg(random_seed()?.as_slice());
+    let seed = known.map_or_else(random_seed, Ok)?;
+    put.cmd("HSETNX").arg(keys.topology()).arg("seed").arg(seed.as_slice());
     put.cmd("HGET").arg(keys.topology()).arg("seed");
     let seed = reply::bytes(c.all(&put).await?.pop().unwrap_or(Value::Nil))?.unwrap_or_default();
     let length = seed.len();
@@ -45,6 +48,32 @@ pub async fn register(
             format!("the stored seed is {length} bytes long (expected 16)"),
         )
     })
+}
+
+/// Checks that the data are those that the worker registered with. Where the server lost them, they
+/// begin anew with the same seed: fingerprints that are made with two seeds don't meet, and a retry
+/// would count twice.
+pub async fn still_registered(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+    seed: [u8; 16],
+) -> Result<(), StoreError> {
+    let mut ask = Pipeline::new();
+    ask.cmd("HGET").arg(keys.topology()).arg("seed");
+    let stored = reply::bytes(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
+    let stored = match stored {
+        Some(stored) => stored,
+        None => register(c, topology, keys, Some(seed)).await?.to_vec(),
+    };
+    if stored == seed {
+        return Ok(());
+    }
+    let message = format!(
+        "the data of topology \"{}\" are not those that this worker joined (start the worker again)",
+        topology.name
+    );
+    Err(StoreError::new(ErrorKind::Mismatch, message))
 }
 
 fn mismatch(topology: &Topology, key: &str, stored: &str, wanted: &str) -> StoreError {

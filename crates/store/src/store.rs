@@ -34,6 +34,8 @@ pub struct RedisStore {
     keys: Keys,
     allowed: BTreeSet<Danger>,
     control: Arc<Mutex<Option<Connection>>>,
+    /// The seed that the registration gave.
+    seed: Arc<Mutex<Option<[u8; 16]>>>,
 }
 
 impl RedisStore {
@@ -48,7 +50,7 @@ impl RedisStore {
     pub fn at(topology: Arc<Topology>, address: RedisAddress) -> Self {
         let keys = Keys::new(&topology.name, 0);
         let (address, allowed) = (Arc::new(address), BTreeSet::new());
-        Self { topology, address, keys, allowed, control: Arc::default() }
+        Self { topology, address, keys, allowed, control: Arc::default(), seed: Arc::default() }
     }
 
     /// The same, on a server with these dangers: a worker then starts all the same.
@@ -94,16 +96,22 @@ impl Store for RedisStore {
     }
 
     async fn register(&self) -> Result<[u8; 16], StoreError> {
-        self.control(async |c| {
+        let register = async |c: &mut Connection| {
             doctor::check_at_start(c, &self.address, &self.allowed).await?;
-            registration::register(c, &self.topology, &self.keys).await
-        })
-        .await
+            registration::register(c, &self.topology, &self.keys, None).await
+        };
+        let seed = self.control(register).await?;
+        *self.seed.lock().await = Some(seed);
+        Ok(seed)
     }
 
     async fn heartbeat(&self, announcement: &Announcement) -> Result<View, StoreError> {
         let topology = &self.topology;
+        let seed = *self.seed.lock().await;
         self.control(async |c| {
+            if let Some(seed) = seed {
+                registration::still_registered(c, topology, &self.keys, seed).await?;
+            }
             let now = server_ms(c).await?;
             let about = serde_json::to_string(announcement).map_err(|e| {
                 StoreError::new(ErrorKind::Other, format!("can't write the announcement: {e}"))
