@@ -3,7 +3,12 @@
 //!
 //! Ids of entries are compared by their order in the stream, because the clocks differ.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "against_redis/operation.rs"]
 mod operation;

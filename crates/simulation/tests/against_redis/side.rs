@@ -317,8 +317,7 @@ impl<S: Store> Side<S> {
                 let mut ask = Pipeline::new();
                 ask.cmd("XRANGE").arg(stream).arg("-").arg("+");
                 let stored = connection.all(&ask).await.unwrap().pop().unwrap();
-                let stored: Vec<(String, Vec<(Vec<u8>, Vec<u8>)>)> =
-                    redis::from_redis_value(stored).unwrap();
+                let stored: Vec<(String, Fields)> = redis::from_redis_value(stored).unwrap();
                 stored.into_iter().map(|(id, fields)| (id.parse().unwrap(), fields)).collect()
             }
             Backend::Simulated(world) => world.with(|world| {
