@@ -1,3 +1,5 @@
+//! Findings that appear with a bad fact and go with a good one.
+
 use super::*;
 use crate::{
     doctor::{
