@@ -149,7 +149,7 @@ async fn bolt(store: &RedisStore, topology: &Topology) -> Result<(), StoreError>
     session.fetch(kinds.into_iter().map(address).collect()).await?;
     let commit = Commit {
         writes: vec![
-            Write::Add { key: key("shared"), name: "n".into(), delta: 1 },
+            Write::Add { key: key("shared"), names: &["n"], deltas: vec![1] },
             Write::Append { key: key("seen"), fingerprints: vec![7] },
             Write::Distinct { key: key("distinct"), items: vec!["a".into()] },
             Write::Field { key: key("hash"), name: "f".into(), value: b"v".to_vec() },

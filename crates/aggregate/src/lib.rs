@@ -56,19 +56,17 @@ impl Bolt for Aggregate {
         None
     }
 
-    fn reads(&self, batch: &Batch<'_>) -> Reads {
+    fn reads(&self, batch: &Batch<'_>, reads: &mut Reads<'_>) {
         let mut sites = Sites::new(&self.options, &self.calendar);
         let mut places = Vec::new();
         for event in batch.events {
             sites.find(batch.schema, event, &mut places);
         }
-        let mut reads = Reads::default();
         for site in sites.all() {
             for column in &self.counted.columns {
                 reads.field(&site.key, &column.name);
             }
         }
-        reads
     }
 
     fn process(&self, batch: &Batch<'_>, state: &State) -> Effects {

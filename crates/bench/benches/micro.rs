@@ -10,7 +10,7 @@ use tallyd_bench::{
     wire::Fields,
     workload::{Workload, WorkloadOptions},
 };
-use tallyd_bolt::{Batch, Bolt, memory::Memory};
+use tallyd_bolt::{Batch, Bolt, Reads, memory::Memory};
 use tallyd_event::{EntryId, Event, Schema, decode, frame};
 use tallyd_store::{commands::add_writes, keys::Keys};
 use tallyd_topology::Topology;
@@ -120,12 +120,16 @@ fn bolts(c: &mut Criterion) {
         for size in BATCHES {
             let Some(events) = world.events.get(BEFORE..BEFORE + size) else { continue };
             let batch = Batch { schema: &world.schema, events, now: NOW };
-            let state = memory.load(&bolt.reads(&batch));
+            let state = memory.load(&*bolt, &batch);
             let effects = bolt.process(&batch, &state);
             let keys = Keys::new("testprep", 0);
             group.throughput(Throughput::Elements(size as u64));
             group.bench_function(BenchmarkId::new("reads", size), |b| {
-                b.iter(|| bolt.reads(black_box(&batch)));
+                b.iter(|| {
+                    let mut reads = Reads::beside(&state, i64::MIN);
+                    bolt.reads(black_box(&batch), &mut reads);
+                    reads
+                });
             });
             group.bench_function(BenchmarkId::new("process", size), |b| {
                 b.iter(|| bolt.process(black_box(&batch), &state));

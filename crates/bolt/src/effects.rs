@@ -1,6 +1,6 @@
 //! What a bolt wants to change. The store turns it into commands, in one place.
 
-use crate::Key;
+use crate::{Key, Names};
 use smol_str::SmolStr;
 use tallyd_event::Event;
 
@@ -24,14 +24,14 @@ pub struct Effects {
 /// One change of a stored value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Write {
-    /// Adds to a shared number of a hash.
+    /// Adds to shared numbers of a hash.
     Add {
         /// The hash.
         key: Key,
-        /// The field.
-        name: SmolStr,
-        /// What is added. Bolts bound it, so that no sum can overflow.
-        delta: i64,
+        /// The fields.
+        names: Names,
+        /// What is added to each. Bolts bound it, so that no sum can overflow. 0 writes nothing.
+        deltas: Vec<i64>,
     },
     /// Appends to a log of fingerprints.
     Append {
@@ -94,9 +94,16 @@ impl Effects {
         self.writes.push(Write::Score { key: key.clone(), member: member.into(), score });
     }
 
-    /// Adds to a shared number.
-    pub fn add(&mut self, key: &Key, name: &str, delta: i64) {
-        self.writes.push(Write::Add { key: key.clone(), name: name.into(), delta });
+    /// Adds to shared numbers. Nothing is written where all that is added is 0.
+    pub fn add<const N: usize>(
+        &mut self,
+        key: &Key,
+        names: &'static [&'static str; N],
+        deltas: [i64; N],
+    ) {
+        if deltas.iter().any(|delta| *delta != 0) {
+            self.writes.push(Write::Add { key: key.clone(), names, deltas: deltas.into() });
+        }
     }
 
     /// Rejects an event of the batch.

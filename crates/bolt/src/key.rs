@@ -1,8 +1,8 @@
 //! The name of a piece of a bolt's state, below the bolt's own prefix.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use smol_str::SmolStr;
-use std::{fmt, sync::Arc};
+use smol_str::{SmolStr, SmolStrBuilder};
+use std::fmt;
 
 /// What stays as it is in a part of a key: exactly what JavaScript's `encodeURIComponent` leaves.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
@@ -21,15 +21,24 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 /// The first part is the kind of thing it names and decides the kind of value it holds. Names that
 /// come from events are percent-encoded, so that no value can collide with another key, cross into
 /// another slot or break a parser. The store puts the prefix of the topology and bolt before it.
+///
+/// A short key needs no allocation, and none is followed to compare it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(Arc<str>);
+pub struct Key(SmolStr);
 
 impl Key {
     /// A key of these parts, each already free of `:` or made by [`Key::encode`] or
     /// [`Key::group`].
     #[must_use]
     pub fn new(parts: &[&str]) -> Self {
-        Self(parts.join(":").into())
+        let mut key = SmolStrBuilder::new();
+        for (place, part) in parts.iter().enumerate() {
+            if place > 0 {
+                key.push(':');
+            }
+            key.push_str(part);
+        }
+        Self(key.finish())
     }
 
     /// The key as text.
@@ -41,7 +50,9 @@ impl Key {
     /// A name from an event, as a part of a key.
     #[must_use]
     pub fn encode(name: &str) -> SmolStr {
-        SmolStr::from_iter(utf8_percent_encode(name, ENCODED))
+        let mut part = SmolStrBuilder::new();
+        utf8_percent_encode(name, ENCODED).for_each(|piece| part.push_str(piece));
+        part.finish()
     }
 
     /// The name that [`Key::encode`] was given.

@@ -15,7 +15,7 @@ mod window_memo;
 pub use effects::{Effects, Rejection, Write};
 pub use key::Key;
 pub use parameter::Parameter;
-pub use state::{Address, Cell, Fingerprints, Kind, Reads, State};
+pub use state::{Address, Cell, Fingerprints, Kind, Names, Reads, State};
 pub use window_memo::{GroupMemo, KeptWindow, WindowMemo};
 
 use smol_str::SmolStr;
@@ -30,8 +30,8 @@ pub trait Bolt: Send + Sync {
     /// The schema of the events it emits, or `None` for one that emits nothing.
     fn output(&self) -> Option<&Schema>;
 
-    /// The state that [`Bolt::process`] will look at for this batch.
-    fn reads(&self, batch: &Batch<'_>) -> Reads;
+    /// Asks for the state that [`Bolt::process`] will look at for this batch.
+    fn reads(&self, batch: &Batch<'_>, reads: &mut Reads<'_>);
 
     /// The effects of the batch on that state. Events are taken in their order. At most one write
     /// an address: a batch is coalesced before it is written.

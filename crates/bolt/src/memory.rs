@@ -32,15 +32,17 @@ pub struct Memory {
 impl Memory {
     /// Runs a batch through a bolt and applies its effects, as the runtime and the store do.
     pub fn run(&mut self, bolt: &dyn Bolt, batch: &Batch<'_>) -> Effects {
-        let state = self.load(&bolt.reads(batch));
+        let state = self.load(bolt, batch);
         let effects = bolt.process(batch, &state);
         self.apply(&effects);
         effects
     }
 
-    /// The cells of these addresses.
+    /// The cells that a bolt asks for.
     #[must_use]
-    pub fn load(&self, reads: &Reads) -> State {
+    pub fn load(&self, bolt: &dyn Bolt, batch: &Batch<'_>) -> State {
+        let mut reads = Reads::default();
+        bolt.reads(batch, &mut reads);
         let mut state = State::default();
         for address in reads.iter() {
             state.insert(address.clone(), self.cell(address));
@@ -52,9 +54,10 @@ impl Memory {
     #[must_use]
     pub fn cell(&self, Address { kind, key, name }: &Address) -> Cell {
         match kind {
-            Kind::Counter => {
-                let counters = self.counters.get(key);
-                Cell::Counter(counters.and_then(|c| c.get(name)).copied().unwrap_or(0))
+            Kind::Counters(names) => {
+                let stored = self.counters.get(key);
+                let value = |name: &&str| stored.and_then(|c| c.get(*name)).copied().unwrap_or(0);
+                Cell::Counters(names.iter().map(value).collect(), 0)
             }
             Kind::Field => Cell::Field(self.hashes.get(key).and_then(|h| h.get(name)).cloned()),
             Kind::Log => Cell::Log(self.logs.get(key).cloned().unwrap_or_default()),
@@ -66,8 +69,13 @@ impl Memory {
     pub fn apply(&mut self, effects: &Effects) {
         for write in effects.writes.iter().cloned() {
             match write {
-                Write::Add { key, name, delta } => {
-                    *self.counters.entry(key).or_default().entry(name).or_default() += delta;
+                Write::Add { key, names, deltas } => {
+                    let counters = self.counters.entry(key).or_default();
+                    for (name, delta) in names.iter().zip(deltas).filter(|(_, delta)| *delta != 0) {
+                        *counters.entry(SmolStr::new_static(name)).or_default() += delta;
+                    }
+                    // No reader tells 0 from none, and whether it is stored depends on the split.
+                    counters.retain(|_, value| *value != 0);
                 }
                 Write::Append { key, fingerprints } => {
                     self.logs.entry(key).or_default().extend(fingerprints);

@@ -6,11 +6,12 @@ use smol_str::SmolStr;
 use std::hash::{Hash, Hasher};
 
 /// The kind of a cell, and of the Redis value that holds it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// A whole number in a hash that several partitions change by deltas. Another worker's
-    /// deltas become visible within the refresh time of the runtime; the worker's own at once.
-    Counter,
+    /// Whole numbers in the fields of these names of a hash, which several partitions change by
+    /// deltas. Another worker's deltas become visible within the refresh time of the runtime; the
+    /// worker's own at once.
+    Counters(Names),
     /// A field of a hash that one partition owns, written as an absolute value.
     Field,
     /// An append-only string of 128-bit fingerprints that one partition owns.
@@ -19,6 +20,16 @@ pub enum Kind {
     Score,
 }
 
+impl Hash for Kind {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Names differ only where keys do.
+        std::mem::discriminant(self).hash(state);
+    }
+}
+
+/// The names of counters that are read and written together.
+pub type Names = &'static [&'static str];
+
 /// Where a cell stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address {
@@ -26,7 +37,7 @@ pub struct Address {
     pub kind: Kind,
     /// The hash, string or sorted set.
     pub key: Key,
-    /// The field or member; empty for a log.
+    /// The field or member; empty for counters and logs.
     pub name: SmolStr,
 }
 
@@ -57,8 +68,9 @@ pub type Fingerprints = HashSet<u128>;
 /// What a cell holds. `None` where the hash has no such field or the set no such member.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
-    /// A shared number; 0 where there is none yet.
-    Counter(i64),
+    /// Shared numbers, each 0 where there is none yet, and when they were fetched, by the
+    /// runtime's clock in ms.
+    Counters(Box<[i64]>, i64),
     /// The bytes of a field.
     Field(Option<Vec<u8>>),
     /// The fingerprints of a log; empty where there is none yet.
@@ -67,16 +79,23 @@ pub enum Cell {
     Score(Option<f64>),
 }
 
-/// The addresses that a bolt will look at, each once.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Reads {
+/// The addresses that a bolt will look at, each once, less those whose cells are at hand.
+#[derive(Clone, Debug, Default)]
+pub struct Reads<'a> {
     addresses: HashSet<Address>,
+    known: Option<(&'a State, i64)>,
 }
 
-impl Reads {
-    /// Asks for a shared number.
-    pub fn counter(&mut self, key: &Key, name: &str) {
-        self.ask(Kind::Counter, key, name);
+impl<'a> Reads<'a> {
+    /// Leaves out what `known` holds, but for counters that were fetched before `stale_before`.
+    #[must_use]
+    pub fn beside(known: &'a State, stale_before: i64) -> Self {
+        Self { addresses: HashSet::new(), known: Some((known, stale_before)) }
+    }
+
+    /// Asks for shared numbers of a hash.
+    pub fn counters(&mut self, key: &Key, names: Names) {
+        self.ask(Kind::Counters(names), key, "");
     }
 
     /// Asks for a field of a hash.
@@ -95,6 +114,13 @@ impl Reads {
     }
 
     fn ask(&mut self, kind: Kind, key: &Key, name: &str) {
+        if let Some((known, stale_before)) = self.known {
+            match known.cell(kind, key, name) {
+                Some(Cell::Counters(_, fetched)) if *fetched < stale_before => {}
+                Some(_) => return,
+                None => {}
+            }
+        }
         let wanted = AddressRef { kind, key, name };
         if !self.addresses.contains(&wanted) {
             self.addresses.insert(Address { kind, key: key.clone(), name: name.into() });
@@ -107,8 +133,9 @@ impl Reads {
     }
 
     /// The addresses, taken out, in no order.
-    pub fn into_addresses(self) -> impl Iterator<Item = Address> {
-        self.addresses.into_iter()
+    #[must_use]
+    pub fn into_addresses(self) -> HashSet<Address> {
+        self.addresses
     }
 }
 
@@ -120,24 +147,34 @@ pub struct State {
 }
 
 /// What a cell takes beside its bytes: its place in the map.
-const CELL_BYTES: usize = 96;
+const CELL_BYTES: usize = size_of::<(Address, Cell)>();
 
-/// What a cell takes, a log's fingerprints aside.
-fn bytes_of(address: &Address, cell: &Cell) -> u64 {
+/// What an address and its place take.
+fn bytes_of(address: &Address) -> u64 {
+    (CELL_BYTES + address.key.as_str().len() + address.name.len()) as u64
+}
+
+/// What a cell holds beside its place, a log's fingerprints aside.
+fn held(cell: &Cell) -> u64 {
     let held = match cell {
         Cell::Field(Some(bytes)) => bytes.capacity(),
+        Cell::Counters(values, _) => size_of_val(&**values),
         _ => 0,
     };
-    (CELL_BYTES + address.key.as_str().len() + address.name.len() + held) as u64
+    held as u64
 }
 
 impl State {
-    /// A shared number; 0 where there is none.
+    /// Shared numbers; 0 where there is none.
     #[must_use]
-    pub fn counter(&self, key: &Key, name: &str) -> i64 {
-        match self.cell(Kind::Counter, key, name) {
-            Some(Cell::Counter(value)) => *value,
-            _ => 0,
+    pub fn counters<const N: usize>(
+        &self,
+        key: &Key,
+        names: &'static [&'static str; N],
+    ) -> [i64; N] {
+        match self.cell(Kind::Counters(names), key, "") {
+            Some(Cell::Counters(values, _)) => (&**values).try_into().unwrap_or([0; N]),
+            _ => [0; N],
         }
     }
 
@@ -170,15 +207,17 @@ impl State {
 
     /// Puts a cell in its place.
     pub fn insert(&mut self, address: Address, cell: Cell) {
-        self.remove(&address);
-        self.bytes += bytes_of(&address, &cell);
-        self.cells.insert(address, cell);
+        let (place, new) = (bytes_of(&address), held(&cell));
+        match self.cells.insert(address, cell) {
+            Some(old) => self.bytes = self.bytes.saturating_sub(held(&old)) + new,
+            None => self.bytes += place + new,
+        }
     }
 
     /// Takes a cell out.
     pub fn remove(&mut self, address: &Address) -> Option<Cell> {
         let cell = self.cells.remove(address)?;
-        self.bytes = self.bytes.saturating_sub(bytes_of(address, &cell));
+        self.bytes = self.bytes.saturating_sub(bytes_of(address) + held(&cell));
         Some(cell)
     }
 
@@ -209,9 +248,13 @@ impl State {
                 Write::Score { key, member, score } => {
                     self.put(Kind::Score, key, member, Cell::Score(Some(*score)));
                 }
-                Write::Add { key, name, delta } => {
-                    let value = self.counter(key, name).saturating_add(*delta);
-                    self.put(Kind::Counter, key, name, Cell::Counter(value));
+                Write::Add { key, names, deltas } => {
+                    let wanted = AddressRef { kind: Kind::Counters(names), key, name: "" };
+                    if let Some(Cell::Counters(values, _)) = self.cells.get_mut(&wanted) {
+                        for (value, delta) in values.iter_mut().zip(deltas) {
+                            *value = value.saturating_add(*delta);
+                        }
+                    }
                 }
                 Write::Append { key, fingerprints } => {
                     let wanted = AddressRef { kind: Kind::Log, key, name: "" };
@@ -227,9 +270,8 @@ impl State {
     /// A cell that the bolt did not ask for is left out: it is written without being read.
     fn put(&mut self, kind: Kind, key: &Key, name: &SmolStr, cell: Cell) {
         let wanted = AddressRef { kind, key, name };
-        if let Some((address, place)) = self.cells.get_key_value_mut(&wanted) {
-            let before = bytes_of(address, place);
-            self.bytes = self.bytes.saturating_sub(before) + bytes_of(address, &cell);
+        if let Some(place) = self.cells.get_mut(&wanted) {
+            self.bytes = self.bytes.saturating_sub(held(place)) + held(&cell);
             *place = cell;
         }
     }

@@ -42,15 +42,13 @@ impl Bolt for Dedup {
         Some(&self.schema)
     }
 
-    fn reads(&self, batch: &Batch<'_>) -> Reads {
+    fn reads(&self, batch: &Batch<'_>, reads: &mut Reads<'_>) {
         let mut logs = Logs::new(self.buckets);
         for event in batch.events {
             let key = event.key(batch.schema);
             logs.open(partition_of([key.as_str()], self.partitions), event.arrival());
         }
-        let mut reads = Reads::default();
-        logs.ask(&mut reads);
-        reads
+        logs.ask(reads);
     }
 
     fn process(&self, batch: &Batch<'_>, state: &State) -> Effects {

@@ -1,6 +1,6 @@
 //! What the bolt emits.
 
-use crate::learner::Learner;
+use crate::learner::{Learner, decimal};
 use smol_str::{SmolStr, format_smolstr};
 use tallyd_event::{Event, Field, FieldType, Schema, Value};
 
@@ -9,7 +9,7 @@ use tallyd_event::{Event, Field, FieldType, Schema, Value};
 /// `id` is the identity of the answer that caused the alert, `:` and the state. `state` is
 /// `tired` or `recovered`. `at` is the time of that answer. `answers` counts those of the session.
 /// `score` and the parts `accuracy`, `speed`, `load` (minutes) and `rapid` are as they stand in
-/// the learner's hash.
+/// the learner's `state`.
 #[must_use]
 pub fn output_schema() -> Schema {
     let fields = [
@@ -41,18 +41,17 @@ pub(crate) fn alert(
         Value::Str(format_smolstr!("{}:{state}", cause.id(input))),
         Value::Str(name.clone()),
         Value::Str(state.into()),
-        decimal(learner.score),
+        number(learner.score),
         Value::Int(at),
         Value::Int(i64::from(learner.in_session)),
-        decimal(learner.accuracy),
-        decimal(learner.speed),
-        decimal(learner.load),
-        decimal(learner.rapid),
+        number(learner.accuracy),
+        number(learner.speed),
+        number(learner.load),
+        number(learner.rapid),
     ];
     Event { origin: cause.origin, index: cause.index, values }
 }
 
-/// A number to four decimals, which is more than it is good for.
-fn decimal(number: f32) -> Value {
-    Value::Float((f64::from(number) * 1e4).round() / 1e4)
+fn number(number: f32) -> Value {
+    Value::Float(decimal(number))
 }

@@ -4,6 +4,7 @@ use crate::{
     Options, alert,
     items::{self, Items},
     learner::Learner,
+    met::Met,
     model::{self, Answer},
     output_schema,
 };
@@ -12,14 +13,15 @@ use smol_str::{SmolStr, ToSmolStr};
 use tallyd_bolt::{Batch, Bolt, Effects, FieldRef, Key, Reads, State};
 use tallyd_event::{Event, Schema};
 
-/// The field of a learner's hash that holds the exact state.
-const STATE: &str = "state";
+/// The fields of a learner's hash that the bolt continues from: the figures, and the items met.
+/// Neither is longer than the 64 bytes up to which Redis keeps a hash in its compact form.
+pub const STATE: &str = "state";
+const MET: &str = "met";
 
 /// The key of a learner's hash.
 ///
-/// Its fields are texts for any client: `score` (0..1), the parts `accuracy`, `speed`, `load`
-/// (minutes) and `rapid` (0..1), `tired` (0 or 1), `answers` (in all), `at` (of the last, in ms);
-/// and `state`, the bytes that the bolt continues from.
+/// Fields for any client, as text: `score` (0..1), `tired` (0 or 1) and `answers` (in all). What
+/// the bolt continues from, as bytes: `state`, which [`crate::Reading`] reads, and `met`.
 #[must_use]
 pub fn learner_key(learner: &str) -> Key {
     Key::new(&["learner", &Key::encode(learner)])
@@ -74,19 +76,19 @@ impl Bolt for Fatigue {
         Some(&self.output)
     }
 
-    fn reads(&self, batch: &Batch<'_>) -> Reads {
-        let mut reads = Reads::default();
+    fn reads(&self, batch: &Batch<'_>, reads: &mut Reads<'_>) {
         if batch.events.is_empty() {
-            return reads;
+            return;
         }
-        items::ask(&mut reads, &items::all_key(), false);
+        items::ask_all(reads);
         for event in batch.events {
             if let Ok(given) = self.given(event) {
-                reads.field(&learner_key(&given.learner), STATE);
-                items::ask(&mut reads, &items::item_key(&given.item), true);
+                let learner = learner_key(&given.learner);
+                reads.field(&learner, STATE);
+                reads.field(&learner, MET);
+                items::ask(reads, &given.item);
             }
         }
-        reads
     }
 
     fn process(&self, batch: &Batch<'_>, state: &State) -> Effects {
@@ -115,12 +117,12 @@ impl Fatigue {
         &self,
         event: &Event,
         given: &Given,
-        learner: &mut Learner,
+        (learner, items_met): (&mut Learner, &mut Met),
         items: &mut Items<'_>,
     ) -> Option<Event> {
         let (parameters, answer) = (&self.options.parameters, given.answer);
         let rested = model::begin(parameters, learner, answer.at);
-        let met = learner.met.note(&given.item);
+        let met = items_met.note(&given.item);
         let expected = items.expected(parameters, &given.item, met);
         let verdict = model::answer(parameters, learner, expected, answer);
         items.learn(parameters, &given.item, met, answer.log_ms, verdict);
@@ -140,8 +142,17 @@ impl Fatigue {
 /// The learners of a batch, in the order in which they come.
 #[derive(Default)]
 struct Learners {
-    states: Vec<(SmolStr, Learner)>,
+    known: Vec<Known>,
     places: HashMap<SmolStr, usize>,
+}
+
+/// What is known of a learner.
+struct Known {
+    key: Key,
+    learner: Learner,
+    met: Met,
+    /// What is stored of `met`.
+    stored: Option<Met>,
 }
 
 impl Learners {
@@ -151,37 +162,46 @@ impl Learners {
         name: &SmolStr,
         state: &State,
         bolt: &Fatigue,
-    ) -> Result<&mut Learner, String> {
+    ) -> Result<(&mut Learner, &mut Met), String> {
         let place = match self.places.get(name) {
             Some(place) => *place,
             None => {
-                let learner = match state.field(&learner_key(name), STATE) {
-                    Some(bytes) => Learner::decode(bytes).map_err(|e| e.to_string())?,
-                    None => Learner::new(&bolt.options.parameters),
-                };
-                self.states.push((name.clone(), learner));
-                self.places.insert(name.clone(), self.states.len() - 1);
-                self.states.len() - 1
+                self.known.push(Known::load(name, state, bolt)?);
+                self.places.insert(name.clone(), self.known.len() - 1);
+                self.known.len() - 1
             }
         };
-        #[expect(clippy::indexing_slicing, reason = "places holds only places of states")]
-        Ok(&mut self.states[place].1)
+        #[expect(clippy::indexing_slicing, reason = "places holds only places of what is known")]
+        let known = &mut self.known[place];
+        Ok((&mut known.learner, &mut known.met))
     }
 
     /// Writes the hash of each.
     fn write(&self, effects: &mut Effects) {
-        for (name, learner) in &self.states {
-            let key = learner_key(name);
-            effects.set_field(&key, "score", format!("{:.4}", learner.score));
-            effects.set_field(&key, "accuracy", format!("{:.2}", learner.accuracy));
-            effects.set_field(&key, "speed", format!("{:.2}", learner.speed));
-            effects.set_field(&key, "load", format!("{:.2}", learner.load));
-            effects.set_field(&key, "rapid", format!("{:.3}", learner.rapid));
-            effects.set_field(&key, "tired", if learner.tired { "1" } else { "0" });
-            effects.set_field(&key, "answers", learner.answers.to_smolstr().as_str());
-            effects.set_field(&key, "at", learner.at.to_smolstr().as_str());
-            effects.set_field(&key, STATE, learner.encode());
+        for Known { key, learner, met, stored } in &self.known {
+            effects.set_field(key, "score", format!("{:.4}", learner.score));
+            effects.set_field(key, "tired", if learner.tired { "1" } else { "0" });
+            effects.set_field(key, "answers", learner.answers.to_smolstr().as_str());
+            effects.set_field(key, STATE, learner.encode());
+            if *stored != Some(*met) {
+                effects.set_field(key, MET, met.encode());
+            }
         }
+    }
+}
+
+impl Known {
+    fn load(name: &str, state: &State, bolt: &Fatigue) -> Result<Self, String> {
+        let key = learner_key(name);
+        let learner = match state.field(&key, STATE) {
+            Some(bytes) => Learner::decode(bytes).map_err(|e| e.to_string())?,
+            None => Learner::new(&bolt.options.parameters),
+        };
+        let stored = match state.field(&key, MET) {
+            Some(bytes) => Some(Met::decode(bytes).map_err(|e| e.to_string())?),
+            None => None,
+        };
+        Ok(Self { key, learner, met: stored.unwrap_or_default(), stored })
     }
 }
 

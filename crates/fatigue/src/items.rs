@@ -20,10 +20,8 @@ const LOGIT_UNIT: f64 = 1e-9;
 
 /// The fields of a first meeting with an item, and of later ones: answers, sum of log times,
 /// difficulty.
-const FIELDS: [[&str; 3]; 2] = [
-    ["new.answers", "new.log_ms", "new.difficulty"],
-    ["met.answers", "met.log_ms", "met.difficulty"],
-];
+const FIELDS: &[&str; 6] =
+    &["new.answers", "new.log_ms", "new.difficulty", "met.answers", "met.log_ms", "met.difficulty"];
 
 /// The key of an item's numbers.
 pub(crate) fn item_key(item: &str) -> Key {
@@ -35,15 +33,14 @@ pub(crate) fn all_key() -> Key {
     Key::new(&["items"])
 }
 
-/// Asks for what [`Items::new`] and [`Items::expected`] look at.
-pub(crate) fn ask(reads: &mut Reads, key: &Key, difficulty: bool) {
-    for [answers, log_ms, logit] in FIELDS {
-        reads.counter(key, answers);
-        reads.counter(key, log_ms);
-        if difficulty {
-            reads.counter(key, logit);
-        }
-    }
+/// Asks for what [`Items::new`] looks at.
+pub(crate) fn ask_all(reads: &mut Reads<'_>) {
+    reads.counters(&all_key(), FIELDS);
+}
+
+/// Asks for what [`Items::expected`] looks at.
+pub(crate) fn ask(reads: &mut Reads<'_>, item: &str) {
+    reads.counters(&item_key(item), FIELDS);
 }
 
 /// The numbers of one item, for first or later meetings.
@@ -78,12 +75,11 @@ struct Tally {
 
 impl Tally {
     fn load(key: Key, state: &State) -> Self {
-        let stored = FIELDS.map(|[answers, log_ms, difficulty]| Numbers {
-            answers: state.counter(&key, answers),
-            log_ms: state.counter(&key, log_ms),
-            difficulty: state.counter(&key, difficulty),
-        });
-        Self { key, stored, added: Default::default() }
+        let [answers, log_ms, difficulty, met_answers, met_log_ms, met_difficulty] =
+            state.counters(&key, FIELDS);
+        let new = Numbers { answers, log_ms, difficulty };
+        let met = Numbers { answers: met_answers, log_ms: met_log_ms, difficulty: met_difficulty };
+        Self { key, stored: [new, met], added: Default::default() }
     }
 
     fn now(&self, met: bool) -> Numbers {
@@ -158,12 +154,10 @@ impl<'a> Items<'a> {
     /// Writes what the batch adds.
     pub(crate) fn write(&self, effects: &mut Effects) {
         for tally in self.tallies.iter().chain([&self.all]) {
-            for (names, added) in FIELDS.iter().zip(tally.added) {
-                let deltas = [added.answers, added.log_ms, added.difficulty];
-                for (name, delta) in names.iter().zip(deltas).filter(|(_, delta)| *delta != 0) {
-                    effects.add(&tally.key, name, delta);
-                }
-            }
+            let [new, met] = tally.added;
+            let deltas =
+                [new.answers, new.log_ms, new.difficulty, met.answers, met.log_ms, met.difficulty];
+            effects.add(&tally.key, FIELDS, deltas);
         }
     }
 

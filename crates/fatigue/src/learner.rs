@@ -1,6 +1,6 @@
 //! What is kept of a learner, and the bytes that hold it.
 
-use crate::{Parameters, met::Met};
+use crate::Parameters;
 
 /// The state of a learner. Numbers are 32-bit floats, rounded after every answer, so that what
 /// is stored is exactly what is continued from.
@@ -32,19 +32,63 @@ pub(crate) struct Learner {
     pub(crate) load: f32,
     /// The score, 0..1.
     pub(crate) score: f32,
-    /// The items met.
-    pub(crate) met: Met,
 }
 
 /// The first byte: the format.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// Stored bytes that are no state of a learner.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the stored state is no state of a learner ({0} bytes, format {1}); delete its key to begin anew"
 )]
-pub(crate) struct Unreadable(usize, u8);
+pub struct Unreadable(usize, u8);
+
+/// What a learner's stored `state` tells a reader.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// The score, 0..1.
+    pub score: f64,
+    /// The part of accuracy: how far it fell behind what is usual (a CUSUM).
+    pub accuracy: f64,
+    /// The part of response time: how far it fell behind what is usual (a CUSUM).
+    pub speed: f64,
+    /// Minutes of work, decaying.
+    pub load: f64,
+    /// The share of rapid guesses, 0..1.
+    pub rapid: f64,
+    /// Whether an alert stands.
+    pub tired: bool,
+    /// Answers in all.
+    pub answers: u64,
+    /// The time of the last answer, in ms since the epoch.
+    pub at: i64,
+}
+
+impl Reading {
+    /// Reads the bytes of a learner's `state`.
+    ///
+    /// # Errors
+    /// Where they are of another length or format.
+    pub fn of(state: &[u8]) -> Result<Self, Unreadable> {
+        let learner = Learner::decode(state)?;
+        Ok(Self {
+            score: decimal(learner.score),
+            accuracy: decimal(learner.accuracy),
+            speed: decimal(learner.speed),
+            load: decimal(learner.load),
+            rapid: decimal(learner.rapid),
+            tired: learner.tired,
+            answers: u64::from(learner.answers),
+            at: learner.at,
+        })
+    }
+}
+
+/// A number to four decimals, which is more than it is good for.
+pub(crate) fn decimal(number: f32) -> f64 {
+    (f64::from(number) * 1e4).round() / 1e4
+}
 
 impl Learner {
     /// A learner of whom nothing is known.
@@ -63,7 +107,6 @@ impl Learner {
             rapid: 0.0,
             load: 0.0,
             score: 0.0,
-            met: Met::default(),
         }
     }
 
@@ -86,8 +129,6 @@ impl Learner {
         ] {
             bytes.extend(number.to_le_bytes());
         }
-        bytes.extend(self.met.newer);
-        bytes.extend(self.met.older);
         bytes
     }
 
@@ -125,7 +166,6 @@ impl Learner {
             rapid: number()?,
             load: number()?,
             score: number()?,
-            met: Met { newer: take(rest)?, older: take(rest)? },
         })
     }
 }
@@ -144,11 +184,9 @@ mod tests {
 
     fn learner() -> impl Strategy<Value = Learner> {
         let numbers = prop::array::uniform8(-1e6f32..1e6);
-        let filters = (prop::array::uniform32(any::<u8>()), prop::array::uniform32(any::<u8>()));
-        (any::<(i64, u32, u32, u32, bool)>(), numbers, filters).prop_map(|(counts, n, filters)| {
+        (any::<(i64, u32, u32, u32, bool)>(), numbers).prop_map(|(counts, n)| {
             let (at, answers, in_session, known, tired) = counts;
             let [ability, pace, variance, accuracy, speed, rapid, load, score] = n;
-            let (newer, older) = filters;
             Learner {
                 at,
                 answers,
@@ -163,16 +201,15 @@ mod tests {
                 rapid,
                 load,
                 score,
-                met: Met { newer, older },
             }
         })
     }
 
     proptest! {
         #[test]
-        fn a_state_is_what_its_bytes_say(learner in learner(), cut in 0usize..118) {
+        fn a_state_is_what_its_bytes_say(learner in learner(), cut in 0usize..54) {
             let bytes = learner.encode();
-            prop_assert_eq!(bytes.len(), 118);
+            prop_assert_eq!(bytes.len(), 54);
             prop_assert_eq!(Learner::decode(&bytes), Ok(learner));
             prop_assert!(Learner::decode(&bytes[..cut]).is_err());
             prop_assert!(Learner::decode(&[&bytes[..], &[0]].concat()).is_err());
@@ -187,9 +224,9 @@ mod tests {
     #[test]
     fn bytes_of_another_format_say_so() {
         let mut bytes = Learner::new(&Parameters::default()).encode();
-        bytes[0] = 2;
+        bytes[0] = 1;
         let reason = Learner::decode(&bytes).map_err(|e| e.to_string());
-        let expected = "the stored state is no state of a learner (118 bytes, format 2)";
+        let expected = "the stored state is no state of a learner (54 bytes, format 1)";
         assert!(reason.is_err_and(|reason| reason.starts_with(expected)));
     }
 }

@@ -13,6 +13,7 @@ mod options;
 mod parameters;
 
 pub use alert::output_schema;
-pub use bolt::{Fatigue, learner_key};
+pub use bolt::{Fatigue, STATE, learner_key};
+pub use learner::{Reading, Unreadable};
 pub use options::Options;
 pub use parameters::Parameters;

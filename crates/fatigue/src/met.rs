@@ -21,7 +21,28 @@ pub(crate) struct Met {
     pub(crate) older: [u8; BYTES],
 }
 
+/// Stored bytes that are no items met.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the stored items met are {0} bytes (expected 64); delete the learner's key to begin anew")]
+pub(crate) struct WrongLength(usize);
+
 impl Met {
+    /// The items as bytes.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        [self.newer, self.older].concat()
+    }
+
+    /// The items that these bytes hold.
+    ///
+    /// # Errors
+    /// Where they are of another length.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, WrongLength> {
+        match bytes.as_chunks::<BYTES>() {
+            (&[newer, older], []) => Ok(Self { newer, older }),
+            _ => Err(WrongLength(bytes.len())),
+        }
+    }
+
     /// Notes a meeting. True if there was one before.
     pub(crate) fn note(&mut self, item: &str) -> bool {
         let [low, high, ..] = xxh3_64(item.as_bytes()).to_le_bytes();

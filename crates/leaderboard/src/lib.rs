@@ -63,8 +63,7 @@ impl Bolt for Leaderboard {
         None
     }
 
-    fn reads(&self, batch: &Batch<'_>) -> Reads {
-        let mut reads = Reads::default();
+    fn reads(&self, batch: &Batch<'_>, reads: &mut Reads<'_>) {
         let mut boards = Boards::new(&self.options, &self.calendar);
         let mut places = Vec::new();
         for event in batch.events {
@@ -74,7 +73,6 @@ impl Bolt for Leaderboard {
                 reads.score(&board.key, &member);
             }
         }
-        reads
     }
 
     fn process(&self, batch: &Batch<'_>, state: &State) -> Effects {

@@ -1,10 +1,10 @@
 //! The bolt: which state an answer looks at, and what a batch of answers changes.
 
 use crate::{
-    ANSWERS_FIELD, Abilities, Ability, DIFFICULTY_FIELD, OVERALL_FIELD, Options,
+    Abilities, ITEM_FIELDS, OVERALL_FIELD, Options,
     answer::{Answer, Unusable},
     concept_field, item_key, learner_key,
-    working::{Place, Working},
+    working::{Unreadable, Working},
 };
 use smol_str::SmolStr;
 use tallyd_bolt::{Batch, Bolt, Effects, Reads, State};
@@ -47,21 +47,18 @@ impl Bolt for Mastery {
         self.options.emit.then_some(&self.output)
     }
 
-    fn reads(&self, batch: &Batch<'_>) -> Reads {
-        let mut reads = Reads::default();
+    fn reads(&self, batch: &Batch<'_>, reads: &mut Reads<'_>) {
         for event in batch.events {
             let Ok(answer) = Answer::of(&self.options, event) else { continue };
-            let (learner, item) = (learner_key(&answer.learner), item_key(&answer.item));
+            let learner = learner_key(&answer.learner);
             reads.field(&learner, OVERALL_FIELD);
             reads.field(&learner, &concept_field(&answer.concept));
-            reads.counter(&item, DIFFICULTY_FIELD);
-            reads.counter(&item, ANSWERS_FIELD);
+            reads.counters(&item_key(&answer.item), ITEM_FIELDS);
         }
-        reads
     }
 
     fn process(&self, batch: &Batch<'_>, state: &State) -> Effects {
-        let mut working = Working::new(state);
+        let mut working = Working::new(state, Abilities::unknown(&self.options.parameters));
         let mut effects = Effects::default();
         for (place, event) in batch.events.iter().enumerate() {
             let taken = Answer::of(&self.options, event)
@@ -83,25 +80,19 @@ impl Mastery {
     /// Takes one answer in, and gives the probability of a right one that stood before it.
     fn take(&self, answer: &Answer, working: &mut Working<'_>) -> Result<f64, Unusable> {
         let parameters = &self.options.parameters;
-        let learner = learner_key(&answer.learner);
-        let places =
-            [(learner.clone(), OVERALL_FIELD.into()), (learner, concept_field(&answer.concept))];
-        let item = item_key(&answer.item);
-
-        let unknown = Abilities::unknown(parameters);
-        let [overall, concept] = &places;
-        let abilities = Abilities {
-            overall: stored(working, answer, overall, unknown.overall)?,
-            concept: stored(working, answer, concept, unknown.concept)?,
-        };
-        let difficulty = working.difficulty(&item);
+        let (places, abilities) = working.abilities(&answer.learner, &answer.concept).map_err(
+            |Unreadable { field, error }| Unusable::Stored {
+                learner: answer.learner.clone(),
+                field,
+                error,
+            },
+        )?;
+        let difficulty = working.difficulty(&answer.item);
 
         let expected = abilities.expect(&difficulty, parameters);
-        let learned = abilities.learn(expected, answer.correct, parameters);
-        let [overall, concept] = places;
-        working.set_ability(overall, learned.overall);
-        working.set_ability(concept, learned.concept);
-        working.move_difficulty(item, difficulty.delta(expected, answer.correct, parameters));
+        working.set_abilities(places, abilities.learn(expected, answer.correct, parameters));
+        let delta = difficulty.delta(expected, answer.correct, parameters);
+        working.move_difficulty(&answer.item, delta);
         Ok(expected.right)
     }
 
@@ -118,19 +109,6 @@ impl Mastery {
         ];
         Event { origin: event.origin, index: event.index, values }
     }
-}
-
-fn stored(
-    working: &Working<'_>,
-    answer: &Answer,
-    place: &Place,
-    unknown: Ability,
-) -> Result<Ability, Unusable> {
-    working.ability(place, unknown).map_err(|error| Unusable::Stored {
-        learner: answer.learner.clone(),
-        field: place.1.clone(),
-        error,
-    })
 }
 
 #[cfg(test)]

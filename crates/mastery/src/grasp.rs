@@ -9,10 +9,9 @@ use tallyd_bolt::Key;
 
 /// The field of a learner's hash that holds the overall ability.
 pub const OVERALL_FIELD: &str = "overall";
-/// The shared number of an item's hash that holds its difficulty, in picologits.
-pub const DIFFICULTY_FIELD: &str = "b";
-/// The shared number of an item's hash that holds how many answers it has had.
-pub const ANSWERS_FIELD: &str = "n";
+/// The shared numbers of an item's hash: its difficulty, in picologits, and how many answers it has
+/// had.
+pub const ITEM_FIELDS: &[&str; 2] = &["b", "n"];
 
 const CONCEPT_PREFIX: &str = "concept:";
 

@@ -15,8 +15,7 @@ mod working;
 pub use ability::{Ability, AbilityError, LIMIT, MICRO, PICOLOGITS};
 pub use bolt::{Mastery, output_schema};
 pub use grasp::{
-    ANSWERS_FIELD, DIFFICULTY_FIELD, Grasp, OVERALL_FIELD, concept_field, concept_of, grasp,
-    item_key, learner_key,
+    Grasp, ITEM_FIELDS, OVERALL_FIELD, concept_field, concept_of, grasp, item_key, learner_key,
 };
 pub use model::{Abilities, Difficulty, Expectation};
 pub use options::Options;

@@ -1,71 +1,163 @@
 //! The state of a batch while it is worked through: what is stored, under what the batch's earlier
 //! answers changed. So a batch gives what its answers give one by one.
 
-use crate::{ANSWERS_FIELD, Ability, AbilityError, DIFFICULTY_FIELD, Difficulty};
+use crate::{
+    Abilities, Ability, AbilityError, Difficulty, ITEM_FIELDS, OVERALL_FIELD, concept_field,
+    item_key, learner_key,
+};
+use hashbrown::HashMap;
 use smol_str::SmolStr;
-use std::collections::BTreeMap;
 use tallyd_bolt::{Effects, Key, State};
 
-/// Where an ability stands: a learner's hash, and the field in it.
-pub(crate) type Place = (Key, SmolStr);
-
-/// The changes of a batch, in an order that depends on nothing but the keys.
+/// What a batch has read and changed, in the order in which its answers first name it.
 #[derive(Debug)]
 pub(crate) struct Working<'a> {
     stored: &'a State,
-    abilities: BTreeMap<Place, Ability>,
-    items: BTreeMap<Key, Change>,
+    unknown: Abilities,
+    learners: Vec<Key>,
+    learner_places: HashMap<SmolStr, usize>,
+    abilities: Vec<Held>,
+    ability_places: HashMap<(usize, Option<SmolStr>), usize>,
+    items: Vec<Item>,
+    item_places: HashMap<SmolStr, usize>,
 }
 
-/// What a batch adds to an item's shared numbers.
-#[derive(Clone, Copy, Debug, Default)]
-struct Change {
-    level: i64,
-    answers: i64,
+/// An ability, and where it stands.
+#[derive(Debug)]
+struct Held {
+    learner: usize,
+    field: SmolStr,
+    ability: Ability,
+    changed: bool,
+}
+
+/// An item as it is stored, and what the batch adds.
+#[derive(Debug)]
+struct Item {
+    key: Key,
+    stored: Difficulty,
+    added: Difficulty,
+}
+
+/// Where in a [`Working`] the abilities stand that an answer shows: the overall one and that in the
+/// concept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Places {
+    overall: usize,
+    concept: usize,
+}
+
+/// Stored bytes are no ability.
+#[derive(Debug)]
+pub(crate) struct Unreadable {
+    pub field: SmolStr,
+    pub error: AbilityError,
 }
 
 impl<'a> Working<'a> {
-    pub fn new(stored: &'a State) -> Self {
-        Self { stored, abilities: BTreeMap::new(), items: BTreeMap::new() }
-    }
-
-    /// An ability as it is now; `unknown` where nothing is stored.
-    pub fn ability(&self, place: &Place, unknown: Ability) -> Result<Ability, AbilityError> {
-        if let Some(ability) = self.abilities.get(place) {
-            return Ok(*ability);
+    /// Nothing is read yet. `unknown`: the abilities of whom nothing is known.
+    pub fn new(stored: &'a State, unknown: Abilities) -> Self {
+        Self {
+            stored,
+            unknown,
+            learners: Vec::new(),
+            learner_places: HashMap::new(),
+            abilities: Vec::new(),
+            ability_places: HashMap::new(),
+            items: Vec::new(),
+            item_places: HashMap::new(),
         }
-        self.stored.field(&place.0, &place.1).map_or(Ok(unknown), Ability::parse)
     }
 
-    pub fn set_ability(&mut self, place: Place, ability: Ability) {
-        self.abilities.insert(place, ability);
+    /// The abilities of a learner as they are now, and where they stand.
+    pub fn abilities(
+        &mut self,
+        learner: &SmolStr,
+        concept: &SmolStr,
+    ) -> Result<(Places, Abilities), Unreadable> {
+        let learner = *self.learner_places.entry_ref(learner).or_insert_with(|| {
+            self.learners.push(learner_key(learner));
+            self.learners.len() - 1
+        });
+        let Abilities { overall, concept: in_concept } = self.unknown;
+        let overall = self.held(learner, None, overall)?;
+        let concept = self.held(learner, Some(concept), in_concept)?;
+        let abilities = Abilities { overall: self.at(overall), concept: self.at(concept) };
+        Ok((Places { overall, concept }, abilities))
+    }
+
+    fn held(
+        &mut self,
+        learner: usize,
+        concept: Option<&SmolStr>,
+        unknown: Ability,
+    ) -> Result<usize, Unreadable> {
+        let wanted = (learner, concept.cloned());
+        if let Some(&place) = self.ability_places.get(&wanted) {
+            return Ok(place);
+        }
+        let field = concept.map_or(SmolStr::new_static(OVERALL_FIELD), |c| concept_field(c));
+        let stored = self.learners.get(learner).and_then(|key| self.stored.field(key, &field));
+        let ability = match stored.map_or(Ok(unknown), Ability::parse) {
+            Ok(ability) => ability,
+            Err(error) => return Err(Unreadable { field, error }),
+        };
+        self.abilities.push(Held { learner, field, ability, changed: false });
+        self.ability_places.insert(wanted, self.abilities.len() - 1);
+        Ok(self.abilities.len() - 1)
+    }
+
+    fn at(&self, place: usize) -> Ability {
+        self.abilities.get(place).map(|held| held.ability).unwrap_or_default()
+    }
+
+    /// Sets the abilities at these places.
+    pub fn set_abilities(&mut self, places: Places, abilities: Abilities) {
+        let both = [(places.overall, abilities.overall), (places.concept, abilities.concept)];
+        for (place, ability) in both {
+            if let Some(held) = self.abilities.get_mut(place) {
+                (held.ability, held.changed) = (ability, true);
+            }
+        }
     }
 
     /// An item as this worker sees it: what it last read, and its own deltas since.
-    pub fn difficulty(&self, item: &Key) -> Difficulty {
-        let change = self.items.get(item).copied().unwrap_or_default();
+    pub fn difficulty(&mut self, item: &SmolStr) -> Difficulty {
+        let Item { stored, added, .. } = self.item(item);
         Difficulty {
-            level: self.stored.counter(item, DIFFICULTY_FIELD).saturating_add(change.level),
-            answers: self.stored.counter(item, ANSWERS_FIELD).saturating_add(change.answers),
+            level: stored.level.saturating_add(added.level),
+            answers: stored.answers.saturating_add(added.answers),
         }
     }
 
     /// Counts an answer to an item and moves its level.
-    pub fn move_difficulty(&mut self, item: Key, delta: i64) {
-        let change = self.items.entry(item).or_default();
-        change.level = change.level.saturating_add(delta);
-        change.answers += 1;
+    pub fn move_difficulty(&mut self, item: &SmolStr, delta: i64) {
+        let Item { added, .. } = self.item(item);
+        added.level = added.level.saturating_add(delta);
+        added.answers += 1;
     }
 
-    /// One write for each address that the batch changed. A delta of 0 is written too, so that
-    /// the same numbers exist however the answers were split into batches.
+    fn item(&mut self, item: &SmolStr) -> &mut Item {
+        let place = *self.item_places.entry_ref(item).or_insert_with(|| {
+            let key = item_key(item);
+            let [level, answers] = self.stored.counters(&key, ITEM_FIELDS);
+            let stored = Difficulty { level, answers };
+            self.items.push(Item { key, stored, added: Difficulty { level: 0, answers: 0 } });
+            self.items.len() - 1
+        });
+        #[expect(clippy::indexing_slicing, reason = "item_places holds only places of items")]
+        &mut self.items[place]
+    }
+
+    /// One write for each address that the batch changed.
     pub fn write(self, effects: &mut Effects) {
-        for ((key, field), ability) in self.abilities {
-            effects.set_field(&key, &field, ability.to_text().as_bytes());
+        for Held { learner, field, ability, changed } in self.abilities {
+            if let Some(key) = self.learners.get(learner).filter(|_| changed) {
+                effects.set_field(key, &field, ability.to_text().as_bytes());
+            }
         }
-        for (key, change) in self.items {
-            effects.add(&key, DIFFICULTY_FIELD, change.level);
-            effects.add(&key, ANSWERS_FIELD, change.answers);
+        for Item { key, added, .. } in self.items {
+            effects.add(&key, ITEM_FIELDS, [added.level, added.answers]);
         }
     }
 }

@@ -2,29 +2,9 @@
 
 use crate::{QueryError, Results};
 use smol_str::SmolStr;
-use std::collections::BTreeMap;
+pub use tallyd_fatigue::Reading as Fatigue;
+use tallyd_fatigue::STATE;
 use tallyd_mastery::{Abilities, Ability, OVERALL_FIELD, Parameters, concept_of, grasp};
-
-/// How tired a learner seems: a signal, not a diagnosis.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Fatigue {
-    /// The score, 0..1.
-    pub score: f64,
-    /// The part of accuracy: how far it fell behind what is usual (a CUSUM).
-    pub accuracy: f64,
-    /// The part of response time: how far it fell behind what is usual (a CUSUM).
-    pub speed: f64,
-    /// Minutes of work, decaying.
-    pub load: f64,
-    /// The share of rapid guesses, 0..1.
-    pub rapid: f64,
-    /// Whether an alert stands.
-    pub tired: bool,
-    /// Answers in all.
-    pub answers: u64,
-    /// The time of the last answer, in ms since the epoch.
-    pub at: i64,
-}
 
 /// A learner's grasp of a concept.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +21,7 @@ pub struct Concept {
     pub uncertainty: f64,
 }
 
-/// A learner's fatigue; `None` for one of whom nothing is stored.
+/// How tired a learner seems, a signal and no diagnosis; `None` for one of whom nothing is stored.
 ///
 /// # Errors
 /// Where the results can't be read, or are none of a fatigue bolt.
@@ -50,32 +30,8 @@ pub async fn fatigue(
     learner: &str,
 ) -> Result<Option<Fatigue>, QueryError> {
     let hash = results.hash(&tallyd_fatigue::learner_key(learner)).await?;
-    if hash.is_empty() {
-        return Ok(None);
-    }
-    let tired: u8 = number(&hash, "tired")?;
-    Ok(Some(Fatigue {
-        score: number(&hash, "score")?,
-        accuracy: number(&hash, "accuracy")?,
-        speed: number(&hash, "speed")?,
-        load: number(&hash, "load")?,
-        rapid: number(&hash, "rapid")?,
-        tired: tired != 0,
-        answers: number(&hash, "answers")?,
-        at: number(&hash, "at")?,
-    }))
-}
-
-fn number<T: std::str::FromStr>(
-    hash: &BTreeMap<SmolStr, Vec<u8>>,
-    field: &str,
-) -> Result<T, QueryError> {
-    let bytes = hash.get(field).map_or(&[][..], Vec::as_slice);
-    let parsed = std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok());
-    parsed.ok_or_else(|| {
-        let given = bytes.escape_ascii();
-        QueryError::Unreadable(format!("stored field \"{field}\" is not a number: \"{given}\""))
-    })
+    let state = |state: &Vec<u8>| Fatigue::of(state);
+    hash.get(STATE).map(state).transpose().map_err(|e| QueryError::Unreadable(e.to_string()))
 }
 
 /// A learner's grasp of each concept that was practised, in the order of their names; empty for

@@ -117,18 +117,14 @@ fn stored() -> Memory {
         let key = Key::new(&["distinct", "1h", "2026-01-01T0830Z", "learners", group]);
         memory.distinct.entry(key).or_default().insert("u1".into());
     }
-    let tired = [
-        ("score", "0.8125"),
-        ("accuracy", "1.50"),
-        ("speed", "2.25"),
-        ("load", "30.00"),
-        ("rapid", "0.125"),
-        ("tired", "1"),
-        ("answers", "40"),
-        ("at", "1767258000000"),
-    ];
+    let mut tired = vec![2, 1];
+    tired.extend(1_767_258_000_000i64.to_le_bytes());
+    tired.extend([40u32, 40, 40].iter().flat_map(|count| count.to_le_bytes()));
+    // Ability, pace, variance, accuracy, speed, rapid, load, score.
+    let numbers = [0.0f32, 0.0, 1.0, 1.5, 2.25, 0.125, 30.0, 0.8125];
+    tired.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
     let hash = memory.hashes.entry(Key::new(&["learner", "u%207"])).or_default();
-    hash.extend(tired.map(|(name, value)| (SmolStr::from(name), value.as_bytes().to_vec())));
+    hash.insert("state".into(), tired);
     let abilities =
         [("overall", "3 2 500000000000 250000"), ("concept:alge:bra", "3 2 500000000000 750000")];
     let hash = memory.hashes.entry(Key::new(&["learner", "m"])).or_default();

@@ -8,7 +8,6 @@
 //! may drop a cell at any moment, so that every batch would have to take its cells out and put them
 //! back: measured, about a sixth of a worker's CPU.
 
-use hashbrown::HashMap;
 use std::time::Duration;
 use tallyd_bolt::{Address, Cell, Kind, Reads, State, Write};
 use tokio::time::Instant;
@@ -25,8 +24,8 @@ pub struct Cache {
     old: State,
     /// Cells that are forgotten and not yet freed.
     forgotten: Box<dyn Iterator<Item = (Address, Cell)> + Send>,
-    /// When the shared numbers of the young cells were fetched.
-    fetched: HashMap<Address, Instant>,
+    /// Where the clock of the cells begins.
+    began: Instant,
     turned: Instant,
     bytes: u64,
     shared_refresh: Duration,
@@ -41,7 +40,7 @@ impl Cache {
             young: State::default(),
             old: State::default(),
             forgotten: Box::new(std::iter::empty()),
-            fetched: HashMap::new(),
+            began: now,
             turned: now,
             bytes,
             shared_refresh,
@@ -53,22 +52,22 @@ impl Cache {
         *self = Self::new(self.bytes, self.shared_refresh, self.turned);
     }
 
-    /// Makes ready for a batch that reads these addresses, and returns those that have to be
-    /// fetched first.
-    pub fn missing(&mut self, reads: Reads, now: Instant) -> Vec<Address> {
+    /// What a batch may leave out of what it asks for.
+    #[must_use]
+    pub fn known(&self, now: Instant) -> Reads<'_> {
+        Reads::beside(
+            &self.young,
+            self.ms(now).saturating_sub(self.shared_refresh.as_millis() as i64) + 1,
+        )
+    }
+
+    /// Makes ready for a batch that asks for these addresses too, and returns those that have to
+    /// be fetched first.
+    pub fn missing(&mut self, asked: impl IntoIterator<Item = Address>) -> Vec<Address> {
         let mut missing = Vec::new();
-        for address in reads.into_addresses() {
-            if address.kind == Kind::Counter {
-                let at = self.fetched.get(&address);
-                if at.is_none_or(|&at| now.duration_since(at) >= self.shared_refresh) {
-                    missing.push(address);
-                    continue;
-                }
-            }
-            if self.young.contains(&address) {
-                continue;
-            }
-            match self.old.remove(&address) {
+        for address in asked {
+            let old = self.old.remove(&address);
+            match old.filter(|_| !matches!(address.kind, Kind::Counters(_))) {
                 Some(cell) => self.young.insert(address, cell),
                 None => missing.push(address),
             }
@@ -77,11 +76,15 @@ impl Cache {
     }
 
     /// Takes in what was fetched.
-    pub fn insert(&mut self, address: Address, cell: Cell, now: Instant) {
-        if address.kind == Kind::Counter {
-            self.fetched.insert(address.clone(), now);
+    pub fn insert(&mut self, address: Address, mut cell: Cell, now: Instant) {
+        if let Cell::Counters(_, fetched) = &mut cell {
+            *fetched = self.ms(now);
         }
         self.young.insert(address, cell);
+    }
+
+    fn ms(&self, now: Instant) -> i64 {
+        i64::try_from(now.duration_since(self.began).as_millis()).unwrap_or(i64::MAX)
     }
 
     /// The cells, those of the batch among them.
@@ -98,7 +101,6 @@ impl Cache {
         if self.young.bytes() > self.bytes / 3 || now.duration_since(self.turned) >= TURN {
             let old = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
             self.forgotten = Box::new(old.into_cells());
-            self.fetched.retain(|_, at| now.duration_since(*at) < self.shared_refresh);
             self.turned = now;
         }
     }
@@ -111,20 +113,23 @@ mod tests {
 
     const REFRESH: Duration = Duration::from_secs(1);
 
-    fn ask(cache: &mut Cache, reads: &Reads, now: Instant) -> Vec<Address> {
-        let missing = cache.missing(reads.clone(), now);
+    fn ask(cache: &mut Cache, ask: impl Fn(&mut Reads<'_>), now: Instant) -> Vec<Address> {
+        let mut asked = cache.known(now);
+        ask(&mut asked);
+        let asked = asked.into_addresses();
+        let missing = cache.missing(asked);
         for address in &missing {
             let cell = match address.kind {
-                Kind::Counter => Cell::Counter(0),
+                Kind::Counters(names) => Cell::Counters(names.iter().map(|_| 0).collect(), 0),
                 Kind::Field => Cell::Field(Some(vec![0; 1000])),
                 Kind::Log => Cell::Log([1].into()),
                 Kind::Score => Cell::Score(None),
             };
             cache.insert(address.clone(), cell, now);
         }
-        for address in reads.iter() {
-            assert!(cache.state().contains(address));
-        }
+        let mut all = Reads::default();
+        ask(&mut all);
+        assert!(all.iter().all(|address| cache.state().contains(address)));
         cache.committed(&[], now);
         missing
     }
@@ -133,18 +138,20 @@ mod tests {
     fn owned_cells_stay_and_shared_ones_are_fetched_again() {
         let start = Instant::now();
         let mut cache = Cache::new(1 << 20, REFRESH, start);
-        let mut reads = Reads::default();
-        let key = Key::new(&["k"]);
-        reads.counter(&key, "n");
-        reads.score(&key, "u");
-        reads.log(&key);
-        assert_eq!(ask(&mut cache, &reads, start).len(), 3);
-        assert_eq!(ask(&mut cache, &reads, start + REFRESH / 2), []);
+        let reads = |reads: &mut Reads<'_>| {
+            let key = Key::new(&["k"]);
+            reads.counters(&key, &["n"]);
+            reads.score(&key, "u");
+            reads.log(&key);
+        };
+        assert_eq!(ask(&mut cache, reads, start).len(), 3);
+        assert_eq!(ask(&mut cache, reads, start + REFRESH / 2), []);
         // Using a shared number does not make it fresher than it is.
-        let missing = ask(&mut cache, &reads, start + REFRESH);
-        assert_eq!(missing.iter().map(|a| a.kind).collect::<Vec<_>>(), [Kind::Counter]);
+        let missing = ask(&mut cache, reads, start + REFRESH);
+        assert_eq!(missing.iter().map(|a| a.kind).collect::<Vec<_>>(), [Kind::Counters(&["n"])]);
+        assert_eq!(ask(&mut cache, reads, start + REFRESH), []);
         cache.clear();
-        assert_eq!(ask(&mut cache, &reads, start + REFRESH).len(), 3);
+        assert_eq!(ask(&mut cache, reads, start + REFRESH).len(), 3);
     }
 
     #[test]
@@ -154,9 +161,8 @@ mod tests {
         let mut missing = 0;
         for round in 0..2 {
             for number in 0..1000 {
-                let mut reads = Reads::default();
-                reads.field(&Key::new(&["k", &number.to_string()]), "f");
-                missing += ask(&mut cache, &reads, now).len() * round;
+                let key = Key::new(&["k", &number.to_string()]);
+                missing += ask(&mut cache, |reads| reads.field(&key, "f"), now).len() * round;
             }
         }
         assert!(missing > 900, "{missing} of 1000 were forgotten");
@@ -166,15 +172,13 @@ mod tests {
     fn what_is_asked_for_stays_and_what_is_not_goes() {
         let now = Instant::now();
         let mut cache = Cache::new(50_000, REFRESH, now);
-        let mut often = Reads::default();
-        often.score(&Key::new(&["often"]), "u");
-        let mut once = Reads::default();
-        once.log(&Key::new(&["once"]));
-        assert_eq!(ask(&mut cache, &once, now).len() + ask(&mut cache, &often, now).len(), 2);
+        let often = |reads: &mut Reads<'_>| reads.score(&Key::new(&["often"]), "u");
+        let once = |reads: &mut Reads<'_>| reads.log(&Key::new(&["once"]));
+        assert_eq!(ask(&mut cache, once, now).len() + ask(&mut cache, often, now).len(), 2);
         for turn in 1..4 {
             let later = now + TURN * turn;
-            assert_eq!(ask(&mut cache, &often, later), [], "turn {turn}");
+            assert_eq!(ask(&mut cache, often, later), [], "turn {turn}");
         }
-        assert_eq!(ask(&mut cache, &once, now + TURN * 3).len(), 1);
+        assert_eq!(ask(&mut cache, once, now + TURN * 3).len(), 1);
     }
 }

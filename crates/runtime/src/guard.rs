@@ -17,8 +17,16 @@ pub struct Poison {
 ///
 /// # Errors
 /// Where it panics.
-pub fn reads(bolt: &dyn Bolt, batch: &Batch<'_>) -> Result<Reads, Poison> {
-    guarded(batch, |batch| bolt.reads(batch))
+pub fn reads<'a>(
+    bolt: &dyn Bolt,
+    batch: &Batch<'_>,
+    reads: &Reads<'a>,
+) -> Result<Reads<'a>, Poison> {
+    guarded(batch, |batch| {
+        let mut reads = reads.clone();
+        bolt.reads(batch, &mut reads);
+        reads
+    })
 }
 
 /// [`Bolt::process`], or the first event that makes it panic.
@@ -67,9 +75,7 @@ mod tests {
             None
         }
 
-        fn reads(&self, _: &Batch<'_>) -> Reads {
-            Reads::default()
-        }
+        fn reads(&self, _: &Batch<'_>, _: &mut Reads<'_>) {}
 
         fn process(&self, batch: &Batch<'_>, _: &State) -> Effects {
             assert!(batch.events.iter().all(|e| e.index != 13), "unlucky");

@@ -1,8 +1,11 @@
 //! How much a task reads and commits at once. A commit is bounded, so that the server is never
 //! held for long; within that it takes what is there, so batches grow with the load.
 
-/// The most stored values that one commit should change.
-const MAX_WRITES: f64 = 4096.0;
+use tallyd_bolt::Write;
+
+/// How long one commit should hold the server at most, in µs of [`cost`]. More would cost
+/// less an event, because more events meet on each member and counter, and keep readers waiting.
+const MAX_COST: f64 = 16_000.0;
 /// The most bytes that one read should bring: entries may be as large as producers like.
 const MAX_READ_BYTES: f64 = 16.0 * 1024.0 * 1024.0;
 /// How large an entry is taken to be before the first: no small one, so that the first read of a
@@ -17,7 +20,7 @@ pub struct Sizing {
     max_batch: usize,
     bytes_an_entry: f64,
     events_an_entry: f64,
-    writes_an_event: f64,
+    cost_an_event: f64,
     events_a_frame: f64,
 }
 
@@ -29,7 +32,7 @@ impl Sizing {
             max_batch,
             bytes_an_entry: FIRST_ENTRY_BYTES,
             events_an_entry: 1.0,
-            writes_an_event: 1.0,
+            cost_an_event: 1.0,
             events_a_frame: 1.0,
         }
     }
@@ -44,20 +47,20 @@ impl Sizing {
         &mut self,
         entries: usize,
         events: usize,
-        writes: usize,
+        writes: &[Write],
         emitted: u64,
         frames: usize,
     ) {
         follow(&mut self.events_an_entry, events as f64, entries);
-        follow(&mut self.writes_an_event, writes as f64, events);
+        follow(&mut self.cost_an_event, cost(writes), events);
         follow(&mut self.events_a_frame, emitted as f64, frames);
     }
 
     /// The most events of the next commit.
     #[must_use]
     pub fn events(&self) -> usize {
-        let by_writes = MAX_WRITES / self.writes_an_event.max(0.01);
-        (by_writes as usize).clamp(16, self.max_batch.max(16))
+        let by_cost = MAX_COST / self.cost_an_event.max(0.01);
+        (by_cost as usize).clamp(16, self.max_batch.max(16))
     }
 
     /// The most entries to read of each of so many partitions.
@@ -76,6 +79,20 @@ impl Sizing {
     }
 }
 
+/// About how long the server needs for these writes, in µs: measured, on the machine of
+/// `docs/performance.md`, by the server's own statistics.
+fn cost(writes: &[Write]) -> f64 {
+    let one = |write: &Write| match write {
+        Write::Add { deltas, .. } => deltas.iter().filter(|delta| **delta != 0).count() as f64,
+        Write::Append { .. } => 1.0,
+        Write::Distinct { items, .. } => 1.0 + items.len() as f64 * 0.3,
+        Write::Field { .. } => 0.5,
+        Write::Member { members, .. } => 1.0 + members.len() as f64 * 0.5,
+        Write::Score { .. } => 2.0,
+    };
+    writes.iter().map(one).sum()
+}
+
 fn follow(average: &mut f64, amount: f64, of: usize) {
     if of > 0 {
         *average += WEIGHT * (amount / of as f64 - *average);
@@ -85,6 +102,7 @@ fn follow(average: &mut f64, amount: f64, of: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tallyd_bolt::Key;
 
     #[test]
     fn huge_entries_make_small_reads() {
@@ -104,10 +122,12 @@ mod tests {
             sizing.weigh(1, 300);
         }
         assert_eq!((sizing.events(), sizing.entries(16)), (2048, 128));
+        let score = Write::Score { key: Key::new(&["b"]), member: "u".into(), score: 1.0 };
+        let writes = vec![score; 8000];
         for _ in 0..100 {
-            sizing.learn(10, 1000, 8000, 1000, 4);
+            sizing.learn(10, 1000, &writes, 1000, 4);
         }
-        assert_eq!((sizing.events(), sizing.entries(16), sizing.entries(1)), (512, 1, 6));
+        assert_eq!((sizing.events(), sizing.entries(16), sizing.entries(1)), (1000, 1, 11));
         assert_eq!(sizing.frame_events(), 250_000 - 1);
     }
 }

@@ -24,7 +24,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
-use tallyd_bolt::{Batch, Effects};
+use tallyd_bolt::{Batch, Effects, Reads};
 use tallyd_event::EntryId;
 use tokio::{sync::watch, time::Instant};
 
@@ -317,10 +317,11 @@ impl<S: Store> Task<S> {
         // Every turn but the last takes an event out.
         while !work.events.is_empty() {
             let batch = Batch { schema: &input, events: &work.events, now };
-            let outcome = match guard::reads(&*bolt, &batch) {
+            let asked = guard::reads(&*bolt, &batch, &self.cache.known(Instant::now()));
+            let outcome = match asked.map(Reads::into_addresses) {
                 Err(poison) => Err(poison),
-                Ok(reads) => {
-                    let missing = self.cache.missing(reads, Instant::now());
+                Ok(asked) => {
+                    let missing = self.cache.missing(asked);
                     if !missing.is_empty() {
                         for (address, cell) in session.fetch(missing).await? {
                             self.cache.insert(address, cell, Instant::now());
@@ -357,7 +358,7 @@ impl<S: Store> Task<S> {
         if commit.acks.is_empty() {
             return;
         }
-        self.sizing.learn(entries, events, commit.writes.len(), done.emitted, commit.frames.len());
+        self.sizing.learn(entries, events, &commit.writes, done.emitted, commit.frames.len());
         self.options.shared.frame_events.store(self.sizing.frame_events(), Ordering::Relaxed);
         let visible = oldest.map(|oldest| self.options.shared.now(self.options.clock) - oldest);
         self.metrics.committed(&done, began.elapsed(), sent.elapsed(), visible);

@@ -10,7 +10,7 @@ use crate::{
     work::{self, Context, FRAME_FIELD, Queue},
 };
 use std::{collections::BTreeMap, sync::Arc};
-use tallyd_bolt::{Batch, Effects, memory::Memory};
+use tallyd_bolt::{Batch, Effects, Reads, memory::Memory};
 use tallyd_event::{EntryId, decode::Fields, frame::EncodeError};
 use tallyd_topology::{NodeKind, TestCase, Topology};
 
@@ -138,8 +138,9 @@ impl Stage {
         let Some(bolt) = &self.context.bolt else { return Effects::default() };
         loop {
             let batch = Batch { schema: &self.context.input, events: &work.events, now };
-            let outcome = guard::reads(&**bolt, &batch)
-                .and_then(|reads| guard::process(&**bolt, &batch, &self.run.memory.load(&reads)));
+            let outcome = guard::reads(&**bolt, &batch, &Reads::default()).and_then(|_| {
+                guard::process(&**bolt, &batch, &self.run.memory.load(&**bolt, &batch))
+            });
             match outcome {
                 Ok(effects) => return effects,
                 Err(poison) if poison.event < work.events.len() => {

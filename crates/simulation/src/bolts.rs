@@ -20,8 +20,8 @@ impl Bolt for Panicking {
         self.0.output()
     }
 
-    fn reads(&self, batch: &Batch<'_>) -> Reads {
-        self.0.reads(batch)
+    fn reads(&self, batch: &Batch<'_>, reads: &mut Reads<'_>) {
+        self.0.reads(batch, reads);
     }
 
     fn process(&self, batch: &Batch<'_>, state: &State) -> Effects {

@@ -11,6 +11,7 @@ use crate::{
     reply,
     tend::command_is,
 };
+use hashbrown::HashMap;
 use redis::{Pipeline, Value};
 use smol_str::SmolStr;
 use std::{
@@ -93,7 +94,7 @@ impl Session for RedisSession {
     }
 
     async fn fetch(&mut self, addresses: Vec<Address>) -> Result<Vec<(Address, Cell)>, StoreError> {
-        let mut groups: BTreeMap<_, Vec<SmolStr>> = BTreeMap::new();
+        let mut groups: HashMap<_, Vec<SmolStr>> = HashMap::new();
         for Address { kind, key, name } in addresses {
             groups.entry((kind, key)).or_default().push(name);
         }
@@ -102,7 +103,8 @@ impl Session for RedisSession {
             let names = names.iter().map(SmolStr::as_str).collect::<Vec<_>>();
             let key = self.keys.bolt(&self.node.name, key);
             match kind {
-                Kind::Counter | Kind::Field => ask.cmd("HMGET").arg(key).arg(names),
+                Kind::Counters(names) => ask.cmd("HMGET").arg(key).arg(*names),
+                Kind::Field => ask.cmd("HMGET").arg(key).arg(names),
                 Kind::Score => ask.cmd("ZMSCORE").arg(key).arg(names),
                 Kind::Log => ask.cmd("GET").arg(key),
             };
@@ -110,7 +112,10 @@ impl Session for RedisSession {
         let answers = self.connection.all(&ask).await?;
         let mut cells = Vec::new();
         for (((kind, key), names), answer) in groups.into_iter().zip(answers) {
-            let values = if kind == Kind::Log { vec![answer] } else { reply::array(answer)? };
+            let values = match kind {
+                Kind::Counters(_) | Kind::Log => vec![answer],
+                Kind::Field | Kind::Score => reply::array(answer)?,
+            };
             for (name, value) in names.into_iter().zip(values) {
                 cells.push((Address { kind, key: key.clone(), name }, cell(kind, value)?));
             }
@@ -482,7 +487,10 @@ fn kept_of(owned: &Owned, stored: Vec<Value>) -> Result<Vec<u16>, StoreError> {
 
 fn cell(kind: Kind, value: Value) -> Result<Cell, StoreError> {
     Ok(match kind {
-        Kind::Counter => Cell::Counter(reply::integer(&value)?),
+        Kind::Counters(_) => {
+            let stored = reply::array(value)?;
+            Cell::Counters(stored.iter().map(reply::integer).collect::<Result<_, _>>()?, 0)
+        }
         Kind::Field => Cell::Field(reply::bytes(value)?),
         Kind::Score => Cell::Score(reply::number(value)?),
         Kind::Log => {

@@ -87,13 +87,13 @@ pub const RUN_KEYS: &[KeySpec] = &[
     KeySpec {
         name: "max_batch",
         kind: Kind::Int(1, 65_536),
-        default: Default::value("2_048"),
+        default: Default::value("8_192"),
         doc: "The most events that are processed and committed together.",
     },
     KeySpec {
         name: "shared_refresh",
         kind: Kind::Duration,
-        default: Default::value("\"1s\""),
+        default: Default::value("\"5s\""),
         doc: "How old another worker's part of a shared number (the difficulty of an item) may be; \
               `\"10ms\"` to `\"1d\"`.",
     },

@@ -15,7 +15,7 @@ use figures::{Scored, calibration, line, spread};
 use log::Answer;
 use std::{collections::HashMap, error::Error, path::Path, process::ExitCode};
 use tallyd_bolt::memory::Memory;
-use tallyd_mastery::{Ability, DIFFICULTY_FIELD, OVERALL_FIELD, PICOLOGITS, Parameters};
+use tallyd_mastery::{Ability, OVERALL_FIELD, PICOLOGITS, Parameters};
 
 const MAX_DIFFERENCE: f64 = 1e-9;
 const MIN_AUC: f64 = 0.764;
@@ -120,12 +120,8 @@ fn scored(predicted: &[f64], answers: &[Answer]) -> Vec<Scored> {
 }
 
 fn print_levels(memory: &Memory) {
-    let difficulties: Vec<f64> = memory
-        .counters
-        .values()
-        .filter_map(|item| item.get(DIFFICULTY_FIELD))
-        .map(|&b| logits(b))
-        .collect();
+    let difficulties: Vec<f64> =
+        memory.counters.values().filter_map(|item| item.get("b")).map(|&b| logits(b)).collect();
     let (mut overall, mut concepts) = (Vec::new(), Vec::new());
     let (mut cells, mut bytes) = (0usize, 0usize);
     for (field, value) in memory.hashes.values().flatten() {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::{Announcement, Owner, Survey, View};
-use tallyd_bolt::{Address, Cell, Key, Kind, Reads};
+use tallyd_bolt::{Address, Cell, Key, Kind};
 use tallyd_topology::parse;
 
 const FILE: &str = r#"
@@ -116,9 +116,10 @@ fn task() -> Task<Nothing> {
 }
 
 fn is_cached(task: &mut Task<Nothing>) -> bool {
-    let mut reads = Reads::default();
+    let mut reads = task.cache.known(Instant::now());
     reads.field(&Key::new(&["k"]), "f");
-    task.cache.missing(reads, Instant::now()).is_empty()
+    let asked = reads.into_addresses();
+    task.cache.missing(asked).is_empty()
 }
 
 #[tokio::test]

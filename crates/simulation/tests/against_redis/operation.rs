@@ -262,6 +262,8 @@ impl State {
     }
 }
 
+const COUNTERS: &[&str] = &["x", "y"];
+
 /// Keys by the kind of their value, as bolts have them.
 pub fn key(number: usize) -> Key {
     let kinds = ["counter", "field", "log", "score", "distinct", "member"];
@@ -270,9 +272,12 @@ pub fn key(number: usize) -> Key {
 
 /// The addresses of everything that writes may write and a bolt can read.
 pub fn addresses() -> Vec<Address> {
-    let kinds = [(Kind::Counter, 0), (Kind::Field, 1), (Kind::Log, 2), (Kind::Score, 3)];
+    let kinds = [(Kind::Counters(COUNTERS), 0), (Kind::Field, 1), (Kind::Log, 2), (Kind::Score, 3)];
     let address = |(kind, number): (Kind, usize)| {
-        let names = if kind == Kind::Log { vec![""] } else { vec!["x", "y", "never"] };
+        let names = match kind {
+            Kind::Counters(_) | Kind::Log => vec![""],
+            Kind::Field | Kind::Score => vec!["x", "y", "never"],
+        };
         names.into_iter().map(move |name| Address { kind, key: key(number), name: name.into() })
     };
     kinds.into_iter().flat_map(address).collect()
@@ -282,7 +287,10 @@ fn write(rng: &mut ChaCha8Rng) -> Write {
     let number = rng.random_range(0..6);
     let (key, name) = (key(number), ["x", "y"][rng.random_range(0..2)]);
     match number {
-        0 => Write::Add { key, name: name.into(), delta: rng.random_range(-5..9) },
+        0 => {
+            let deltas = COUNTERS.iter().map(|_| rng.random_range(-5..9)).collect();
+            Write::Add { key, names: COUNTERS, deltas }
+        }
         1 => Write::Field { key, name: name.into(), value: vec![rng.random_range(0..255)] },
         2 => Write::Append { key, fingerprints: vec![u128::from(rng.random::<u64>()) << 40] },
         3 => Write::Score { key, member: name.into(), score: rng.random_range(-2.0..7.0) },
