@@ -5,6 +5,7 @@
 
 use redis::{Pipeline, Value};
 use std::{collections::BTreeMap, sync::Arc};
+use tallyd_bolt::{Address, Cell, Fingerprints, Key, Kind};
 use tallyd_event::EntryId;
 use tallyd_harness::{Server, ServerOptions};
 use tallyd_runtime::{
@@ -206,6 +207,26 @@ async fn a_server_that_lost_its_data_gets_the_same_seed_again() {
     assert_ne!(RedisStore::new(topology(), &server.url).register().await.unwrap(), seed);
     let error = old.heartbeat(&worker).await.unwrap_err();
     assert!(error.message.contains("start the worker again"), "{error}");
+}
+
+/// Longer than what is asked for at first and once more.
+#[tokio::test]
+async fn a_long_log_is_fetched_whole() {
+    const LONG: u128 = (18 << 20) / 16;
+    let server = server().await;
+    let store = RedisStore::new(topology(), &server.url);
+    let mut session = store.open(1, &"w".into()).await.unwrap();
+    for (name, length) in [("long", LONG), ("short", 3), ("none", 0)] {
+        let bytes: Vec<u8> = (0..length).flat_map(u128::to_be_bytes).collect();
+        let mut put = Pipeline::new();
+        put.cmd("APPEND").arg(format!("tallyd:{{t/0}}:bolt:board:{name}")).arg(bytes);
+        Connection::open(&server.url).await.unwrap().all(&put).await.unwrap();
+        let key = Key::new(&[name]);
+        let address = Address { kind: Kind::Log, key, name: "".into() };
+        let cells = session.fetch(vec![address.clone()]).await.unwrap();
+        let expected: Fingerprints = (0..length).collect();
+        assert!(cells == [(address, Cell::Log(expected))], "{name}");
+    }
 }
 
 #[tokio::test]

@@ -151,8 +151,8 @@ struct Known {
     key: Key,
     learner: Learner,
     met: Met,
-    /// What is stored of `met`.
-    stored: Option<Met>,
+    /// What is stored of `met` and `learner.tired`.
+    stored: (Option<Met>, Option<bool>),
 }
 
 impl Learners {
@@ -180,11 +180,13 @@ impl Learners {
     fn write(&self, effects: &mut Effects) {
         for Known { key, learner, met, stored } in &self.known {
             effects.set_field(key, "score", format!("{:.4}", learner.score));
-            effects.set_field(key, "tired", if learner.tired { "1" } else { "0" });
             effects.set_field(key, "answers", learner.answers.to_smolstr().as_str());
             effects.set_field(key, STATE, learner.encode());
-            if *stored != Some(*met) {
+            if stored.0 != Some(*met) {
                 effects.set_field(key, MET, met.encode());
+            }
+            if stored.1 != Some(learner.tired) {
+                effects.set_field(key, "tired", if learner.tired { "1" } else { "0" });
             }
         }
     }
@@ -193,15 +195,13 @@ impl Learners {
 impl Known {
     fn load(name: &str, state: &State, bolt: &Fatigue) -> Result<Self, String> {
         let key = learner_key(name);
-        let learner = match state.field(&key, STATE) {
-            Some(bytes) => Learner::decode(bytes).map_err(|e| e.to_string())?,
-            None => Learner::new(&bolt.options.parameters),
-        };
-        let stored = match state.field(&key, MET) {
-            Some(bytes) => Some(Met::decode(bytes).map_err(|e| e.to_string())?),
-            None => None,
-        };
-        Ok(Self { key, learner, met: stored.unwrap_or_default(), stored })
+        let learner = state.field(&key, STATE).map(Learner::decode).transpose();
+        let learner = learner.map_err(|error| error.to_string())?;
+        let met = state.field(&key, MET).map(Met::decode).transpose();
+        let met = met.map_err(|error| error.to_string())?;
+        let stored = (met, learner.map(|learner| learner.tired));
+        let learner = learner.unwrap_or_else(|| Learner::new(&bolt.options.parameters));
+        Ok(Self { key, learner, met: met.unwrap_or_default(), stored })
     }
 }
 

@@ -9,6 +9,7 @@ pub mod commands;
 pub mod connection;
 pub mod dead;
 pub mod doctor;
+mod fetch;
 pub mod inspect;
 pub mod keys;
 #[doc(hidden)] // for the fuzz targets

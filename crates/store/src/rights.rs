@@ -64,7 +64,7 @@ pub const WORKER: &[Right] = &[
     right("UNWATCH", NONE, "fences"),
     right("MULTI", NONE, "commits: all of one happens, or nothing"),
     right("EXEC", NONE, "commits"),
-    right("GET KEY", OWN, "state: what a dedup bolt has seen"),
+    right("GETRANGE KEY 0 1", OWN, "state: what a dedup bolt has seen"),
     right("SET KEY v", OWN, "fences: to take and release partitions"),
     right("MGET KEY", OWN, "fences: to see that they stand"),
     right("APPEND KEY v", OWN, "state: what a dedup bolt has seen"),

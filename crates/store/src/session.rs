@@ -7,11 +7,11 @@
 use crate::{
     commands::{Expiries, TRIM_DEAD_LETTERS, add_dead_letters, add_writes},
     connection::{Connection, checked, present},
+    fetch::fetch,
     keys::Keys,
     reply,
     tend::command_is,
 };
-use hashbrown::HashMap;
 use redis::{Pipeline, Value};
 use smol_str::SmolStr;
 use std::{
@@ -19,7 +19,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tallyd_bolt::{Address, Cell, Fingerprints, Kind};
+use tallyd_bolt::{Address, Cell};
 use tallyd_event::EntryId;
 use tallyd_runtime::{
     Session, StoreError,
@@ -94,33 +94,7 @@ impl Session for RedisSession {
     }
 
     async fn fetch(&mut self, addresses: Vec<Address>) -> Result<Vec<(Address, Cell)>, StoreError> {
-        let mut groups: HashMap<_, Vec<SmolStr>> = HashMap::new();
-        for Address { kind, key, name } in addresses {
-            groups.entry((kind, key)).or_default().push(name);
-        }
-        let mut ask = Pipeline::new();
-        for ((kind, key), names) in &groups {
-            let names = names.iter().map(SmolStr::as_str).collect::<Vec<_>>();
-            let key = self.keys.bolt(&self.node.name, key);
-            match kind {
-                Kind::Counters(names) => ask.cmd("HMGET").arg(key).arg(*names),
-                Kind::Field => ask.cmd("HMGET").arg(key).arg(names),
-                Kind::Score => ask.cmd("ZMSCORE").arg(key).arg(names),
-                Kind::Log => ask.cmd("GET").arg(key),
-            };
-        }
-        let answers = self.connection.all(&ask).await?;
-        let mut cells = Vec::new();
-        for (((kind, key), names), answer) in groups.into_iter().zip(answers) {
-            let values = match kind {
-                Kind::Counters(_) | Kind::Log => vec![answer],
-                Kind::Field | Kind::Score => reply::array(answer)?,
-            };
-            for (name, value) in names.into_iter().zip(values) {
-                cells.push((Address { kind, key: key.clone(), name }, cell(kind, value)?));
-            }
-        }
-        Ok(cells)
+        fetch(&mut self.connection, &self.keys, &self.node.name, addresses).await
     }
 
     async fn commit(&mut self, owned: &Owned, commit: &Commit) -> Result<Outcome, StoreError> {
@@ -483,27 +457,4 @@ fn kept_of(owned: &Owned, stored: Vec<Value>) -> Result<Vec<u16>, StoreError> {
         }
     }
     Ok(kept)
-}
-
-fn cell(kind: Kind, value: Value) -> Result<Cell, StoreError> {
-    Ok(match kind {
-        Kind::Counters(_) => {
-            let stored = reply::array(value)?;
-            Cell::Counters(stored.iter().map(reply::integer).collect::<Result<_, _>>()?, 0)
-        }
-        Kind::Field => Cell::Field(reply::bytes(value)?),
-        Kind::Score => Cell::Score(reply::number(value)?),
-        Kind::Log => {
-            let stored = reply::bytes(value)?.unwrap_or_default();
-            let (chunks, rest) = stored.as_chunks::<16>();
-            if !rest.is_empty() {
-                let message =
-                    format!("a log is {} bytes long (expected a multiple of 16)", stored.len());
-                return Err(StoreError::new(ErrorKind::Reply, message));
-            }
-            Cell::Log(
-                chunks.iter().map(|chunk| u128::from_be_bytes(*chunk)).collect::<Fingerprints>(),
-            )
-        }
-    })
 }
