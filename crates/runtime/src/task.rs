@@ -123,17 +123,22 @@ impl<S: Store> Task<S> {
             self.owned.clear();
             self.gained(&mut session, taken).await?;
         }
+        self.options.wanted.mark_changed();
         loop {
-            self.reassign(&mut session).await?;
+            // What could not be done is tried again with the next poll, which repeats it if it is
+            // still wanted: what is known of fences is no newer before.
+            if self.options.wanted.has_changed().unwrap_or(true) {
+                self.reassign(&mut session).await?;
+            }
             if self.owned.is_empty() {
                 if self.options.wanted.borrow().stop {
                     return Ok(());
                 }
-                // The worker repeats itself with every poll, so this never sleeps for long; an
-                // error means that the worker itself has ended.
+                // An error means that the worker itself has ended.
                 if self.options.wanted.changed().await.is_err() {
                     return Ok(());
                 }
+                self.options.wanted.mark_changed();
             } else {
                 self.cycle(&mut session).await?;
             }

@@ -3,7 +3,7 @@
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tallyd_bolt::{Address, Key, Kind, Write};
 use tallyd_runtime::store::{Counts, Fence, Owned, Owner};
 use tallyd_topology::Topology;
@@ -182,7 +182,10 @@ impl State {
                 Next::Pending { partition, from, count }
             }
         };
-        let writes = (0..rng.random_range(0..5)).map(|_| write(rng)).collect();
+        // A bolt writes an address once.
+        let mut written = BTreeSet::new();
+        let writes = (0..rng.random_range(0..5)).map(|_| write(rng));
+        let writes = writes.filter(|write| written.insert(place(write))).collect();
         // A time that is not reached: the simulated server lets nothing go.
         let expiries = (0..rng.random_range(0..2)).map(|_| key(rng.random_range(0..6)));
         let expiries = expiries.collect();
@@ -281,6 +284,15 @@ pub fn addresses() -> Vec<Address> {
         names.into_iter().map(move |name| Address { kind, key: key(number), name: name.into() })
     };
     kinds.into_iter().flat_map(address).collect()
+}
+
+fn place(write: &Write) -> (Key, String) {
+    match write {
+        Write::Add { key, .. } | Write::Append { key, .. } => (key.clone(), String::new()),
+        Write::Distinct { key, .. } | Write::Member { key, .. } => (key.clone(), String::new()),
+        Write::Field { key, name, .. } => (key.clone(), name.to_string()),
+        Write::Score { key, member, .. } => (key.clone(), member.to_string()),
+    }
 }
 
 fn write(rng: &mut ChaCha8Rng) -> Write {
