@@ -8,8 +8,8 @@ use tallyd_runtime::{StoreError, store::ErrorKind};
 use tallyd_store::Connection;
 use tempfile::TempDir;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{UnixListener, UnixStream},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, UnixListener, UnixStream},
     time::{sleep, timeout},
 };
 
@@ -43,7 +43,7 @@ async fn logged_in(
     (connection, server, folder)
 }
 
-async fn expect(server: &mut UnixStream, bytes: &str) {
+async fn expect(server: &mut (impl AsyncRead + Unpin), bytes: &str) {
     let mut came = vec![0; bytes.len()];
     server.read_exact(&mut came).await.unwrap();
     assert_eq!(String::from_utf8_lossy(&came), bytes);
@@ -151,6 +151,22 @@ async fn much_goes_both_ways_at_a_time() {
     let replies = replies.unwrap();
     assert_eq!(replies.len(), commands);
     assert!(replies.iter().all(|reply| *reply == Value::BulkString(vec![b'y'; MEGABYTE])));
+}
+
+#[tokio::test]
+async fn who_speaks_something_else_is_no_server() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let server = async {
+        let (mut server, _) = listener.accept().await.unwrap();
+        expect(&mut server, "*1\r\n$5\r\nHELLO\r\n").await;
+        server.write_all(b"HTTP/1.1 400 Bad Request\r\n").await.unwrap();
+        server
+    };
+    let (connection, _server) = tokio::join!(Connection::open(&url), server);
+    let error = connection.map(drop).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Reply);
+    assert!(error.message.contains("it does not answer as Redis does"), "{error}");
 }
 
 #[tokio::test]
