@@ -1,53 +1,96 @@
 //! From an address to an open connection, or to what is wrong with the address and its mend.
 
-use crate::connection::classify;
+use crate::{
+    connection::{Way, classify},
+    plain,
+};
 use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, RedisError,
-    TlsCertificates,
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, Pipeline,
+    RedisError, TlsCertificates,
     aio::{ConnectionLike, MultiplexedConnection},
     io::tcp::TcpSettings,
 };
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
-use std::{error::Error, path::Path, sync::Arc, time::Duration};
+use std::{error::Error, io, path::Path, sync::Arc, time::Duration};
 use tallyd_runtime::{StoreError, store::ErrorKind};
 use tallyd_topology::RedisAddress;
+use tokio::time::timeout;
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(2);
 
-/// Connects to the server of this address, and has heard from it.
+/// Connects to the server of this address over the client's own connection, and has heard from it.
 ///
 /// # Errors
 /// Where the address is wrong, its files can't be used or the server can't be reached.
 pub async fn connect(address: &RedisAddress) -> Result<MultiplexedConnection, StoreError> {
     let client = client(address).await?;
+    let mut connection = through_client(&client, address).await?;
+    // No right is needed for HELLO, and any reply will do.
+    let hello = redis::cmd("HELLO");
+    heard(&client, address, connection.req_packed_command(&hello)).await?;
+    Ok(connection)
+}
+
+/// As [`connect`], but over a socket of our own where the address is plain.
+pub(crate) async fn open(address: &RedisAddress) -> Result<Way, StoreError> {
+    let client = client(address).await?;
+    let info = client.get_connection_info();
+    let mut way = if plain::is_plain(info) {
+        let opened = timeout(CONNECT, plain::open(info)).await;
+        let opened =
+            opened.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
+        Way::Plain(opened.map_err(|e| failed(&e, info.addr(), address))?)
+    } else {
+        Way::Client(through_client(&client, address).await?)
+    };
+    let mut hello = Pipeline::new();
+    hello.cmd("HELLO");
+    heard(&client, address, way.exchange(&hello)).await?;
+    Ok(way)
+}
+
+async fn through_client(
+    client: &Client,
+    address: &RedisAddress,
+) -> Result<MultiplexedConnection, StoreError> {
     // Timeouts are for those who send: the client's own would cut a blocking read short.
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CONNECT))
         .set_response_timeout(None);
-    let place = client.get_connection_info().addr();
-    let failed = |error: &RedisError| {
-        let StoreError { kind, message } = classify(error);
-        let guess = guess(error, place, address).unwrap_or_default();
-        StoreError::new(kind, format!("{place}: {message}{guess}"))
-    };
     let opened = client.get_multiplexed_async_connection_with_config(&config).await;
-    let mut connection = opened.map_err(|e| failed(&e))?;
-    // A server that wants a certificate of its clients says so only after the handshake. No right
-    // is needed for HELLO, and any reply will do.
-    let hello = redis::cmd("HELLO");
-    let answer = tokio::time::timeout(CONNECT, connection.req_packed_command(&hello)).await;
-    match answer {
-        Ok(Err(error)) if error.is_connection_dropped() || error.is_io_error() => {
-            Err(failed(&error))
+    opened.map_err(|e| failed(&e, client.get_connection_info().addr(), address))
+}
+
+/// Waits for the first answer. A server that wants a certificate of its clients says so only after
+/// the handshake, and who speaks something else than Redis says so here.
+async fn heard<T>(
+    client: &Client,
+    address: &RedisAddress,
+    answer: impl Future<Output = Result<T, RedisError>>,
+) -> Result<(), StoreError> {
+    let place = client.get_connection_info().addr();
+    match timeout(CONNECT, answer).await {
+        Ok(Err(error))
+            if error.is_connection_dropped()
+                || error.is_io_error()
+                || error.kind() == redis::ErrorKind::Parse =>
+        {
+            Err(failed(&error, place, address))
         }
-        Ok(_) => Ok(connection),
+        Ok(_) => Ok(()),
         Err(_) => {
             let limit = CONNECT.as_millis();
             let message = format!("{place}: connected, but no answer within {limit} ms");
             Err(StoreError::new(ErrorKind::Timeout, message))
         }
     }
+}
+
+fn failed(error: &RedisError, place: &ConnectionAddr, address: &RedisAddress) -> StoreError {
+    let StoreError { kind, message } = classify(error);
+    let guess = guess(error, place, address).unwrap_or_default();
+    StoreError::new(kind, format!("{place}: {message}{guess}"))
 }
 
 /// What may be wrong where the server refused the user, hung up without a word, or was silent.
@@ -65,6 +108,11 @@ fn guess(
     if tls && error.is_timeout() {
         return Some(
             " (if the server does not speak TLS on this port, use its TLS port, or redis://)",
+        );
+    }
+    if error.kind() == redis::ErrorKind::Parse && matches!(place, ConnectionAddr::Tcp(..)) {
+        return Some(
+            " (it does not answer as Redis does: if it speaks TLS, begin the URL with rediss://)",
         );
     }
     // Who refuses a connection has heard nothing that could be wrong.

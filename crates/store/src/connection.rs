@@ -1,8 +1,11 @@
 //! A plain connection: it never reconnects by itself, and after an error it is thrown away.
 
-use crate::address::{connect, mend};
+use crate::{
+    address::{mend, open},
+    socket::Socket,
+};
 use redis::{
-    Pipeline, ServerErrorKind, Value,
+    Pipeline, RedisError, ServerErrorKind, Value,
     aio::{ConnectionLike, MultiplexedConnection},
 };
 use std::time::Duration;
@@ -14,7 +17,24 @@ const ANSWER: Duration = Duration::from_secs(5);
 
 /// One connection, used by one task.
 pub struct Connection {
-    inner: MultiplexedConnection,
+    way: Way,
+}
+
+/// How a server is spoken to.
+pub(crate) enum Way {
+    /// Over a socket that the task drives itself.
+    Plain(Socket),
+    /// Over the client's own, which a task of its own drives: it speaks TLS.
+    Client(MultiplexedConnection),
+}
+
+impl Way {
+    pub(crate) async fn exchange(&mut self, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
+        match self {
+            Way::Plain(socket) => socket.exchange(commands).await,
+            Way::Client(client) => client.req_packed_commands(commands, 0, commands.len()).await,
+        }
+    }
 }
 
 impl Connection {
@@ -31,7 +51,7 @@ impl Connection {
     /// # Errors
     /// Where the address is wrong or the server can't be reached.
     pub async fn open_at(address: &RedisAddress) -> Result<Self, StoreError> {
-        Ok(Self { inner: connect(address).await? })
+        Ok(Self { way: open(address).await? })
     }
 
     /// Sends commands in one round trip and returns the reply to each, errors in their places.
@@ -56,7 +76,7 @@ impl Connection {
         if count == 0 {
             return Ok(Vec::new());
         }
-        let answer = self.inner.req_packed_commands(commands, 0, count);
+        let answer = self.way.exchange(commands);
         let replies = tokio::time::timeout(ANSWER + wait, answer).await.map_err(|_| {
             let limit = (ANSWER + wait).as_millis();
             StoreError::new(ErrorKind::Timeout, format!("no answer within {limit} ms"))
@@ -110,6 +130,10 @@ pub(crate) fn present(reply: Value) -> Result<Option<Value>, StoreError> {
 pub(crate) fn classify(error: &redis::RedisError) -> StoreError {
     if let Some(mend) = mend(error) {
         return StoreError::new(ErrorKind::Setup, format!("{error} ({mend})"));
+    }
+    if error.kind() == redis::ErrorKind::Parse {
+        let why = error.detail().unwrap_or_default();
+        return StoreError::new(ErrorKind::Reply, format!("the reply can't be read: {why}"));
     }
     let kind = match error.kind() {
         redis::ErrorKind::AuthenticationFailed => ErrorKind::Auth,

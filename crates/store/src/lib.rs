@@ -15,9 +15,13 @@ pub mod keys;
 #[doc(hidden)] // for the fuzz targets
 pub mod reply;
 pub mod rights;
+#[doc(hidden)] // for the fuzz targets
+pub mod wire;
 
+mod plain;
 mod registration;
 mod session;
+mod socket;
 mod store;
 mod tend;
 
