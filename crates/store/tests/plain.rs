@@ -147,7 +147,8 @@ async fn much_goes_both_ways_at_a_time() {
             server.write_all(&reply).await.unwrap();
         }
     };
-    let (replies, ()) = tokio::join!(connection.all(&ask), answer);
+    let both = async { tokio::join!(connection.all(&ask), answer) };
+    let (replies, ()) = timeout(Duration::from_secs(30), both).await.unwrap();
     let replies = replies.unwrap();
     assert_eq!(replies.len(), commands);
     assert!(replies.iter().all(|reply| *reply == Value::BulkString(vec![b'y'; MEGABYTE])));
