@@ -124,7 +124,8 @@ fn send(
     let every = (options.rate / PROBES_PER_SECOND).ceil().max(1.0) as u64;
     let mut sent = 0u64;
     while !stop.load(Ordering::Relaxed) {
-        let due = (began.elapsed().as_secs_f64() * options.rate) as u64;
+        // The first is due at once.
+        let due = (began.elapsed().as_secs_f64() * options.rate) as u64 + 1;
         let until = due.min(sent + MOST);
         if until == sent {
             std::thread::sleep(TICK);
