@@ -37,7 +37,7 @@ fn what_is_left_out_has_its_default() {
     let settings = Settings {
         session_timeout_ms: 5000,
         max_backlog: 100_000,
-        max_batch: 2048,
+        max_batch: 8192,
         shared_refresh_ms: 5000,
         dead_letters: 1_000_000,
         cache_bytes: 256 << 20,
