@@ -8,7 +8,7 @@
 //! (`ZCOUNT`).
 //!
 //! When a score counts as reached: a sum or count, at the latest of the events that make it up (0
-//! points are no part of it, nor is what was before a sum of 0); a maximum or minimum, at the earliest event with that value; a last
+//! points are no part of it); a maximum or minimum, at the earliest event with that value; a last
 //! value, at the event that brought it. The order of events is that of their times, but for `last`,
 //! which takes them in the order of the stream.
 //!

@@ -95,8 +95,6 @@ impl Scoring {
             Rule::Least if points < old => Some((points, time)),
             Rule::Greatest | Rule::Least if points == old => Some((old, reached.min(time))),
             Rule::Last if points != old => Some((points, time)),
-            // What a sum of 0 was reached at is no part of the next.
-            Rule::Sum if !points.is_zero() && old.is_zero() => Some((points, time)),
             Rule::Sum if !points.is_zero() => Some((old.plus(points)?, reached.max(time))),
             _ => None,
         })
