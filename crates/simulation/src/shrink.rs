@@ -4,8 +4,8 @@ use crate::{Plan, Report, run};
 use std::sync::Arc;
 use tallyd_topology::Topology;
 
-/// The smallest plan that still fails, and what comes of it. Faults are left out one by one and
-/// fewer events are sent, until neither can be done.
+/// The smallest plan that still fails, and what comes of it. Faults are left out, one by one and
+/// two at a time, and fewer events are sent, until none of it can be done.
 #[must_use]
 pub fn shrink(topology: &Arc<Topology>, plan: &Plan) -> (Plan, Report) {
     let fails = |plan: &Plan| {
@@ -21,12 +21,18 @@ pub fn shrink(topology: &Arc<Topology>, plan: &Plan) -> (Plan, Report) {
         });
         let fewer_workers = (smallest.workers > 1)
             .then(|| Plan { workers: smallest.workers - 1, ..smallest.clone() });
-        let fewer_faults = (0..smallest.faults.len()).map(|left_out| {
-            let mut plan = smallest.clone();
-            plan.faults.remove(left_out);
-            plan
-        });
-        let smaller = fewer_faults.chain(fewer_workers).chain(fewer_events);
+        let count = smallest.faults.len();
+        let pairs =
+            (0..count).flat_map(|first| (first + 1..count).map(move |second| (first, second)));
+        let without = |(first, second): (usize, usize)| {
+            let kept = |place: &usize| *place != first && *place != second;
+            let faults = (0..count).filter(kept).filter_map(|place| smallest.faults.get(place));
+            Plan { faults: faults.cloned().collect(), ..smallest.clone() }
+        };
+        // One fault often only makes up for another: without both it fails as before.
+        let fewer_faults = (0..count).map(|one| (one, one)).map(without);
+        let smaller =
+            fewer_faults.chain(fewer_workers).chain(fewer_events).chain(pairs.map(without));
         let found = smaller
             .filter(|plan| *plan != smallest)
             .find_map(|plan| fails(&plan).map(|report| (plan, report)));
