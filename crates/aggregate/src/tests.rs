@@ -83,7 +83,7 @@ fn run(bolt: &Aggregate, events: &[Event], cuts: &[bool], aborts: bool) -> (Memo
         if end == events.len() || cuts.get(end).copied().unwrap_or(false) {
             let batch = Batch { schema: &schema, events: &events[start..end], now: 0 };
             if aborts {
-                let state = memory.load(bolt, &batch);
+                let state = memory.load(&Reads::of(bolt, &batch));
                 assert_eq!(bolt.process(&batch, &state), bolt.process(&batch, &state));
             }
             let effects = memory.run(bolt, &batch);

@@ -120,7 +120,7 @@ fn bolts(c: &mut Criterion) {
         for size in BATCHES {
             let Some(events) = world.events.get(BEFORE..BEFORE + size) else { continue };
             let batch = Batch { schema: &world.schema, events, now: NOW };
-            let state = memory.load(&*bolt, &batch);
+            let state = memory.load(&Reads::of(&*bolt, &batch));
             let effects = bolt.process(&batch, &state);
             let keys = Keys::new("testprep", 0);
             group.throughput(Throughput::Elements(size as u64));

@@ -11,9 +11,14 @@ mod stream_loop;
 
 use crate::{
     BenchError,
+    wire::STREAM,
     workload::{Workload, WorkloadOptions},
 };
-use redis::{Connection, IntoConnectionInfo, io::tcp::TcpSettings};
+use redis::{
+    Connection, IntoConnectionInfo,
+    io::tcp::TcpSettings,
+    streams::{StreamId, StreamReadReply},
+};
 use std::io::Write;
 
 /// How many events are taken at once.
@@ -60,6 +65,15 @@ fn connect(url: &str) -> Result<Connection, BenchError> {
     let info = url.into_connection_info()?;
     let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
     Ok(redis::Client::open(info)?.get_connection()?)
+}
+
+/// Waits for entries and reads them; none where none came in time.
+fn read(connection: &mut Connection) -> Result<Vec<StreamId>, BenchError> {
+    let mut read = redis::cmd("XREADGROUP");
+    read.arg("GROUP").arg(GROUP).arg(CONSUMER).arg("COUNT").arg(BATCH);
+    read.arg("BLOCK").arg(BLOCK_MS).arg("STREAMS").arg(STREAM).arg(">");
+    let reply: Option<StreamReadReply> = read.query(connection)?;
+    Ok(reply.and_then(|reply| reply.keys.into_iter().next()).map_or(Vec::new(), |key| key.ids))
 }
 
 /// Says a word to the process that measures.

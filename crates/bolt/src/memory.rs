@@ -32,17 +32,15 @@ pub struct Memory {
 impl Memory {
     /// Runs a batch through a bolt and applies its effects, as the runtime and the store do.
     pub fn run(&mut self, bolt: &dyn Bolt, batch: &Batch<'_>) -> Effects {
-        let state = self.load(bolt, batch);
+        let state = self.load(&Reads::of(bolt, batch));
         let effects = bolt.process(batch, &state);
         self.apply(&effects);
         effects
     }
 
-    /// The cells that a bolt asks for.
+    /// The cells of these addresses.
     #[must_use]
-    pub fn load(&self, bolt: &dyn Bolt, batch: &Batch<'_>) -> State {
-        let mut reads = Reads::default();
-        bolt.reads(batch, &mut reads);
+    pub fn load(&self, reads: &Reads<'_>) -> State {
         let mut state = State::default();
         for address in reads.iter() {
             state.insert(address.clone(), self.cell(address));

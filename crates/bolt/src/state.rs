@@ -1,6 +1,6 @@
 //! The state that a bolt asked for: cells of a few kinds, each under its own address.
 
-use crate::{Key, Write};
+use crate::{Batch, Bolt, Key, Write};
 use hashbrown::{Equivalent, HashMap, HashSet};
 use smol_str::SmolStr;
 use std::hash::{Hash, Hasher};
@@ -87,6 +87,14 @@ pub struct Reads<'a> {
 }
 
 impl<'a> Reads<'a> {
+    /// All that a bolt asks for.
+    #[must_use]
+    pub fn of(bolt: &(impl Bolt + ?Sized), batch: &Batch<'_>) -> Self {
+        let mut reads = Self::default();
+        bolt.reads(batch, &mut reads);
+        reads
+    }
+
     /// Leaves out what `known` holds, but for counters that were fetched before `stale_before`.
     #[must_use]
     pub fn beside(known: &'a State, stale_before: i64) -> Self {

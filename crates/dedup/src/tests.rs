@@ -32,7 +32,7 @@ fn run(events: &[Event], cuts: &[bool], aborts: bool) -> (Memory, Vec<Event>) {
         if end == events.len() || cuts.get(end).copied().unwrap_or(false) {
             let batch = Batch { schema: &schema, events: &events[start..end], now: 0 };
             if aborts {
-                let state = memory.load(&dedup, &batch);
+                let state = memory.load(&Reads::of(&dedup, &batch));
                 let aborted = dedup.process(&batch, &state);
                 assert_eq!(aborted, dedup.process(&batch, &state));
             }
@@ -95,8 +95,7 @@ fn a_log_is_that_of_the_partition_and_the_bucket() {
 fn reads_the_live_logs_and_no_others() {
     let schema = schema();
     let events = [event(20_000, 0, "u1", "a"), event(20_001, 0, "u1", "b")];
-    let mut reads = Reads::default();
-    dedup().reads(&Batch { schema: &schema, events: &events, now: 0 }, &mut reads);
+    let reads = Reads::of(&dedup(), &Batch { schema: &schema, events: &events, now: 0 });
     let mut keys: Vec<&str> = reads.iter().map(|address| address.key.as_str()).collect();
     keys.sort_by_key(|key| key.len());
     assert_eq!(keys.len(), 9);

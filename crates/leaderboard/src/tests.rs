@@ -64,7 +64,7 @@ fn run(bolt: &Leaderboard, events: &[Event], cuts: &[bool], aborts: bool) -> (Me
         if end == events.len() || cuts.get(end).copied().unwrap_or(false) {
             let batch = Batch { schema: &schema, events: &events[start..end], now: 0 };
             if aborts {
-                let state = memory.load(bolt, &batch);
+                let state = memory.load(&Reads::of(bolt, &batch));
                 assert_eq!(bolt.process(&batch, &state), bolt.process(&batch, &state));
             }
             let effects = memory.run(bolt, &batch);

@@ -138,9 +138,8 @@ impl Stage {
         let Some(bolt) = &self.context.bolt else { return Effects::default() };
         loop {
             let batch = Batch { schema: &self.context.input, events: &work.events, now };
-            let outcome = guard::reads(&**bolt, &batch, &Reads::default()).and_then(|_| {
-                guard::process(&**bolt, &batch, &self.run.memory.load(&**bolt, &batch))
-            });
+            let outcome = guard::reads(&**bolt, &batch, &Reads::default())
+                .and_then(|reads| guard::process(&**bolt, &batch, &self.run.memory.load(&reads)));
             match outcome {
                 Ok(effects) => return effects,
                 Err(poison) if poison.event < work.events.len() => {

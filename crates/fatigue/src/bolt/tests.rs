@@ -201,7 +201,7 @@ proptest! {
             rest = later;
             let batch = Batch { schema: &schema, events: now, now: START };
             if aborted {
-                bolt.process(&batch, &split.load(&bolt, &batch));
+                bolt.process(&batch, &split.load(&Reads::of(&bolt, &batch)));
             }
             let effects = split.run(&bolt, &batch);
             emits.extend(effects.emits);
@@ -216,9 +216,8 @@ proptest! {
     fn a_batch_writes_each_address_once_and_reads_all_that_it_asks_for(events in answers()) {
         let (bolt, schema) = (bolt(nervous()), schema());
         let batch = Batch { schema: &schema, events: &events, now: START };
-        let mut reads = Reads::default();
-        bolt.reads(&batch, &mut reads);
-        let effects = bolt.process(&batch, &Memory::default().load(&bolt, &batch));
+        let reads = Reads::of(&bolt, &batch);
+        let effects = bolt.process(&batch, &Memory::default().load(&reads));
         let mut written = BTreeSet::new();
         for write in &effects.writes {
             let (key, name) = match write {

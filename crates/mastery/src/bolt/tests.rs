@@ -237,7 +237,7 @@ proptest! {
         for (now, size) in (0..).zip(sizes) {
             let events = &events[from..(from + size).min(events.len())];
             let batch = Batch { schema: &schema, events, now };
-            let aborted = bolt.process(&batch, &parts.load(&bolt, &batch));
+            let aborted = bolt.process(&batch, &parts.load(&Reads::of(&bolt, &batch)));
             let effects = parts.run(&bolt, &batch);
             prop_assert_eq!(&aborted, &effects);
             rejected.extend(effects.rejects.iter().map(|r| r.event + from));

@@ -1,3 +1,5 @@
+//! The reader of replies, in any pieces, against the client's own parser and bytes that are no reply.
+
 use super::*;
 use proptest::{collection::vec, prelude::*, sample::Index};
 
