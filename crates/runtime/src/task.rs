@@ -7,13 +7,13 @@
 //! dropped and every partition is taken over from oneself, because what the last command did is
 //! not known.
 
+mod ownership;
+
 use crate::{
     cache::Cache,
     guard,
     sizing::Sizing,
-    store::{
-        Commit, Cursor, ErrorKind, Fence, Next, Outcome, Owned, Read, Session, Store, StoreError,
-    },
+    store::{Commit, Cursor, ErrorKind, Next, Outcome, Owned, Read, Session, Store, StoreError},
     telemetry::TaskMetrics,
     work::{self, Context, Queue, Work},
     worker::{Shared, Wanted},
@@ -143,97 +143,6 @@ impl<S: Store> Task<S> {
                 self.cycle(&mut session).await?;
             }
         }
-    }
-
-    /// Gives back what it should not own, and takes what it should.
-    async fn reassign(&mut self, session: &mut S::Session) -> Result<(), StoreError> {
-        let wanted = self.options.wanted.borrow_and_update().clone();
-        let stray = wanted.stray.iter().filter(|(p, _)| !self.owned.contains_key(p));
-        let surplus = self.owned.iter().filter(|(p, _)| !wanted.own.contains(p));
-        let surplus: Owned = surplus.chain(stray).map(clone_pair).collect();
-        if !surplus.is_empty() {
-            session.release(&surplus).await?;
-            let partitions: Vec<u16> = surplus.into_keys().collect();
-            self.metrics.released(&partitions);
-            let kept = self.owned.keys().copied().filter(|p| !partitions.contains(p)).collect();
-            self.keep(session, kept, false).await?;
-        }
-        let free: BTreeMap<u16, Fence> = wanted
-            .free
-            .iter()
-            .filter(|(p, _)| !self.owned.contains_key(p))
-            .map(clone_pair)
-            .collect();
-        if !free.is_empty() {
-            let taken = session.take(&free).await?;
-            self.gained(session, taken).await?;
-        }
-        Ok(())
-    }
-
-    /// Begins with partitions that were just taken: their pending entries come first.
-    async fn gained(
-        &mut self,
-        session: &mut S::Session,
-        mut taken: Owned,
-    ) -> Result<(), StoreError> {
-        for (partition, reason) in self.halting.clone() {
-            if let Some(fence) = taken.remove(&partition) {
-                session.halt(&[(partition, fence)].into(), &reason).await?;
-                self.halting.remove(&partition);
-            }
-        }
-        if !taken.is_empty() {
-            let partitions: Vec<u16> = taken.keys().copied().collect();
-            self.metrics.took(&partitions);
-            self.recovering.extend(partitions.iter().map(|&p| (p, EntryId::ZERO)));
-            self.owned.extend(taken);
-        }
-        self.begin(session).await
-    }
-
-    /// Goes on with these partitions only. Caches are dropped: a partition that is lost may come
-    /// back after others changed its state. Where `all_again`, what was read of the kept ones is
-    /// dropped too, and claimed again.
-    async fn keep(
-        &mut self,
-        session: &mut S::Session,
-        kept: Vec<u16>,
-        all_again: bool,
-    ) -> Result<(), StoreError> {
-        self.owned.retain(|p, _| kept.contains(p));
-        self.cache.clear();
-        if all_again {
-            self.queue.clear();
-            self.recovering = self.owned.keys().map(|&p| (p, EntryId::ZERO)).collect();
-        }
-        self.begin(session).await
-    }
-
-    async fn begin(&mut self, session: &mut S::Session) -> Result<(), StoreError> {
-        self.cursors.clear();
-        if !self.owned.is_empty() {
-            self.cursors = session.begin(&self.owned).await?;
-        }
-        let Self { owned, cursors, queue, recovering, .. } = self;
-        if owned.len() != cursors.len() {
-            // One was lost just now: as in `keep`.
-            self.cache.clear();
-        }
-        owned.retain(|p, _| cursors.contains_key(p));
-        queue.retain(|(p, _)| cursors.contains_key(p));
-        recovering.retain(|p, _| cursors.contains_key(p));
-        self.idle = false;
-        self.metrics.owned(self.owned.len());
-        self.options.owned.send_replace(self.owned.keys().copied().collect());
-        Ok(())
-    }
-
-    fn forget_all(&mut self) {
-        self.cache.clear();
-        self.queue.clear();
-        self.recovering.clear();
-        self.cursors.clear();
     }
 
     /// One cycle: a batch, its commit, and the read of what comes next.
@@ -409,43 +318,6 @@ impl<S: Store> Task<S> {
         }
         Ok(())
     }
-
-    /// There are entries after the cursors of these partitions that their groups do not deliver:
-    /// somebody moved the groups, or read with them. The cursors know better. What is pending is
-    /// read again too, in its order.
-    async fn rewind(
-        &mut self,
-        session: &mut S::Session,
-        skipped: &[u16],
-    ) -> Result<(), StoreError> {
-        self.metrics.group_restored(skipped);
-        self.recovering.retain(|partition, _| !skipped.contains(partition));
-        let cursors: Vec<(u16, EntryId)> =
-            skipped.iter().filter_map(|p| Some((*p, self.cursors.get(p)?.last))).collect();
-        session.rewind(&self.owned, &cursors).await?;
-        self.begin(session).await
-    }
-
-    /// A command failed inside the commit, and the others happened: nobody goes on with these
-    /// partitions until an operator has looked.
-    async fn halt(
-        &mut self,
-        session: &mut S::Session,
-        commit: &Commit,
-        error: &StoreError,
-    ) -> Result<(), StoreError> {
-        let in_commit = |p: &u16| {
-            commit.acks.is_empty() || commit.acks.iter().any(|(partition, _)| partition == p)
-        };
-        let halted: Owned =
-            self.owned.iter().filter(|(p, _)| in_commit(p)).map(clone_pair).collect();
-        self.metrics.halted(&halted.keys().copied().collect::<Vec<_>>(), error);
-        self.halting.extend(halted.keys().map(|&p| (p, error.message.clone())));
-        session.halt(&halted, &error.message).await?;
-        self.halting.retain(|p, _| !halted.contains_key(p));
-        let kept = self.owned.keys().copied().filter(|p| !halted.contains_key(p)).collect();
-        self.keep(session, kept, true).await
-    }
 }
 
 /// What must hold no entry, if what was read is all that there is: from the cursor of a partition
@@ -466,10 +338,6 @@ fn spans(
         }
     }
     spans
-}
-
-fn clone_pair((partition, fence): (&u16, &Fence)) -> (u16, Fence) {
-    (*partition, fence.clone())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What a task forgets, with a store that gives what the test says.
 
 use super::*;
-use crate::store::{Announcement, Owner, Survey, View};
+use crate::store::{Announcement, Fence, Owner, Survey, View};
 use tallyd_bolt::{Address, Cell, Key, Kind};
 use tallyd_topology::parse;
 

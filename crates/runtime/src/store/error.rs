@@ -1,0 +1,75 @@
+//! What goes wrong with storage, by kinds that a worker can act on.
+
+/// What kind of trouble storage is in. The label of a metric, so the kinds are few.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The server refuses the user or lacks a right.
+    Auth,
+    /// A script or transaction holds the server.
+    Busy,
+    /// The cluster is down or the slot is elsewhere.
+    Cluster,
+    /// The connection broke or could not be made.
+    Connection,
+    /// A command failed inside a transaction, whose other commands happened.
+    Halt,
+    /// The server is loading its data.
+    Loading,
+    /// The server can't write its data to disk.
+    Persistence,
+    /// The stored topology or the server does not fit.
+    Mismatch,
+    /// The server's memory is full.
+    OutOfMemory,
+    /// The server is a replica, or has lost its master.
+    Replica,
+    /// A reply has a shape that no server of a supported version gives.
+    Reply,
+    /// The address of the server, or its TLS, does not fit.
+    Setup,
+    /// No answer in time.
+    Timeout,
+    /// Anything else.
+    Other,
+}
+
+impl ErrorKind {
+    /// The label of metrics and logs.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            ErrorKind::Auth => "auth",
+            ErrorKind::Busy => "busy",
+            ErrorKind::Cluster => "cluster",
+            ErrorKind::Connection => "connection",
+            ErrorKind::Halt => "halt",
+            ErrorKind::Loading => "loading",
+            ErrorKind::Persistence => "persistence",
+            ErrorKind::Mismatch => "mismatch",
+            ErrorKind::OutOfMemory => "out_of_memory",
+            ErrorKind::Replica => "replica",
+            ErrorKind::Reply => "reply",
+            ErrorKind::Setup => "setup",
+            ErrorKind::Timeout => "timeout",
+            ErrorKind::Other => "other",
+        }
+    }
+}
+
+/// An error of storage.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct StoreError {
+    /// What kind of trouble it is.
+    pub kind: ErrorKind,
+    /// What happened, for people.
+    pub message: String,
+}
+
+impl StoreError {
+    /// An error of this kind.
+    #[must_use]
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
