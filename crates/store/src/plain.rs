@@ -4,7 +4,7 @@ use crate::socket::Socket;
 use futures::future::select_ok;
 use redis::{
     ConnectionAddr, ConnectionInfo, ErrorKind, Pipeline, RedisConnectionInfo, RedisError,
-    ServerErrorKind, Value,
+    ServerError, ServerErrorKind, Value,
 };
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 
@@ -41,6 +41,10 @@ async fn reach(host: &str, port: u16) -> Result<TcpStream, RedisError> {
     Ok(stream)
 }
 
+fn is_full(error: &ServerError) -> bool {
+    error.details().is_some_and(|details| details.starts_with("max number of clients"))
+}
+
 /// The password and the database, where there are such. The errors are those of the client.
 async fn log_in(socket: &mut Socket, login: &RedisConnectionInfo) -> Result<(), RedisError> {
     let mut ask = Pipeline::new();
@@ -54,8 +58,20 @@ async fn log_in(socket: &mut Socket, login: &RedisConnectionInfo) -> Result<(), 
         return Ok(());
     }
     let mut replies = socket.exchange(&ask).await?.into_iter();
-    if login.password().is_some() && replies.next() != Some(Value::Okay) {
-        return Err((ErrorKind::AuthenticationFailed, "Password authentication failed").into());
+    if login.password().is_some() {
+        match replies.next() {
+            Some(Value::Okay) => {}
+            // Said in place of any answer, and no word about the password: it passes.
+            Some(Value::ServerError(error)) if is_full(&error) => {
+                let details = error.details().unwrap_or_default().to_owned();
+                let refused = "Redis server refused the connection";
+                return Err((ServerErrorKind::ResponseError.into(), refused, details).into());
+            }
+            _ => {
+                let refused = "Password authentication failed";
+                return Err((ErrorKind::AuthenticationFailed, refused).into());
+            }
+        }
     }
     if let Some(Value::ServerError(error)) = replies.next() {
         let details = error.details().unwrap_or_default().to_owned();

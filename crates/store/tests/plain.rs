@@ -187,6 +187,12 @@ async fn user_password_and_database_are_said_first() {
             Some((ErrorKind::Auth, "it knows no such user and password")),
         ),
         (
+            "?user=u&pass=p%40",
+            auth,
+            "-ERR max number of clients reached\r\n",
+            Some((ErrorKind::Other, "max number of clients reached")),
+        ),
+        (
             "?db=3",
             select,
             "-ERR DB index is out of range\r\n",
