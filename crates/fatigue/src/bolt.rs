@@ -13,9 +13,10 @@ use smol_str::{SmolStr, ToSmolStr};
 use tallyd_bolt::{Batch, Bolt, Effects, FieldRef, Key, Reads, State};
 use tallyd_event::{Event, Schema};
 
-/// The fields of a learner's hash that the bolt continues from: the figures, and the items met.
-/// Neither is longer than the 64 bytes up to which Redis keeps a hash in its compact form.
+/// The field of a learner's hash that holds the figures which the bolt continues from. No field is
+/// longer than the 64 bytes up to which Redis keeps a hash in its compact form.
 pub const STATE: &str = "state";
+/// The field that holds the items met.
 const MET: &str = "met";
 
 /// The key of a learner's hash.
@@ -151,8 +152,10 @@ struct Known {
     key: Key,
     learner: Learner,
     met: Met,
-    /// What is stored of `met` and `learner.tired`.
-    stored: (Option<Met>, Option<bool>),
+    /// The items met as they are stored.
+    stored_met: Option<Met>,
+    /// Whether an alert stands in what is stored.
+    stored_tired: Option<bool>,
 }
 
 impl Learners {
@@ -178,14 +181,14 @@ impl Learners {
 
     /// Writes the hash of each.
     fn write(&self, effects: &mut Effects) {
-        for Known { key, learner, met, stored } in &self.known {
+        for Known { key, learner, met, stored_met, stored_tired } in &self.known {
             effects.set_field(key, "score", format!("{:.4}", learner.score));
             effects.set_field(key, "answers", learner.answers.to_smolstr().as_str());
             effects.set_field(key, STATE, learner.encode());
-            if stored.0 != Some(*met) {
+            if *stored_met != Some(*met) {
                 effects.set_field(key, MET, met.encode());
             }
-            if stored.1 != Some(learner.tired) {
+            if *stored_tired != Some(learner.tired) {
                 effects.set_field(key, "tired", if learner.tired { "1" } else { "0" });
             }
         }
@@ -198,10 +201,10 @@ impl Known {
         let learner = state.field(&key, STATE).map(Learner::decode).transpose();
         let learner = learner.map_err(|error| error.to_string())?;
         let met = state.field(&key, MET).map(Met::decode).transpose();
-        let met = met.map_err(|error| error.to_string())?;
-        let stored = (met, learner.map(|learner| learner.tired));
+        let stored_met = met.map_err(|error| error.to_string())?;
+        let stored_tired = learner.map(|learner| learner.tired);
         let learner = learner.unwrap_or_else(|| Learner::new(&bolt.options.parameters));
-        Ok(Self { key, learner, met: met.unwrap_or_default(), stored })
+        Ok(Self { key, learner, met: stored_met.unwrap_or_default(), stored_met, stored_tired })
     }
 }
 

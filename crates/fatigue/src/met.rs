@@ -76,6 +76,18 @@ mod tests {
 
     proptest! {
         #[test]
+        fn what_is_met_is_what_its_bytes_say(
+            newer in prop::array::uniform32(any::<u8>()),
+            older in prop::array::uniform32(any::<u8>()),
+            length in 0usize..200,
+        ) {
+            let met = Met { newer, older };
+            prop_assert_eq!(Met::decode(&met.encode()), Ok(met));
+            let bytes = vec![0; length];
+            prop_assert_eq!(Met::decode(&bytes).is_ok(), length == 64);
+        }
+
+        #[test]
         fn what_was_just_met_is_known(items in prop::collection::vec("[a-z]{1,3}", 1..400)) {
             let mut met = Met::default();
             for item in items {
