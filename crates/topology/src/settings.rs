@@ -88,7 +88,8 @@ pub const RUN_KEYS: &[KeySpec] = &[
         name: "max_batch",
         kind: Kind::Int(1, 65_536),
         default: Default::value("8_192"),
-        doc: "The most events that are processed and committed together.",
+        doc: "The most events that are processed and committed together; fewer hold Redis for a \
+              shorter time.",
     },
     KeySpec {
         name: "shared_refresh",
