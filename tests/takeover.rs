@@ -212,14 +212,16 @@ async fn a_server_that_lost_its_data_gets_the_same_seed_again() {
 /// Longer than what is asked for at first and once more.
 #[tokio::test]
 async fn a_long_log_is_fetched_whole() {
-    const LONG: u128 = (18 << 20) / 16;
+    const LONG: u128 = 70_000;
     let server = server().await;
     let store = RedisStore::new(topology(), &server.url);
     let mut session = store.open(1, &"w".into()).await.unwrap();
     for (name, length) in [("long", LONG), ("short", 3), ("none", 0)] {
-        let bytes: Vec<u8> = (0..length).flat_map(u128::to_be_bytes).collect();
         let mut put = Pipeline::new();
-        put.cmd("APPEND").arg(format!("tallyd:{{t/0}}:bolt:board:{name}")).arg(bytes);
+        for fingerprint in 0..length {
+            let log = format!("tallyd:{{t/0}}:bolt:board:{name}");
+            put.cmd("RPUSH").arg(log).arg(&fingerprint.to_be_bytes());
+        }
         Connection::open(&server.url).await.unwrap().all(&put).await.unwrap();
         let key = Key::new(&[name]);
         let address = Address { kind: Kind::Log, key, name: "".into() };

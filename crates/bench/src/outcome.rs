@@ -59,8 +59,8 @@ async fn identities(names: &Names, server: &mut Private) -> Result<i64, BenchErr
     Ok(match names.id_bytes {
         None => seen.len() as i64,
         Some(bytes) => {
-            let lengths: Vec<i64> = server.of_each(&["STRLEN"], &seen, &[]).await?;
-            lengths.iter().sum::<i64>() / bytes
+            let logs: Vec<Vec<Vec<u8>>> = server.of_each(&["LRANGE"], &seen, &["0", "-1"]).await?;
+            logs.iter().flatten().map(Vec::len).sum::<usize>() as i64 / bytes
         }
     })
 }

@@ -14,7 +14,7 @@ pub enum Kind {
     Counters(Names),
     /// A field of a hash that one partition owns, written as an absolute value.
     Field,
-    /// An append-only string of 128-bit fingerprints that one partition owns.
+    /// An append-only list of 128-bit fingerprints that one partition owns.
     Log,
     /// A member's score in a sorted set; the member belongs to one partition.
     Score,

@@ -7,10 +7,12 @@ use smol_str::SmolStr;
 use tallyd_bolt::{Address, Cell, Fingerprints, Kind};
 use tallyd_runtime::{StoreError, store::ErrorKind};
 
-/// How much of a log is asked for at first, beside everything else. A bolt may ask for hundreds.
-const FIRST: usize = 1 << 20;
-/// How much of a long log is asked for at once: no answer may take longer than a connection waits.
-const MORE: usize = 16 << 20;
+/// How many elements of a log are asked for at first, beside everything else: at most 256 KB. A
+/// bolt may ask for hundreds of logs.
+const FIRST: usize = 1 << 10;
+/// How many elements of a long log are asked for at once: at most 16 MB. No answer may take longer
+/// than a connection waits.
+const MORE: usize = 1 << 16;
 
 /// Fetches cells of a bolt.
 ///
@@ -33,23 +35,22 @@ pub async fn fetch(
             Kind::Counters(names) => ask.cmd("HMGET").arg(key).arg(*names),
             Kind::Field => ask.cmd("HMGET").arg(key).arg(texts(names)),
             Kind::Score => ask.cmd("ZMSCORE").arg(key).arg(texts(names)),
-            Kind::Log => ask.cmd("GETRANGE").arg(key).arg(0).arg(FIRST - 1),
+            Kind::Log => ask.cmd("LRANGE").arg(key).arg(0).arg(FIRST - 1),
         };
     }
     let answers = connection.all(&ask).await?;
     let mut cells = Vec::new();
     for (((kind, key), names), answer) in groups.into_iter().zip(answers) {
-        let values = match kind {
-            Kind::Counters(_) => vec![answer],
-            Kind::Field | Kind::Score => reply::array(answer)?,
-            Kind::Log => {
-                let log = whole_log(connection, &keys.bolt(bolt, &key), answer).await?;
-                cells.push((Address { kind, key, name: SmolStr::default() }, log));
-                continue;
+        let found = match kind {
+            Kind::Counters(_) => {
+                vec![Cell::Counters(each(answer, |value| reply::integer(&value))?, 0)]
             }
+            Kind::Field => each(answer, |value| reply::bytes(value).map(Cell::Field))?,
+            Kind::Score => each(answer, |value| reply::number(value).map(Cell::Score))?,
+            Kind::Log => vec![whole_log(connection, &keys.bolt(bolt, &key), answer).await?],
         };
-        for (name, value) in names.into_iter().zip(values) {
-            cells.push((Address { kind, key: key.clone(), name }, cell(kind, value)?));
+        for (name, cell) in names.into_iter().zip(found) {
+            cells.push((Address { kind, key: key.clone(), name }, cell));
         }
     }
     Ok(cells)
@@ -59,16 +60,11 @@ fn texts(names: &[SmolStr]) -> Vec<&str> {
     names.iter().map(SmolStr::as_str).collect()
 }
 
-fn cell(kind: Kind, value: Value) -> Result<Cell, StoreError> {
-    Ok(match kind {
-        Kind::Counters(_) => {
-            let stored = reply::array(value)?;
-            Cell::Counters(stored.iter().map(reply::integer).collect::<Result<_, _>>()?, 0)
-        }
-        Kind::Field => Cell::Field(reply::bytes(value)?),
-        Kind::Score => Cell::Score(reply::number(value)?),
-        Kind::Log => Cell::Log(fingerprints(&reply::bytes(value)?.unwrap_or_default())?),
-    })
+fn each<T, All: FromIterator<T>>(
+    answer: Value,
+    read: impl Fn(Value) -> Result<T, StoreError>,
+) -> Result<All, StoreError> {
+    reply::array(answer)?.into_iter().map(read).collect()
 }
 
 /// The log that begins with this answer.
@@ -77,25 +73,32 @@ async fn whole_log(
     key: &str,
     first: Value,
 ) -> Result<Cell, StoreError> {
-    let first = reply::bytes(first)?.unwrap_or_default();
-    let (mut log, mut read, mut full) = (fingerprints(&first)?, first.len(), first.len() == FIRST);
-    drop(first);
+    let mut log = Fingerprints::default();
+    let mut read = add_elements(&mut log, first)?;
+    let mut full = read == FIRST;
     while full {
         let mut ask = Pipeline::new();
-        ask.cmd("GETRANGE").arg(key).arg(read).arg(read + MORE - 1);
+        ask.cmd("LRANGE").arg(key).arg(read).arg(read + MORE - 1);
         let answer = connection.all(&ask).await?.pop().unwrap_or(Value::Nil);
-        let more = reply::bytes(answer)?.unwrap_or_default();
-        log.extend(fingerprints(&more)?);
-        (read, full) = (read + more.len(), more.len() == MORE);
+        let more = add_elements(&mut log, answer)?;
+        (read, full) = (read + more, more == MORE);
     }
     Ok(Cell::Log(log))
 }
 
-fn fingerprints(stored: &[u8]) -> Result<Fingerprints, StoreError> {
-    let (chunks, rest) = stored.as_chunks::<16>();
-    if !rest.is_empty() {
-        let message = format!("a log is {} bytes long (expected a multiple of 16)", stored.len());
-        return Err(StoreError::new(ErrorKind::Reply, message));
+/// Adds the fingerprints of a log's elements, and says how many elements there were.
+fn add_elements(log: &mut Fingerprints, answer: Value) -> Result<usize, StoreError> {
+    let elements = reply::array(answer)?;
+    let count = elements.len();
+    for element in elements {
+        let bytes = reply::bytes(element)?.unwrap_or_default();
+        let (fingerprints, rest) = bytes.as_chunks::<16>();
+        if !rest.is_empty() {
+            let length = bytes.len();
+            let message = format!("an element of a log has {length} bytes (expected 16 for each)");
+            return Err(StoreError::new(ErrorKind::Reply, message));
+        }
+        log.extend(fingerprints.iter().map(|bytes| u128::from_be_bytes(*bytes)));
     }
-    Ok(chunks.iter().map(|chunk| u128::from_be_bytes(*chunk)).collect())
+    Ok(count)
 }

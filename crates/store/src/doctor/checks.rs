@@ -68,7 +68,6 @@ pub const OF_TOPOLOGY: &[fn(&Of<'_>) -> Vec<Finding>] = &[
     streams::sinks,
     streams::strays,
     streams::dead_letters,
-    streams::dedup_logs,
     |of| memory::headroom(of.facts, &estimate(of.subject.topology, of.stored)),
 ];
 

@@ -14,8 +14,6 @@ const FRAME_FIELD: u64 = 16;
 const SINK_FIELD: u64 = 32;
 /// A source's rate is not guessed from less than this, in ms.
 const SHORTEST_SPAN: u64 = 60_000;
-/// Redis makes room for twice a string that is appended to, up to this much more.
-const APPEND_ROOM: u64 = 1 << 20;
 
 /// The estimate, in parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,7 +43,7 @@ impl Estimate {
 #[must_use]
 pub fn estimate(topology: &Topology, stored: &Stored) -> Estimate {
     let mut parts: Vec<Part> =
-        stored.logs.iter().map(|logs| dedup(topology, logs, stored.status.now)).collect();
+        stored.logs.iter().map(|logs| dedup(logs, stored.status.now)).collect();
     parts.push(dead_letters(topology, stored));
     parts.push(backlog(topology, stored));
     let now = stored.status.now.unsigned_abs();
@@ -55,7 +53,7 @@ pub fn estimate(topology: &Topology, stored: &Stored) -> Estimate {
 }
 
 /// As many buckets as are kept, each as full as the fullest of now.
-fn dedup(topology: &Topology, logs: &Logs, now: i64) -> Part {
+fn dedup(logs: &Logs, now: i64) -> Part {
     let (current, complete) = match logs.buckets.split_last() {
         Some((current, complete)) => (*current, complete),
         None => (0, [].as_slice()),
@@ -66,10 +64,8 @@ fn dedup(topology: &Topology, logs: &Logs, now: i64) -> Part {
     let whole = if elapsed * 10 >= length { scale(current, length, elapsed) } else { current };
     let fullest = complete.iter().copied().max().unwrap_or(0).max(whole);
     let all = fullest.saturating_mul(logs.kept);
-    let strings = logs.kept.saturating_mul(u64::from(topology.partitions));
-    let room = all.min(strings.saturating_mul(APPEND_ROOM));
     let stored = logs.buckets.iter().sum::<u64>();
-    Part { name: logs.bolt.clone(), growth: all.saturating_add(room).saturating_sub(stored) }
+    Part { name: logs.bolt.clone(), growth: all.saturating_sub(stored) }
 }
 
 /// Up to the bound, each as long as those of now.
@@ -163,13 +159,8 @@ max_len = 100
         let hour = 3_600_000;
         let first = Some(EntryId { ms: 1_800_000 - 60_000, seq: 0 });
         let source = Stream { first, ..stream(Role::Source, 9, 700) };
-        let logs = Logs {
-            bolt: "unique".into(),
-            bucket_ms: hour,
-            kept: 10,
-            buckets: vec![0, 1600, 800],
-            largest: 900,
-        };
+        let logs =
+            Logs { bolt: "unique".into(), bucket_ms: hour, kept: 10, buckets: vec![0, 1600, 800] };
         let stored = Stored {
             // Half of the bucket's hour is over: 800 bytes are on the way to 1,600.
             status: Status { now: hour / 2, dead_letters: 10, ..Status::default() },
@@ -183,7 +174,7 @@ max_len = 100
         let growth: Vec<(String, u64)> =
             estimate(&topology, &stored).parts.into_iter().map(|p| (p.name, p.growth)).collect();
         let expected = [
-            ("unique", 2 * 16_000 - 2_400),
+            ("unique", 16_000 - 2_400),
             ("dead letters", 990 * 100),
             ("backlog", 1000 * 32 - 2_000),
             ("", 7_000 - 700),

@@ -127,8 +127,6 @@ pub struct Logs {
     pub kept: u64,
     /// The bytes of each, oldest first; the last is the one that is being written.
     pub buckets: Vec<u64>,
-    /// The bytes of the largest log of one partition.
-    pub largest: u64,
 }
 
 impl Facts {

@@ -221,14 +221,13 @@ async fn logs_of(
     for bucket in last - kept + 1..=last {
         let mut ask = Pipeline::new();
         for partition in 0..node.partitions {
-            ask.cmd("STRLEN").arg(keys.bolt(&node.name, &log_key(partition, bucket)));
+            let key = keys.bolt(&node.name, &log_key(partition, bucket));
+            ask.cmd("MEMORY").arg("USAGE").arg(key);
         }
         let mut sum = 0;
         for length in c.send(&ask).await? {
-            let Some(length) = told("STRLEN", length, facts) else { return Ok(None) };
-            let length = count(&length)?;
-            logs.largest = logs.largest.max(length);
-            sum += length;
+            let Some(length) = told("MEMORY USAGE", length, facts) else { return Ok(None) };
+            sum += count(&length)?;
         }
         logs.buckets.push(sum);
     }

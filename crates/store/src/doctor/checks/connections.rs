@@ -29,7 +29,7 @@ const LARGEST_REPLY: u64 = 256 << 20;
 const REPLICA_BUFFER: u64 = 256 << 20;
 /// From which part of the most clients on there are many, in percent.
 const MANY_CLIENTS: u64 = 80;
-/// The server's own default, and what fits a dedup bolt's log.
+/// The server's own default for the longest value that it takes.
 const LONGEST_VALUE: u64 = 512 << 20;
 
 /// How long a PING takes.
@@ -160,7 +160,7 @@ fn replicated(facts: &Facts) -> bool {
     facts.number("connected_slaves").is_some_and(|count| count > 0)
 }
 
-/// Whether the server takes the longest value that is sent, and the longest that is appended to.
+/// Whether the server takes the longest value that is sent.
 pub fn longest_value(facts: &Facts) -> Vec<Finding> {
     let Some(limit) = facts.setting_number("proto-max-bulk-len") else { return Vec::new() };
     let set = facts.set("proto-max-bulk-len", &LONGEST_VALUE.to_string());
@@ -170,20 +170,9 @@ pub fn longest_value(facts: &Facts) -> Vec<Finding> {
             format!("proto-max-bulk-len is {}", bytes(limit)),
             format!(
                 "a batch of events may have {} and a frame more: the server closes the connection \
-                 of who sends one, each time. A dedup bolt's log halts at that length",
+                 of who sends one, each time",
                 bytes(MAX_BATCH_BYTES as u64)
             ),
-            set,
-        )];
-    }
-    if limit < LONGEST_VALUE {
-        return vec![LONGEST.warning(
-            format!(
-                "proto-max-bulk-len is {} (the server's default is {})",
-                bytes(limit),
-                bytes(LONGEST_VALUE)
-            ),
-            "the log of a dedup bolt's partition may not grow longer: its partition would halt",
             set,
         )];
     }

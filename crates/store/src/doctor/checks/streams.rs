@@ -3,7 +3,7 @@
 use crate::doctor::{
     address::quoted,
     checks::Of,
-    facts::{Group, Logs, Role, Stream},
+    facts::{Group, Role, Stream},
     finding::{Check, Finding, bytes, note},
 };
 use tallyd_event::EntryId;
@@ -14,7 +14,6 @@ const READERS: Check = Check::new("streams", "other-readers");
 const SINKS: Check = Check::new("streams", "sinks");
 const STRAYS: Check = Check::new("streams", "left-over");
 const DEAD: Check = Check::new("streams", "dead-letters");
-const LOGS: Check = Check::new("streams", "dedup-logs");
 
 /// How far another reader of a source may be behind, in ms, before a word is said of it.
 const BEHIND: u64 = 60 * 60 * 1000;
@@ -173,27 +172,4 @@ pub fn dead_letters(of: &Of<'_>) -> Vec<Finding> {
             of.tallyd("dead replay --all"),
         ],
     )]
-}
-
-/// Whether a dedup bolt's log is near the longest value that the server takes.
-pub fn dedup_logs(of: &Of<'_>) -> Vec<Finding> {
-    let Some(limit) = of.facts.setting_number("proto-max-bulk-len") else { return Vec::new() };
-    let near = of.stored.logs.iter().filter(|logs| logs.largest > limit / 2);
-    let finding = |logs: &Logs| {
-        LOGS.warning(
-            format!(
-                "a log of {} has {} of at most {} (proto-max-bulk-len)",
-                logs.bolt,
-                bytes(logs.largest),
-                bytes(limit)
-            ),
-            "at that length the server refuses to append within a commit, and the partition halts",
-            [
-                of.facts.set("proto-max-bulk-len", &limit.saturating_mul(2).to_string()),
-                vec![note("in the long run: a shorter window, or a topology with more partitions")],
-            ]
-            .concat(),
-        )
-    };
-    near.map(finding).collect()
 }

@@ -120,7 +120,6 @@ fn each_bad_fact_is_found_and_nothing_else() {
         (&["client-output-buffer-limit normal 0 1048576 10"], "output-buffers", Warning),
         (&["client-output-buffer-limit slave 1048576 0 0"], "output-buffers", Warning),
         (&["proto-max-bulk-len 1048576"], "longest-value", Broken),
-        (&["proto-max-bulk-len 104857600"], "longest-value", Warning),
         (&["connected_clients 9000"], "most-clients", Warning),
     ];
     for (changes, check, level) in cases {
@@ -289,7 +288,6 @@ fn what_is_stored_is_fine_or_found() {
         ("left-over", Warning, |s| s.strays.push(("tallyd:{t/0}:edge:old:id:0".into(), 5))),
         ("left-over", Warning, |s| s.looked_at = Some(1_000_000)),
         ("dead-letters", Warning, |s| s.status.dead_letters = 9),
-        ("dedup-logs", Warning, |s| s.logs[0].largest = 300 << 20),
         ("headroom", Warning, |s| (s.logs[0].kept, s.logs[0].buckets) = (10, vec![1 << 30])),
     ];
     assert_eq!(of_topology(FILE, |_| ()), []);
