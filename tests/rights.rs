@@ -9,6 +9,7 @@ use tallyd_runtime::{
     Session, Store, StoreError,
     store::{
         Announcement, Commit, Cursor, DeadLetter, Fence, Frame, Next, Outcome, Owned, Owner, Read,
+        Wait,
     },
 };
 use tallyd_store::{Connection, RedisSession, RedisStore, dead, inspect, keys::Keys, server_ms};
@@ -102,10 +103,11 @@ async fn work(admin: &mut Connection, address: &RedisAddress) -> Result<(), Stor
     let owned = first.take(&[(0, Fence::default())].into()).await?;
     first.begin(&owned).await?;
     add_answer(admin).await?;
-    let woken = first.wait(&[(0, EntryId::ZERO)], Duration::from_secs(5)).await?;
-    assert_eq!(woken, [0]);
+    let wait = Wait { after: vec![(0, EntryId::ZERO)], at_most: Duration::from_secs(5) };
     let new = Commit::read(Next::New { partitions: vec![0], count: 10 });
-    let entry = done(&mut first, &owned, &new).await?.entries[0].1.id;
+    let read = done(&mut first, &owned, &Commit { wait: Some(wait), ..new }).await?;
+    let entry = read.entries[0].1.id;
+    assert_eq!(read.woken, [(0, entry)]);
     store.tend(&[(0, vec![0])]).await?;
 
     let mut second = store.open(0, &"second".into()).await?;
@@ -126,7 +128,7 @@ async fn work(admin: &mut Connection, address: &RedisAddress) -> Result<(), Stor
     done(&mut second, &owned, &commit).await?;
     second.forget_consumers(&owned, 0).await?;
     second.rewind(&owned, &[(0, entry)]).await?;
-    second.between(&[(0, EntryId::ZERO, entry)]).await?;
+    second.fetch(Vec::new(), &[(0, EntryId::ZERO, entry)]).await?;
     // A group of somebody else keeps an entry of the source: what is trimmed depends on it.
     ask(admin, &["XGROUP", "CREATE", "answers", "others", "0"]).await?;
     let theirs = ["XREADGROUP", "GROUP", "others", "one", "STREAMS", "answers", ">"];
@@ -146,7 +148,7 @@ async fn bolt(store: &RedisStore, topology: &Topology) -> Result<(), StoreError>
     let key = |kind: &str| Key::new(&[kind, "x"]);
     let kinds = [("hash", Kind::Field), ("board", Kind::Score), ("seen", Kind::Log)];
     let address = |(name, kind)| Address { kind, key: key(name), name: "f".into() };
-    session.fetch(kinds.into_iter().map(address).collect()).await?;
+    session.fetch(kinds.into_iter().map(address).collect(), &[]).await?;
     let commit = Commit {
         writes: vec![
             Write::Add { key: key("shared"), names: &["n"], deltas: vec![1] },

@@ -123,7 +123,7 @@ impl Protocol {
             Step::Down | Step::Free => {}
             Step::Ready => {
                 let uncached = |(place, _): &(usize, u8)| !task.cache.contains_key(place);
-                if task.queue.iter().any(uncached) {
+                if task.queue.iter().any(uncached) || !task.unchecked.is_empty() {
                     cycles.push(None);
                     return;
                 }

@@ -190,6 +190,14 @@ impl Protocol {
                     let stored = || redis.partitions[*place].written.clone();
                     task.cache.entry(*place).or_insert_with(stored);
                 }
+                let held = |&(place, after, before): &(usize, u8, u8)| {
+                    redis.stream_of(place).first.max(after + 1) < before
+                };
+                let gaps = std::mem::take(&mut task.unchecked).into_iter().filter(held);
+                let skipped: Vec<usize> = gaps.map(|(place, ..)| place).collect();
+                if !skipped.is_empty() {
+                    task.go_back(&skipped);
+                }
             }
             Step::Committed { outcome, woken } => {
                 let kept = self.watch(world, at);
@@ -201,7 +209,7 @@ impl Protocol {
                 task.note(&commit);
                 if self.has(Safeguard::ReadInsideCommit) || commit.next == Next::Nothing {
                     let given = Given { next: commit.next, read, woken, kept };
-                    self.given(task, given);
+                    self.given(task, &given);
                 } else if kept.len() < task.owned.len() {
                     task.keep(&kept, false, drop_caches);
                 } else {
@@ -213,17 +221,7 @@ impl Protocol {
                 let task = &mut tasks[at];
                 let read = redis.read(&next, task.worker);
                 let kept = task.owned.keys().copied().collect();
-                self.given(task, Given { next, read, woken: Vec::new(), kept });
-            }
-            Step::Between(given, gaps) => {
-                let World { redis, tasks, .. } = world;
-                let held = |&&(place, after, before): &&(usize, u8, u8)| {
-                    redis.stream_of(place).first.max(after + 1) < before
-                };
-                let mut skipped: Vec<usize> =
-                    gaps.iter().filter(held).map(|(place, _, _)| *place).collect();
-                skipped.extend(given.withheld());
-                tasks[at].after_read(&given, &skipped, self.has(Safeguard::CachesDropped));
+                self.given(task, &Given { next, read, woken: Vec::new(), kept });
             }
             Step::MoveLook(places) => {
                 let kept = self.watch(world, at);
@@ -238,14 +236,12 @@ impl Protocol {
         }
     }
 
-    /// Goes on with what a commit gave, or looks for gaps in it first.
-    fn given(&self, task: &mut Task, given: Given) {
-        let gaps = task.gaps(&given.next, &given.read);
-        if gaps.is_empty() || !self.has(Safeguard::GapsLookedFor) {
-            task.after_read(&given, &given.withheld(), self.has(Safeguard::CachesDropped));
-        } else {
-            task.step = Step::Between(given, gaps);
+    /// Goes on with what a commit gave. Gaps in it are looked for before it is processed.
+    fn given(&self, task: &mut Task, given: &Given) {
+        if self.has(Safeguard::GapsLookedFor) {
+            task.unchecked = task.gaps(&given.next, &given.read);
         }
+        task.after_read(given, &given.withheld(), self.has(Safeguard::CachesDropped));
     }
 
     /// A new connection: looks at the fences of what it owned, to take them over from itself.

@@ -22,6 +22,8 @@ pub struct Task {
     pub cache: BTreeMap<usize, Vec<u8>>,
     /// Entries that it read and has not committed.
     pub queue: Vec<(usize, u8)>,
+    /// What must hold no entry, before anything of the queue is committed.
+    pub unchecked: Vec<(usize, u8, u8)>,
     /// Partitions whose pending entries are not all claimed, and where to go on.
     pub recovering: BTreeMap<usize, u8>,
 }
@@ -50,7 +52,7 @@ pub enum Step {
     BeginGroups,
     /// WATCH and MGET again: that EXEC ended the WATCH.
     BeginAgain,
-    /// Everything is known for a cycle: fetch what is not cached, or commit.
+    /// Between cycles: fetch what is not cached and look for gaps in one round trip, or commit.
     Ready,
     /// EXEC of the commit was done; WATCH and MGET follow in the same round trip.
     Committed {
@@ -61,8 +63,6 @@ pub enum Step {
     },
     /// Only without the safeguard: a plain read after the commit.
     PlainRead(Next),
-    /// XRANGE of gaps before what was read.
-    Between(Given, Vec<(usize, u8, u8)>),
     /// WATCH, MGET and XINFO CONSUMERS after the last pending entry of a partition.
     ForgetLook(usize),
     /// EXEC deletes these consumers, who have nothing pending.
@@ -119,6 +119,7 @@ impl Task {
             cursors: BTreeMap::new(),
             cache: BTreeMap::new(),
             queue: Vec::new(),
+            unchecked: Vec::new(),
             recovering: BTreeMap::new(),
         }
     }
@@ -187,6 +188,7 @@ impl Task {
         self.watch.clear();
         self.cursors.clear();
         self.queue.clear();
+        self.unchecked.clear();
         self.recovering.clear();
         if drop_caches {
             self.cache.clear();
@@ -225,6 +227,7 @@ impl Task {
         self.owned.retain(|place, _| kept.contains(place));
         self.cursors.retain(|place, _| kept.contains(place));
         self.queue.retain(|(place, _)| kept.contains(place));
+        self.unchecked.retain(|(place, ..)| kept.contains(place));
         self.recovering.retain(|place, _| kept.contains(place));
         if self.owned.is_empty() {
             self.watch.clear();
@@ -240,10 +243,22 @@ impl Task {
             self.cache.clear();
         }
         if all_again {
-            self.queue.clear();
-            self.recovering = self.owned.keys().map(|&place| (place, 0)).collect();
+            self.claim_all_again();
         }
         self.begin();
+    }
+
+    fn claim_all_again(&mut self) {
+        self.queue.clear();
+        self.unchecked.clear();
+        self.recovering = self.owned.keys().map(|&place| (place, 0)).collect();
+    }
+
+    /// Drops what it has read, and moves the groups of these partitions back: they skipped entries.
+    pub fn go_back(&mut self, skipped: &[usize]) {
+        self.claim_all_again();
+        self.recovering.retain(|place, _| !skipped.contains(place));
+        self.step = Step::MoveLook(skipped.to_vec());
     }
 
     /// Its commit happened and the partitions are its own still.
@@ -275,15 +290,14 @@ impl Task {
         gaps
     }
 
-    /// Goes on after a commit. `kept` are the partitions that are its own still, `skipped` those
-    /// whose group does not deliver what is there.
+    /// Goes on after a commit. `skipped` are the partitions whose group does not deliver what is
+    /// there.
     pub fn after_read(&mut self, given: &Given, skipped: &[usize], drop_caches: bool) {
         let Given { next, read, kept, .. } = given;
         if read.group_missing {
             return self.begin();
         }
-        let new = read.entries.iter().filter(|(place, _)| !skipped.contains(place));
-        self.queue.extend(new);
+        self.queue.extend(&read.entries);
         self.step = Step::Ready;
         if kept.len() < self.owned.len() {
             self.keep(kept, false, drop_caches);

@@ -134,9 +134,33 @@ pub enum Next {
     },
 }
 
+/// Waiting without changing anything, so that an idle task asks for nothing over and over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wait {
+    /// Until one of these partitions has an entry after the given one,
+    pub after: Vec<(u16, EntryId)>,
+    /// or for so long.
+    pub at_most: Duration,
+}
+
+/// What lies strictly between two ids in a partition's stream.
+pub type Span = (u16, EntryId, EntryId);
+
+/// What a fetch found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fetched {
+    /// The cells.
+    pub cells: Vec<(Address, Cell)>,
+    /// The partitions whose stream holds an entry in one of their spans: the group did not
+    /// deliver it.
+    pub skipped: Vec<u16>,
+}
+
 /// Everything that one batch changes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Commit {
+    /// What comes before: only a commit that changes nothing waits.
+    pub wait: Option<Wait>,
     /// Changes of the bolt's state.
     pub writes: Vec<Write>,
     /// When keys of that state go.
@@ -160,6 +184,7 @@ impl Commit {
     #[must_use]
     pub fn read(next: Next) -> Self {
         Self {
+            wait: None,
             writes: Vec::new(),
             expiries: Vec::new(),
             frames: Vec::new(),
@@ -190,6 +215,8 @@ pub enum Outcome {
 pub struct Read {
     /// Entries by partition, in order of id within each.
     pub entries: Vec<(u16, Entry)>,
+    /// The partitions for which the wait ended, each with the first entry after the given one.
+    pub woken: Vec<(u16, EntryId)>,
     /// Where [`Next::Pending`] goes on; `None` once nothing more is pending.
     pub pending_from: Option<EntryId>,
     /// How many dead letters are lost, the oldest, because there are more than may be kept.
@@ -309,34 +336,20 @@ pub trait Session: Send {
         owned: &Owned,
     ) -> impl Future<Output = Result<BTreeMap<u16, Cursor>, StoreError>> + Send;
 
-    /// Fetches cells of the node's bolt.
+    /// Fetches cells of the node's bolt, and looks into spans for what was not delivered.
     fn fetch(
         &mut self,
         addresses: Vec<Address>,
-    ) -> impl Future<Output = Result<Vec<(Address, Cell)>, StoreError>> + Send;
+        spans: &[Span],
+    ) -> impl Future<Output = Result<Fetched, StoreError>> + Send;
 
-    /// Does all of the commit, if no fence of `owned` has moved since [`Session::begin`] or the
-    /// last commit, or nothing.
+    /// Waits for what the commit says, then does all of it, if no fence of `owned` has moved since
+    /// [`Session::begin`] or the last commit, or nothing.
     fn commit(
         &mut self,
         owned: &Owned,
         commit: &Commit,
     ) -> impl Future<Output = Result<Outcome, StoreError>> + Send;
-
-    /// Waits until one of the partitions has an entry after the given one, or for `at_most`.
-    /// Changes nothing. Returns the partitions that have.
-    fn wait(
-        &mut self,
-        after: &[(u16, EntryId)],
-        at_most: Duration,
-    ) -> impl Future<Output = Result<Vec<u16>, StoreError>> + Send;
-
-    /// Of these, the partitions whose stream holds an entry between the two ids: one that the
-    /// group did not deliver.
-    fn between(
-        &mut self,
-        spans: &[(u16, EntryId, EntryId)],
-    ) -> impl Future<Output = Result<Vec<u16>, StoreError>> + Send;
 
     /// Sets a group back to its cursor, fenced: for one that does not deliver what is there.
     fn rewind(

@@ -13,7 +13,10 @@ use crate::{
     cache::Cache,
     guard,
     sizing::Sizing,
-    store::{Commit, Cursor, ErrorKind, Next, Outcome, Owned, Read, Session, Store, StoreError},
+    store::{
+        Commit, Cursor, ErrorKind, Next, Outcome, Owned, Read, Session, Span, Store, StoreError,
+        Wait,
+    },
     telemetry::TaskMetrics,
     work::{self, Context, Queue, Work},
     worker::{Shared, Wanted},
@@ -24,7 +27,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
-use tallyd_bolt::{Batch, Effects, Reads};
+use tallyd_bolt::{Address, Batch, Effects, Reads};
 use tallyd_event::EntryId;
 use tokio::{sync::watch, time::Instant};
 
@@ -62,6 +65,8 @@ pub struct Task<S> {
     cursors: BTreeMap<u16, Cursor>,
     /// Entries that were read and are not committed.
     queue: Queue,
+    /// What must hold no entry, before anything of the queue may be committed.
+    unchecked: Vec<Span>,
     /// Partitions whose pending entries are not all claimed, and where to go on.
     recovering: BTreeMap<u16, EntryId>,
     /// Partitions to halt as soon as they are this task's again, and why: halting may fail too.
@@ -87,6 +92,7 @@ impl<S: Store> Task<S> {
             owned: Owned::new(),
             cursors: BTreeMap::new(),
             queue: Queue::new(),
+            unchecked: Vec::new(),
             recovering: BTreeMap::new(),
             halting: BTreeMap::new(),
             idle: false,
@@ -152,30 +158,21 @@ impl<S: Store> Task<S> {
             work::take(&self.context, &mut self.queue, &self.cursors, self.sizing.events());
         self.sizing.weigh(work.entries, work.bytes);
         let next = self.next();
-        let mut woken = Vec::new();
-        if work.is_empty() {
-            match next {
-                Next::Nothing => {
-                    tokio::time::sleep(PAUSE_WAIT).await;
-                    return Ok(());
-                }
-                Next::New { .. } if self.idle => {
-                    let after: Vec<(u16, EntryId)> =
-                        self.cursors.iter().map(|(p, c)| (*p, c.last)).collect();
-                    woken = session.wait(&after, IDLE_WAIT).await?;
-                    if woken.is_empty() {
-                        return Ok(());
-                    }
-                }
-                _ => {}
-            }
+        if work.is_empty() && next == Next::Nothing {
+            tokio::time::sleep(PAUSE_WAIT).await;
+            return Ok(());
         }
-        let effects = self.process(session, &mut work).await?;
+        let wait = self.wait(&work, &next);
+        let effects = match self.process(session, &mut work).await? {
+            Processed::Effects(effects) => effects,
+            Processed::Skipped(partitions) => return self.go_back(session, &partitions).await,
+        };
         let oldest = work.events.iter().map(tallyd_event::Event::arrival).min();
         let (entries, events) = (work.entries, work.events.len());
-        let commit = work
+        let mut commit = work
             .commit(&self.context, effects, &self.cursors, next)
             .map_err(|e| StoreError::new(ErrorKind::Other, format!("can't encode a frame: {e}")))?;
+        commit.wait = wait;
         let sent = Instant::now();
         match session.commit(&self.owned, &commit).await {
             Ok(Outcome::Done(read)) => {
@@ -183,7 +180,7 @@ impl<S: Store> Task<S> {
                 self.note(&commit, entries, events, oldest, began, sent);
                 let limit = self.context.topology.settings.dead_letters;
                 self.metrics.dead_letters_dropped(read.dead_dropped, limit);
-                self.after_commit(session, &commit, read, &woken).await
+                self.after_commit(session, &commit, read).await
             }
             Ok(Outcome::Fenced { kept }) => {
                 self.metrics.fenced(self.owned.len(), kept.len());
@@ -216,15 +213,22 @@ impl<S: Store> Task<S> {
         Next::New { count: self.sizing.entries(partitions.len()), partitions }
     }
 
+    /// Where the last read found nothing, the next one waits until there is something.
+    fn wait(&self, work: &Work, next: &Next) -> Option<Wait> {
+        let waits = self.idle && work.is_empty() && matches!(next, Next::New { .. });
+        let after = || self.cursors.iter().map(|(p, cursor)| (*p, cursor.last)).collect();
+        waits.then(|| Wait { after: after(), at_most: IDLE_WAIT })
+    }
+
     /// Runs the bolt. An event that makes it panic goes to the dead letters, and the others run
     /// again without it.
     async fn process(
         &mut self,
         session: &mut S::Session,
         work: &mut Work,
-    ) -> Result<Effects, StoreError> {
-        let Some(bolt) = self.context.bolt.clone().filter(|_| !work.events.is_empty()) else {
-            return Ok(Effects::default());
+    ) -> Result<Processed, StoreError> {
+        let Some(bolt) = self.context.bolt.clone() else {
+            return Ok(Processed::of(self.fetch(session, Vec::new()).await?));
         };
         let input = Arc::clone(&self.context.input);
         let now = self.options.shared.now(self.options.clock);
@@ -236,10 +240,9 @@ impl<S: Store> Task<S> {
                 Err(poison) => Err(poison),
                 Ok(asked) => {
                     let missing = self.cache.missing(asked);
-                    if !missing.is_empty() {
-                        for (address, cell) in session.fetch(missing).await? {
-                            self.cache.insert(address, cell, Instant::now());
-                        }
+                    let skipped = self.fetch(session, missing).await?;
+                    if !skipped.is_empty() {
+                        return Ok(Processed::Skipped(skipped));
                     }
                     let began = Instant::now();
                     let outcome = guard::process(&*bolt, &batch, self.cache.state());
@@ -248,11 +251,28 @@ impl<S: Store> Task<S> {
                 }
             };
             match outcome {
-                Ok(effects) => return Ok(effects),
+                Ok(effects) => return Ok(Processed::Effects(effects)),
                 Err(poison) => work.reject(&self.context, poison.event, poison.reason),
             }
         }
-        Ok(Effects::default())
+        Ok(Processed::of(self.fetch(session, Vec::new()).await?))
+    }
+
+    /// Brings cells into the cache. Returns the partitions whose group skipped an entry.
+    async fn fetch(
+        &mut self,
+        session: &mut S::Session,
+        missing: Vec<Address>,
+    ) -> Result<Vec<u16>, StoreError> {
+        let spans = std::mem::take(&mut self.unchecked);
+        if missing.is_empty() && spans.is_empty() {
+            return Ok(Vec::new());
+        }
+        let fetched = session.fetch(missing, &spans).await?;
+        for (address, cell) in fetched.cells {
+            self.cache.insert(address, cell, Instant::now());
+        }
+        Ok(fetched.skipped)
     }
 
     fn note(
@@ -283,21 +303,18 @@ impl<S: Store> Task<S> {
         session: &mut S::Session,
         commit: &Commit,
         read: Read,
-        woken: &[u16],
     ) -> Result<(), StoreError> {
         if read.group_missing {
             self.metrics.group_restored(&self.owned.keys().copied().collect::<Vec<_>>());
             return self.begin(session).await;
         }
-        let spans = spans(&commit.next, &read, &self.cursors);
-        let mut skipped =
-            if spans.is_empty() { Vec::new() } else { session.between(&spans).await? };
+        self.unchecked = spans(&commit.next, &read, &self.cursors);
+        let mut skipped: Vec<u16> = read.woken.iter().map(|(partition, _)| *partition).collect();
+        skipped.retain(|p| !read.entries.iter().any(|(partition, _)| partition == p));
         if let Next::New { .. } = commit.next {
             self.idle = read.entries.is_empty();
-            let delivered = |p: &u16| read.entries.iter().any(|(partition, _)| partition == p);
-            skipped.extend(woken.iter().copied().filter(|p| !delivered(p)));
         }
-        self.queue.extend(read.entries.into_iter().filter(|(p, _)| !skipped.contains(p)));
+        self.queue.extend(read.entries);
         if self.owned.keys().any(|p| !read.kept.contains(p)) {
             return self.keep(session, read.kept, false).await;
         }
@@ -320,20 +337,32 @@ impl<S: Store> Task<S> {
     }
 }
 
+/// What came of a batch.
+enum Processed {
+    Effects(Effects),
+    /// The groups of these partitions skipped entries: nothing of the batch may be committed.
+    Skipped(Vec<u16>),
+}
+
+impl Processed {
+    /// That of a batch without effects.
+    fn of(skipped: Vec<u16>) -> Self {
+        if skipped.is_empty() { Self::Effects(Effects::default()) } else { Self::Skipped(skipped) }
+    }
+}
+
 /// What must hold no entry, if what was read is all that there is: from the cursor of a partition
-/// to the first entry. What is pending may have gaps further on; new entries have none.
-fn spans(
-    next: &Next,
-    read: &Read,
-    cursors: &BTreeMap<u16, Cursor>,
-) -> Vec<(u16, EntryId, EntryId)> {
+/// to the first entry. What is pending may have gaps further on; new entries have none. Where the
+/// wait saw that entry as the first, nothing can be before it.
+fn spans(next: &Next, read: &Read, cursors: &BTreeMap<u16, Cursor>) -> Vec<Span> {
     let mut last: BTreeMap<u16, EntryId> = BTreeMap::new();
     let mut spans = Vec::new();
     for (partition, entry) in &read.entries {
         let cursor = cursors.get(partition).map(|cursor| cursor.last).unwrap_or_default();
         let first = !last.contains_key(partition);
         let after = last.insert(*partition, entry.id).unwrap_or(cursor).max(cursor);
-        if entry.id > after.next() && (first || matches!(next, Next::Pending { .. })) {
+        let looked = first || matches!(next, Next::Pending { .. });
+        if looked && entry.id > after.next() && !read.woken.contains(&(*partition, entry.id)) {
             spans.push((*partition, after, entry.id));
         }
     }

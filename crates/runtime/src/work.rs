@@ -178,6 +178,7 @@ impl Work {
         let published = publish(context, &emits);
         let cursors = self.cursors(cursors);
         Ok(Commit {
+            wait: None,
             writes: effects.writes,
             expiries: effects.expiries,
             frames,

@@ -12,11 +12,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tallyd_bolt::{Address, Cell};
+use tallyd_bolt::Address;
 use tallyd_event::EntryId;
 use tallyd_runtime::{
     Session, StoreError,
-    store::{Commit, Cursor, Fence, Outcome, Owned, Owner, Read},
+    store::{Commit, Cursor, Fence, Fetched, Outcome, Owned, Owner, Read, Span, Wait},
 };
 use tokio::time::{Instant, sleep};
 
@@ -67,6 +67,24 @@ impl SimulatedSession {
     async fn kept(&self, owned: &Owned) -> Result<Vec<u16>, StoreError> {
         let (owned, slots) = (owned.clone(), self.slots(owned.keys().copied()));
         self.trip("watch", false, move |world, watch| kept(world, watch, &owned, &slots)).await
+    }
+
+    /// The partitions for which a blocked read ends.
+    async fn wait(&self, wait: &Wait) -> Result<Vec<(u16, EntryId)>, StoreError> {
+        let until = Instant::now() + wait.at_most;
+        self.trip("wait", false, |_, _| ()).await?;
+        loop {
+            let found: Vec<(u16, EntryId)> = self.wire.peek(|world| {
+                let first = |(partition, id): &(u16, EntryId)| {
+                    Some((*partition, world.after((self.place, *partition), *id)?))
+                };
+                wait.after.iter().filter_map(first).collect()
+            });
+            if !found.is_empty() || Instant::now() >= until {
+                return Ok(found);
+            }
+            sleep(LOOK).await;
+        }
     }
 
     async fn set_owner(
@@ -162,16 +180,26 @@ impl Session for SimulatedSession {
         Ok(cursors.into_iter().map(cursor).filter(|(p, _)| kept.contains(p)).collect())
     }
 
-    async fn fetch(&mut self, addresses: Vec<Address>) -> Result<Vec<(Address, Cell)>, StoreError> {
-        let place = self.place;
+    async fn fetch(
+        &mut self,
+        addresses: Vec<Address>,
+        spans: &[Span],
+    ) -> Result<Fetched, StoreError> {
+        let (place, spans) = (self.place, spans.to_vec());
         self.trip("fetch", false, move |world, _| {
+            let skipped = world.skipped(place, &spans);
             let memory = world.bolts.entry(place).or_default();
-            addresses.into_iter().map(|address| (address.clone(), memory.cell(&address))).collect()
+            let cell = |address: Address| (address.clone(), memory.cell(&address));
+            Fetched { cells: addresses.into_iter().map(cell).collect(), skipped }
         })
         .await
     }
 
     async fn commit(&mut self, owned: &Owned, commit: &Commit) -> Result<Outcome, StoreError> {
+        let woken = match &commit.wait {
+            Some(wait) => self.wait(wait).await?,
+            None => Vec::new(),
+        };
         let (owned, slots) = (owned.clone(), self.slots(owned.keys().copied()));
         let (place, worker, commit) = (self.place, self.worker.clone(), commit.clone());
         let run = move |world: &mut World, watch: &mut Watch| {
@@ -183,49 +211,13 @@ impl Session for SimulatedSession {
                 drop(world.read(place, &worker, &commit.next));
             }
             let kept = kept(world, watch, &owned, &slots);
-            if unmoved { Outcome::Done(Read { kept, ..read }) } else { Outcome::Fenced { kept } }
+            if unmoved {
+                Outcome::Done(Read { kept, woken, ..read })
+            } else {
+                Outcome::Fenced { kept }
+            }
         };
         self.trip("commit", true, run).await
-    }
-
-    async fn wait(
-        &mut self,
-        after: &[(u16, EntryId)],
-        at_most: Duration,
-    ) -> Result<Vec<u16>, StoreError> {
-        let until = Instant::now() + at_most;
-        let place = self.place;
-        self.trip("wait", false, |_, _| ()).await?;
-        loop {
-            let found: Vec<u16> = self.wire.peek(|world| {
-                let has = |(partition, id): &(u16, EntryId)| {
-                    let input = world.input((place, *partition));
-                    let stream = input.and_then(|input| world.streams.get(&input));
-                    stream.is_some_and(|s| s.entries.range(id.next()..).next().is_some())
-                };
-                after.iter().filter(|asked| has(asked)).map(|(partition, _)| *partition).collect()
-            });
-            if !found.is_empty() || Instant::now() >= until {
-                return Ok(found);
-            }
-            sleep(LOOK).await;
-        }
-    }
-
-    async fn between(&mut self, spans: &[(u16, EntryId, EntryId)]) -> Result<Vec<u16>, StoreError> {
-        let (place, spans) = (self.place, spans.to_vec());
-        let look = move |world: &mut World, _: &mut Watch| {
-            if world.mutation.is_some_and(Mutation::blinds) {
-                return Vec::new();
-            }
-            let holds = |(partition, after, before): &(u16, EntryId, EntryId)| {
-                let stream = world.input((place, *partition)).and_then(|i| world.streams.get(&i));
-                let mut entries = stream.into_iter().flat_map(|s| s.entries.range(after.next()..));
-                entries.next().is_some_and(|(id, _)| id < before)
-            };
-            spans.iter().filter(|span| holds(span)).map(|(partition, ..)| *partition).collect()
-        };
-        self.trip("look for gaps", false, look).await
     }
 
     async fn rewind(

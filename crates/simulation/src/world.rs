@@ -10,7 +10,7 @@ use std::{
 use tallyd_bolt::{Effects, memory::Memory};
 use tallyd_event::{EntryId, decode::Fields};
 use tallyd_runtime::store::{
-    Announcement, Commit, Cursor, DeadLetter, Entry, Fence, Next, Read, View,
+    Announcement, Commit, Cursor, DeadLetter, Entry, Fence, Next, Read, Span, View,
 };
 use tallyd_store::keys::Keys;
 use tallyd_topology::Topology;
@@ -350,6 +350,23 @@ impl World {
         if let Some(stream) = self.streams.get_mut(stream) {
             stream.entries = stream.entries.split_off(&done.next());
         }
+    }
+
+    /// The first entry of a partition's stream after an id.
+    #[must_use]
+    pub fn after(&self, slot: Slot, id: EntryId) -> Option<EntryId> {
+        let stream = self.streams.get(&self.input(slot)?)?;
+        stream.entries.range(id.next()..).next().map(|(id, _)| *id)
+    }
+
+    /// The partitions whose stream holds an entry in one of these spans.
+    #[must_use]
+    pub fn skipped(&self, place: usize, spans: &[Span]) -> Vec<u16> {
+        let blind = self.mutation.is_some_and(Mutation::blinds);
+        let holds = |(partition, after, before): &&Span| {
+            !blind && self.after((place, *partition), *after).is_some_and(|id| id < *before)
+        };
+        spans.iter().filter(holds).map(|(partition, ..)| *partition).collect()
     }
 
     /// Entries after a partition's cursor: how many, and when the oldest arrived.

@@ -56,16 +56,25 @@ async fn the_same_operations_give_the_same_answers() {
 }
 
 /// Answers that a comparison has to have met to mean something.
-const KINDS: [&str; 7] =
-    ["cursors", "fenced", "found", "group missing", "more pending", "read entries", "took"];
+const KINDS: [&str; 8] = [
+    "cursors",
+    "fenced",
+    "group missing",
+    "more pending",
+    "read entries",
+    "skipped",
+    "took",
+    "woken",
+];
 
 fn kind(answer: &Answer) -> &'static str {
     match answer {
         Answer::Cursors(cursors) if !cursors.is_empty() => "cursors",
         Answer::Fenced(_) => "fenced",
-        Answer::Found(found) if !found.is_empty() => "found",
+        Answer::Cells(_, skipped) if !skipped.is_empty() => "skipped",
         Answer::Read { missing: true, .. } => "group missing",
         Answer::Read { from: Some(_), .. } => "more pending",
+        Answer::Read { woken, .. } if !woken.is_empty() => "woken",
         Answer::Read { entries, .. } if !entries.is_empty() => "read entries",
         Answer::Took(taken) if !taken.is_empty() => "took",
         Answer::Failed(_) => "failed",

@@ -14,21 +14,22 @@ const FIRST: usize = 1 << 10;
 /// than a connection waits.
 const MORE: usize = 1 << 16;
 
-/// Fetches cells of a bolt.
+/// Fetches cells of a bolt, in one round trip with other commands, whose replies come first.
 ///
 /// # Errors
 /// Where the connection broke, or what is stored is no such cell.
 pub async fn fetch(
     connection: &mut Connection,
+    others: Pipeline,
     keys: &Keys,
     bolt: &str,
     addresses: Vec<Address>,
-) -> Result<Vec<(Address, Cell)>, StoreError> {
+) -> Result<(Vec<Value>, Vec<(Address, Cell)>), StoreError> {
     let mut groups: HashMap<(Kind, _), Vec<SmolStr>> = HashMap::new();
     for Address { kind, key, name } in addresses {
         groups.entry((kind, key)).or_default().push(name);
     }
-    let mut ask = Pipeline::new();
+    let (of_others, mut ask) = (others.len(), others);
     for ((kind, key), names) in &groups {
         let key = keys.bolt(bolt, key);
         match kind {
@@ -38,7 +39,8 @@ pub async fn fetch(
             Kind::Log => ask.cmd("LRANGE").arg(key).arg(0).arg(FIRST - 1),
         };
     }
-    let answers = connection.all(&ask).await?;
+    let mut others = connection.all(&ask).await?;
+    let answers = others.split_off(of_others);
     let mut cells = Vec::new();
     for (((kind, key), names), answer) in groups.into_iter().zip(answers) {
         let found = match kind {
@@ -53,7 +55,7 @@ pub async fn fetch(
             cells.push((Address { kind, key: key.clone(), name }, cell));
         }
     }
-    Ok(cells)
+    Ok((others, cells))
 }
 
 fn texts(names: &[SmolStr]) -> Vec<&str> {

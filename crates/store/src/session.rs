@@ -4,7 +4,10 @@
 //! same round trip, by WATCH and MGET of the fences: that arms the next one, and shows whether
 //! the fences still are the session's.
 
+mod names;
 mod transaction;
+
+pub(crate) use names::Names;
 
 use crate::{
     commands::Expiries,
@@ -15,16 +18,12 @@ use crate::{
 };
 use redis::{Pipeline, Value};
 use smol_str::SmolStr;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
-use tallyd_bolt::{Address, Cell};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tallyd_bolt::Address;
 use tallyd_event::EntryId;
 use tallyd_runtime::{
     Session, StoreError,
-    store::{Commit, Cursor, Fence, Outcome, Owned, Owner, Read},
+    store::{Commit, Cursor, Fence, Fetched, Outcome, Owned, Owner, Read, Span},
 };
 use tallyd_topology::{Node, Topology};
 
@@ -34,6 +33,7 @@ pub struct RedisSession {
     pub(crate) topology: Arc<Topology>,
     pub(crate) keys: Keys,
     pub(crate) node: Node,
+    pub(crate) names: Arc<Names>,
     pub(crate) worker: SmolStr,
     pub(crate) expiries: Expiries,
     /// The server's clock less this process's, in ms: it tells which keys go soon.
@@ -58,7 +58,8 @@ impl Session for RedisSession {
         }
         let mut transaction = begun();
         for (partition, fence) in &taken {
-            transaction.cmd("SET").arg(self.fence_key(*partition)).arg(reply::fence_text(fence));
+            let key = self.names.fence(*partition);
+            transaction.cmd("SET").arg(key).arg(reply::fence_text(fence));
         }
         match self.execute(transaction).await? {
             Executed::Done(_) => Ok(taken),
@@ -81,7 +82,7 @@ impl Session for RedisSession {
             return Ok(BTreeMap::new());
         }
         let mut ask = Pipeline::new();
-        ask.cmd("HMGET").arg(self.keys.cursors(&self.node.name)).arg(&kept);
+        ask.cmd("HMGET").arg(&self.names.cursors).arg(&kept);
         let answer = self.connection.all(&ask).await?.into_iter().next().unwrap_or(Value::Nil);
         let mut cursors = BTreeMap::new();
         for (partition, stored) in kept.iter().zip(reply::array(answer)?) {
@@ -94,17 +95,39 @@ impl Session for RedisSession {
         Ok(cursors)
     }
 
-    async fn fetch(&mut self, addresses: Vec<Address>) -> Result<Vec<(Address, Cell)>, StoreError> {
-        fetch(&mut self.connection, &self.keys, &self.node.name, addresses).await
+    async fn fetch(
+        &mut self,
+        addresses: Vec<Address>,
+        spans: &[Span],
+    ) -> Result<Fetched, StoreError> {
+        let mut look = Pipeline::new();
+        for (partition, after, before) in spans {
+            let command = look.cmd("XRANGE").arg(self.names.input(*partition));
+            command.arg(format!("({after}")).arg(format!("({before}")).arg("COUNT").arg(1);
+        }
+        let (connection, bolt) = (&mut self.connection, &self.node.name);
+        let (found, cells) = fetch(connection, look, &self.keys, bolt, addresses).await?;
+        let mut skipped = Vec::new();
+        for ((partition, ..), answer) in spans.iter().zip(found) {
+            if !reply::array(answer)?.is_empty() {
+                skipped.push(*partition);
+            }
+        }
+        Ok(Fetched { cells, skipped })
     }
 
     async fn commit(&mut self, owned: &Owned, commit: &Commit) -> Result<Outcome, StoreError> {
         let mut all = self.transaction(commit);
         all.cmd("EXEC");
         self.add_watch(&mut all, owned.keys().copied());
-        let mut replies = self.connection.send(&all).await?;
+        let at_most = commit.wait.as_ref().map_or(Duration::ZERO, |wait| wait.at_most);
+        let mut replies = self.connection.send_waiting(&all, at_most).await?;
         let fences = replies.pop().unwrap_or(Value::Nil);
         let watched = replies.pop().unwrap_or(Value::Nil);
+        let mut woken = Vec::new();
+        if let Some(wait) = &commit.wait {
+            woken = self.woken(wait, replies.drain(..1).next().unwrap_or(Value::Nil))?;
+        }
         // What the transaction did comes first: an error of it must not hide behind another.
         let executed = executed(replies)?;
         checked(watched)?;
@@ -113,54 +136,9 @@ impl Session for RedisSession {
             Executed::Fenced => Ok(Outcome::Fenced { kept }),
             Executed::Done(results) => {
                 self.expiries.remember(&commit.expiries);
-                Ok(Outcome::Done(Read { kept, ..self.read(commit, &all, results)? }))
+                Ok(Outcome::Done(Read { kept, woken, ..self.read(commit, &all, results)? }))
             }
         }
-    }
-
-    async fn wait(
-        &mut self,
-        after: &[(u16, EntryId)],
-        at_most: Duration,
-    ) -> Result<Vec<u16>, StoreError> {
-        let inputs = self.inputs(after.iter().map(|(partition, _)| *partition));
-        let mut ask = Pipeline::new();
-        let command = ask.cmd("XREAD").arg("COUNT").arg(1);
-        command.arg("BLOCK").arg(at_most.as_millis() as u64).arg("STREAMS");
-        for (_, stream) in &inputs {
-            command.arg(stream);
-        }
-        for (_, id) in after {
-            command.arg(id.to_string());
-        }
-        let answer = self.connection.send_waiting(&ask, at_most).await?;
-        let read = reply::streams(checked(answer.into_iter().next().unwrap_or(Value::Nil))?)?;
-        let found: BTreeSet<String> = read.into_iter().map(|(stream, _)| stream).collect();
-        Ok(inputs
-            .into_iter()
-            .filter(|(_, stream)| found.contains(stream))
-            .map(|(p, _)| p)
-            .collect())
-    }
-
-    async fn between(&mut self, spans: &[(u16, EntryId, EntryId)]) -> Result<Vec<u16>, StoreError> {
-        let mut ask = Pipeline::new();
-        let mut asked = Vec::with_capacity(spans.len());
-        for (partition, after, before) in spans {
-            for (_, stream) in self.inputs([*partition]) {
-                let command = ask.cmd("XRANGE").arg(stream);
-                command.arg(format!("({after}")).arg(format!("({before}"));
-                command.arg("COUNT").arg(1);
-                asked.push(*partition);
-            }
-        }
-        let mut found = Vec::new();
-        for (partition, answer) in asked.into_iter().zip(self.connection.all(&ask).await?) {
-            if !reply::array(answer)?.is_empty() {
-                found.push(partition);
-            }
-        }
-        Ok(found)
     }
 
     async fn rewind(
@@ -171,22 +149,20 @@ impl Session for RedisSession {
         let kept = self.kept(owned).await?;
         let mut transaction = begun();
         for (partition, id) in cursors.iter().filter(|(partition, _)| kept.contains(partition)) {
-            for (_, stream) in self.inputs([*partition]) {
-                let command = transaction.cmd("XGROUP").arg("SETID").arg(stream);
-                command.arg(self.keys.group(&self.node)).arg(id.to_string());
-            }
+            let command = transaction.cmd("XGROUP").arg("SETID").arg(self.names.input(*partition));
+            command.arg(&self.names.group).arg(id.to_string());
         }
         self.execute(transaction).await.map(drop)
     }
 
     async fn forget_consumers(&mut self, owned: &Owned, partition: u16) -> Result<(), StoreError> {
-        let Some((_, stream)) = self.inputs([partition]).pop() else { return Ok(()) };
+        let names = Arc::clone(&self.names);
+        let (Some(stream), group) = (names.input(partition), &names.group) else { return Ok(()) };
         if !self.kept(owned).await?.contains(&partition) {
             return Ok(());
         }
-        let group = self.keys.group(&self.node);
         let mut ask = Pipeline::new();
-        ask.cmd("XINFO").arg("CONSUMERS").arg(&stream).arg(&group);
+        ask.cmd("XINFO").arg("CONSUMERS").arg(stream).arg(group);
         let answer = self.connection.send(&ask).await?.into_iter().next().unwrap_or(Value::Nil);
         let Some(answer) = present(answer)? else {
             // The group is gone: the next read finds that out and makes it again.
@@ -198,7 +174,7 @@ impl Session for RedisSession {
             let name = facts.get("name").cloned().map(reply::text).transpose()?.flatten();
             let pending = facts.get("pending").map(reply::integer).transpose()?;
             if let (Some(name), Some(0)) = (name.filter(|name| *name != self.worker), pending) {
-                transaction.cmd("XGROUP").arg("DELCONSUMER").arg(&stream).arg(&group).arg(name);
+                transaction.cmd("XGROUP").arg("DELCONSUMER").arg(stream).arg(group).arg(name);
             }
         }
         self.execute(transaction).await.map(drop)
@@ -206,17 +182,8 @@ impl Session for RedisSession {
 }
 
 impl RedisSession {
-    fn fence_key(&self, partition: u16) -> String {
-        self.keys.fence(&self.node.name, partition)
-    }
-
-    fn inputs(&self, partitions: impl IntoIterator<Item = u16>) -> Vec<(u16, String)> {
-        let input = |p| Some((p, self.keys.input(&self.topology, &self.node, p)?));
-        partitions.into_iter().filter_map(input).collect()
-    }
-
     fn add_watch(&self, pipeline: &mut Pipeline, partitions: impl Iterator<Item = u16>) {
-        let fences: Vec<String> = partitions.map(|p| self.fence_key(p)).collect();
+        let fences: Vec<&str> = partitions.filter_map(|p| self.names.fence(p)).collect();
         pipeline.cmd("WATCH").arg(&fences).cmd("MGET").arg(&fences);
     }
 
@@ -264,10 +231,8 @@ impl RedisSession {
         for partition in self.kept(owned).await? {
             if let Some(Fence { epoch, .. }) = owned.get(&partition) {
                 let fence = Fence { owner: owner.clone(), epoch: *epoch };
-                transaction
-                    .cmd("SET")
-                    .arg(self.fence_key(partition))
-                    .arg(reply::fence_text(&fence));
+                let key = self.names.fence(partition);
+                transaction.cmd("SET").arg(key).arg(reply::fence_text(&fence));
             }
             if let Some(reason) = halted {
                 let field = format!("{}:{partition}", self.node.name);
@@ -281,12 +246,10 @@ impl RedisSession {
     /// Makes the groups that are missing, at the cursor: never at `$`, which would lose entries.
     async fn make_groups(&mut self, cursors: &BTreeMap<u16, Cursor>) -> Result<(), StoreError> {
         let mut ask = Pipeline::new();
-        let group = self.keys.group(&self.node);
         ask.cmd("MULTI");
-        for (partition, stream) in self.inputs(cursors.keys().copied()) {
-            let last = cursors.get(&partition).map(|cursor| cursor.last).unwrap_or_default();
-            let command = ask.cmd("XGROUP").arg("CREATE").arg(stream).arg(&group);
-            command.arg(last.to_string()).arg("MKSTREAM");
+        for (partition, cursor) in cursors {
+            let command = ask.cmd("XGROUP").arg("CREATE").arg(self.names.input(*partition));
+            command.arg(&self.names.group).arg(cursor.last.to_string()).arg("MKSTREAM");
         }
         ask.cmd("EXEC");
         let mut replies = self.connection.send(&ask).await?;

@@ -6,7 +6,7 @@ use crate::{
     doctor::{self, Danger},
     keys::Keys,
     registration, reply,
-    session::RedisSession,
+    session::{Names, RedisSession},
     tend,
 };
 use redis::{Pipeline, Value};
@@ -84,8 +84,10 @@ impl Store for RedisStore {
         let node = self.topology.nodes.get(node).cloned().ok_or_else(missing)?;
         let mut connection = Connection::open_at(&self.address).await?;
         let clock_offset = server_ms(&mut connection).await? - local_ms();
+        let names = Names::new(&self.keys, &self.topology, &node);
         Ok(RedisSession {
             connection,
+            names: Arc::new(names),
             topology: Arc::clone(&self.topology),
             keys: self.keys.clone(),
             node,

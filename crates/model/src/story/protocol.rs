@@ -168,7 +168,11 @@ fn run(at: usize, cycle: Option<Cycle>, before: &World, after: &World) -> Option
         Step::Ready if cycle.is_some() => committed(then),
         Step::Ready => {
             let cached: Vec<String> = then.cache.values().map(|state| words(state)).collect();
-            format!("caches the state, {}", cached.join("; "))
+            let found = if matches!(then.step, Step::MoveLook(_)) { "some" } else { "none" };
+            let looked = task.unchecked.first().map(|(_, after, before)| {
+                format!(" and looks for entries between {after} and {before}, and finds {found}")
+            });
+            format!("caches the state, {}{}", cached.join("; "), looked.unwrap_or_default())
         }
         Step::Cut => "connects anew and looks at its fence".to_owned(),
         Step::Take { fences: set, .. } => {
@@ -200,11 +204,6 @@ fn run(at: usize, cycle: Option<Cycle>, before: &World, after: &World) -> Option
             }
             _ => return None,
         },
-        Step::Between(_, gaps) => {
-            let (after, before) = gaps.first().map_or((0, 0), |(_, a, b)| (*a, *b));
-            let found = if matches!(then.step, Step::MoveLook(_)) { "some" } else { "none" };
-            format!("looks for entries between {after} and {before}, and finds {found}")
-        }
         Step::MoveLook(_) => "sees that the group skips entries".to_owned(),
         _ => {
             let sent = task.transaction(None, true)?;

@@ -66,8 +66,7 @@ impl<S: Store> Task<S> {
         self.owned.retain(|p, _| kept.contains(p));
         self.cache.clear();
         if all_again {
-            self.queue.clear();
-            self.recovering = self.owned.keys().map(|&p| (p, EntryId::ZERO)).collect();
+            self.claim_all_again();
         }
         self.begin(session).await
     }
@@ -77,13 +76,14 @@ impl<S: Store> Task<S> {
         if !self.owned.is_empty() {
             self.cursors = session.begin(&self.owned).await?;
         }
-        let Self { owned, cursors, queue, recovering, .. } = self;
+        let Self { owned, cursors, queue, unchecked, recovering, .. } = self;
         if owned.len() != cursors.len() {
             // One was lost just now: as in `keep`.
             self.cache.clear();
         }
         owned.retain(|p, _| cursors.contains_key(p));
         queue.retain(|(p, _)| cursors.contains_key(p));
+        unchecked.retain(|(p, ..)| cursors.contains_key(p));
         recovering.retain(|p, _| cursors.contains_key(p));
         self.idle = false;
         self.metrics.owned(self.owned.len());
@@ -94,8 +94,26 @@ impl<S: Store> Task<S> {
     pub(super) fn forget_all(&mut self) {
         self.cache.clear();
         self.queue.clear();
+        self.unchecked.clear();
         self.recovering.clear();
         self.cursors.clear();
+    }
+
+    /// Drops what was read and is not committed: it is pending, and claimed again.
+    fn claim_all_again(&mut self) {
+        self.queue.clear();
+        self.unchecked.clear();
+        self.recovering = self.owned.keys().map(|&p| (p, EntryId::ZERO)).collect();
+    }
+
+    /// Drops the batch that was taken off the queue, and sets these partitions back.
+    pub(super) async fn go_back(
+        &mut self,
+        session: &mut S::Session,
+        skipped: &[u16],
+    ) -> Result<(), StoreError> {
+        self.claim_all_again();
+        self.rewind(session, skipped).await
     }
 
     /// There are entries after the cursors of these partitions that their groups do not deliver:

@@ -1,7 +1,7 @@
 //! What a task forgets, with a store that gives what the test says.
 
 use super::*;
-use crate::store::{Announcement, Fence, Owner, Survey, View};
+use crate::store::{Announcement, Fence, Fetched, Owner, Survey, View};
 use tallyd_bolt::{Address, Cell, Key, Kind};
 use tallyd_topology::parse;
 
@@ -71,19 +71,11 @@ impl Session for Left {
         Ok(self.0.clone())
     }
 
-    async fn fetch(&mut self, _: Vec<Address>) -> Result<Vec<(Address, Cell)>, StoreError> {
+    async fn fetch(&mut self, _: Vec<Address>, _: &[Span]) -> Result<Fetched, StoreError> {
         not_asked()
     }
 
     async fn commit(&mut self, _: &Owned, _: &Commit) -> Result<Outcome, StoreError> {
-        not_asked()
-    }
-
-    async fn wait(&mut self, _: &[(u16, EntryId)], _: Duration) -> Result<Vec<u16>, StoreError> {
-        not_asked()
-    }
-
-    async fn between(&mut self, _: &[(u16, EntryId, EntryId)]) -> Result<Vec<u16>, StoreError> {
         not_asked()
     }
 

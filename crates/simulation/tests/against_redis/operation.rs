@@ -37,6 +37,8 @@ pub struct Commit {
     pub acks: Vec<(u16, Vec<Place>)>,
     pub cursors: Vec<(u16, Place, Counts)>,
     pub next: Next,
+    /// After which entries it waits.
+    pub wait: Option<Vec<(u16, Place)>>,
 }
 
 /// An operation.
@@ -44,10 +46,9 @@ pub struct Commit {
 pub enum Operation {
     Add,
     Begin(SessionId, Owned),
-    Between(SessionId, Vec<(u16, Place, Place)>),
     Commit(SessionId, Owned, Commit),
     DestroyGroup(usize, u16),
-    Fetch(SessionId, Vec<Address>),
+    Fetch(SessionId, Vec<Address>, Vec<(u16, Place, Place)>),
     Forget(SessionId, Owned, u16),
     Halt(SessionId, Owned),
     Heartbeat(usize),
@@ -58,22 +59,33 @@ pub enum Operation {
     Rewind(SessionId, Owned, Vec<(u16, Place)>),
     Take(SessionId, Owned),
     Tend(Vec<(usize, Vec<u16>)>),
-    Wait(SessionId, Vec<(u16, Place)>),
 }
 
 /// An answer, in terms of places.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    Cells(Vec<(Address, String)>),
+    Cells(Vec<(Address, String)>, Vec<u16>),
     Cursors(Vec<(u16, Place, Counts)>),
     Done,
     Failed(String),
     Fenced(Vec<u16>),
-    Found(Vec<u16>),
-    Read { entries: Vec<(u16, Place, String)>, from: Option<Place>, missing: bool, kept: Vec<u16> },
-    Survey { backlogs: Vec<(usize, u64)>, waiting: Vec<(usize, u16, bool)>, dead: u64 },
+    Read {
+        entries: Vec<(u16, Place, String)>,
+        woken: Vec<(u16, Place)>,
+        from: Option<Place>,
+        missing: bool,
+        kept: Vec<u16>,
+    },
+    Survey {
+        backlogs: Vec<(usize, u64)>,
+        waiting: Vec<(usize, u16, bool)>,
+        dead: u64,
+    },
     Took(Owned),
-    View { workers: Vec<String>, fences: Vec<(String, Vec<Fence>)> },
+    View {
+        workers: Vec<String>,
+        fences: Vec<(String, Vec<Fence>)>,
+    },
 }
 
 /// What the operations so far have led to, as far as it helps to draw sensible ones.
@@ -116,20 +128,19 @@ impl State {
             17..27 => Operation::Take(session, self.seen(rng, node)),
             27..79 if owned.is_empty() => Operation::Take(session, self.seen(rng, node)),
             _ if owned.is_empty() => Operation::Heartbeat(session / NODES),
-            27..70 if !self.begun[session] => Operation::Begin(session, owned),
+            27..74 if !self.begun[session] => Operation::Begin(session, owned),
             27..37 => Operation::Begin(session, owned),
-            37..70 => {
-                let commit = self.commit(rng, session, &owned);
+            37..74 => {
+                let mut commit = self.commit(rng, session, &owned);
+                commit.wait = rng.random_bool(0.1).then_some(some);
                 Operation::Commit(session, owned, commit)
             }
-            70..74 => Operation::Fetch(session, addresses()),
-            74..78 => Operation::Wait(session, some),
-            78..79 => Operation::Rewind(session, owned, some),
-            79..81 => {
+            74..78 => {
                 let span = |(p, place)| (p, place, rng.random_range(0..=self.entries));
-                Operation::Between(session, some.into_iter().map(span).collect())
+                Operation::Fetch(session, addresses(), some.into_iter().map(span).collect())
             }
-            81..84 => Operation::Forget(session, owned, partition),
+            78..79 => Operation::Rewind(session, owned, some),
+            79..84 => Operation::Forget(session, owned, partition),
             84..86 => Operation::Release(session, owned),
             86..87 => Operation::Halt(session, owned),
             87..90 => Operation::Heartbeat(session / NODES),
@@ -192,7 +203,8 @@ impl State {
         let frame = |rng: &mut ChaCha8Rng| (rng.random_range(0..2), vec![rng.random_range(0..9)]);
         let frames = (0..rng.random_range(0..3)).map(|_| frame(rng)).collect();
         let dead = rng.random_range(0..2);
-        Commit { writes, expiries, frames, dead, acks: acks.into_iter().collect(), cursors, next }
+        let acks = acks.into_iter().collect();
+        Commit { writes, expiries, frames, dead, acks, cursors, next, wait: None }
     }
 
     pub fn learn(&mut self, operation: &Operation, answer: &Answer) {

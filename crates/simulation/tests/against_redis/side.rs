@@ -9,7 +9,9 @@ use tallyd_bolt::{Address, Cell};
 use tallyd_event::EntryId;
 use tallyd_runtime::{
     Session, Store, StoreError,
-    store::{self, Announcement, Cursor, DeadLetter, Entry, Frame, Outcome, Owned, Survey, View},
+    store::{
+        self, Announcement, Cursor, DeadLetter, Entry, Frame, Outcome, Owned, Survey, View, Wait,
+    },
 };
 use tallyd_simulation::store::{Server, SimulatedStore};
 use tallyd_store::{Connection, RedisStore, keys::Keys};
@@ -96,20 +98,17 @@ impl<S: Store> Side<S> {
                 };
                 return Ok(Answer::Cursors(cursors.into_iter().map(place).collect()));
             }
-            Operation::Between(session, spans) => {
+            Operation::Commit(session, owned, commit) => {
+                return self.commit(*session, owned, commit).await;
+            }
+            Operation::Fetch(session, addresses, spans) => {
                 let node = session % NODES;
                 let id = |p, place| self.id(node, p, place);
                 let spans = spans.iter().map(|(p, a, b)| (*p, id(*p, *a), id(*p, *b)));
                 // Redis refuses an end before the first id; no task asks for it.
                 let spans: Vec<_> = spans.filter(|(.., b)| *b > EntryId::ZERO).collect();
-                return Ok(Answer::Found(self.sessions[*session].between(&spans).await?));
-            }
-            Operation::Commit(session, owned, commit) => {
-                return self.commit(*session, owned, commit).await;
-            }
-            Operation::Fetch(session, addresses) => {
-                let cells = self.sessions[*session].fetch(addresses.clone()).await?;
-                return Ok(Answer::Cells(sorted(cells)));
+                let fetched = self.sessions[*session].fetch(addresses.clone(), &spans).await?;
+                return Ok(Answer::Cells(sorted(fetched.cells), fetched.skipped));
             }
             Operation::Forget(session, owned, partition) => {
                 self.sessions[*session].forget_consumers(owned, *partition).await?;
@@ -124,13 +123,6 @@ impl<S: Store> Side<S> {
             }
             Operation::Take(session, seen) => {
                 return Ok(Answer::Took(self.sessions[*session].take(seen).await?));
-            }
-            Operation::Wait(session, places) => {
-                let after = self.ids_of(session % NODES, places);
-                let at_most = Duration::from_millis(1);
-                let mut found = self.sessions[*session].wait(&after, at_most).await?;
-                found.sort_unstable();
-                return Ok(Answer::Found(found));
             }
             Operation::Heartbeat(worker) => {
                 return Ok(view(self.store.heartbeat(&self.announcement(*worker)).await?));
@@ -153,7 +145,8 @@ impl<S: Store> Side<S> {
         self.look().await;
         Ok(match outcome {
             Outcome::Fenced { kept } => Answer::Fenced(kept),
-            Outcome::Done(read) => {
+            Outcome::Done(mut read) => {
+                read.woken.sort_unstable();
                 let entry = |(p, entry): (u16, Entry)| {
                     (p, self.place(node, p, entry.id), format!("{:?}", entry.fields))
                 };
@@ -163,6 +156,11 @@ impl<S: Store> Side<S> {
                         store::Next::Pending { partition, .. } => self.place(node, partition, id),
                         _ => 0,
                     }),
+                    woken: read
+                        .woken
+                        .iter()
+                        .map(|(p, id)| (*p, self.place(node, *p, *id)))
+                        .collect(),
                     missing: read.group_missing,
                     kept: read.kept,
                 }
@@ -195,7 +193,12 @@ impl<S: Store> Side<S> {
             entry: EntryId::ZERO,
             fields: vec![(b"n".to_vec(), b"v".to_vec())],
         };
+        let wait = commit.wait.as_ref().map(|places| Wait {
+            after: self.ids_of(node, places),
+            at_most: Duration::from_millis(1),
+        });
         store::Commit {
+            wait,
             writes: commit.writes.clone(),
             expiries: commit.expiries.iter().map(|k| (k.clone(), FAR_MS)).collect(),
             frames: commit.frames.iter().map(frame).collect(),

@@ -59,7 +59,7 @@ impl<S: Store> Side<S> {
         }
         for node in 0..NODES {
             let mut session = self.store.open(node, &"reader".into()).await.unwrap();
-            all.push(format!("{:?}", sorted(session.fetch(addresses()).await.unwrap())));
+            all.push(format!("{:?}", sorted(session.fetch(addresses(), &[]).await.unwrap().cells)));
             all.push(format!("{node}: {:?}", self.sets(node).await));
         }
         all

@@ -11,22 +11,24 @@ use redis::{Pipeline, Value};
 use tallyd_event::EntryId;
 use tallyd_runtime::{
     StoreError,
-    store::{Commit, ErrorKind, Next, Read},
+    store::{Commit, Entry, ErrorKind, Next, Read, Wait},
 };
 
 impl RedisSession {
-    /// The commands of a commit, begun and not yet ended.
+    /// The commands of a commit, begun and not yet ended. What it waits for comes before.
     pub(super) fn transaction(&self, commit: &Commit) -> Pipeline {
-        let mut body = begun();
+        let mut body = Pipeline::new();
+        if let Some(wait) = &commit.wait {
+            self.add_wait(&mut body, wait);
+        }
+        body.cmd("MULTI");
         let name = &self.node.name;
         add_writes(&mut body, &self.keys, name, &commit.writes);
         self.expiries.add(&mut body, &self.keys, name, &commit.expiries, self.now());
         for frame in &commit.frames {
-            if let Some(edge) = self.node.edges.get(frame.edge) {
-                let stream = self.keys.edge(name, edge, frame.partition);
-                let field = tallyd_runtime::FRAME_FIELD;
-                body.cmd("XADD").arg(stream).arg("*").arg(field).arg(frame.bytes.as_slice());
-            }
+            let field = tallyd_runtime::FRAME_FIELD;
+            let command = body.cmd("XADD").arg(self.names.output(frame)).arg("*");
+            command.arg(field).arg(frame.bytes.as_slice());
         }
         for (sink, fields) in &commit.published {
             let Some(sink) = self.node.sinks.get(*sink) else { continue };
@@ -41,30 +43,39 @@ impl RedisSession {
         }
         let limit = self.topology.settings.dead_letters;
         add_dead_letters(&mut body, &self.keys, name, &commit.dead, limit);
-        let group = self.keys.group(&self.node);
         for (partition, ids) in &commit.acks {
-            for (_, stream) in self.inputs([*partition]) {
-                let command = body.cmd("XACK").arg(stream).arg(&group);
-                for id in ids {
-                    command.arg(id.to_string());
-                }
+            let command = body.cmd("XACK").arg(self.names.input(*partition)).arg(&self.names.group);
+            for id in ids {
+                command.arg(id.to_string());
             }
         }
         if !commit.cursors.is_empty() {
-            let command = body.cmd("HSET").arg(self.keys.cursors(name));
+            let command = body.cmd("HSET").arg(&self.names.cursors);
             for (partition, cursor) in &commit.cursors {
                 command.arg(*partition).arg(reply::cursor_text(cursor));
             }
         }
-        self.add_next(&mut body, &group, &commit.next);
+        self.add_next(&mut body, &commit.next);
         body
     }
 
-    fn add_next(&self, body: &mut Pipeline, group: &str, next: &Next) {
+    fn add_wait(&self, body: &mut Pipeline, wait: &Wait) {
+        let command = body.cmd("XREAD").arg("COUNT").arg(1);
+        command.arg("BLOCK").arg(wait.at_most.as_millis() as u64).arg("STREAMS");
+        for (partition, _) in &wait.after {
+            command.arg(self.names.input(*partition));
+        }
+        for (_, id) in &wait.after {
+            command.arg(id.to_string());
+        }
+    }
+
+    fn add_next(&self, body: &mut Pipeline, next: &Next) {
+        let group = &self.names.group;
         match next {
             Next::Nothing => {}
             Next::New { partitions, count } => {
-                let inputs = self.inputs(partitions.iter().copied());
+                let inputs = self.names.inputs(partitions.iter().copied());
                 let command =
                     body.cmd("XREADGROUP").arg("GROUP").arg(group).arg(self.worker.as_str());
                 command.arg("COUNT").arg(*count).arg("STREAMS");
@@ -76,13 +87,24 @@ impl RedisSession {
                 }
             }
             Next::Pending { partition, from, count } => {
-                for (_, stream) in self.inputs([*partition]) {
-                    let command = body.cmd("XAUTOCLAIM").arg(stream).arg(group);
-                    command.arg(self.worker.as_str()).arg(0).arg(from.to_string());
-                    command.arg("COUNT").arg(*count);
-                }
+                let command = body.cmd("XAUTOCLAIM").arg(self.names.input(*partition)).arg(group);
+                command.arg(self.worker.as_str()).arg(0).arg(from.to_string());
+                command.arg("COUNT").arg(*count);
             }
         }
+    }
+
+    /// The partitions for which a wait ended, with what it saw.
+    pub(super) fn woken(
+        &self,
+        wait: &Wait,
+        answer: Value,
+    ) -> Result<Vec<(u16, EntryId)>, StoreError> {
+        let waiting: Vec<u16> = wait.after.iter().map(|(partition, _)| *partition).collect();
+        let saw = |(stream, entries): (String, Vec<Entry>)| {
+            Some((self.names.reads(&stream, &waiting)?, entries.first()?.id))
+        };
+        Ok(reply::streams(checked(answer)?)?.into_iter().filter_map(saw).collect())
     }
 
     /// What the last command of a transaction read. Every other reply is looked at too: one that
@@ -95,7 +117,8 @@ impl RedisSession {
     ) -> Result<Read, StoreError> {
         let last = if commit.next == Next::Nothing { None } else { results.pop() };
         let mut read = Read::default();
-        for (command, result) in transaction.cmd_iter().skip(begun().len()).zip(results) {
+        let before = begun().len() + usize::from(commit.wait.is_some());
+        for (command, result) in transaction.cmd_iter().skip(before).zip(results) {
             let result = checked(result).map_err(|error| halt(named(command, error)))?;
             if command_is(command, TRIM_DEAD_LETTERS) {
                 read.dead_dropped = u64::try_from(reply::integer(&result)?).unwrap_or(0);
@@ -106,11 +129,9 @@ impl RedisSession {
                 read.group_missing = true;
             }
             (Next::New { partitions, .. }, Some(last)) => {
-                let inputs = self.inputs(partitions.iter().copied());
                 for (stream, entries) in reply::streams(checked(last).map_err(halt)?)? {
-                    if let Some((partition, _)) = inputs.iter().find(|(_, input)| *input == stream)
-                    {
-                        read.entries.extend(entries.into_iter().map(|entry| (*partition, entry)));
+                    if let Some(partition) = self.names.reads(&stream, partitions) {
+                        read.entries.extend(entries.into_iter().map(|entry| (partition, entry)));
                     }
                 }
             }
