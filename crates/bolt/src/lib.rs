@@ -6,6 +6,7 @@
 pub mod calendar;
 pub mod memory;
 
+mod cells;
 mod effects;
 mod key;
 mod parameter;

@@ -1,7 +1,7 @@
 //! The state that a bolt asked for: cells of a few kinds, each under its own address.
 
-use crate::{Batch, Bolt, Key, Write};
-use hashbrown::{Equivalent, HashMap, HashSet};
+use crate::{Batch, Bolt, Key, Write, cells::Cells};
+use hashbrown::{Equivalent, HashSet};
 use smol_str::SmolStr;
 use std::hash::{Hash, Hasher};
 
@@ -150,7 +150,7 @@ impl<'a> Reads<'a> {
 /// The cells that a bolt asked for. An address that it did not ask for reads as empty.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
-    cells: HashMap<Address, Cell>,
+    cells: Cells,
     bytes: u64,
 }
 
@@ -232,7 +232,7 @@ impl State {
     /// Whether the cell of an address is here.
     #[must_use]
     pub fn contains(&self, address: &Address) -> bool {
-        self.cells.contains_key(address)
+        self.cells.get(address).is_some()
     }
 
     /// About how much memory the cells take, logs aside.
