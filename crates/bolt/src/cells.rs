@@ -26,7 +26,8 @@ impl Cells {
         }
         let hash = self.hashes.hash_one(&address);
         let hashes = &self.hashes;
-        let table = self.tables.get_mut(place(hash))?;
+        #[expect(clippy::indexing_slicing, reason = "every hash has a table; none may lose a cell")]
+        let table = &mut self.tables[place(hash)];
         match table.find_mut(hash, |(stored, _)| *stored == address) {
             Some((_, stored)) => Some(std::mem::replace(stored, cell)),
             None => {
@@ -72,7 +73,8 @@ impl Cells {
 fn place(hash: u64) -> usize {
     let (shift, mask) = CHOOSES;
     let part = ((hash >> shift) & mask) as f32 / (mask + 1) as f32;
-    ((1.0 + part).log2() * TABLES as f32) as usize
+    // Rounding reaches the number of tables, and a cell without a table would be lost.
+    (((1.0 + part).log2() * TABLES as f32) as usize).min(TABLES - 1)
 }
 
 impl PartialEq for Cells {
@@ -108,6 +110,17 @@ mod tests {
         assert_eq!(cells.get_mut(&address(7)), None);
         assert_eq!(cells.get(&address(4_999)), Some(&Cell::Score(Some(4_999.0))));
         assert_eq!(cells.into_iter().count(), 4_999);
+    }
+
+    #[test]
+    fn every_hash_has_a_table() {
+        let (shift, mask) = CHOOSES;
+        let last = |below: u64| place((mask - below) << shift);
+        assert!((0..1_000).all(|below| last(below) == TABLES - 1));
+        assert_eq!((place(0), place(u64::MAX)), (0, TABLES - 1));
+        let mut met = [false; TABLES];
+        (0..=mask).for_each(|part| met[place(part << shift)] = true);
+        assert_eq!(met, [true; TABLES]);
     }
 
     /// Of what has been moved to a larger table by some time, each tenth of the way from 50,000
