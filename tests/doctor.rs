@@ -337,7 +337,7 @@ async fn what_nobody_owns_and_what_only_grows_is_found() {
         assert_eq!(said.level(check), "none", "{check}: {}", said.text);
     }
     // The edge's name is taken from the server, so that no test spells it twice.
-    let edge = "tallyd:{t/0}:edge:unique:user:0";
+    let edge = "tallyd:{t/0}:edge:s:user:0";
     assert_eq!(place.ask(&["TYPE", edge]).await, Value::SimpleString("stream".into()));
     place.ask(&["XGROUP", "CREATE", edge, "taken-out", "0"]).await;
     place.ask(&["XADD", "tallyd:{t/0}:edge:old:user:0", "*", "f", "v"]).await;

@@ -8,8 +8,8 @@ use tallyd_query::{QueryError, Results, Stored};
 use tallyd_runtime::{
     Session, Store, StoreError,
     store::{
-        Announcement, Commit, Cursor, DeadLetter, Fence, Frame, Next, Outcome, Owned, Owner, Read,
-        Wait,
+        Announcement, Commit, Cursor, DeadLetter, Fence, Frame, Next, Outcome, Owned, Owner, Part,
+        Read, Wait,
     },
 };
 use tallyd_store::{Connection, RedisSession, RedisStore, dead, inspect, keys::Keys, server_ms};
@@ -118,13 +118,15 @@ async fn work(admin: &mut Connection, address: &RedisAddress) -> Result<(), Stor
     let pending = Next::Pending { partition: 0, from: EntryId::ZERO, count: 10 };
     assert_eq!(done(&mut second, &owned, &Commit::read(pending)).await?.entries.len(), 1);
     let letter = DeadLetter { reason: "test".to_owned(), entry, fields: Vec::new() };
-    let commit = Commit {
+    let part = Part {
+        node: 0,
         frames: vec![Frame { edge: 0, partition: 0, bytes: vec![0] }],
         dead: vec![letter],
-        acks: vec![(0, vec![entry])],
         cursors: vec![(0, Cursor { last: entry, ..Cursor::default() })],
-        ..Commit::read(Next::Nothing)
+        ..Part::default()
     };
+    let acks = vec![(0, vec![entry])];
+    let commit = Commit { parts: vec![part], acks, ..Commit::read(Next::Nothing) };
     done(&mut second, &owned, &commit).await?;
     second.forget_consumers(&owned, 0).await?;
     second.rewind(&owned, &[(0, entry)]).await?;
@@ -142,14 +144,15 @@ async fn work(admin: &mut Connection, address: &RedisAddress) -> Result<(), Stor
 /// Effects of every kind, and a halt.
 async fn bolt(store: &RedisStore, topology: &Topology) -> Result<(), StoreError> {
     let (place, _) = topology.node("fatigue").unwrap();
-    let mut session = store.open(place, &"second".into()).await?;
+    let mut session = store.open(topology.head(place), &"second".into()).await?;
     let owned = session.take(&[(0, Fence::default())].into()).await?;
     session.begin(&owned).await?;
     let key = |kind: &str| Key::new(&[kind, "x"]);
     let kinds = [("hash", Kind::Field), ("board", Kind::Score), ("seen", Kind::Log)];
     let address = |(name, kind)| Address { kind, key: key(name), name: "f".into() };
-    session.fetch(kinds.into_iter().map(address).collect(), &[]).await?;
-    let commit = Commit {
+    session.fetch(vec![(place, kinds.into_iter().map(address).collect())], &[]).await?;
+    let part = Part {
+        node: place,
         writes: vec![
             Write::Add { key: key("shared"), names: &["n"], deltas: vec![1] },
             Write::Append { key: key("seen"), fingerprints: vec![7] },
@@ -160,8 +163,10 @@ async fn bolt(store: &RedisStore, topology: &Topology) -> Result<(), StoreError>
         ],
         expiries: vec![(key("hash"), i64::MAX / 2)],
         published: vec![(0, vec![(b"id".to_vec(), b"1".to_vec())])],
-        ..Commit::read(Next::New { partitions: vec![0], count: 10 })
+        ..Part::default()
     };
+    let new = Commit::read(Next::New { partitions: vec![0], count: 10 });
+    let commit = Commit { parts: vec![part], ..new };
     done(&mut session, &owned, &commit).await?;
     session.halt(&owned, "test").await
 }

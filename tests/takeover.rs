@@ -10,7 +10,7 @@ use tallyd_event::EntryId;
 use tallyd_harness::{Server, ServerOptions};
 use tallyd_runtime::{
     Session, Store,
-    store::{Announcement, Commit, Cursor, Fence, Next, Outcome, Owned, Owner, Span},
+    store::{Announcement, Commit, Cursor, Fence, Next, Outcome, Owned, Owner, Part, Span, last},
 };
 use tallyd_store::{Connection, RedisSession, RedisStore};
 use tallyd_topology::{Topology, parse};
@@ -74,7 +74,7 @@ fn done(last: EntryId) -> Commit {
     let cursor = Cursor { last, ..Cursor::default() };
     Commit {
         acks: vec![(0, vec![last])],
-        cursors: vec![(0, cursor)],
+        parts: vec![Part { node: 0, cursors: vec![(0, cursor)], ..Part::default() }],
         ..Commit::read(Next::Nothing)
     }
 }
@@ -115,7 +115,7 @@ async fn a_zombie_can_neither_commit_nor_read() {
     heir.forget_consumers(&taken, 0).await.unwrap();
     let consumers = ask(&server.url, &["XINFO", "CONSUMERS", "s", "tallyd:t"]).await;
     assert!(!format!("{consumers:?}").contains("zombie"));
-    assert_eq!(heir.begin(&taken).await.unwrap()[&0].last, entry);
+    assert_eq!(last(&heir.begin(&taken).await.unwrap(), 0), entry);
 }
 
 #[tokio::test]
@@ -229,9 +229,9 @@ async fn a_long_log_is_fetched_whole() {
         Connection::open(&server.url).await.unwrap().all(&put).await.unwrap();
         let key = Key::new(&[name]);
         let address = Address { kind: Kind::Log, key, name: "".into() };
-        let cells = session.fetch(vec![address.clone()], &[]).await.unwrap().cells;
+        let cells = session.fetch(vec![(1, vec![address.clone()])], &[]).await.unwrap().cells;
         let expected: Fingerprints = (0..length).collect();
-        assert!(cells == [(address, Cell::Log(expected))], "{name}");
+        assert!(cells == [(1, address, Cell::Log(expected))], "{name}");
     }
 }
 

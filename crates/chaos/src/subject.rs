@@ -160,7 +160,7 @@ pub fn group(topology: &Topology, keys: &Keys, fault: &Fault) -> Option<(String,
     let node = fault.pick(&topology.nodes)?;
     let turns = fault.target / topology.nodes.len();
     let partition = u16::try_from(turns % usize::from(node.partitions)).ok()?;
-    Some((keys.input(topology, node, partition)?, keys.group(node)))
+    Some((keys.input(topology, node, partition)?, keys.group(topology, node)))
 }
 
 /// The id and name of a line of `CLIENT LIST`, if it is a worker's or producer's.

@@ -9,9 +9,11 @@ pub mod telemetry;
 pub mod test_driver;
 
 mod cache;
+mod context;
 mod guard;
 mod sizing;
 mod task;
+mod tasks;
 mod work;
 mod worker;
 

@@ -1,6 +1,7 @@
 //! How much a task reads and commits at once. A commit is bounded, so that the server is never
 //! held for long; within that it takes what is there, so batches grow with the load.
 
+use crate::store::Part;
 use tallyd_bolt::Write;
 
 /// How long one commit should hold the server at most, in µs of [`cost`]. More would cost
@@ -43,16 +44,11 @@ impl Sizing {
     }
 
     /// Learns from a batch.
-    pub fn learn(
-        &mut self,
-        entries: usize,
-        events: usize,
-        writes: &[Write],
-        emitted: u64,
-        frames: usize,
-    ) {
+    pub fn learn(&mut self, entries: usize, events: usize, parts: &[Part], emitted: u64) {
+        let frames = parts.iter().map(|part| part.frames.len()).sum();
+        let cost = parts.iter().map(|part| cost(&part.writes)).sum();
         follow(&mut self.events_an_entry, events as f64, entries);
-        follow(&mut self.cost_an_event, cost(writes), events);
+        follow(&mut self.cost_an_event, cost, events);
         follow(&mut self.events_a_frame, emitted as f64, frames);
     }
 
@@ -123,9 +119,11 @@ mod tests {
         }
         assert_eq!((sizing.events(), sizing.entries(16)), (2048, 128));
         let score = Write::Score { key: Key::new(&["b"]), member: "u".into(), score: 1.0 };
-        let writes = vec![score; 8000];
+        let frame = crate::store::Frame { edge: 0, partition: 0, bytes: Vec::new() };
+        let part = Part { writes: vec![score; 4000], ..Part::default() };
+        let parts = [Part { frames: vec![frame; 4], ..part.clone() }, part];
         for _ in 0..100 {
-            sizing.learn(10, 1000, &writes, 1000, 4);
+            sizing.learn(10, 1000, &parts, 1000);
         }
         assert_eq!((sizing.events(), sizing.entries(16), sizing.entries(1)), (1000, 1, 11));
         assert_eq!(sizing.frame_events(), 250_000 - 1);

@@ -42,6 +42,18 @@ pub struct Cursor {
     pub counts: Counts,
 }
 
+/// By partition: the cursors of the nodes of a task, in the order of
+/// [`Topology::fused`](tallyd_topology::Topology::fused). That of the node which reads comes first,
+/// and the others never are at another entry once they have done something.
+pub type Cursors = BTreeMap<u16, Vec<Cursor>>;
+
+/// The last entry of a partition whose effects are in.
+#[must_use]
+pub fn last(cursors: &Cursors, partition: u16) -> EntryId {
+    let of_node = cursors.get(&partition).and_then(|of_nodes| of_nodes.first());
+    of_node.map(|cursor| cursor.last).unwrap_or_default()
+}
+
 /// What a node's partition has done since the topology began, each counted once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -149,8 +161,8 @@ pub type Span = (u16, EntryId, EntryId);
 /// What a fetch found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fetched {
-    /// The cells.
-    pub cells: Vec<(Address, Cell)>,
+    /// The cells, each with the place of its node.
+    pub cells: Vec<(usize, Address, Cell)>,
     /// The partitions whose stream holds an entry in one of their spans: the group did not
     /// deliver it.
     pub skipped: Vec<u16>,
@@ -161,6 +173,19 @@ pub struct Fetched {
 pub struct Commit {
     /// What comes before: only a commit that changes nothing waits.
     pub wait: Option<Wait>,
+    /// What it changes of each node of the task.
+    pub parts: Vec<Part>,
+    /// Entries that are done, by partition.
+    pub acks: Vec<(u16, Vec<EntryId>)>,
+    /// What to read next.
+    pub next: Next,
+}
+
+/// What one batch changes of one node.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Part {
+    /// The place of the node.
+    pub node: usize,
     /// Changes of the bolt's state.
     pub writes: Vec<Write>,
     /// When keys of that state go.
@@ -171,29 +196,15 @@ pub struct Commit {
     pub published: Vec<(usize, Fields)>,
     /// Dead letters.
     pub dead: Vec<DeadLetter>,
-    /// Entries that are done, by partition.
-    pub acks: Vec<(u16, Vec<EntryId>)>,
     /// The new cursors of the partitions in it.
     pub cursors: Vec<(u16, Cursor)>,
-    /// What to read next.
-    pub next: Next,
 }
 
 impl Commit {
     /// A commit that only reads.
     #[must_use]
     pub fn read(next: Next) -> Self {
-        Self {
-            wait: None,
-            writes: Vec::new(),
-            expiries: Vec::new(),
-            frames: Vec::new(),
-            published: Vec::new(),
-            dead: Vec::new(),
-            acks: Vec::new(),
-            cursors: Vec::new(),
-            next,
-        }
+        Self { wait: None, parts: Vec::new(), acks: Vec::new(), next }
     }
 }
 
@@ -282,7 +293,8 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// A task's own connection.
     type Session: Session;
 
-    /// Opens a session for a node, by its place in the topology. `worker` owns what it takes.
+    /// Opens a session for a node and those fused with it, by its place in the topology. `worker`
+    /// owns what it takes.
     fn open(
         &self,
         node: usize,
@@ -331,15 +343,13 @@ pub trait Session: Send {
 
     /// Begins a cycle: from here on, a commit of these partitions is fenced. Makes missing groups
     /// from the cursors and returns the cursors of those that are still the session's.
-    fn begin(
-        &mut self,
-        owned: &Owned,
-    ) -> impl Future<Output = Result<BTreeMap<u16, Cursor>, StoreError>> + Send;
+    fn begin(&mut self, owned: &Owned) -> impl Future<Output = Result<Cursors, StoreError>> + Send;
 
-    /// Fetches cells of the node's bolt, and looks into spans for what was not delivered.
+    /// Fetches cells of the nodes' bolts, by their places, and looks into spans for what was not
+    /// delivered.
     fn fetch(
         &mut self,
-        addresses: Vec<Address>,
+        addresses: Vec<(usize, Vec<Address>)>,
         spans: &[Span],
     ) -> impl Future<Output = Result<Fetched, StoreError>> + Send;
 

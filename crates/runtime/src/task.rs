@@ -1,25 +1,27 @@
-//! A task: the loop of one node over the partitions of it that this worker owns, on a connection
-//! of its own.
+//! A task: the loop of one node, and of those fused with it, over the partitions that this worker
+//! owns, on a connection of its own.
 //!
-//! A cycle takes a batch off the queue, fetches the state that the cache lacks, runs the bolt, and
+//! A cycle takes a batch off the queue, fetches the state that the caches lack, runs the bolts, and
 //! sends one commit that also reads what comes next. New partitions are recovered first: what is
 //! pending is claimed in order of id before anything new is read. After an error the connection is
 //! dropped and every partition is taken over from oneself, because what the last command did is
 //! not known.
 
+mod bolts;
 mod ownership;
 
 use crate::{
     cache::Cache,
-    guard,
+    context::{Context, Stage},
     sizing::Sizing,
     store::{
-        Commit, Cursor, ErrorKind, Next, Outcome, Owned, Read, Session, Span, Store, StoreError,
-        Wait,
+        Commit, Counts, Cursors, ErrorKind, Next, Outcome, Owned, Read, Session, Span, Store,
+        StoreError, Wait, last,
     },
-    telemetry::TaskMetrics,
-    work::{self, Context, Queue, Work},
-    worker::{Shared, Wanted},
+    tasks::Wanted,
+    telemetry::{NodeMetrics, TaskMetrics},
+    work::{self, Queue, Work},
+    worker::Shared,
 };
 use smol_str::SmolStr;
 use std::{
@@ -27,7 +29,6 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
-use tallyd_bolt::{Address, Batch, Effects, Reads};
 use tallyd_event::EntryId;
 use tokio::{sync::watch, time::Instant};
 
@@ -48,21 +49,24 @@ pub struct TaskOptions {
     pub owned: watch::Sender<BTreeSet<u16>>,
     /// Clock, backpressure and frame sizes.
     pub shared: Arc<Shared>,
+    /// How many bytes of state it caches for each bolt.
+    pub cache_bytes: u64,
     /// The monotonic clock that the shared one goes by.
     pub clock: Instant,
 }
 
-/// The task of one node.
+/// The task of one node and those fused with it.
 pub struct Task<S> {
     store: S,
     context: Context,
     options: TaskOptions,
     metrics: TaskMetrics,
     sizing: Sizing,
-    cache: Cache,
+    /// By stage of the context.
+    nodes: Vec<OfNode>,
     /// What it owns, or owned when the connection broke.
     owned: Owned,
-    cursors: BTreeMap<u16, Cursor>,
+    cursors: Cursors,
     /// Entries that were read and are not committed.
     queue: Queue,
     /// What must hold no entry, before anything of the queue may be committed.
@@ -76,21 +80,32 @@ pub struct Task<S> {
     paused: bool,
 }
 
+/// What a task has for each of its nodes.
+struct OfNode {
+    cache: Cache,
+    metrics: NodeMetrics,
+}
+
 impl<S: Store> Task<S> {
     /// A task that owns nothing yet.
     pub fn new(store: S, context: Context, options: TaskOptions) -> Self {
         let settings = &context.topology.settings;
         let refresh = Duration::from_millis(settings.shared_refresh_ms);
-        let name = context.node().map(|node| node.name.clone()).unwrap_or_default();
+        let name =
+            |place: usize| context.topology.nodes.get(place).map_or("", |node| node.name.as_str());
+        let of_node = |stage: &Stage| OfNode {
+            cache: Cache::new(options.cache_bytes, refresh, Instant::now()),
+            metrics: NodeMetrics::new(name(stage.place)),
+        };
         Self {
-            metrics: TaskMetrics::new(&name),
+            metrics: TaskMetrics::new(name(context.place)),
             sizing: Sizing::new(settings.max_batch),
-            cache: Cache::new(settings.cache_bytes, refresh, Instant::now()),
+            nodes: context.stages.iter().map(of_node).collect(),
             store,
             context,
             options,
             owned: Owned::new(),
-            cursors: BTreeMap::new(),
+            cursors: Cursors::new(),
             queue: Queue::new(),
             unchecked: Vec::new(),
             recovering: BTreeMap::new(),
@@ -163,21 +178,20 @@ impl<S: Store> Task<S> {
             return Ok(());
         }
         let wait = self.wait(&work, &next);
-        let effects = match self.process(session, &mut work).await? {
-            Processed::Effects(effects) => effects,
-            Processed::Skipped(partitions) => return self.go_back(session, &partitions).await,
-        };
-        let oldest = work.events.iter().map(tallyd_event::Event::arrival).min();
-        let (entries, events) = (work.entries, work.events.len());
+        let skipped = self.process(session, &mut work).await?;
+        if !skipped.is_empty() {
+            return self.go_back(session, &skipped).await;
+        }
+        let batch =
+            Measures { entries: work.entries, events: work.events(), oldest: work.oldest() };
         let mut commit = work
-            .commit(&self.context, effects, &self.cursors, next)
+            .commit(&self.context, &self.cursors, next)
             .map_err(|e| StoreError::new(ErrorKind::Other, format!("can't encode a frame: {e}")))?;
         commit.wait = wait;
         let sent = Instant::now();
         match session.commit(&self.owned, &commit).await {
             Ok(Outcome::Done(read)) => {
-                self.cache.committed(&commit.writes, Instant::now());
-                self.note(&commit, entries, events, oldest, began, sent);
+                self.note(&commit, &batch, began, sent);
                 let limit = self.context.topology.settings.dead_letters;
                 self.metrics.dead_letters_dropped(read.dead_dropped, limit);
                 self.after_commit(session, &commit, read).await
@@ -216,86 +230,36 @@ impl<S: Store> Task<S> {
     /// Where the last read found nothing, the next one waits until there is something.
     fn wait(&self, work: &Work, next: &Next) -> Option<Wait> {
         let waits = self.idle && work.is_empty() && matches!(next, Next::New { .. });
-        let after = || self.cursors.iter().map(|(p, cursor)| (*p, cursor.last)).collect();
+        let after = || self.cursors.keys().map(|p| (*p, last(&self.cursors, *p))).collect();
         waits.then(|| Wait { after: after(), at_most: IDLE_WAIT })
     }
 
-    /// Runs the bolt. An event that makes it panic goes to the dead letters, and the others run
-    /// again without it.
-    async fn process(
-        &mut self,
-        session: &mut S::Session,
-        work: &mut Work,
-    ) -> Result<Processed, StoreError> {
-        let Some(bolt) = self.context.bolt.clone() else {
-            return Ok(Processed::of(self.fetch(session, Vec::new()).await?));
-        };
-        let input = Arc::clone(&self.context.input);
-        let now = self.options.shared.now(self.options.clock);
-        // Every turn but the last takes an event out.
-        while !work.events.is_empty() {
-            let batch = Batch { schema: &input, events: &work.events, now };
-            let asked = guard::reads(&*bolt, &batch, &self.cache.known(Instant::now()));
-            let outcome = match asked.map(Reads::into_addresses) {
-                Err(poison) => Err(poison),
-                Ok(asked) => {
-                    let missing = self.cache.missing(asked);
-                    let skipped = self.fetch(session, missing).await?;
-                    if !skipped.is_empty() {
-                        return Ok(Processed::Skipped(skipped));
-                    }
-                    let began = Instant::now();
-                    let outcome = guard::process(&*bolt, &batch, self.cache.state());
-                    self.metrics.processed(began.elapsed());
-                    outcome
+    /// A commit happened: the caches and cursors follow, and what it took is measured.
+    fn note(&mut self, commit: &Commit, batch: &Measures, began: Instant, sent: Instant) {
+        let visible =
+            batch.oldest.map(|oldest| self.options.shared.now(self.options.clock) - oldest);
+        let mut emitted = 0;
+        for (stage, (part, node)) in commit.parts.iter().zip(&mut self.nodes).enumerate() {
+            node.cache.committed(&part.writes, Instant::now());
+            let mut done = Counts::default();
+            for (partition, cursor) in &part.cursors {
+                let of_nodes = self.cursors.entry(*partition).or_default();
+                of_nodes.resize_with(of_nodes.len().max(stage + 1), Default::default);
+                if let Some(before) = of_nodes.get_mut(stage) {
+                    done.add(&cursor.counts.since(&before.counts));
+                    *before = *cursor;
                 }
-            };
-            match outcome {
-                Ok(effects) => return Ok(Processed::Effects(effects)),
-                Err(poison) => work.reject(&self.context, poison.event, poison.reason),
+            }
+            emitted += done.emitted;
+            if !commit.acks.is_empty() {
+                node.metrics.committed(&done, visible);
             }
         }
-        Ok(Processed::of(self.fetch(session, Vec::new()).await?))
-    }
-
-    /// Brings cells into the cache. Returns the partitions whose group skipped an entry.
-    async fn fetch(
-        &mut self,
-        session: &mut S::Session,
-        missing: Vec<Address>,
-    ) -> Result<Vec<u16>, StoreError> {
-        let spans = std::mem::take(&mut self.unchecked);
-        if missing.is_empty() && spans.is_empty() {
-            return Ok(Vec::new());
+        if !commit.acks.is_empty() {
+            self.sizing.learn(batch.entries, batch.events, &commit.parts, emitted);
+            self.options.shared.frame_events.store(self.sizing.frame_events(), Ordering::Relaxed);
+            self.metrics.committed(began.elapsed(), sent.elapsed());
         }
-        let fetched = session.fetch(missing, &spans).await?;
-        for (address, cell) in fetched.cells {
-            self.cache.insert(address, cell, Instant::now());
-        }
-        Ok(fetched.skipped)
-    }
-
-    fn note(
-        &mut self,
-        commit: &Commit,
-        entries: usize,
-        events: usize,
-        oldest: Option<i64>,
-        began: Instant,
-        sent: Instant,
-    ) {
-        let mut done = crate::store::Counts::default();
-        for (partition, cursor) in &commit.cursors {
-            let before = self.cursors.insert(*partition, *cursor).unwrap_or_default();
-            done.add(&cursor.counts.since(&before.counts));
-        }
-        if commit.acks.is_empty() {
-            return;
-        }
-        self.sizing.learn(entries, events, &commit.writes, done.emitted, commit.frames.len());
-        self.options.shared.frame_events.store(self.sizing.frame_events(), Ordering::Relaxed);
-        let visible = oldest.map(|oldest| self.options.shared.now(self.options.clock) - oldest);
-        self.metrics.committed(&done, began.elapsed(), sent.elapsed(), visible);
     }
 
     async fn after_commit(
@@ -337,30 +301,24 @@ impl<S: Store> Task<S> {
     }
 }
 
-/// What came of a batch.
-enum Processed {
-    Effects(Effects),
-    /// The groups of these partitions skipped entries: nothing of the batch may be committed.
-    Skipped(Vec<u16>),
-}
-
-impl Processed {
-    /// That of a batch without effects.
-    fn of(skipped: Vec<u16>) -> Self {
-        if skipped.is_empty() { Self::Effects(Effects::default()) } else { Self::Skipped(skipped) }
-    }
+/// What a batch looked like.
+struct Measures {
+    entries: usize,
+    events: usize,
+    /// When the oldest event arrived.
+    oldest: Option<i64>,
 }
 
 /// What must hold no entry, if what was read is all that there is: from the cursor of a partition
 /// to the first entry. What is pending may have gaps further on; new entries have none. Where the
 /// wait saw that entry as the first, nothing can be before it.
-fn spans(next: &Next, read: &Read, cursors: &BTreeMap<u16, Cursor>) -> Vec<Span> {
-    let mut last: BTreeMap<u16, EntryId> = BTreeMap::new();
+fn spans(next: &Next, read: &Read, cursors: &Cursors) -> Vec<Span> {
+    let mut seen: BTreeMap<u16, EntryId> = BTreeMap::new();
     let mut spans = Vec::new();
     for (partition, entry) in &read.entries {
-        let cursor = cursors.get(partition).map(|cursor| cursor.last).unwrap_or_default();
-        let first = !last.contains_key(partition);
-        let after = last.insert(*partition, entry.id).unwrap_or(cursor).max(cursor);
+        let cursor = last(cursors, *partition);
+        let first = !seen.contains_key(partition);
+        let after = seen.insert(*partition, entry.id).unwrap_or(cursor).max(cursor);
         let looked = first || matches!(next, Next::Pending { .. });
         if looked && entry.id > after.next() && !read.woken.contains(&(*partition, entry.id)) {
             spans.push((*partition, after, entry.id));

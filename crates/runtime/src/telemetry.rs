@@ -69,15 +69,11 @@ pub fn describe() {
     }
 }
 
-/// The metrics of one node's task, looked up once.
-pub struct TaskMetrics {
+/// The metrics of what one node does, looked up once. It may be fused with others.
+pub struct NodeMetrics {
     node: String,
     batch: metrics::Histogram,
-    commit: metrics::Histogram,
-    commits: metrics::Counter,
-    cycle: metrics::Histogram,
     dead: metrics::Counter,
-    dead_dropped: metrics::Counter,
     duplicates: metrics::Counter,
     emitted: metrics::Counter,
     events: metrics::Counter,
@@ -86,18 +82,14 @@ pub struct TaskMetrics {
     visible: metrics::Histogram,
 }
 
-impl TaskMetrics {
+impl NodeMetrics {
     /// The metrics of the node of this name.
     #[must_use]
     pub fn new(node: &str) -> Self {
         let node = node.to_owned();
         Self {
             batch: histogram!("tallyd_batch_events", "node" => node.clone()),
-            commit: histogram!("tallyd_commit_seconds", "node" => node.clone()),
-            commits: counter!("tallyd_commits_total", "node" => node.clone()),
-            cycle: histogram!("tallyd_cycle_seconds", "node" => node.clone()),
             dead: counter!("tallyd_events_dead_lettered_total", "node" => node.clone()),
-            dead_dropped: counter!("tallyd_dead_letters_dropped_total", "node" => node.clone()),
             duplicates: counter!("tallyd_events_deduplicated_total", "node" => node.clone()),
             emitted: counter!("tallyd_events_out_total", "node" => node.clone()),
             events: counter!("tallyd_events_in_total", "node" => node.clone()),
@@ -113,17 +105,8 @@ impl TaskMetrics {
         self.process.record(took);
     }
 
-    /// A commit happened. `visible_ms`: the age of the batch's oldest event.
-    pub fn committed(
-        &self,
-        counts: &Counts,
-        cycle: Duration,
-        commit: Duration,
-        visible_ms: Option<i64>,
-    ) {
-        self.commits.increment(1);
-        self.commit.record(commit);
-        self.cycle.record(cycle);
+    /// What the node did is committed. `visible_ms`: the age of the batch's oldest event.
+    pub fn committed(&self, counts: &Counts, visible_ms: Option<i64>) {
         self.batch.record(counts.events as f64);
         self.events.increment(counts.events);
         self.emitted.increment(counts.emitted);
@@ -141,6 +124,37 @@ impl TaskMetrics {
             );
         }
         debug!(node = self.node, events = counts.events, "batch committed");
+    }
+}
+
+/// The metrics of one task, looked up once: by the node that reads.
+pub struct TaskMetrics {
+    node: String,
+    commit: metrics::Histogram,
+    commits: metrics::Counter,
+    cycle: metrics::Histogram,
+    dead_dropped: metrics::Counter,
+}
+
+impl TaskMetrics {
+    /// The metrics of the task of the node of this name.
+    #[must_use]
+    pub fn new(node: &str) -> Self {
+        let node = node.to_owned();
+        Self {
+            commit: histogram!("tallyd_commit_seconds", "node" => node.clone()),
+            commits: counter!("tallyd_commits_total", "node" => node.clone()),
+            cycle: histogram!("tallyd_cycle_seconds", "node" => node.clone()),
+            dead_dropped: counter!("tallyd_dead_letters_dropped_total", "node" => node.clone()),
+            node,
+        }
+    }
+
+    /// A commit happened.
+    pub fn committed(&self, cycle: Duration, commit: Duration) {
+        self.commits.increment(1);
+        self.commit.record(commit);
+        self.cycle.record(cycle);
     }
 
     /// Dead letters are full: with those of a commit, the oldest went.
@@ -177,11 +191,6 @@ impl TaskMetrics {
     /// Partitions were given back.
     pub fn released(&self, partitions: &[u16]) {
         info!(node = self.node, ?partitions, "released partitions");
-    }
-
-    /// How many partitions the task owns now.
-    pub fn owned(&self, partitions: usize) {
-        gauge!("tallyd_partitions_owned", "node" => self.node.clone()).set(partitions as f64);
     }
 
     /// A consumer group was gone, or had skipped entries, and was made again from the cursor.
@@ -225,6 +234,11 @@ impl TaskMetrics {
         gauge!("tallyd_lag_entries", "node" => node.to_owned()).set(lag.entries as f64);
         gauge!("tallyd_lag_seconds", "node" => node.to_owned()).set(age as f64 / 1000.0);
     }
+}
+
+/// How many of a node's partitions the worker owns now.
+pub fn owned(node: &str, partitions: usize) {
+    gauge!("tallyd_partitions_owned", "node" => node.to_owned()).set(partitions as f64);
 }
 
 /// The storage gave an error of this kind.

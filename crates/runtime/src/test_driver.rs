@@ -5,12 +5,13 @@
 //! are those of events that arrive one by one.
 
 use crate::{
+    context::Context,
     guard,
-    store::{Counts, Cursor, DeadLetter, Entry, Next},
-    work::{self, Context, FRAME_FIELD, Queue},
+    store::{Counts, Cursors, DeadLetter, Entry, Frame, Next},
+    work::{self, FRAME_FIELD, Queue, Work},
 };
 use std::{collections::BTreeMap, sync::Arc};
-use tallyd_bolt::{Batch, Effects, Reads, memory::Memory};
+use tallyd_bolt::{Effects, Reads, memory::Memory};
 use tallyd_event::{EntryId, decode::Fields, frame::EncodeError};
 use tallyd_topology::{NodeKind, TestCase, Topology};
 
@@ -18,7 +19,7 @@ use tallyd_topology::{NodeKind, TestCase, Topology};
 const SEED: [u8; 16] = [0; 16];
 
 /// What a node did with all of the entries.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodeRun {
     /// What it stored.
     pub memory: Memory,
@@ -53,58 +54,73 @@ pub fn run(
     topology: &Arc<Topology>,
     entries: impl IntoIterator<Item = (usize, Entry)>,
 ) -> Result<Vec<NodeRun>, EncodeError> {
-    let nodes = topology.nodes.iter().enumerate();
-    let context = |(place, node)| Context::new(topology, place, topology.bolt(node, SEED));
-    let mut stages: Vec<Stage> = nodes.filter_map(context).map(Stage::new).collect();
+    let places = 0..topology.nodes.len();
+    let context =
+        |place| Context::new(topology, place, |node| topology.bolt(node, SEED)).map(Task::new);
+    let mut tasks: Vec<Option<Task>> = places.map(context).collect();
+    let mut runs = vec![NodeRun::default(); topology.nodes.len()];
     for (frames, (source, entry)) in entries.into_iter().enumerate() {
         let id = EntryId { ms: entry.id.ms, seq: frames as u64 };
-        if let Some(stage) = stages.get_mut(source).filter(|stage| stage.is_source()) {
-            stage.queue.push_back((0, entry));
+        if let Some(Some(task)) = tasks.get_mut(source).filter(|_| is_source(topology, source)) {
+            task.queue.push_back((0, entry));
         }
         // A node comes after the one that it reads from, so one pass empties every queue.
-        for place in 0..stages.len() {
-            step(&mut stages, place, id)?;
+        for place in 0..tasks.len() {
+            step(&mut tasks, place, id, &mut runs)?;
         }
     }
-    Ok(stages.into_iter().map(Stage::finish).collect())
+    for Task { context, cursors, .. } in tasks.into_iter().flatten() {
+        for of_nodes in cursors.into_values() {
+            for (stage, cursor) in context.stages.iter().zip(of_nodes) {
+                if let Some(run) = runs.get_mut(stage.place) {
+                    run.counts.add(&cursor.counts);
+                }
+            }
+        }
+    }
+    Ok(runs)
 }
 
-/// A node with what it has to do and what it did.
-struct Stage {
+fn is_source(topology: &Topology, place: usize) -> bool {
+    topology.nodes.get(place).is_some_and(|node| matches!(node.kind, NodeKind::Source(_)))
+}
+
+/// A node and those fused with it, and what it has to do.
+struct Task {
     context: Context,
     queue: Queue,
-    cursors: BTreeMap<u16, Cursor>,
+    cursors: Cursors,
     /// How many frames were handed to each of its partitions: the sequence of their ids.
     delivered: BTreeMap<u16, u64>,
-    run: NodeRun,
 }
 
 /// A frame on its way to a consumer: the place of the node, the partition, the bytes.
 type Delivery = (usize, u16, Vec<u8>);
 
 /// Empties the queue of the node at a place.
-fn step(stages: &mut [Stage], place: usize, id: EntryId) -> Result<(), EncodeError> {
-    let Some(stage) = stages.get_mut(place) else { return Ok(()) };
+fn step(
+    tasks: &mut [Option<Task>],
+    place: usize,
+    id: EntryId,
+    runs: &mut [NodeRun],
+) -> Result<(), EncodeError> {
+    let Some(Some(task)) = tasks.get_mut(place) else { return Ok(()) };
     let mut deliveries = Vec::new();
-    while !stage.queue.is_empty() {
-        deliveries.extend(stage.process(id.time())?);
+    while !task.queue.is_empty() {
+        deliveries.extend(task.process(id.time(), runs)?);
     }
     for (consumer, partition, bytes) in deliveries {
-        if let Some(stage) = stages.get_mut(consumer) {
-            stage.deliver(partition, bytes, id.ms);
+        if let Some(Some(task)) = tasks.get_mut(consumer) {
+            task.deliver(partition, bytes, id.ms);
         }
     }
     Ok(())
 }
 
-impl Stage {
+impl Task {
     fn new(context: Context) -> Self {
-        let (queue, cursors, delivered) = (Queue::new(), BTreeMap::new(), BTreeMap::new());
-        Self { context, queue, cursors, delivered, run: NodeRun::default() }
-    }
-
-    fn is_source(&self) -> bool {
-        self.context.node().is_some_and(|node| matches!(node.kind, NodeKind::Source(_)))
+        let (queue, cursors, delivered) = (Queue::new(), Cursors::new(), BTreeMap::new());
+        Self { context, queue, cursors, delivered }
     }
 
     fn deliver(&mut self, partition: u16, bytes: Vec<u8>, ms: u64) {
@@ -115,48 +131,54 @@ impl Stage {
     }
 
     /// One batch, as a task processes it, and the frames that it makes.
-    fn process(&mut self, now: i64) -> Result<Vec<Delivery>, EncodeError> {
+    fn process(&mut self, now: i64, runs: &mut [NodeRun]) -> Result<Vec<Delivery>, EncodeError> {
         let max_events = self.context.topology.settings.max_batch;
         let mut work = work::take(&self.context, &mut self.queue, &self.cursors, max_events);
-        let effects = self.effects(&mut work, now);
-        self.run.memory.apply(&effects);
-        let commit = work.commit(&self.context, effects, &self.cursors, Next::Nothing)?;
-        self.cursors.extend(commit.cursors);
-        self.run.dead.extend(commit.dead);
-        self.run.published.extend(commit.published);
-        let Some(node) = self.context.node() else { return Ok(Vec::new()) };
-        let consumers = |edge: usize| node.edges.get(edge).map(|edge| edge.consumers.as_slice());
-        let to_all = |frame: crate::store::Frame| {
-            let each = move |&consumer: &usize| (consumer, frame.partition, frame.bytes.clone());
-            consumers(frame.edge).unwrap_or_default().iter().map(each).collect::<Vec<_>>()
-        };
-        Ok(commit.frames.into_iter().flat_map(to_all).collect())
-    }
-
-    /// The effects of a batch; events that make the bolt panic are taken out of it.
-    fn effects(&self, work: &mut work::Work, now: i64) -> Effects {
-        let Some(bolt) = &self.context.bolt else { return Effects::default() };
-        loop {
-            let batch = Batch { schema: &self.context.input, events: &work.events, now };
-            let outcome = guard::reads(&**bolt, &batch, &Reads::default())
-                .and_then(|reads| guard::process(&**bolt, &batch, &self.run.memory.load(&reads)));
-            match outcome {
-                Ok(effects) => return effects,
-                Err(poison) if poison.event < work.events.len() => {
-                    work.reject(&self.context, poison.event, poison.reason);
-                }
-                // It panics on a batch without events: there is nothing to blame it on.
-                Err(_) => return Effects::default(),
+        for (stage, of) in self.context.stages.iter().enumerate() {
+            if let Some(run) = runs.get_mut(of.place) {
+                let effects = effects(&self.context, stage, &mut work, now, &run.memory);
+                run.memory.apply(&effects);
+                work.finish(&self.context, stage, effects);
             }
         }
-    }
-
-    fn finish(mut self) -> NodeRun {
-        for cursor in self.cursors.values() {
-            self.run.counts.add(&cursor.counts);
+        let commit = work.commit(&self.context, &self.cursors, Next::Nothing)?;
+        let mut deliveries = Vec::new();
+        for (stage, part) in commit.parts.into_iter().enumerate() {
+            for (partition, cursor) in part.cursors {
+                let of_nodes = self.cursors.entry(partition).or_default();
+                of_nodes.truncate(stage);
+                of_nodes.push(cursor);
+            }
+            let to_all = |frame| to_consumers(&self.context.topology, part.node, frame);
+            deliveries.extend(part.frames.into_iter().flat_map(to_all));
+            if let Some(run) = runs.get_mut(part.node) {
+                run.dead.extend(part.dead);
+                run.published.extend(part.published);
+            }
         }
-        self.run
+        Ok(deliveries)
     }
+}
+
+fn to_consumers(topology: &Topology, node: usize, frame: Frame) -> Vec<Delivery> {
+    let edge = topology.nodes.get(node).and_then(|node| node.edges.get(frame.edge));
+    let consumers = edge.map(|edge| edge.consumers.as_slice()).unwrap_or_default();
+    let each = |&consumer: &usize| (consumer, frame.partition, frame.bytes.clone());
+    consumers.iter().map(each).collect()
+}
+
+/// The effects of a stage's batch; events that make the bolt panic are taken out of it.
+fn effects(context: &Context, stage: usize, work: &mut Work, now: i64, memory: &Memory) -> Effects {
+    let Some(of) = context.stages.get(stage) else { return Effects::default() };
+    while let (Some(bolt), Some(batch)) = (&of.bolt, work.batch(stage, of, now)) {
+        let outcome = guard::reads(&**bolt, &batch, &Reads::default())
+            .and_then(|reads| guard::process(&**bolt, &batch, &memory.load(&reads)));
+        match outcome {
+            Ok(effects) => return effects,
+            Err(poison) => work.reject(stage, of, poison.event, poison.reason),
+        }
+    }
+    Effects::default()
 }
 
 #[cfg(test)]

@@ -1,106 +1,78 @@
-//! From entries to a batch, and from a batch's effects to a commit. Pure.
+//! From entries to a batch, through the bolts, to a commit. Pure.
 
-use crate::store::{Commit, Counts, Cursor, DeadLetter, Entry, Frame, Next};
+mod emit;
+
+use crate::{
+    context::{Context, Stage},
+    store::{Commit, Counts, Cursor, Cursors, DeadLetter, Entry, Next, Part},
+};
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
-use tallyd_bolt::{Bolt, Effects};
-use tallyd_event::{EntryId, Event, Schema, decode, frame};
-use tallyd_topology::{Node, NodeKind, Topology};
+use tallyd_bolt::{Batch, Effects};
+use tallyd_event::{EntryId, Event, decode, frame};
+use tallyd_topology::NodeKind;
 
 /// The field of an entry that holds a frame.
 pub const FRAME_FIELD: &str = "f";
 /// The field that names the one node which a replayed frame is for.
 pub const ONLY_FIELD: &str = "only";
-/// The most events of one frame.
-const MAX_FRAME_EVENTS: usize = 1024;
 /// The longest reason of a dead letter.
 const MAX_REASON_CHARS: usize = 300;
 /// The most bytes of entries in one commit.
 const MAX_BATCH_BYTES: usize = 1 << 20;
 
-/// A node as its task sees it.
-#[derive(Clone)]
-pub struct Context {
-    /// The topology.
-    pub topology: Arc<Topology>,
-    /// The node's place in it.
-    pub place: usize,
-    /// The node's bolt; `None` for a source, which passes events on as they are.
-    pub bolt: Option<Arc<dyn Bolt>>,
-    /// What the events that it reads look like.
-    pub input: Arc<Schema>,
-}
-
-impl Context {
-    /// The context of a node and its bolt; `None` where the topology has no such node.
-    #[must_use]
-    pub fn new(
-        topology: &Arc<Topology>,
-        place: usize,
-        bolt: Option<Arc<dyn Bolt>>,
-    ) -> Option<Self> {
-        let node = topology.nodes.get(place)?;
-        let input = match &node.kind {
-            NodeKind::Source(_) => Arc::clone(&node.schema),
-            NodeKind::Bolt(bolt) => Arc::clone(&topology.nodes.get(bolt.from)?.schema),
-        };
-        Some(Self { topology: Arc::clone(topology), place, bolt, input })
-    }
-
-    /// The node.
-    #[must_use]
-    pub fn node(&self) -> Option<&Node> {
-        self.topology.nodes.get(self.place)
-    }
-}
-
 /// Entries that were read and are not yet committed, in order within each partition.
 pub type Queue = VecDeque<(u16, Entry)>;
 
 /// A batch: the events of some entries, and what acknowledges them.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Work {
-    /// The events, in order within each partition.
-    pub events: Vec<Event>,
-    /// What could not be decoded.
-    pub dead: Vec<DeadLetter>,
+    /// What each stage of the task is given and does.
+    stages: Vec<StageWork>,
     /// The entries, by partition.
     pub acks: BTreeMap<u16, Vec<EntryId>>,
     /// The last entry of each partition whose effects this batch brings in.
-    pub last: BTreeMap<u16, EntryId>,
-    /// Events by partition.
-    pub counts: BTreeMap<u16, Counts>,
+    last: BTreeMap<u16, EntryId>,
     /// How many entries held events, to learn how many events an entry holds.
     pub entries: usize,
     /// How many bytes those entries are long.
     pub bytes: usize,
 }
 
+/// What one stage is given and does.
+#[derive(Debug, Default)]
+struct StageWork {
+    /// The events, in order within each partition. Those that take the events of one stage share
+    /// them.
+    events: Arc<Vec<Event>>,
+    dead: Vec<DeadLetter>,
+    counts: BTreeMap<u16, Counts>,
+    effects: Effects,
+    emits: Arc<Vec<Event>>,
+}
+
 /// Takes entries off the queue until the batch holds `max_events` events: at least one entry.
 ///
 /// An entry at or below its partition's cursor is acknowledged and skipped: its effects are in.
 #[must_use]
-pub fn take(
-    context: &Context,
-    queue: &mut Queue,
-    cursors: &BTreeMap<u16, Cursor>,
-    max_events: usize,
-) -> Work {
+pub fn take(context: &Context, queue: &mut Queue, cursors: &Cursors, max_events: usize) -> Work {
     let mut work = Work::default();
+    work.stages.resize_with(context.stages.len(), StageWork::default);
+    let mut events = 0;
     while let Some((partition, entry)) = queue.pop_front() {
         work.acks.entry(partition).or_default().push(entry.id);
-        let cursor = cursors.get(&partition).copied().unwrap_or_default();
-        let done = work.last.get(&partition).copied().unwrap_or(cursor.last);
+        let cursor = crate::store::last(cursors, partition);
+        let done = work.last.get(&partition).copied().unwrap_or(cursor);
         if entry.id <= done {
             continue;
         }
         work.bytes +=
             entry.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
-        work.decode(context, partition, &entry);
+        events += work.decode(context, partition, &entry);
         work.last.insert(partition, entry.id);
-        if work.events.len() >= max_events || work.bytes >= MAX_BATCH_BYTES {
+        if events >= max_events || work.bytes >= MAX_BATCH_BYTES {
             break;
         }
     }
@@ -114,101 +86,148 @@ impl Work {
         self.acks.is_empty()
     }
 
-    fn decode(&mut self, context: &Context, partition: u16, entry: &Entry) {
+    /// How many events the task has read.
+    #[must_use]
+    pub fn events(&self) -> usize {
+        self.stages.first().map_or(0, |stage| stage.events.len())
+    }
+
+    /// When the oldest of the events that were read arrived.
+    #[must_use]
+    pub fn oldest(&self) -> Option<i64> {
+        self.stages.first()?.events.iter().map(Event::arrival).min()
+    }
+
+    /// What a stage's bolt is to process; `None` where there is nothing.
+    #[must_use]
+    pub fn batch<'a>(&'a self, stage: usize, of: &'a Stage, now: i64) -> Option<Batch<'a>> {
+        let events = self.stages.get(stage)?.events.as_slice();
+        (!events.is_empty()).then_some(Batch { schema: &of.input, events, now })
+    }
+
+    /// Decodes an entry, and says how many events it holds.
+    fn decode(&mut self, context: &Context, partition: u16, entry: &Entry) -> usize {
         if entry.fields.is_empty() {
             // Deleted while it was pending: there is nothing left to process.
-            return;
+            return 0;
         }
         self.entries += 1;
-        let (events, dead) = match context.node().map(|node| &node.kind) {
-            Some(NodeKind::Source(source)) => decode_source(context, source.max_ahead_ms, entry),
-            _ => decode_frame(context, entry),
+        // A replayed frame is for one of the nodes alone.
+        let only = field(entry, ONLY_FIELD);
+        let is_for = |stage: &Stage| {
+            let node = context.topology.nodes.get(stage.place);
+            only.is_none_or(|only| node.is_some_and(|node| node.name.as_bytes() == only))
         };
-        let counts = self.counts.entry(partition).or_default();
+        let mut stages = context.stages.iter().zip(&mut self.stages);
+        let Some((of, stage)) = stages.find(|(of, _)| is_for(of)) else { return 0 };
+        let (events, dead) = match context.topology.nodes.get(of.place).map(|node| &node.kind) {
+            Some(NodeKind::Source(source)) => decode_source(of, source.max_ahead_ms, entry),
+            _ => decode_frame(of, entry),
+        };
+        let counts = stage.counts.entry(partition).or_default();
         counts.events += events.len() as u64;
         counts.dead += dead.len() as u64;
-        self.events.extend(events);
-        self.dead.extend(dead);
+        let decoded = events.len();
+        Arc::make_mut(&mut stage.events).extend(events);
+        stage.dead.extend(dead);
+        decoded
     }
 
-    /// Moves an event from the batch to the dead letters.
-    pub fn reject(&mut self, context: &Context, event: usize, reason: String) {
-        if event < self.events.len() {
-            let event = self.events.remove(event);
-            self.bury(context, &event, reason);
+    /// Moves an event from a stage's batch to the dead letters.
+    pub fn reject(&mut self, stage: usize, of: &Stage, event: usize, reason: String) {
+        if let Some(stage) = self.stages.get_mut(stage)
+            && event < stage.events.len()
+        {
+            let event = Arc::make_mut(&mut stage.events).remove(event);
+            stage.bury(of, &event, reason);
         }
     }
 
-    fn bury(&mut self, context: &Context, event: &Event, reason: String) {
-        let fields = decode::to_fields(&context.input, event);
+    /// Takes in what a stage's bolt made of its events, and gives what it emits to those that
+    /// take it.
+    pub fn finish(&mut self, context: &Context, place: usize, mut effects: Effects) {
+        // What a bolt did is not told by partition: it is added to one of the batch, and only the
+        // sum over the partitions means something.
+        let partition = self.last.keys().next().copied().unwrap_or_default();
+        let (Some(stage), Some(of)) = (self.stages.get_mut(place), context.stages.get(place))
+        else {
+            return;
+        };
+        for rejection in std::mem::take(&mut effects.rejects) {
+            if let Some(event) = stage.events.get(rejection.event).cloned() {
+                stage.bury(of, &event, rejection.reason);
+            }
+        }
+        stage.emits = match of.bolt {
+            Some(_) => Arc::new(std::mem::take(&mut effects.emits)),
+            None => Arc::clone(&stage.events),
+        };
+        if let Some(counts) = stage.counts.values_mut().next() {
+            counts.emitted += stage.emits.len() as u64;
+            counts.duplicates += effects.duplicates;
+            counts.late += effects.late;
+        }
+        stage.effects = effects;
+        let emits = Arc::clone(&stage.emits);
+        for taker in context.takers(place).filter(|_| !emits.is_empty()) {
+            if let Some(taker) = self.stages.get_mut(taker) {
+                taker.counts.entry(partition).or_default().events += emits.len() as u64;
+                if taker.events.is_empty() {
+                    taker.events = Arc::clone(&emits);
+                } else {
+                    Arc::make_mut(&mut taker.events).extend(emits.iter().cloned());
+                }
+            }
+        }
+    }
+
+    /// The commit of this batch.
+    ///
+    /// # Errors
+    /// Where a frame can't be encoded, which no event of this process is known to cause.
+    pub fn commit(
+        self,
+        context: &Context,
+        cursors: &Cursors,
+        next: Next,
+    ) -> Result<Commit, frame::EncodeError> {
+        let mut parts = Vec::with_capacity(self.stages.len());
+        for (number, (stage, of)) in self.stages.into_iter().zip(&context.stages).enumerate() {
+            let advance = |(&partition, &last): (&u16, &EntryId)| {
+                let before = cursors.get(&partition).and_then(|of| of.get(number)).copied();
+                let mut cursor = Cursor { last, ..before.unwrap_or_default() };
+                if let Some(counts) = stage.counts.get(&partition) {
+                    cursor.counts.add(counts);
+                }
+                (partition, cursor)
+            };
+            let node = context.topology.nodes.get(of.place);
+            parts.push(Part {
+                node: of.place,
+                cursors: self.last.iter().map(advance).collect(),
+                frames: emit::frames(node, context.topology.partitions, &stage.emits)?,
+                published: emit::publish(node, &stage.emits),
+                writes: stage.effects.writes,
+                expiries: stage.effects.expiries,
+                dead: stage.dead,
+            });
+        }
+        Ok(Commit { wait: None, parts, acks: self.acks.into_iter().collect(), next })
+    }
+}
+
+impl StageWork {
+    fn bury(&mut self, of: &Stage, event: &Event, reason: String) {
+        let fields = decode::to_fields(&of.input, event);
         self.dead.push(dead_letter(reason, event.origin, fields));
         if let Some(counts) = self.counts.values_mut().next() {
             counts.dead += 1;
         }
     }
-
-    /// The commit of this batch with the effects of its events.
-    ///
-    /// # Errors
-    /// Where a frame can't be encoded, which no event of this process is known to cause.
-    pub fn commit(
-        mut self,
-        context: &Context,
-        mut effects: Effects,
-        cursors: &BTreeMap<u16, Cursor>,
-        next: Next,
-    ) -> Result<Commit, frame::EncodeError> {
-        for rejection in std::mem::take(&mut effects.rejects) {
-            if let Some(event) = self.events.get(rejection.event).cloned() {
-                self.bury(context, &event, rejection.reason);
-            }
-        }
-        let emits = match context.bolt {
-            Some(_) => std::mem::take(&mut effects.emits),
-            None => std::mem::take(&mut self.events),
-        };
-        // What a bolt did is not told by partition: it is added to one of the batch, and only the
-        // sum over the partitions means something.
-        if let Some(counts) = self.counts.values_mut().next() {
-            counts.emitted += emits.len() as u64;
-            counts.duplicates += effects.duplicates;
-            counts.late += effects.late;
-        }
-        let frames = frames(context, &emits)?;
-        let published = publish(context, &emits);
-        let cursors = self.cursors(cursors);
-        Ok(Commit {
-            wait: None,
-            writes: effects.writes,
-            expiries: effects.expiries,
-            frames,
-            published,
-            dead: self.dead,
-            acks: self.acks.into_iter().collect(),
-            cursors,
-            next,
-        })
-    }
-
-    fn cursors(&self, before: &BTreeMap<u16, Cursor>) -> Vec<(u16, Cursor)> {
-        let advance = |(&partition, &last): (&u16, &EntryId)| {
-            let mut cursor = before.get(&partition).copied().unwrap_or_default();
-            cursor.last = last;
-            if let Some(counts) = self.counts.get(&partition) {
-                cursor.counts.add(counts);
-            }
-            (partition, cursor)
-        };
-        self.last.iter().map(advance).collect()
-    }
 }
 
-fn decode_source(
-    context: &Context,
-    max_ahead_ms: i64,
-    entry: &Entry,
-) -> (Vec<Event>, Vec<DeadLetter>) {
-    let decoded = decode::decode(&context.input, max_ahead_ms, entry.id, &entry.fields);
+fn decode_source(of: &Stage, max_ahead_ms: i64, entry: &Entry) -> (Vec<Event>, Vec<DeadLetter>) {
+    let decoded = decode::decode(&of.input, max_ahead_ms, entry.id, &entry.fields);
     let bury =
         |reject: decode::Reject| dead_letter(reject.reason.to_string(), entry.id, reject.fields);
     (decoded.events, decoded.rejects.into_iter().map(bury).collect())
@@ -224,15 +243,13 @@ fn dead_letter(reason: String, entry: EntryId, fields: decode::Fields) -> DeadLe
     DeadLetter { reason: cut, entry, fields }
 }
 
-fn decode_frame(context: &Context, entry: &Entry) -> (Vec<Event>, Vec<DeadLetter>) {
-    let field =
-        |name: &str| entry.fields.iter().find(|(n, _)| n == name.as_bytes()).map(|(_, v)| v);
-    let for_another = |only: &Vec<u8>| context.node().is_some_and(|n| n.name.as_bytes() != only);
-    if field(ONLY_FIELD).is_some_and(for_another) {
-        return (Vec::new(), Vec::new());
-    }
-    let outcome = match field(FRAME_FIELD) {
-        Some(bytes) => frame::decode(&context.input, bytes).map_err(|e| e.to_string()),
+fn field<'a>(entry: &'a Entry, name: &str) -> Option<&'a [u8]> {
+    entry.fields.iter().find(|(n, _)| n == name.as_bytes()).map(|(_, value)| value.as_slice())
+}
+
+fn decode_frame(of: &Stage, entry: &Entry) -> (Vec<Event>, Vec<DeadLetter>) {
+    let outcome = match field(entry, FRAME_FIELD) {
+        Some(bytes) => frame::decode(&of.input, bytes).map_err(|e| e.to_string()),
         None => Err(format!("the entry has no field \"{FRAME_FIELD}\"")),
     };
     match outcome {
@@ -241,30 +258,5 @@ fn decode_frame(context: &Context, entry: &Entry) -> (Vec<Event>, Vec<DeadLetter
     }
 }
 
-fn frames(context: &Context, emits: &[Event]) -> Result<Vec<Frame>, frame::EncodeError> {
-    let Some(node) = context.node() else { return Ok(Vec::new()) };
-    let mut frames = Vec::new();
-    for (place, edge) in node.edges.iter().enumerate() {
-        let mut parts: BTreeMap<u16, Vec<&Event>> = BTreeMap::new();
-        for event in emits {
-            let partition = edge.key.partition(&node.schema, event, context.topology.partitions);
-            parts.entry(partition).or_default().push(event);
-        }
-        for (partition, events) in parts {
-            for chunk in events.chunks(MAX_FRAME_EVENTS) {
-                let bytes = frame::encode(&node.schema, chunk.iter().copied())?;
-                frames.push(Frame { edge: place, partition, bytes });
-            }
-        }
-    }
-    Ok(frames)
-}
-
-type Published = Vec<(usize, Vec<(Vec<u8>, Vec<u8>)>)>;
-
-fn publish(context: &Context, emits: &[Event]) -> Published {
-    let Some(node) = context.node() else { return Vec::new() };
-    let entries =
-        |sink| emits.iter().map(move |event| (sink, decode::to_fields(&node.schema, event)));
-    (0..node.sinks.len()).flat_map(entries).collect()
-}
+#[cfg(test)]
+mod tests;

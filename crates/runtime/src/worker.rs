@@ -2,10 +2,11 @@
 
 use crate::{
     assign::{NodeShare, assign},
+    context::Context,
     store::{Announcement, ErrorKind, Fence, Lag, Owner, Store, StoreError, Survey, View},
     task::{Task, TaskOptions},
+    tasks::{self, TaskHandle, Tasks, Wanted},
     telemetry::{self, TaskMetrics},
-    work::Context,
 };
 use smol_str::SmolStr;
 use std::{
@@ -47,21 +48,6 @@ pub struct WorkerOptions {
     pub bolts: MakeBolt,
 }
 
-/// What a task should own, as its worker last saw it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Wanted {
-    /// The partitions that it should own. What it owns beyond them, it gives back.
-    pub own: BTreeSet<u16>,
-    /// Those of them that are free to take, with the fences that say so.
-    pub free: BTreeMap<u16, Fence>,
-    /// Partitions that should be another's and whose fences name this worker. Where the task does
-    /// not know that it owns one (the reply to its take was lost), it gives it back all the same:
-    /// else nobody would work on it.
-    pub stray: BTreeMap<u16, Fence>,
-    /// It should end once everything is given back.
-    pub stop: bool,
-}
-
 /// What a task and its worker tell each other without waiting.
 #[derive(Debug, Default)]
 pub struct Shared {
@@ -101,9 +87,10 @@ pub struct Worker<S> {
 struct Running {
     place: usize,
     name: SmolStr,
-    wanted: watch::Sender<Wanted>,
-    owned: watch::Receiver<BTreeSet<u16>>,
+    /// The places of the node and of those fused with it.
+    nodes: Vec<usize>,
     shared: Arc<Shared>,
+    tasks: Tasks,
 }
 
 impl<S: Store> Worker<S> {
@@ -128,13 +115,13 @@ impl<S: Store> Worker<S> {
     pub async fn run(self, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
         let Some(seed) = self.register(&mut stop).await? else { return Ok(()) };
         let mut tasks = JoinSet::new();
-        let running = self.start(seed, &mut tasks);
+        let mut running = self.start(seed, &mut tasks);
         let announcement = self.announcement(&running);
         self.status.started.store(true, Ordering::Relaxed);
         let mut tended = Instant::now();
         while !*stop.borrow_and_update() {
             match self.store.heartbeat(&announcement).await {
-                Ok(view) => self.direct(&running, &view),
+                Ok(view) => self.direct(&mut running, &view),
                 Err(error) if error.kind == ErrorKind::Mismatch => return Err(error),
                 Err(error) => telemetry::upkeep_failed(&error),
             }
@@ -178,22 +165,30 @@ impl<S: Store> Worker<S> {
         let mut running = Vec::new();
         for (place, node) in self.topology.nodes.iter().enumerate() {
             let served = self.options.nodes.as_ref().is_none_or(|nodes| nodes.contains(&node.name));
-            let bolt = (self.options.bolts)(&self.topology, node, seed);
+            let bolt = |node: &Node| (self.options.bolts)(&self.topology, node, seed);
             let Some(context) = Context::new(&self.topology, place, bolt).filter(|_| served) else {
                 continue;
             };
-            let (wanted, wanted_by_task) = watch::channel(Wanted::default());
-            let (owned_by_task, owned) = watch::channel(BTreeSet::new());
+            let nodes: Vec<usize> = context.stages.iter().map(|stage| stage.place).collect();
             let shared = Arc::new(Shared::default());
-            let options = TaskOptions {
-                worker: self.options.id.clone(),
-                wanted: wanted_by_task,
-                owned: owned_by_task,
-                shared: Arc::clone(&shared),
-                clock: self.clock,
-            };
-            tasks.spawn(Task::new(self.store.clone(), context, options).run());
-            running.push(Running { place, name: node.name.clone(), wanted, owned, shared });
+            let mut of_node = Vec::new();
+            let number = tasks::tasks_of(node.partitions, nodes.len());
+            for _ in 0..number {
+                let (wanted, wanted_by_task) = watch::channel(Wanted::default());
+                let (owned_by_task, owned) = watch::channel(BTreeSet::new());
+                let options = TaskOptions {
+                    worker: self.options.id.clone(),
+                    wanted: wanted_by_task,
+                    owned: owned_by_task,
+                    shared: Arc::clone(&shared),
+                    cache_bytes: self.topology.settings.cache_bytes / number as u64,
+                    clock: self.clock,
+                };
+                tasks.spawn(Task::new(self.store.clone(), context.clone(), options).run());
+                of_node.push(TaskHandle { wanted, owned });
+            }
+            let tasks = Tasks::new(of_node);
+            running.push(Running { place, name: node.name.clone(), nodes, shared, tasks });
         }
         running
     }
@@ -210,22 +205,26 @@ impl<S: Store> Worker<S> {
     }
 
     /// Tells each task what it should own.
-    fn direct(&self, running: &[Running], view: &View) {
+    fn direct(&self, running: &mut [Running], view: &View) {
         let elapsed = self.clock.elapsed().as_millis() as u64;
         self.status.last_heartbeat.store(elapsed, Ordering::Relaxed);
         let timeout = i64::try_from(self.topology.settings.session_timeout_ms).unwrap_or(i64::MAX);
         let wanted = wanted(view, &self.options.id, timeout);
-        for task in running {
-            task.shared.clock_offset.store(view.now - elapsed as i64, Ordering::Relaxed);
-            let wanted = wanted.get(&task.name).cloned().unwrap_or_default();
+        for node in running {
+            node.shared.clock_offset.store(view.now - elapsed as i64, Ordering::Relaxed);
+            let wanted = wanted.get(&node.name).cloned().unwrap_or_default();
             // Sent with every poll, even unchanged: what could not be taken is tried again.
-            task.wanted.send_replace(wanted);
+            node.tasks.direct(&wanted);
+            telemetry::owned(&node.name, node.tasks.owned().len());
         }
     }
 
     async fn tend(&self, running: &[Running]) {
-        let owned: Vec<(usize, Vec<u16>)> =
-            running.iter().map(|t| (t.place, t.owned.borrow().iter().copied().collect())).collect();
+        let of_task = |task: &Running| {
+            let owned = task.tasks.owned();
+            task.nodes.iter().map(|place| (*place, owned.clone())).collect::<Vec<_>>()
+        };
+        let owned: Vec<(usize, Vec<u16>)> = running.iter().flat_map(of_task).collect();
         match self.store.tend(&owned).await {
             Ok(survey) => self.note(running, &survey),
             Err(error) => telemetry::upkeep_failed(&error),
@@ -240,9 +239,10 @@ impl<S: Store> Worker<S> {
                 sum.oldest = [sum.oldest, lag.oldest].into_iter().flatten().min();
             }
             TaskMetrics::lag(&task.name, sum, task.shared.now(self.clock));
-            let entries = survey.backlogs.iter().find(|(place, _)| *place == task.place);
+            let written = survey.backlogs.iter().filter(|(place, _)| task.nodes.contains(place));
+            let entries = written.map(|(_, entries)| *entries).max().unwrap_or(0);
             let frame_events = task.shared.frame_events.load(Ordering::Relaxed);
-            let backlog = entries.map_or(0, |(_, n)| n.saturating_mul(frame_events) / 1000);
+            let backlog = entries.saturating_mul(frame_events) / 1000;
             let paused = backlog > self.topology.settings.max_backlog;
             task.shared.paused.store(paused, Ordering::Relaxed);
         }
@@ -254,9 +254,7 @@ impl<S: Store> Worker<S> {
         if let Err(error) = self.store.leave(&self.options.id).await {
             telemetry::upkeep_failed(&error);
         }
-        for task in running {
-            task.wanted.send_replace(Wanted { stop: true, ..Wanted::default() });
-        }
+        running.iter().for_each(|node| node.tasks.stop());
         let patience = Duration::from_millis(self.topology.settings.session_timeout_ms);
         let all = async { while tasks.join_next().await.is_some() {} };
         // Whatever is not given back by then is taken over as from a worker that died.

@@ -14,6 +14,8 @@ pub struct Plan {
     pub sendings: usize,
     /// What goes wrong, in the order of the round trips.
     pub faults: Vec<Fault>,
+    /// Whether bolts are fused where they can be.
+    pub fuse: bool,
     /// A safeguard that the simulated server takes away, for tests of the simulation.
     pub mutation: Option<Mutation>,
 }
@@ -147,6 +149,7 @@ impl Plan {
             workers: random.random_range(1..4),
             sendings: random.random_range(20..120),
             faults,
+            fuse: random.random(),
             mutation: None,
         }
     }

@@ -5,12 +5,12 @@ use std::{
     collections::BTreeMap,
     process::ExitCode,
     sync::{
-        Arc, Mutex, PoisonError,
+        Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Instant,
 };
-use tallyd_simulation::{Plan, Report, bolts, run, run::topology, shrink::shrink};
+use tallyd_simulation::{Plan, Report, bolts, run, shrink::shrink};
 
 /// Run the worker's real loop on a simulated Redis and virtual time, with faults from seeds.
 #[derive(Parser)]
@@ -39,11 +39,11 @@ fn main() -> ExitCode {
 }
 
 fn replay(seed: u64, smaller: bool) -> ExitCode {
-    let (topology, mut plan) = (topology(), Plan::of(seed));
+    let mut plan = Plan::of(seed);
     if smaller {
-        plan = shrink(&topology, &plan).0;
+        plan = shrink(&plan).0;
     }
-    let report = run(&topology, &plan, true);
+    let report = run(&plan, true);
     for line in &report.log {
         println!("{line}");
     }
@@ -59,12 +59,11 @@ fn many(from: u64, seeds: u64) -> ExitCode {
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                let topology = topology();
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     let mut report = Report::default();
                     if seed < from + seeds {
-                        report = run(&topology, &Plan::of(seed), false);
+                        report = run(&Plan::of(seed), false);
                     }
                     let mut sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
                     if seed >= from + seeds || sums.3.is_some() {
@@ -96,7 +95,7 @@ fn many(from: u64, seeds: u64) -> ExitCode {
     match failed {
         Some(seed) => {
             println!("seed {seed} fails; shrinking it");
-            let (plan, report) = shrink(&Arc::clone(&topology()), &Plan::of(seed));
+            let (plan, report) = shrink(&Plan::of(seed));
             println!("{plan:#?}");
             finish(seed, &report, &plan)
         }

@@ -46,13 +46,14 @@ pub struct Report {
     pub log: Vec<String>,
 }
 
-/// The topology of all runs.
+/// The topology of all runs, with or without fused bolts.
 ///
 /// # Panics
 /// Where the file in this crate does not hold.
 #[must_use]
-pub fn topology() -> Arc<Topology> {
-    let parsed = tallyd_topology::parse("topology.toml", TOPOLOGY, &|_| None);
+pub fn topology(fuse: bool) -> Arc<Topology> {
+    let text = TOPOLOGY.replace("[run]", &format!("[run]\nfuse = {fuse}"));
+    let parsed = tallyd_topology::parse("topology.toml", &text, &|_| None);
     let mut topology = parsed.unwrap_or_else(|faults| panic!("{}", faults.render(false)));
     // Far below what a file may say, so that backpressure is met with few events.
     topology.settings.max_backlog = 40;
@@ -64,11 +65,11 @@ pub fn topology() -> Arc<Topology> {
 /// # Panics
 /// Where the system gives no runtime.
 #[must_use]
-pub fn run(topology: &Arc<Topology>, plan: &Plan, logging: bool) -> Report {
+pub fn run(plan: &Plan, logging: bool) -> Report {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_time().start_paused(true).build();
     let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
-    runtime.block_on(simulate(Arc::clone(topology), plan, logging))
+    runtime.block_on(simulate(topology(plan.fuse), plan, logging))
 }
 
 struct Workers {

@@ -16,7 +16,7 @@ use tallyd_bolt::Address;
 use tallyd_event::EntryId;
 use tallyd_runtime::{
     Session, StoreError,
-    store::{Commit, Cursor, Fence, Fetched, Outcome, Owned, Owner, Read, Span, Wait},
+    store::{Commit, Cursors, Fence, Fetched, Outcome, Owned, Owner, Read, Span, Wait, last},
 };
 use tokio::time::{Instant, sleep};
 
@@ -155,42 +155,47 @@ impl Session for SimulatedSession {
         self.set_owner("halt", owned, Owner::Halted, Some(reason.to_owned())).await
     }
 
-    async fn begin(&mut self, owned: &Owned) -> Result<BTreeMap<u16, Cursor>, StoreError> {
-        let slots = self.slots(self.kept(owned).await?);
-        if slots.is_empty() {
-            return Ok(BTreeMap::new());
+    async fn begin(&mut self, owned: &Owned) -> Result<Cursors, StoreError> {
+        let kept = self.kept(owned).await?;
+        if kept.is_empty() {
+            return Ok(Cursors::new());
         }
+        let place = self.place;
         let read = move |world: &mut World, _: &mut Watch| {
-            slots.into_iter().map(|slot| (slot, world.cursor(slot))).collect()
+            let nodes = world.topology.fused(place);
+            let of =
+                |partition| nodes.iter().map(|node| world.cursor((*node, partition))).collect();
+            kept.into_iter().map(|partition| (partition, of(partition))).collect()
         };
-        let cursors: BTreeMap<Slot, Cursor> = self.trip("read cursors", false, read).await?;
-        let made = cursors.clone();
+        let mut cursors: Cursors = self.trip("read cursors", false, read).await?;
+        let made = cursors.keys().map(|p| ((place, *p), last(&cursors, *p))).collect();
         self.trip("make groups", true, move |world, watch| {
             world.unmoved(watch).then(|| world.make_groups(&made))
         })
         .await?;
         let kept = self.kept(owned).await?;
-        let forgotten = self.wire.mutation() == Some(Mutation::NoCursor);
-        let cursor = |((_, partition), mut cursor): (Slot, Cursor)| {
-            if forgotten {
-                cursor.last = EntryId::ZERO;
-            }
-            (partition, cursor)
-        };
-        Ok(cursors.into_iter().map(cursor).filter(|(p, _)| kept.contains(p)).collect())
+        cursors.retain(|partition, _| kept.contains(partition));
+        if self.wire.mutation() == Some(Mutation::NoCursor) {
+            cursors.values_mut().flatten().for_each(|cursor| cursor.last = EntryId::ZERO);
+        }
+        Ok(cursors)
     }
 
     async fn fetch(
         &mut self,
-        addresses: Vec<Address>,
+        addresses: Vec<(usize, Vec<Address>)>,
         spans: &[Span],
     ) -> Result<Fetched, StoreError> {
         let (place, spans) = (self.place, spans.to_vec());
         self.trip("fetch", false, move |world, _| {
             let skipped = world.skipped(place, &spans);
-            let memory = world.bolts.entry(place).or_default();
-            let cell = |address: Address| (address.clone(), memory.cell(&address));
-            Fetched { cells: addresses.into_iter().map(cell).collect(), skipped }
+            let mut cells = Vec::new();
+            for (node, addresses) in addresses {
+                let memory = world.bolts.entry(node).or_default();
+                let cell = |address: Address| (node, address.clone(), memory.cell(&address));
+                cells.extend(addresses.into_iter().map(cell));
+            }
+            Fetched { cells, skipped }
         })
         .await
     }

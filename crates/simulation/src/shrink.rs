@@ -1,19 +1,17 @@
 //! Makes a plan that fails smaller while it fails.
 
 use crate::{Plan, Report, run};
-use std::sync::Arc;
-use tallyd_topology::Topology;
 
 /// The smallest plan that still fails, and what comes of it. Faults are left out, one by one and
 /// two at a time, and fewer events are sent, until none of it can be done.
 #[must_use]
-pub fn shrink(topology: &Arc<Topology>, plan: &Plan) -> (Plan, Report) {
+pub fn shrink(plan: &Plan) -> (Plan, Report) {
     let fails = |plan: &Plan| {
-        let report = run(topology, plan, false);
+        let report = run(plan, false);
         (!report.differences.is_empty()).then_some(report)
     };
     let mut smallest = plan.clone();
-    let mut report = run(topology, plan, false);
+    let mut report = run(plan, false);
     loop {
         let fewer_events = [2, 4, 8].map(|part| Plan {
             sendings: smallest.sendings - smallest.sendings / part,

@@ -10,7 +10,7 @@ use std::{
 use tallyd_bolt::{Effects, memory::Memory};
 use tallyd_event::{EntryId, decode::Fields};
 use tallyd_runtime::store::{
-    Announcement, Commit, Cursor, DeadLetter, Entry, Fence, Next, Read, Span, View,
+    Announcement, Commit, Cursor, DeadLetter, Entry, Fence, Next, Part, Read, Span, View,
 };
 use tallyd_store::keys::Keys;
 use tallyd_topology::Topology;
@@ -109,7 +109,8 @@ impl World {
     }
 
     fn group_of(&self, (place, _): Slot) -> String {
-        self.topology.nodes.get(place).map(|node| self.keys.group(node)).unwrap_or_default()
+        let node = self.topology.nodes.get(place);
+        node.map(|node| self.keys.group(&self.topology, node)).unwrap_or_default()
     }
 
     /// Adds an entry to a stream.
@@ -176,13 +177,13 @@ impl World {
     }
 
     /// Makes the groups that are missing, each at its cursor.
-    pub fn make_groups(&mut self, cursors: &BTreeMap<Slot, Cursor>) {
-        for (slot, cursor) in cursors {
+    pub fn make_groups(&mut self, cursors: &BTreeMap<Slot, EntryId>) {
+        for (slot, last) in cursors {
             let Some(input) = self.input(*slot) else { continue };
             let group = self.group_of(*slot);
             let at = match self.mutation {
                 Some(Mutation::NoCursor) => EntryId::ZERO,
-                _ => cursor.last,
+                _ => *last,
             };
             let fresh = Group { delivered: at, ..Group::default() };
             self.streams.entry(input).or_default().groups.entry(group).or_insert(fresh);
@@ -197,12 +198,25 @@ impl World {
 
     /// What a commit does, its read at the end included.
     pub fn commit(&mut self, place: usize, worker: &SmolStr, commit: &Commit) -> Read {
-        let (writes, expiries) = (commit.writes.clone(), commit.expiries.clone());
+        for part in &commit.parts {
+            self.change(part);
+        }
+        for (partition, ids) in &commit.acks {
+            if let Some(group) = self.group((place, *partition)) {
+                ids.iter().for_each(|id| drop(group.pending.remove(id)));
+            }
+        }
+        self.read(place, worker, &commit.next)
+    }
+
+    /// What a commit changes of one node.
+    fn change(&mut self, part: &Part) {
+        let (writes, expiries) = (part.writes.clone(), part.expiries.clone());
         let effects = Effects { writes, expiries, ..Effects::default() };
-        self.bolts.entry(place).or_default().apply(&effects);
+        self.bolts.entry(part.node).or_default().apply(&effects);
         let topology = Arc::clone(&self.topology);
-        if let Some(node) = topology.nodes.get(place) {
-            for frame in &commit.frames {
+        if let Some(node) = topology.nodes.get(part.node) {
+            for frame in &part.frames {
                 if let Some(edge) = node.edges.get(frame.edge) {
                     let stream = self.keys.edge(&node.name, edge, frame.partition);
                     let field = tallyd_runtime::FRAME_FIELD.as_bytes().to_vec();
@@ -210,18 +224,12 @@ impl World {
                 }
             }
         }
-        let published = commit.published.iter().cloned();
-        self.published.extend(published.map(|(sink, fields)| (place, sink, fields)));
-        self.dead.extend(commit.dead.iter().cloned().map(|letter| (place, letter)));
-        for (partition, ids) in &commit.acks {
-            if let Some(group) = self.group((place, *partition)) {
-                ids.iter().for_each(|id| drop(group.pending.remove(id)));
-            }
+        let published = part.published.iter().cloned();
+        self.published.extend(published.map(|(sink, fields)| (part.node, sink, fields)));
+        self.dead.extend(part.dead.iter().cloned().map(|letter| (part.node, letter)));
+        for (partition, cursor) in &part.cursors {
+            self.cursors.insert((part.node, *partition), *cursor);
         }
-        for (partition, cursor) in &commit.cursors {
-            self.cursors.insert((place, *partition), *cursor);
-        }
-        self.read(place, worker, &commit.next)
     }
 
     /// What the last command of a commit reads.

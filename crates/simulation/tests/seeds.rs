@@ -3,7 +3,7 @@
 
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
-use tallyd_simulation::{Mutation, Plan, bolts, run, run::topology, shrink::shrink};
+use tallyd_simulation::{Mutation, Plan, bolts, run, shrink::shrink};
 
 /// How many seeds are run here. `make simulate` runs more.
 const SEEDS: u64 = 250;
@@ -13,9 +13,8 @@ const WITHIN: u64 = 150;
 #[test]
 fn every_figure_holds_for_every_seed() {
     bolts::quiet_panics();
-    let topology = topology();
     for seed in 0..SEEDS {
-        let report = run(&topology, &Plan::of(seed), false);
+        let report = run(&Plan::of(seed), false);
         assert!(report.differences.is_empty(), "seed {seed}: {:#?}", report.differences);
     }
 }
@@ -25,9 +24,8 @@ fn every_figure_holds_for_every_seed() {
 #[test]
 fn seeds_that_failed_hold() {
     bolts::quiet_panics();
-    let topology = topology();
-    for seed in [316, 1121] {
-        let report = run(&topology, &Plan::of(seed), false);
+    for (seed, fuse) in [(316, false), (316, true), (1121, false), (1121, true)] {
+        let report = run(&Plan { fuse, ..Plan::of(seed) }, false);
         assert!(report.differences.is_empty(), "seed {seed}: {:#?}", report.differences);
     }
 }
@@ -35,38 +33,40 @@ fn seeds_that_failed_hold() {
 #[test]
 fn equal_seeds_are_equal_runs() {
     bolts::quiet_panics();
-    let topology = topology();
     for seed in 0..10 {
         let plan = Plan::of(seed);
-        assert_eq!(run(&topology, &plan, true), run(&topology, &plan, true), "seed {seed}");
+        assert_eq!(run(&plan, true), run(&plan, true), "seed {seed}");
     }
 }
 
 #[test]
 fn each_safeguard_taken_away_is_found() {
     bolts::quiet_panics();
-    let topology = topology();
-    for mutation in Mutation::ALL {
+    let with_and_without = Mutation::ALL.map(|mutation| [(mutation, false), (mutation, true)]);
+    for (mutation, fuse) in with_and_without.into_iter().flatten() {
+        if (mutation, fuse) == (Mutation::TrimByOne, true) {
+            // Where bolts are fused, no edge of this topology has two consumers.
+            continue;
+        }
         let fails = |seed: &u64| {
-            let plan = Plan { mutation: Some(mutation), ..Plan::of(*seed) };
-            !run(&topology, &plan, false).differences.is_empty()
+            let plan = Plan { mutation: Some(mutation), fuse, ..Plan::of(*seed) };
+            !run(&plan, false).differences.is_empty()
         };
         let found = (0..WITHIN).find(fails);
-        println!("{mutation:?}: found by seed {found:?}");
-        assert!(found.is_some(), "{mutation:?} is not found within {WITHIN} seeds");
+        println!("{mutation:?}, fused {fuse}: found by seed {found:?}");
+        assert!(found.is_some(), "{mutation:?}, fused {fuse}: not found in {WITHIN} seeds");
     }
 }
 
 #[test]
 fn a_plan_that_fails_is_made_smaller() {
     bolts::quiet_panics();
-    let topology = topology();
     let mutation = Some(Mutation::NoFence);
     let mut plans = (0..WITHIN).map(|seed| Plan { mutation, ..Plan::of(seed) });
-    let Some(plan) = plans.find(|plan| !run(&topology, plan, false).differences.is_empty()) else {
+    let Some(plan) = plans.find(|plan| !run(plan, false).differences.is_empty()) else {
         panic!("no seed fails");
     };
-    let (smaller, report) = shrink(&topology, &plan);
+    let (smaller, report) = shrink(&plan);
     assert!(!report.differences.is_empty());
     assert!(smaller.sendings <= plan.sendings);
     assert!(smaller.faults.len() <= 4, "{smaller:#?}");

@@ -172,17 +172,17 @@ fn again(
             format!("no source or bolt \"{}\" any more", letter.node),
         )
     };
-    let (_, node) = topology.node(&letter.node).ok_or_else(no_node)?;
+    let (place, node) = topology.node(&letter.node).ok_or_else(no_node)?;
     let NodeKind::Bolt(bolt) = &node.kind else {
         let stream = keys.input(topology, node, 0).ok_or_else(no_node)?;
         return Ok(vec![(stream, letter.raw.clone())]);
     };
     let from = topology.nodes.get(bolt.from).ok_or_else(no_node)?;
-    let edge = from.edges.get(bolt.edge).ok_or_else(no_node)?;
     let schema: &Schema = &from.schema;
+    let key = topology.partitioned_by(place).ok_or_else(no_node)?;
     let mut parts: BTreeMap<u16, Vec<Event>> = BTreeMap::new();
     for event in events(schema, letter)? {
-        let partition = edge.key.partition(schema, &event, topology.partitions);
+        let partition = key.partition(schema, &event, topology.partitions);
         parts.entry(partition).or_default().push(event);
     }
     let entry = |(partition, events): (u16, Vec<Event>)| {
@@ -192,7 +192,7 @@ fn again(
             (FRAME_FIELD.as_bytes().to_vec(), bytes),
             (ONLY_FIELD.as_bytes().to_vec(), node.name.as_bytes().to_vec()),
         ];
-        Ok((keys.edge(&from.name, edge, partition), fields))
+        Ok((keys.input(topology, node, partition).ok_or_else(no_node)?, fields))
     };
     parts.into_iter().map(entry).collect()
 }

@@ -4,7 +4,7 @@ use crate::{connection::Connection, keys::Keys, reply};
 use hashbrown::HashMap;
 use redis::{Pipeline, Value};
 use smol_str::SmolStr;
-use tallyd_bolt::{Address, Cell, Fingerprints, Kind};
+use tallyd_bolt::{Address, Cell, Fingerprints, Key, Kind};
 use tallyd_runtime::{StoreError, store::ErrorKind};
 
 /// How many elements of a log are asked for at first, beside everything else: at most 256 KB. A
@@ -14,7 +14,10 @@ const FIRST: usize = 1 << 10;
 /// than a connection waits.
 const MORE: usize = 1 << 16;
 
-/// Fetches cells of a bolt, in one round trip with other commands, whose replies come first.
+/// What is asked for of one bolt: its place, its name, and the addresses.
+pub(crate) type Asked<'a> = (usize, &'a str, Vec<Address>);
+
+/// Fetches cells of bolts, in one round trip with other commands, whose replies come first.
 ///
 /// # Errors
 /// Where the connection broke, or what is stored is no such cell.
@@ -22,15 +25,17 @@ pub async fn fetch(
     connection: &mut Connection,
     others: Pipeline,
     keys: &Keys,
-    bolt: &str,
-    addresses: Vec<Address>,
-) -> Result<(Vec<Value>, Vec<(Address, Cell)>), StoreError> {
-    let mut groups: HashMap<(Kind, _), Vec<SmolStr>> = HashMap::new();
-    for Address { kind, key, name } in addresses {
-        groups.entry((kind, key)).or_default().push(name);
+    asked: Vec<Asked<'_>>,
+) -> Result<(Vec<Value>, Vec<(usize, Address, Cell)>), StoreError> {
+    let mut groups: HashMap<(usize, Kind, Key), (&str, Vec<SmolStr>)> = HashMap::new();
+    for (place, bolt, addresses) in asked {
+        for Address { kind, key, name } in addresses {
+            let group = groups.entry((place, kind, key));
+            group.or_insert_with(|| (bolt, Vec::new())).1.push(name);
+        }
     }
     let (of_others, mut ask) = (others.len(), others);
-    for ((kind, key), names) in &groups {
+    for ((_, kind, key), (bolt, names)) in &groups {
         let key = keys.bolt(bolt, key);
         match kind {
             Kind::Counters(names) => ask.cmd("HMGET").arg(key).arg(*names),
@@ -42,7 +47,7 @@ pub async fn fetch(
     let mut others = connection.all(&ask).await?;
     let answers = others.split_off(of_others);
     let mut cells = Vec::new();
-    for (((kind, key), names), answer) in groups.into_iter().zip(answers) {
+    for (((place, kind, key), (bolt, names)), answer) in groups.into_iter().zip(answers) {
         let found = match kind {
             Kind::Counters(_) => {
                 vec![Cell::Counters(each(answer, |value| reply::integer(&value))?, 0)]
@@ -52,7 +57,7 @@ pub async fn fetch(
             Kind::Log => vec![whole_log(connection, &keys.bolt(bolt, &key), answer).await?],
         };
         for (name, cell) in names.into_iter().zip(found) {
-            cells.push((Address { kind, key: key.clone(), name }, cell));
+            cells.push((place, Address { kind, key: key.clone(), name }, cell));
         }
     }
     Ok((others, cells))

@@ -21,6 +21,8 @@ use tallyd_topology::Topology;
 pub struct NodeStatus {
     /// The node's name.
     pub name: String,
+    /// The bolt that it is fused with, if any: that one's commits do its work.
+    pub fused_with: Option<String>,
     /// The owner of each partition.
     pub owners: Vec<Owner>,
     /// What it has done.
@@ -57,8 +59,10 @@ pub async fn status(
     let (view, _) = view(c, keys, now).await?;
     let cursors = cursors(c, topology, keys).await?;
     let mut status = Status { now, workers: view.workers, ..Status::default() };
-    for (node, of_node) in topology.nodes.iter().zip(&cursors) {
+    for (place, (node, of_node)) in topology.nodes.iter().zip(&cursors).enumerate() {
+        let head = topology.nodes.get(topology.head(place)).unwrap_or(node);
         let mut sum = NodeStatus { name: node.name.to_string(), ..NodeStatus::default() };
+        sum.fused_with = (head.name != node.name).then(|| head.name.to_string());
         let cursor = |partition| of_node.get(&partition).copied().unwrap_or_default();
         let places: Vec<Place<'_>> =
             (0..node.partitions).map(|partition| (node, partition, cursor(partition))).collect();
@@ -69,7 +73,7 @@ pub async fn status(
             sum.lag.entries += lag.entries;
             sum.lag.oldest = [sum.lag.oldest, lag.oldest].into_iter().flatten().min();
         }
-        let fences = (0..node.partitions).map(|p| keys.fence(&node.name, p)).collect::<Vec<_>>();
+        let fences = (0..node.partitions).map(|p| keys.fence(&head.name, p)).collect::<Vec<_>>();
         let mut ask = Pipeline::new();
         ask.cmd("MGET").arg(fences);
         for stored in reply::array(c.all(&ask).await?.pop().unwrap_or(Value::Nil))? {

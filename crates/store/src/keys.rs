@@ -1,7 +1,7 @@
 //! The one place where keys are spelled. `docs/keys.md` explains each to its readers.
 
 use tallyd_bolt::Key;
-use tallyd_topology::{Edge, Node, NodeKind, Topology};
+use tallyd_topology::{BoltNode, Edge, Node, NodeKind, Topology};
 
 /// The keys of one shard of a topology. All carry its hash tag, so that one MULTI/EXEC can span
 /// them.
@@ -39,24 +39,32 @@ impl Keys {
         format!("{}edge:*", self.prefix)
     }
 
-    /// The stream that a node's partition reads; `None` for a place outside the topology.
+    /// The stream that a node's partition reads, or where it is fused, that its events come from;
+    /// `None` for a place outside the topology.
     #[must_use]
     pub fn input(&self, topology: &Topology, node: &Node, partition: u16) -> Option<String> {
         match &node.kind {
             NodeKind::Source(source) => Some(source.stream.clone()),
             NodeKind::Bolt(bolt) => {
                 let from = topology.nodes.get(bolt.from)?;
-                Some(self.edge(&from.name, from.edges.get(bolt.edge)?, partition))
+                match bolt.edge {
+                    Some(edge) => Some(self.edge(&from.name, from.edges.get(edge)?, partition)),
+                    None => self.input(topology, from, partition),
+                }
             }
         }
     }
 
-    /// The consumer group of a node: on a source's stream it names the topology, because others
-    /// may read the same stream.
+    /// The consumer group that reads for a node: on a source's stream it names the topology,
+    /// because others may read the same stream.
     #[must_use]
-    pub fn group(&self, node: &Node) -> String {
-        match node.kind {
+    pub fn group(&self, topology: &Topology, node: &Node) -> String {
+        match &node.kind {
             NodeKind::Source(_) => self.group.clone(),
+            NodeKind::Bolt(BoltNode { edge: None, from, .. }) => topology
+                .nodes
+                .get(*from)
+                .map_or_else(String::new, |from| self.group(topology, from)),
             NodeKind::Bolt(_) => node.name.to_string(),
         }
     }

@@ -23,19 +23,20 @@ use tallyd_bolt::Address;
 use tallyd_event::EntryId;
 use tallyd_runtime::{
     Session, StoreError,
-    store::{Commit, Cursor, Fence, Fetched, Outcome, Owned, Owner, Read, Span},
+    store::{Commit, Cursors, Fence, Fetched, Outcome, Owned, Owner, Read, Span, last},
 };
-use tallyd_topology::{Node, Topology};
+use tallyd_topology::Topology;
 
-/// A node's task on Redis.
+/// A task on Redis.
 pub struct RedisSession {
     pub(crate) connection: Connection,
     pub(crate) topology: Arc<Topology>,
     pub(crate) keys: Keys,
-    pub(crate) node: Node,
+    pub(crate) node: SmolStr,
     pub(crate) names: Arc<Names>,
     pub(crate) worker: SmolStr,
-    pub(crate) expiries: Expiries,
+    /// By place of the node.
+    pub(crate) expiries: BTreeMap<usize, Expiries>,
     /// The server's clock less this process's, in ms: it tells which keys go soon.
     pub(crate) clock_offset: i64,
 }
@@ -75,18 +76,21 @@ impl Session for RedisSession {
         self.set_owner(owned, &Owner::Halted, Some(reason)).await
     }
 
-    async fn begin(&mut self, owned: &Owned) -> Result<BTreeMap<u16, Cursor>, StoreError> {
-        self.expiries.clear();
+    async fn begin(&mut self, owned: &Owned) -> Result<Cursors, StoreError> {
+        self.expiries.values_mut().for_each(Expiries::clear);
         let kept = self.kept(owned).await?;
         if kept.is_empty() {
-            return Ok(BTreeMap::new());
+            return Ok(Cursors::new());
         }
         let mut ask = Pipeline::new();
-        ask.cmd("HMGET").arg(&self.names.cursors).arg(&kept);
-        let answer = self.connection.all(&ask).await?.into_iter().next().unwrap_or(Value::Nil);
-        let mut cursors = BTreeMap::new();
-        for (partition, stored) in kept.iter().zip(reply::array(answer)?) {
-            cursors.insert(*partition, reply::cursor(stored)?);
+        for names in self.names.nodes.values() {
+            ask.cmd("HMGET").arg(&names.cursors).arg(&kept);
+        }
+        let mut cursors = Cursors::new();
+        for answer in self.connection.all(&ask).await? {
+            for (partition, stored) in kept.iter().zip(reply::array(answer)?) {
+                cursors.entry(*partition).or_default().push(reply::cursor(stored)?);
+            }
         }
         self.make_groups(&cursors).await?;
         // Making the groups ended the WATCH, or a fence moved under it: look again.
@@ -97,7 +101,7 @@ impl Session for RedisSession {
 
     async fn fetch(
         &mut self,
-        addresses: Vec<Address>,
+        addresses: Vec<(usize, Vec<Address>)>,
         spans: &[Span],
     ) -> Result<Fetched, StoreError> {
         let mut look = Pipeline::new();
@@ -105,8 +109,10 @@ impl Session for RedisSession {
             let command = look.cmd("XRANGE").arg(self.names.input(*partition));
             command.arg(format!("({after}")).arg(format!("({before}")).arg("COUNT").arg(1);
         }
-        let (connection, bolt) = (&mut self.connection, &self.node.name);
-        let (found, cells) = fetch(connection, look, &self.keys, bolt, addresses).await?;
+        let names = &self.names.nodes;
+        let bolt = |(place, asked)| Some((place, names.get(&place)?.name.as_str(), asked));
+        let asked = addresses.into_iter().filter_map(bolt).collect();
+        let (found, cells) = fetch(&mut self.connection, look, &self.keys, asked).await?;
         let mut skipped = Vec::new();
         for ((partition, ..), answer) in spans.iter().zip(found) {
             if !reply::array(answer)?.is_empty() {
@@ -135,7 +141,9 @@ impl Session for RedisSession {
         match executed {
             Executed::Fenced => Ok(Outcome::Fenced { kept }),
             Executed::Done(results) => {
-                self.expiries.remember(&commit.expiries);
+                for part in &commit.parts {
+                    self.expiries.entry(part.node).or_default().remember(&part.expiries);
+                }
                 Ok(Outcome::Done(Read { kept, woken, ..self.read(commit, &all, results)? }))
             }
         }
@@ -235,7 +243,7 @@ impl RedisSession {
                 transaction.cmd("SET").arg(key).arg(reply::fence_text(&fence));
             }
             if let Some(reason) = halted {
-                let field = format!("{}:{partition}", self.node.name);
+                let field = format!("{}:{partition}", self.node);
                 transaction.cmd("HSET").arg(self.keys.halted()).arg(field).arg(reason);
             }
         }
@@ -244,12 +252,13 @@ impl RedisSession {
     }
 
     /// Makes the groups that are missing, at the cursor: never at `$`, which would lose entries.
-    async fn make_groups(&mut self, cursors: &BTreeMap<u16, Cursor>) -> Result<(), StoreError> {
+    async fn make_groups(&mut self, cursors: &Cursors) -> Result<(), StoreError> {
         let mut ask = Pipeline::new();
         ask.cmd("MULTI");
-        for (partition, cursor) in cursors {
+        for partition in cursors.keys() {
             let command = ask.cmd("XGROUP").arg("CREATE").arg(self.names.input(*partition));
-            command.arg(&self.names.group).arg(cursor.last.to_string()).arg("MKSTREAM");
+            let last = last(cursors, *partition).to_string();
+            command.arg(&self.names.group).arg(last).arg("MKSTREAM");
         }
         ask.cmd("EXEC");
         let mut replies = self.connection.send(&ask).await?;

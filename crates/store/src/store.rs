@@ -79,20 +79,21 @@ impl RedisStore {
 impl Store for RedisStore {
     type Session = RedisSession;
 
-    async fn open(&self, node: usize, worker: &SmolStr) -> Result<RedisSession, StoreError> {
-        let missing = || StoreError::new(ErrorKind::Other, format!("no node {node}"));
-        let node = self.topology.nodes.get(node).cloned().ok_or_else(missing)?;
+    async fn open(&self, place: usize, worker: &SmolStr) -> Result<RedisSession, StoreError> {
+        let missing = || StoreError::new(ErrorKind::Other, format!("no node {place}"));
+        let node = self.topology.nodes.get(place).ok_or_else(missing)?;
         let mut connection = Connection::open_at(&self.address).await?;
         let clock_offset = server_ms(&mut connection).await? - local_ms();
-        let names = Names::new(&self.keys, &self.topology, &node);
+        let names = Names::new(&self.keys, &self.topology, place, node);
+        let expiries = self.topology.fused(place).into_iter().map(|p| (p, Expiries::default()));
         Ok(RedisSession {
             connection,
             names: Arc::new(names),
             topology: Arc::clone(&self.topology),
             keys: self.keys.clone(),
-            node,
+            node: node.name.clone(),
             worker: worker.clone(),
-            expiries: Expiries::default(),
+            expiries: expiries.collect(),
             clock_offset,
         })
     }

@@ -34,10 +34,14 @@ pub async fn tend(
         if let NodeKind::Source(source) = &node.kind {
             let done = cursors.get(*place).and_then(|of_node| of_node.get(&0));
             let done = done.map(|cursor| cursor.last).unwrap_or_default();
-            trim_source(c, keys, node, source, done, now).await?;
+            trim_source(c, &keys.group(topology, node), source, done, now).await?;
         }
         let longest = trim_edges(c, topology, keys, node, partitions, &cursors).await?;
         survey.backlogs.push((*place, longest));
+        if topology.head(*place) != *place {
+            // What waits for it is what waits for its head.
+            continue;
+        }
         let known = cursors.get(*place);
         for &partition in partitions {
             let cursor = known.and_then(|of_node| of_node.get(&partition)).copied();
@@ -124,8 +128,7 @@ pub(crate) fn command_is(command: &redis::Cmd, name: &str) -> bool {
 /// own needs is told by its cursor: whatever is pending at or below it is done.
 async fn trim_source(
     c: &mut Connection,
-    keys: &Keys,
-    node: &Node,
+    ours: &str,
     source: &Source,
     done: EntryId,
     now: i64,
@@ -151,7 +154,7 @@ async fn trim_source(
         let facts = reply::facts(group)?;
         let name =
             facts.get("name").cloned().map(reply::text).transpose()?.flatten().unwrap_or_default();
-        if name == keys.group(node) {
+        if name == ours {
             continue;
         }
         let delivered =
@@ -198,7 +201,7 @@ pub async fn lags(
         let mut replies = c.send(&ask).await?.into_iter();
         for (node, ..) in places {
             let mut next = || replies.next().unwrap_or(Value::Nil);
-            lags.push(lag(&keys.group(node), [next(), next(), next()])?);
+            lags.push(lag(&keys.group(topology, node), [next(), next(), next()])?);
         }
     }
     Ok(lags)

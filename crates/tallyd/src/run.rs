@@ -83,7 +83,16 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 fn served(topology: &Topology, names: Vec<SmolStr>) -> anyhow::Result<BTreeSet<SmolStr>> {
     for name in &names {
-        if topology.node(name).is_none() {
+        let place = topology.node(name).map(|(place, _)| place);
+        let head = place.and_then(|place| topology.nodes.get(topology.head(place)));
+        if let Some(head) = head.filter(|head| head.name != *name) {
+            let message = format!(
+                "--bolts: \"{name}\" is fused with \"{0}\" (write --bolts {0}, or fuse = false in [run])",
+                head.name
+            );
+            return Err(WrongUse(message).into());
+        }
+        if place.is_none() {
             let known: Vec<&str> = topology.nodes.iter().map(|node| node.name.as_str()).collect();
             let known = known.join(", ");
             let message =

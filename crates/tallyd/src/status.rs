@@ -71,6 +71,7 @@ fn as_json(before: &Status, after: &Status, settings: &Settings) -> Value {
     let node = |(place, node): (usize, &NodeStatus)| {
         json!({
             "name": node.name,
+            "fused_with": node.fused_with,
             "partitions": node.owners.len(),
             "owners": owners(node),
             "lag_entries": node.lag.entries,
@@ -134,8 +135,10 @@ fn print(before: &Status, after: &Status, settings: &Settings) {
     ];
     let mut nodes = Table::new(header);
     for (place, node) in after.nodes.iter().enumerate() {
-        let owners: Vec<String> =
-            owners(node).into_iter().map(|(id, n)| format!("{n} {id}")).collect();
+        let owners: Vec<String> = match &node.fused_with {
+            Some(other) => vec![format!("(fused with {other})")],
+            None => owners(node).into_iter().map(|(id, n)| format!("{n} {id}")).collect(),
+        };
         let counts = &node.counts;
         nodes.add([
             Cell::from(&node.name),

@@ -136,6 +136,11 @@ impl BoltOptions {
         shape.into_iter().collect()
     }
 
+    /// Whether it emits nothing but events that it read, as they came.
+    pub(crate) fn passes_events_on(&self) -> bool {
+        matches!(self, BoltOptions::Dedup(_))
+    }
+
     /// The type's name in a topology file.
     #[must_use]
     pub fn type_name(&self) -> &'static str {

@@ -164,6 +164,8 @@ fn bolt_draft(
 pub(crate) struct Common<'a> {
     pub partitions: u16,
     pub time_zone: &'a str,
+    /// Whether bolts are fused where they can be.
+    pub fuse: bool,
 }
 
 /// The nodes of drafts that are without fault; `None` where one is not.
@@ -183,9 +185,11 @@ pub(crate) fn nodes(drafts: &[Draft], common: &Common<'_>) -> Option<Vec<Node>> 
             }
             DraftKind::Bolt { options, from, .. } => {
                 let (options, from) = (options.clone()?, (*from)?);
+                let (key, label) = wanted_key(&nodes.get(from)?.schema, options.partitioned_by());
+                let fused = common.fuse && partitioned_by(&nodes, from) == Some(&key);
                 let parent = nodes.get_mut(from)?;
-                let edge = join(parent, place, options.partitioned_by());
-                let shape = bolt_shape(&options, parent, edge, common);
+                let shape = bolt_shape(&options, parent, &label, fused, common);
+                let edge = (!fused).then(|| join(parent, place, key, label));
                 (NodeKind::Bolt(BoltNode { options, from, edge }), shape, common.partitions)
             }
         };
@@ -195,11 +199,10 @@ pub(crate) fn nodes(drafts: &[Draft], common: &Common<'_>) -> Option<Vec<Node>> 
     Some(nodes)
 }
 
-/// Adds a consumer to a node: to the edge of the key it wants, or to a new one.
-fn join(producer: &mut Node, consumer: usize, wanted: Wanted<'_>) -> usize {
-    let schema = &producer.schema;
+/// What a consumer wants events of this schema to be partitioned by, and its name.
+fn wanted_key(schema: &Schema, wanted: Wanted<'_>) -> (EdgeKey, SmolStr) {
     let name = |place: usize| schema.fields.get(place).map_or("", |field| field.name.as_str());
-    let (key, label): (EdgeKey, SmolStr) = match (wanted, schema.key) {
+    match (wanted, schema.key) {
         (Wanted::Key, Some(key)) => (EdgeKey::Fields(vec![key]), name(key).into()),
         (Wanted::Key, None) => (EdgeKey::Identity, "identity".into()),
         (Wanted::Fields([]), _) => (EdgeKey::Fields(vec![]), "none".into()),
@@ -209,7 +212,23 @@ fn join(producer: &mut Node, consumer: usize, wanted: Wanted<'_>) -> usize {
             let label = names.join(",").into();
             (EdgeKey::Fields(places), label)
         }
-    };
+    }
+}
+
+/// What the events that a node emits are partitioned by when it emits them: `None` where that is
+/// not known. A bolt that passes events on as they came emits them in the partition in which it
+/// reads them.
+fn partitioned_by(nodes: &[Node], place: usize) -> Option<&EdgeKey> {
+    let NodeKind::Bolt(bolt) = &nodes.get(place)?.kind else { return None };
+    match bolt.edge {
+        _ if !bolt.options.passes_events_on() => None,
+        Some(edge) => Some(&nodes.get(bolt.from)?.edges.get(edge)?.key),
+        None => partitioned_by(nodes, bolt.from),
+    }
+}
+
+/// Adds a consumer to a node: to the edge of the key it wants, or to a new one.
+fn join(producer: &mut Node, consumer: usize, key: EdgeKey, label: SmolStr) -> usize {
     match producer.edges.iter_mut().enumerate().find(|(_, edge)| edge.key == key) {
         Some((place, edge)) => {
             edge.consumers.push(consumer);
@@ -236,17 +255,18 @@ fn source_shape(source: &Source, schema: &Schema) -> BTreeMap<String, String> {
     ])
 }
 
-/// A bolt's cursors and state also depend on whose events it reads and how they are split, and its
-/// windows on where days begin.
+/// A bolt's cursors and state also depend on whose events it reads, from which stream, and how they
+/// are split, and its windows on where days begin.
 fn bolt_shape(
     options: &BoltOptions,
     parent: &Node,
-    edge: usize,
+    label: &str,
+    fused: bool,
     common: &Common<'_>,
 ) -> BTreeMap<String, String> {
     let mut shape = options.shape();
-    let label = parent.edges.get(edge).map_or("", |edge| edge.label.as_str());
     shape.insert("from".to_owned(), parent.name.to_string());
+    shape.insert("fused".to_owned(), fused.to_string());
     shape.insert("partitioned by".to_owned(), label.to_owned());
     shape.insert("partitions".to_owned(), common.partitions.to_string());
     if options.is_in_zone() {

@@ -89,6 +89,15 @@ fn drawing(topology: &Topology) -> (Vec<Shape>, Vec<Arrow>) {
                 label: format!("by {}", edge.label),
             }));
         }
+        let takes = |taker: &(usize, &Node)| match &taker.1.kind {
+            NodeKind::Bolt(bolt) => bolt.from == place && bolt.edge.is_none(),
+            NodeKind::Source(_) => false,
+        };
+        arrows.extend(topology.nodes.iter().enumerate().filter(takes).map(|(taker, _)| Arrow {
+            from: id.clone(),
+            to: format!("n{taker}"),
+            label: "fused".to_owned(),
+        }));
         for (number, sink) in node.sinks.iter().enumerate() {
             let to = format!("{id}s{number}");
             let lines = vec![sink.name.to_string(), format!("stream {}", sink.stream)];

@@ -72,7 +72,8 @@ fn read<'a>(sheet: &'a Sheet<'a>, tree: &'a DeTable<'a>) -> Option<Topology> {
 
     let (time_zone, calendar) = calendar?;
     let partitions = partitions?;
-    let common = Common { partitions, time_zone: &time_zone };
+    let settings = settings?;
+    let common = Common { partitions, time_zone: &time_zone, fuse: settings.fuse };
     let mut nodes = draft::nodes(&drafts, &common)?;
     attach(&mut nodes, sinks);
     Some(Topology {
@@ -81,7 +82,7 @@ fn read<'a>(sheet: &'a Sheet<'a>, tree: &'a DeTable<'a>) -> Option<Topology> {
         calendar,
         partitions,
         redis: redis?,
-        settings: settings?,
+        settings,
         nodes,
         tests,
     })

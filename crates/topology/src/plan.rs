@@ -43,6 +43,8 @@ pub struct Settings {
     pub dead_letters: u64,
     /// How many bytes of state a worker caches for each bolt. Default 256 MiB.
     pub cache_bytes: u64,
+    /// Whether bolts are fused where they can be. Default true.
+    pub fuse: bool,
 }
 
 /// A source or a bolt.
@@ -101,15 +103,16 @@ pub enum Retain {
 pub struct BoltNode {
     /// The type and its options, for those who read its results.
     pub options: crate::BoltOptions,
-    /// The place in [`Topology::nodes`] of the node that it reads from.
+    /// The place in [`Topology::nodes`] of the node whose events it takes.
     pub from: usize,
-    /// The place of its edge in that node's [`Node::edges`].
-    pub edge: usize,
+    /// The place of its edge in that node's [`Node::edges`]; `None` where it is fused: it takes
+    /// the events within the commit that emits them.
+    pub edge: Option<usize>,
 }
 
 impl std::fmt::Debug for BoltNode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "BoltNode {{ from: {}, edge: {} }}", self.from, self.edge)
+        write!(f, "BoltNode {{ from: {}, edge: {:?} }}", self.from, self.edge)
     }
 }
 
@@ -164,6 +167,35 @@ impl Topology {
     #[must_use]
     pub fn node(&self, name: &str) -> Option<(usize, &Node)> {
         self.nodes.iter().enumerate().find(|(_, node)| node.name == name)
+    }
+
+    /// The place of the node that reads and commits for this one: its own, or where it is fused,
+    /// that of the bolt which it is fused with.
+    #[must_use]
+    pub fn head(&self, place: usize) -> usize {
+        let mut head = place;
+        while let Some(NodeKind::Bolt(BoltNode { from, edge: None, .. })) =
+            self.nodes.get(head).map(|node| &node.kind)
+        {
+            head = *from;
+        }
+        head
+    }
+
+    /// The places of the nodes whose work is done in the commits of this one: itself and those
+    /// fused with it, each after the one whose events it takes. None where it is fused itself.
+    #[must_use]
+    pub fn fused(&self, place: usize) -> Vec<usize> {
+        (0..self.nodes.len()).filter(|&other| self.head(other) == place).collect()
+    }
+
+    /// What the events that a bolt takes are partitioned by, in the schema of the node whose events
+    /// it takes; `None` for a source.
+    #[must_use]
+    pub fn partitioned_by(&self, place: usize) -> Option<&EdgeKey> {
+        // A bolt is only fused where the key and the schema are those of its head.
+        let NodeKind::Bolt(head) = &self.nodes.get(self.head(place))?.kind else { return None };
+        Some(&self.nodes.get(head.from)?.edges.get(head.edge?)?.key)
     }
 
     /// Makes the bolt of a node; `None` for a source. `seed` keys the fingerprints of dedup bolts

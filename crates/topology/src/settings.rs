@@ -110,6 +110,14 @@ pub const RUN_KEYS: &[KeySpec] = &[
         default: Default::value("\"256MiB\""),
         doc: "How much state a worker keeps in memory for each bolt; `\"1MiB\"` or more.",
     },
+    KeySpec {
+        name: "fuse",
+        kind: Kind::Bool,
+        default: Default::value("true"),
+        doc: "A bolt that reads from a dedup bolt, and is partitioned by the same key, runs in \
+              that one's commits: there is no stream between them, and their partitions have the \
+              same owner. Results are the same. It can't be changed while data is stored.",
+    },
 ];
 
 /// The keys of a sink.
@@ -186,6 +194,7 @@ pub(crate) fn settings(run: &Section<'_>) -> Option<Settings> {
     let max_batch = run.int("max_batch");
     let dead_letters = run.int("dead_letters");
     let cache_bytes = run.size("cache");
+    let fuse = run.bool("fuse");
     if cache_bytes.is_some_and(|bytes| bytes < 1 << 20) {
         let fault = Fault::new("\"cache\" is too small", run.span("cache"));
         run.sheet.fault(fault.help("it must be 1MiB or more"));
@@ -197,5 +206,6 @@ pub(crate) fn settings(run: &Section<'_>) -> Option<Settings> {
         shared_refresh_ms: shared_refresh_ms?.unsigned_abs(),
         dead_letters: dead_letters?.unsigned_abs(),
         cache_bytes: cache_bytes?,
+        fuse: fuse?,
     })
 }

@@ -41,6 +41,7 @@ fn what_is_left_out_has_its_default() {
         shared_refresh_ms: 5000,
         dead_letters: 1_000_000,
         cache_bytes: 256 << 20,
+        fuse: true,
     };
     assert_eq!(topology.settings, settings);
     assert_eq!((topology.partitions, topology.time_zone.as_str()), (16, "UTC"));
@@ -177,6 +178,65 @@ fn edges_are_keyed_by_what_consumers_want() {
     let topology = read(&format!("{bolts}[source.plays]\nid = \"id\"\nkey = \"player\"\n"));
     let keyed = &node(&topology, "plays").edges[0];
     assert_eq!((keyed.label.as_str(), keyed.consumers.len()), ("player", 3));
+}
+
+#[test]
+fn what_takes_the_events_of_a_dedup_bolt_in_their_partition_is_fused_with_it() {
+    let bolts = r#"
+        [source.plays]
+        id = "id"
+        key = "player"
+        [bolt.unique]
+        type = "dedup"
+        from = "plays"
+        window = "1h"
+        [bolt.again]
+        type = "dedup"
+        from = "unique"
+        window = "2h"
+        [bolt.best]
+        type = "leaderboard"
+        from = "again"
+        member = "player"
+        score = "max(score)"
+        [bolt.items]
+        type = "aggregate"
+        from = "again"
+        by = ["item"]
+        windows = ["all"]
+        measures = { n = "count" }
+        [bolt.direct]
+        type = "leaderboard"
+        from = "plays"
+        member = "player"
+        score = "max(score)"
+    "#;
+    let fused_with = |topology: &Topology, name: &str| {
+        let (place, _) = topology.node(name).unwrap();
+        topology.nodes[topology.head(place)].name.to_string()
+    };
+    let names = ["plays", "unique", "again", "best", "items", "direct"];
+    let topology = read(bolts);
+    let heads = names.map(|name| fused_with(&topology, name));
+    assert_eq!(heads, ["plays", "unique", "unique", "unique", "items", "direct"]);
+    let (unique, _) = topology.node("unique").unwrap();
+    assert_eq!(topology.fused(unique).len(), 3);
+    let edges = |name: &str| node(&topology, name).edges.iter().map(|e| e.label.clone());
+    assert_eq!(edges("unique").count(), 0);
+    assert_eq!(edges("again").collect::<Vec<_>>(), ["item"]);
+    let key = |name: &str| topology.partitioned_by(topology.node(name).unwrap().0);
+    assert_eq!(key("best"), Some(&EdgeKey::Fields(vec![1])));
+    assert_eq!((key("best"), key("plays")), (key("direct"), None));
+
+    let apart = read(&format!("{bolts}[run]\nfuse = false\n"));
+    assert_eq!(names.map(|name| fused_with(&apart, name)), names);
+    let shape = |topology: &Topology| node(topology, "best").shape["fused"].clone();
+    assert_eq!((shape(&topology).as_str(), shape(&apart).as_str()), ("true", "false"));
+
+    // Without a key, identities are what the dedup bolt is partitioned by.
+    let topology = read(&bolts.replace("key = \"player\"", ""));
+    let heads = names.map(|name| fused_with(&topology, name));
+    assert_eq!(heads, ["plays", "unique", "unique", "best", "items", "direct"]);
 }
 
 #[test]

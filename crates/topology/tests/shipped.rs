@@ -39,7 +39,8 @@ fn every_bolt_can_be_made_and_emits_what_the_plan_says() {
 
 #[test]
 fn consumers_that_want_one_key_share_an_edge() {
-    let topology = topology("testprep");
+    let text = read_file(&repository().join("topologies/testprep.toml"));
+    let topology = parse("f", &format!("{text}[run]\nfuse = false\n"), &|_| None).unwrap();
     let (_, answers) = topology.node("answers").unwrap();
     let (place, unique) = topology.node("unique").unwrap();
     let labels: Vec<(&str, usize)> =
@@ -48,7 +49,7 @@ fn consumers_that_want_one_key_share_an_edge() {
     assert_eq!(answers.edges[0].key, EdgeKey::Fields(vec![1]));
     for node in &topology.nodes {
         let NodeKind::Bolt(bolt) = &node.kind else { continue };
-        let edge = &topology.nodes[bolt.from].edges[bolt.edge];
+        let edge = &topology.nodes[bolt.from].edges[bolt.edge.unwrap()];
         assert!(edge.consumers.iter().any(|&consumer| topology.nodes[consumer].name == node.name));
         assert_eq!((node.partitions, bolt.from == place), (16, node.name != "unique"));
     }

@@ -2,7 +2,7 @@
 //! back, and halts them.
 
 use super::Task;
-use crate::store::{Commit, Fence, Owned, Session, Store, StoreError};
+use crate::store::{Commit, Fence, Owned, Session, Store, StoreError, last};
 use std::collections::BTreeMap;
 use tallyd_event::EntryId;
 
@@ -64,7 +64,7 @@ impl<S: Store> Task<S> {
         all_again: bool,
     ) -> Result<(), StoreError> {
         self.owned.retain(|p, _| kept.contains(p));
-        self.cache.clear();
+        self.clear_caches();
         if all_again {
             self.claim_all_again();
         }
@@ -76,23 +76,26 @@ impl<S: Store> Task<S> {
         if !self.owned.is_empty() {
             self.cursors = session.begin(&self.owned).await?;
         }
-        let Self { owned, cursors, queue, unchecked, recovering, .. } = self;
-        if owned.len() != cursors.len() {
+        if self.owned.len() != self.cursors.len() {
             // One was lost just now: as in `keep`.
-            self.cache.clear();
+            self.clear_caches();
         }
+        let Self { owned, cursors, queue, unchecked, recovering, .. } = self;
         owned.retain(|p, _| cursors.contains_key(p));
         queue.retain(|(p, _)| cursors.contains_key(p));
         unchecked.retain(|(p, ..)| cursors.contains_key(p));
         recovering.retain(|p, _| cursors.contains_key(p));
         self.idle = false;
-        self.metrics.owned(self.owned.len());
         self.options.owned.send_replace(self.owned.keys().copied().collect());
         Ok(())
     }
 
+    fn clear_caches(&mut self) {
+        self.nodes.iter_mut().for_each(|node| node.cache.clear());
+    }
+
     pub(super) fn forget_all(&mut self) {
-        self.cache.clear();
+        self.clear_caches();
         self.queue.clear();
         self.unchecked.clear();
         self.recovering.clear();
@@ -126,8 +129,8 @@ impl<S: Store> Task<S> {
     ) -> Result<(), StoreError> {
         self.metrics.group_restored(skipped);
         self.recovering.retain(|partition, _| !skipped.contains(partition));
-        let cursors: Vec<(u16, EntryId)> =
-            skipped.iter().filter_map(|p| Some((*p, self.cursors.get(p)?.last))).collect();
+        let known = skipped.iter().filter(|p| self.cursors.contains_key(p));
+        let cursors: Vec<(u16, EntryId)> = known.map(|p| (*p, last(&self.cursors, *p))).collect();
         session.rewind(&self.owned, &cursors).await?;
         self.begin(session).await
     }

@@ -1,7 +1,7 @@
 //! What a task forgets, with a store that gives what the test says.
 
 use super::*;
-use crate::store::{Announcement, Fence, Fetched, Owner, Survey, View};
+use crate::store::{Announcement, Cursor, Fence, Fetched, Owner, Survey, View};
 use tallyd_bolt::{Address, Cell, Key, Kind};
 use tallyd_topology::parse;
 
@@ -24,7 +24,7 @@ score = "count"
 struct Nothing;
 
 /// A session to which these cursors are left.
-struct Left(BTreeMap<u16, Cursor>);
+struct Left(Cursors);
 
 fn not_asked<T>() -> Result<T, StoreError> {
     Err(StoreError::new(ErrorKind::Other, "the test does not ask for it"))
@@ -67,11 +67,15 @@ impl Session for Left {
         not_asked()
     }
 
-    async fn begin(&mut self, _: &Owned) -> Result<BTreeMap<u16, Cursor>, StoreError> {
+    async fn begin(&mut self, _: &Owned) -> Result<Cursors, StoreError> {
         Ok(self.0.clone())
     }
 
-    async fn fetch(&mut self, _: Vec<Address>, _: &[Span]) -> Result<Fetched, StoreError> {
+    async fn fetch(
+        &mut self,
+        _: Vec<(usize, Vec<Address>)>,
+        _: &[Span],
+    ) -> Result<Fetched, StoreError> {
         not_asked()
     }
 
@@ -90,12 +94,13 @@ impl Session for Left {
 
 fn task() -> Task<Nothing> {
     let topology = Arc::new(parse("t.toml", FILE, &|_| None).unwrap());
-    let context = Context::new(&topology, 1, None).unwrap();
+    let context = Context::new(&topology, 1, |_| None).unwrap();
     let options = TaskOptions {
         worker: "w".into(),
         wanted: watch::channel(Wanted::default()).1,
         owned: watch::channel(BTreeSet::new()).0,
         shared: Arc::default(),
+        cache_bytes: 1 << 20,
         clock: Instant::now(),
     };
     let mut task = Task::new(Nothing, context, options);
@@ -103,22 +108,22 @@ fn task() -> Task<Nothing> {
         task.owned.insert(partition, Fence { owner: Owner::Worker("w".into()), epoch: 1 });
     }
     let address = Address { kind: Kind::Field, key: Key::new(&["k"]), name: "f".into() };
-    task.cache.insert(address, Cell::Field(Some(b"old".to_vec())), Instant::now());
+    task.nodes[0].cache.insert(address, Cell::Field(Some(b"old".to_vec())), Instant::now());
     task
 }
 
 fn is_cached(task: &mut Task<Nothing>) -> bool {
-    let mut reads = task.cache.known(Instant::now());
+    let mut reads = task.nodes[0].cache.known(Instant::now());
     reads.field(&Key::new(&["k"]), "f");
     let asked = reads.into_addresses();
-    task.cache.missing(asked).is_empty()
+    task.nodes[0].cache.missing(asked).is_empty()
 }
 
 #[tokio::test]
 async fn a_partition_lost_between_cycles_takes_the_cache_with_it() {
-    let cursor = Cursor::default();
+    let cursor = vec![Cursor::default()];
     let mut task = task();
-    task.begin(&mut Left([(0, cursor), (1, cursor)].into())).await.unwrap();
+    task.begin(&mut Left([(0, cursor.clone()), (1, cursor.clone())].into())).await.unwrap();
     assert!(is_cached(&mut task));
 
     let mut task = self::task();

@@ -77,3 +77,24 @@ fn an_entry_at_or_below_the_cursor_is_skipped() {
     let entries = [answer(1000, "a", "u1", "4"), answer(1000, "b", "u1", "4")];
     assert_eq!(run(&topology(), entries).unwrap()[0].counts.events, 1);
 }
+
+#[test]
+fn fused_bolts_do_what_they_do_apart() {
+    let apart =
+        tallyd_topology::parse("t.toml", &format!("{FILE}[run]\nfuse = false\n"), &|_| None);
+    let entries = [
+        answer(1000, "a", "u", "3"),
+        answer(2000, "a", "u", "3"),
+        answer(3000, "b", "v", "-1"),
+        answer(4000, "c", "v", "9007199254740993"),
+        answer(5000, "d", "v", "5"),
+    ];
+    let fused = topology();
+    let runs = run(&fused, entries.clone()).unwrap();
+    let runs_apart = run(&Arc::new(apart.unwrap()), entries).unwrap();
+    assert_eq!(runs, runs_apart);
+    let did = |name: &str| runs[fused.node(name).unwrap().0].counts;
+    assert_eq!((did("unique").emitted, did("unique").duplicates), (3, 1));
+    assert_eq!((did("points").events, did("points").dead), (3, 1));
+    assert_eq!(fused.fused(fused.node("unique").unwrap().0).len(), 2);
+}

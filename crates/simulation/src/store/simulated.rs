@@ -63,7 +63,8 @@ impl Store for SimulatedStore {
             let mut survey = Survey { dead_letters: world.dead.len() as u64, ..Survey::default() };
             for (place, partitions) in owned.iter().filter(|(_, owned)| !owned.is_empty()) {
                 survey.backlogs.push((*place, world.trim(*place, partitions, &cursors)));
-                for &partition in partitions {
+                let reads = world.topology.head(*place) == *place;
+                for &partition in partitions.iter().filter(|_| reads) {
                     let (entries, oldest) = world.waiting((*place, partition));
                     survey.lags.push((*place, partition, Lag { entries, oldest }));
                 }

@@ -64,8 +64,8 @@ pub enum Operation {
 /// An answer, in terms of places.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    Cells(Vec<(Address, String)>, Vec<u16>),
-    Cursors(Vec<(u16, Place, Counts)>),
+    Cells(Vec<(usize, Address, String)>, Vec<u16>),
+    Cursors(Vec<(u16, Vec<(Place, Counts)>)>),
     Done,
     Failed(String),
     Fenced(Vec<u16>),
@@ -221,7 +221,7 @@ impl State {
                 self.owned[*session].extend(taken.clone());
             }
             (Operation::Begin(session, _), Answer::Cursors(cursors)) => {
-                self.owned[*session].retain(|p, _| cursors.iter().any(|(kept, _, _)| kept == p));
+                self.owned[*session].retain(|p, _| cursors.iter().any(|(kept, _)| kept == p));
             }
             (Operation::Commit(session, _, commit), Answer::Read { entries, kept, .. }) => {
                 let acked = |(p, place): &(u16, Place)| {

@@ -10,7 +10,8 @@ use tallyd_event::EntryId;
 use tallyd_runtime::{
     Session, Store, StoreError,
     store::{
-        self, Announcement, Cursor, DeadLetter, Entry, Frame, Outcome, Owned, Survey, View, Wait,
+        self, Announcement, Counts, Cursor, DeadLetter, Entry, Frame, Outcome, Owned, Part, Survey,
+        View, Wait,
     },
 };
 use tallyd_simulation::store::{Server, SimulatedStore};
@@ -93,8 +94,10 @@ impl<S: Store> Side<S> {
             }
             Operation::Begin(session, owned) => {
                 let cursors = self.sessions[*session].begin(owned).await?;
-                let place = |(p, cursor): (u16, Cursor)| {
-                    (p, self.place(session % NODES, p, cursor.last), cursor.counts)
+                let place = |(p, cursors): (u16, Vec<Cursor>)| {
+                    let of_nodes = cursors.into_iter();
+                    let place = |c: Cursor| (self.place(session % NODES, p, c.last), c.counts);
+                    (p, of_nodes.map(place).collect())
                 };
                 return Ok(Answer::Cursors(cursors.into_iter().map(place).collect()));
             }
@@ -107,7 +110,9 @@ impl<S: Store> Side<S> {
                 let spans = spans.iter().map(|(p, a, b)| (*p, id(*p, *a), id(*p, *b)));
                 // Redis refuses an end before the first id; no task asks for it.
                 let spans: Vec<_> = spans.filter(|(.., b)| *b > EntryId::ZERO).collect();
-                let fetched = self.sessions[*session].fetch(addresses.clone(), &spans).await?;
+                let nodes = self.topology.fused(node);
+                let asked = nodes.into_iter().map(|node| (node, addresses.clone())).collect();
+                let fetched = self.sessions[*session].fetch(asked, &spans).await?;
                 return Ok(Answer::Cells(sorted(fetched.cells), fetched.skipped));
             }
             Operation::Forget(session, owned, partition) => {
@@ -197,23 +202,23 @@ impl<S: Store> Side<S> {
             after: self.ids_of(node, places),
             at_most: Duration::from_millis(1),
         });
-        store::Commit {
-            wait,
-            writes: commit.writes.clone(),
-            expiries: commit.expiries.iter().map(|k| (k.clone(), FAR_MS)).collect(),
-            frames: commit.frames.iter().map(frame).collect(),
-            published: Vec::new(),
-            dead: vec![letter; commit.dead],
-            acks: commit.acks.iter().map(ack).collect(),
-            cursors: commit
-                .cursors
-                .iter()
-                .map(|(p, place, counts)| {
-                    (*p, Cursor { last: self.id(node, *p, *place), counts: *counts })
-                })
-                .collect(),
-            next,
+        let cursor = |(p, place, counts): &(u16, Place, Counts)| {
+            (*p, Cursor { last: self.id(node, *p, *place), counts: *counts })
+        };
+        let cursors: Vec<(u16, Cursor)> = commit.cursors.iter().map(cursor).collect();
+        let expiries = commit.expiries.iter().map(|k| (k.clone(), FAR_MS)).collect();
+        let part = |node| Part { node, cursors: cursors.clone(), ..Part::default() };
+        let mut parts: Vec<Part> = self.topology.fused(node).into_iter().map(part).collect();
+        // Some of it is of the node that reads, the rest of those that are fused with it.
+        for (number, write) in commit.writes.iter().enumerate() {
+            let place = number % parts.len();
+            parts[place].writes.push(write.clone());
         }
+        parts[0].frames = commit.frames.iter().map(frame).collect();
+        let last = parts.len() - 1;
+        parts[last].expiries = expiries;
+        parts[last].dead = vec![letter; commit.dead];
+        store::Commit { wait, parts, acks: commit.acks.iter().map(ack).collect(), next }
     }
 
     fn announcement(&self, worker: usize) -> Announcement {
@@ -276,16 +281,19 @@ impl<S: Store> Side<S> {
                     Some(id) => command
                         .arg("SETID")
                         .arg(stream)
-                        .arg(self.keys.group(of_node))
+                        .arg(self.keys.group(&self.topology, of_node))
                         .arg(id.to_string()),
-                    None => command.arg("DESTROY").arg(stream).arg(self.keys.group(of_node)),
+                    None => command
+                        .arg("DESTROY")
+                        .arg(stream)
+                        .arg(self.keys.group(&self.topology, of_node)),
                 };
                 // There may be no such stream or group.
                 connection.send(&all).await.unwrap();
             }
             Backend::Simulated(world) => world.with(|world| {
                 let input = world.input((node, partition)).unwrap();
-                let group = self.keys.group(&self.topology.nodes[node]);
+                let group = self.keys.group(&self.topology, &self.topology.nodes[node]);
                 match to {
                     Some(id) => {
                         if let Some(group) = world.group((node, partition)) {
@@ -303,7 +311,7 @@ impl<S: Store> Side<S> {
     }
 }
 
-fn sorted(cells: Vec<(Address, Cell)>) -> Vec<(Address, String)> {
+fn sorted(cells: Vec<(usize, Address, Cell)>) -> Vec<(usize, Address, String)> {
     let text = |cell: Cell| match cell {
         Cell::Log(log) => {
             let mut all: Vec<u128> = log.into_iter().collect();
@@ -312,8 +320,8 @@ fn sorted(cells: Vec<(Address, Cell)>) -> Vec<(Address, String)> {
         }
         cell => format!("{cell:?}"),
     };
-    let mut cells: Vec<(Address, String)> =
-        cells.into_iter().map(|(address, cell)| (address, text(cell))).collect();
+    let cell = |(node, address, cell)| (node, address, text(cell));
+    let mut cells: Vec<(usize, Address, String)> = cells.into_iter().map(cell).collect();
     cells.sort();
     cells
 }

@@ -59,8 +59,12 @@ impl<S: Store> Side<S> {
         }
         for node in 0..NODES {
             let mut session = self.store.open(node, &"reader".into()).await.unwrap();
-            all.push(format!("{:?}", sorted(session.fetch(addresses(), &[]).await.unwrap().cells)));
-            all.push(format!("{node}: {:?}", self.sets(node).await));
+            let fused = self.topology.fused(node);
+            let asked = fused.iter().map(|node| (*node, addresses())).collect();
+            all.push(format!("{:?}", sorted(session.fetch(asked, &[]).await.unwrap().cells)));
+            for node in fused {
+                all.push(format!("{node}: {:?}", self.sets(node).await));
+            }
         }
         all
     }
@@ -75,7 +79,7 @@ impl<S: Store> Side<S> {
             Backend::Redis(connection) => {
                 let of_node = &self.topology.nodes[node];
                 let stream = self.keys.input(&self.topology, of_node, partition).unwrap();
-                let group = self.keys.group(of_node);
+                let group = self.keys.group(&self.topology, of_node);
                 let mut ask = Pipeline::new();
                 ask.cmd("XINFO").arg("GROUPS").arg(&stream);
                 ask.cmd("XPENDING").arg(&stream).arg(&group).arg("-").arg("+").arg(10_000);

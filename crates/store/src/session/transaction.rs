@@ -11,7 +11,7 @@ use redis::{Pipeline, Value};
 use tallyd_event::EntryId;
 use tallyd_runtime::{
     StoreError,
-    store::{Commit, Entry, ErrorKind, Next, Read, Wait},
+    store::{Commit, Entry, ErrorKind, Next, Part, Read, Wait},
 };
 
 impl RedisSession {
@@ -22,16 +22,33 @@ impl RedisSession {
             self.add_wait(&mut body, wait);
         }
         body.cmd("MULTI");
-        let name = &self.node.name;
-        add_writes(&mut body, &self.keys, name, &commit.writes);
-        self.expiries.add(&mut body, &self.keys, name, &commit.expiries, self.now());
-        for frame in &commit.frames {
+        for part in &commit.parts {
+            self.add_part(&mut body, part);
+        }
+        for (partition, ids) in &commit.acks {
+            let command = body.cmd("XACK").arg(self.names.input(*partition)).arg(&self.names.group);
+            for id in ids {
+                command.arg(id.to_string());
+            }
+        }
+        self.add_next(&mut body, &commit.next);
+        body
+    }
+
+    /// What a commit changes of one node.
+    fn add_part(&self, body: &mut Pipeline, part: &Part) {
+        let Some(names) = self.names.nodes.get(&part.node) else { return };
+        add_writes(body, &self.keys, &names.name, &part.writes);
+        if let Some(expiries) = self.expiries.get(&part.node) {
+            expiries.add(body, &self.keys, &names.name, &part.expiries, self.now());
+        }
+        for frame in &part.frames {
             let field = tallyd_runtime::FRAME_FIELD;
-            let command = body.cmd("XADD").arg(self.names.output(frame)).arg("*");
+            let command = body.cmd("XADD").arg(names.output(frame)).arg("*");
             command.arg(field).arg(frame.bytes.as_slice());
         }
-        for (sink, fields) in &commit.published {
-            let Some(sink) = self.node.sinks.get(*sink) else { continue };
+        for (sink, fields) in &part.published {
+            let Some(sink) = names.sinks.get(*sink) else { continue };
             let command = body.cmd("XADD").arg(&sink.stream);
             if let Some(max_len) = sink.max_len {
                 command.arg("MAXLEN").arg("~").arg(max_len);
@@ -42,21 +59,13 @@ impl RedisSession {
             }
         }
         let limit = self.topology.settings.dead_letters;
-        add_dead_letters(&mut body, &self.keys, name, &commit.dead, limit);
-        for (partition, ids) in &commit.acks {
-            let command = body.cmd("XACK").arg(self.names.input(*partition)).arg(&self.names.group);
-            for id in ids {
-                command.arg(id.to_string());
-            }
-        }
-        if !commit.cursors.is_empty() {
-            let command = body.cmd("HSET").arg(&self.names.cursors);
-            for (partition, cursor) in &commit.cursors {
+        add_dead_letters(body, &self.keys, &names.name, &part.dead, limit);
+        if !part.cursors.is_empty() {
+            let command = body.cmd("HSET").arg(&names.cursors);
+            for (partition, cursor) in &part.cursors {
                 command.arg(*partition).arg(reply::cursor_text(cursor));
             }
         }
-        self.add_next(&mut body, &commit.next);
-        body
     }
 
     fn add_wait(&self, body: &mut Pipeline, wait: &Wait) {
@@ -121,7 +130,7 @@ impl RedisSession {
         for (command, result) in transaction.cmd_iter().skip(before).zip(results) {
             let result = checked(result).map_err(|error| halt(named(command, error)))?;
             if command_is(command, TRIM_DEAD_LETTERS) {
-                read.dead_dropped = u64::try_from(reply::integer(&result)?).unwrap_or(0);
+                read.dead_dropped += u64::try_from(reply::integer(&result)?).unwrap_or(0);
             }
         }
         match (&commit.next, last) {

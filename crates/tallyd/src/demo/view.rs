@@ -155,12 +155,16 @@ async fn snapshot(
         ..Snapshot::default()
     };
     for node in &status.nodes {
-        now.lag_entries += node.lag.entries;
-        let age = node.lag.oldest.map_or(0, |oldest| (status.now - oldest).max(0));
-        now.lag_seconds = now.lag_seconds.max(age as f64 / 1000.0);
         if node.name == "points" {
             now.processed = node.counts.events;
         }
+        if node.fused_with.is_some() {
+            // Its lag and its owners are those of the other.
+            continue;
+        }
+        now.lag_entries += node.lag.entries;
+        let age = node.lag.oldest.map_or(0, |oldest| (status.now - oldest).max(0));
+        now.lag_seconds = now.lag_seconds.max(age as f64 / 1000.0);
         for owner in &node.owners {
             let name = if let Owner::Worker(id) = owner { id.as_str() } else { "nobody" };
             match now.owners.iter_mut().find(|(known, _)| known == name) {

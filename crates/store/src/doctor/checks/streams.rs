@@ -49,7 +49,7 @@ pub fn other_readers(of: &Of<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (stream, source) in sources_of(of) {
         let Some(node) = of.subject.topology.nodes.get(stream.node) else { continue };
-        let ours = of.subject.keys.group(node);
+        let ours = of.subject.keys.group(of.subject.topology, node);
         let Some(our_position) =
             stream.groups.iter().find(|group| group.name == ours).map(position)
         else {

@@ -57,7 +57,8 @@ pub fn owners(of: &Of<'_>) -> Vec<Finding> {
         )];
     }
     let mut findings = Vec::new();
-    for node in &of.stored.status.nodes {
+    let nodes = of.stored.status.nodes.iter();
+    for node in nodes.filter(|node| node.fused_with.is_none()) {
         let idle = |owner: &&Owner| match owner {
             Owner::Nobody => true,
             Owner::Halted => false,
@@ -104,7 +105,7 @@ pub fn consumers(of: &Of<'_>) -> Vec<Finding> {
     let live = live(of);
     let mut findings = Vec::new();
     for (stream, node, partition) in readers(of) {
-        let group = of.subject.keys.group(node);
+        let group = of.subject.keys.group(of.subject.topology, node);
         let owners = of.stored.status.nodes.iter().find(|status| status.name == node.name);
         let owner = owners.and_then(|status| status.owners.get(usize::from(partition)));
         // Without a live owner the next one takes over whatever is pending.
@@ -171,7 +172,7 @@ pub fn groups(of: &Of<'_>) -> Vec<Finding> {
     for stream in edges {
         let known = |name: &str| {
             readers.iter().any(|(read, node, _)| {
-                read.key == stream.key && of.subject.keys.group(node) == name
+                read.key == stream.key && of.subject.keys.group(of.subject.topology, node) == name
             })
         };
         for group in stream.groups.iter().filter(|group| !known(&group.name)) {

@@ -1,0 +1,115 @@
+//! A batch through the bolts of a task: what they ask for is fetched, and they run on it.
+
+use super::Task;
+use crate::{
+    guard,
+    store::{Session, Store, StoreError},
+    work::Work,
+};
+use tallyd_bolt::{Address, Effects, Reads};
+use tokio::time::Instant;
+
+impl<S: Store> Task<S> {
+    /// Runs the bolts: first that of the node which reads, then those that take what it emits, and
+    /// so on. Returns the partitions whose group skipped an entry: then nothing of the batch may be
+    /// committed.
+    pub(super) async fn process(
+        &mut self,
+        session: &mut S::Session,
+        work: &mut Work,
+    ) -> Result<Vec<u16>, StoreError> {
+        let mut level = vec![0];
+        while !level.is_empty() {
+            let skipped = self.process_level(session, work, level.clone()).await?;
+            if !skipped.is_empty() {
+                return Ok(skipped);
+            }
+            level = level.iter().flat_map(|&stage| self.context.takers(stage)).collect();
+        }
+        self.fetch(session, Vec::new()).await
+    }
+
+    /// Runs some stages, whose state is fetched at once. An event that makes a bolt panic goes to
+    /// the dead letters, and the others run again without it.
+    async fn process_level(
+        &mut self,
+        session: &mut S::Session,
+        work: &mut Work,
+        mut open: Vec<usize>,
+    ) -> Result<Vec<u16>, StoreError> {
+        let now = self.options.shared.now(self.options.clock);
+        // Every turn but the last of a stage takes an event out.
+        while !open.is_empty() {
+            let missing = open.iter().map(|&stage| self.missing(stage, work, now)).collect();
+            let skipped = self.fetch(session, missing).await?;
+            if !skipped.is_empty() {
+                return Ok(skipped);
+            }
+            open.retain(|&stage| !self.run_bolt(stage, work, now));
+        }
+        Ok(Vec::new())
+    }
+
+    /// The cells that a stage's bolt asks for and the cache lacks, with the place of the node.
+    fn missing(&mut self, stage: usize, work: &mut Work, now: i64) -> (usize, Vec<Address>) {
+        let (Some(of), Some(node)) = (self.context.stages.get(stage), self.nodes.get_mut(stage))
+        else {
+            return (stage, Vec::new());
+        };
+        while let (Some(bolt), Some(batch)) = (&of.bolt, work.batch(stage, of, now)) {
+            let asked = guard::reads(&**bolt, &batch, &node.cache.known(Instant::now()));
+            match asked.map(Reads::into_addresses) {
+                Ok(asked) => return (of.place, node.cache.missing(asked)),
+                Err(poison) => work.reject(stage, of, poison.event, poison.reason),
+            }
+        }
+        (of.place, Vec::new())
+    }
+
+    /// Runs a stage's bolt on the cells of the cache. Returns whether it went through.
+    fn run_bolt(&mut self, stage: usize, work: &mut Work, now: i64) -> bool {
+        let (Some(of), Some(node)) = (self.context.stages.get(stage), self.nodes.get(stage)) else {
+            return true;
+        };
+        let outcome = match (&of.bolt, work.batch(stage, of, now)) {
+            (Some(bolt), Some(batch)) => {
+                let began = Instant::now();
+                let outcome = guard::process(&**bolt, &batch, node.cache.state());
+                node.metrics.processed(began.elapsed());
+                outcome
+            }
+            _ => Ok(Effects::default()),
+        };
+        match outcome {
+            Ok(effects) => {
+                work.finish(&self.context, stage, effects);
+                true
+            }
+            Err(poison) => {
+                work.reject(stage, of, poison.event, poison.reason);
+                false
+            }
+        }
+    }
+
+    /// Brings cells into the caches. Returns the partitions whose group skipped an entry.
+    async fn fetch(
+        &mut self,
+        session: &mut S::Session,
+        mut missing: Vec<(usize, Vec<Address>)>,
+    ) -> Result<Vec<u16>, StoreError> {
+        missing.retain(|(_, addresses)| !addresses.is_empty());
+        let spans = std::mem::take(&mut self.unchecked);
+        if missing.is_empty() && spans.is_empty() {
+            return Ok(Vec::new());
+        }
+        let fetched = session.fetch(missing, &spans).await?;
+        for (place, address, cell) in fetched.cells {
+            let stage = self.context.stages.iter().position(|stage| stage.place == place);
+            if let Some(node) = stage.and_then(|stage| self.nodes.get_mut(stage)) {
+                node.cache.insert(address, cell, Instant::now());
+            }
+        }
+        Ok(fetched.skipped)
+    }
+}

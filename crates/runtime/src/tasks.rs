@@ -1,0 +1,137 @@
+//! How the tasks of one node share the partitions that its worker should own. Pure, but for telling
+//! the tasks.
+
+use crate::store::Fence;
+use std::collections::{BTreeMap, BTreeSet};
+use tokio::sync::watch;
+
+/// How many tasks a node has with which others are fused. One waits while the server runs its
+/// commit: with the work of several bolts in it, that is long, and the others compute meanwhile.
+const TASKS: usize = 1;
+
+/// What a task should own, as its worker last saw it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wanted {
+    /// The partitions that it should own. What it owns beyond them, it gives back.
+    pub own: BTreeSet<u16>,
+    /// Those of them that are free to take, with the fences that say so.
+    pub free: BTreeMap<u16, Fence>,
+    /// Partitions that should be another's and whose fences name this worker. Where the task does
+    /// not know that it owns one (the reply to its take was lost), it gives it back all the same:
+    /// else nobody would work on it.
+    pub stray: BTreeMap<u16, Fence>,
+    /// It should end once everything is given back.
+    pub stop: bool,
+}
+
+/// A worker's end of what it and a task tell each other.
+pub struct TaskHandle {
+    /// What the task should own.
+    pub wanted: watch::Sender<Wanted>,
+    /// What it does own.
+    pub owned: watch::Receiver<BTreeSet<u16>>,
+}
+
+/// The tasks of one node.
+pub struct Tasks {
+    handles: Vec<TaskHandle>,
+    /// By partition: the place of the task that has it, or should have it.
+    shares: BTreeMap<u16, usize>,
+}
+
+/// How many tasks share so many partitions of so many nodes that are fused.
+pub fn tasks_of(partitions: u16, fused: usize) -> usize {
+    if fused > 1 { usize::from(partitions).min(TASKS) } else { 1 }
+}
+
+impl Tasks {
+    /// Tasks that own nothing yet.
+    pub fn new(handles: Vec<TaskHandle>) -> Self {
+        Self { handles, shares: BTreeMap::new() }
+    }
+
+    /// The partitions that the tasks own.
+    pub fn owned(&self) -> Vec<u16> {
+        self.handles.iter().flat_map(|task| task.owned.borrow().clone()).collect()
+    }
+
+    /// Tells each task what it should own of what the node should.
+    pub fn direct(&mut self, wanted: &Wanted) {
+        self.divide(wanted);
+        for (number, task) in self.handles.iter().enumerate() {
+            let is_its = |partition: &u16| self.shares.get(partition) == Some(&number);
+            let fences = |all: &BTreeMap<u16, Fence>| {
+                let its = all.iter().filter(|(p, _)| is_its(p));
+                its.map(|(p, fence)| (*p, fence.clone())).collect()
+            };
+            task.wanted.send_replace(Wanted {
+                own: wanted.own.iter().copied().filter(is_its).collect(),
+                free: fences(&wanted.free),
+                stray: fences(&wanted.stray),
+                stop: wanted.stop,
+            });
+        }
+    }
+
+    /// Ends the tasks, once they have given everything back.
+    pub fn stop(&self) {
+        for task in &self.handles {
+            task.wanted.send_replace(Wanted { stop: true, ..Wanted::default() });
+        }
+    }
+
+    /// Gives each new partition to the task that has the fewest. The others stay where they are: a
+    /// partition that changes tasks is taken over like one that changes workers.
+    fn divide(&mut self, wanted: &Wanted) {
+        let known = |p: &u16| wanted.own.contains(p) || wanted.stray.contains_key(p);
+        self.shares.retain(|partition, _| known(partition));
+        for &partition in wanted.own.iter().chain(wanted.stray.keys()) {
+            if !self.shares.contains_key(&partition) {
+                let has = |task: &usize| self.shares.values().filter(|of| *of == task).count();
+                let task = (0..self.handles.len()).min_by_key(has).unwrap_or_default();
+                self.shares.insert(partition, task);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tasks() -> (Tasks, Vec<watch::Receiver<Wanted>>) {
+        let channels = (0..3).map(|_| {
+            let (wanted, wanted_by_task) = watch::channel(Wanted::default());
+            (TaskHandle { wanted, owned: watch::channel(BTreeSet::new()).1 }, wanted_by_task)
+        });
+        let (handles, told): (Vec<_>, Vec<_>) = channels.unzip();
+        (Tasks::new(handles), told)
+    }
+
+    fn own(partitions: impl IntoIterator<Item = u16>) -> Wanted {
+        Wanted { own: partitions.into_iter().collect(), ..Wanted::default() }
+    }
+
+    #[test]
+    fn tasks_have_as_many_partitions_and_keep_them() {
+        let (mut tasks, told) = tasks();
+        let shares = |told: &[watch::Receiver<Wanted>]| -> Vec<Vec<u16>> {
+            told.iter().map(|task| task.borrow().own.iter().copied().collect()).collect()
+        };
+        tasks.direct(&own([0, 3, 6, 9, 12]));
+        assert_eq!(shares(&told), [vec![0, 9], vec![3, 12], vec![6]]);
+        tasks.direct(&own([0, 3, 9, 12, 15]));
+        assert_eq!(shares(&told), [vec![0, 9], vec![3, 12], vec![15]]);
+        // One that is to be given back is still its task's.
+        let stray = [(9, Fence::default())].into();
+        tasks.direct(&Wanted { stray, ..own([0, 3, 12]) });
+        assert_eq!(shares(&told), [vec![0], vec![3, 12], vec![]]);
+        let strays = told.iter().map(|task| task.borrow().stray.len());
+        assert_eq!(strays.collect::<Vec<_>>(), [1, 0, 0]);
+    }
+
+    #[test]
+    fn only_a_node_with_fused_ones_has_many_tasks() {
+        assert_eq!((tasks_of(16, 1), tasks_of(16, 4), tasks_of(2, 4)), (1, TASKS, TASKS.min(2)));
+    }
+}

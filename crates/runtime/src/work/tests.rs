@@ -1,0 +1,110 @@
+//! What fused stages are given, lose and commit.
+
+use super::*;
+use tallyd_topology::{Topology, parse};
+
+const FILE: &str = r#"
+name = "t"
+partitions = 1
+[source.s]
+id = "id"
+key = "user"
+[source.s.fields]
+id = "string"
+user = "string"
+[bolt.unique]
+type = "dedup"
+from = "s"
+window = "1h"
+[bolt.board]
+type = "leaderboard"
+from = "unique"
+member = "user"
+score = "count"
+[bolt.other]
+type = "leaderboard"
+from = "unique"
+member = "user"
+score = "count"
+"#;
+
+/// The context of the dedup bolt, with those that are fused with it.
+fn context() -> Context {
+    let topology: Arc<Topology> = Arc::new(parse("t.toml", FILE, &|_| None).unwrap());
+    let (place, _) = topology.node("unique").unwrap();
+    Context::new(&topology, place, |node| topology.bolt(node, [0; 16])).unwrap()
+}
+
+fn events(context: &Context, ids: &[&str]) -> Vec<Event> {
+    let event = |id: &&str| {
+        let fields = [("id", *id), ("user", "u")];
+        let bytes = fields.map(|(name, text)| (name.as_bytes().to_vec(), text.as_bytes().to_vec()));
+        decode::decode(&context.stages[0].input, 0, EntryId { ms: 1, seq: 0 }, &bytes).events
+    };
+    ids.iter().flat_map(event).collect()
+}
+
+fn entry(context: &Context, seq: u64, ids: &[&str], only: Option<&str>) -> (u16, Entry) {
+    let events = events(context, ids);
+    let bytes = frame::encode(&context.stages[0].input, events.iter()).unwrap();
+    let only = only.map(|name| (ONLY_FIELD.as_bytes().to_vec(), name.as_bytes().to_vec()));
+    let frame = (FRAME_FIELD.as_bytes().to_vec(), bytes);
+    let fields = std::iter::once(frame).chain(only).collect();
+    (0, Entry { id: EntryId { ms: 2, seq }, fields })
+}
+
+fn ids(context: &Context, work: &Work, stage: usize) -> Vec<String> {
+    let batch = work.batch(stage, &context.stages[stage], 0);
+    let id = |event: &Event| event.id(&context.stages[stage].input).to_string();
+    batch.map_or_else(Vec::new, |batch| batch.events.iter().map(id).collect())
+}
+
+#[test]
+fn each_stage_has_what_is_emitted_and_what_is_for_it_alone() {
+    let context = context();
+    let mut queue: Queue = [
+        entry(&context, 1, &["a", "b"], None),
+        entry(&context, 2, &["x"], Some("board")),
+        entry(&context, 3, &["y"], Some("gone")),
+    ]
+    .into();
+    let mut work = take(&context, &mut queue, &Cursors::new(), 100);
+    assert_eq!(ids(&context, &work, 0), ["a", "b"]);
+    assert_eq!((ids(&context, &work, 1), work.events()), (vec!["x".to_owned()], 2));
+
+    let emits = events(&context, &["a", "b"]);
+    work.finish(&context, 0, Effects { emits, ..Effects::default() });
+    assert_eq!(ids(&context, &work, 1), ["x", "a", "b"]);
+    assert_eq!(ids(&context, &work, 2), ["a", "b"]);
+    // What one rejects is still the other's.
+    work.reject(1, &context.stages[1], 1, "no".to_owned());
+    assert_eq!(ids(&context, &work, 1), ["x", "b"]);
+    assert_eq!(ids(&context, &work, 2), ["a", "b"]);
+    work.finish(&context, 1, Effects::default());
+    work.finish(&context, 2, Effects::default());
+
+    let commit = work.commit(&context, &Cursors::new(), Next::Nothing).unwrap();
+    let told: Vec<(usize, u64, u64, u64)> = commit
+        .parts
+        .iter()
+        .map(|part| {
+            let (partition, cursor) = part.cursors[0];
+            assert_eq!((partition, cursor.last), (0, EntryId { ms: 2, seq: 3 }));
+            let Counts { events, emitted, dead, .. } = cursor.counts;
+            (part.dead.len(), events, emitted, dead)
+        })
+        .collect();
+    assert_eq!(told, [(0, 2, 2, 0), (1, 3, 0, 1), (0, 2, 0, 0)]);
+    assert_eq!(commit.acks[0].1.len(), 3);
+}
+
+#[test]
+fn what_is_below_the_cursor_is_acknowledged_and_not_done_again() {
+    let context = context();
+    let cursor = Cursor { last: EntryId { ms: 2, seq: 1 }, ..Cursor::default() };
+    let cursors: Cursors = [(0, vec![cursor; 3])].into();
+    let entries = [entry(&context, 1, &["a"], None), entry(&context, 2, &["b"], Some("board"))];
+    let work = take(&context, &mut entries.into(), &cursors, 100);
+    assert_eq!((ids(&context, &work, 0).len(), ids(&context, &work, 1).len()), (0, 1));
+    assert_eq!(work.acks[&0].len(), 2);
+}
