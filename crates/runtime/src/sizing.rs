@@ -6,7 +6,7 @@ use tallyd_bolt::Write;
 
 /// How long one commit should hold the server at most, in µs of [`cost`]. More would cost
 /// less an event, because more events meet on each member and counter, and keep readers waiting.
-const MAX_COST: f64 = 16_000.0;
+const MAX_COST: f64 = 48_000.0;
 /// The most bytes that one read should bring: entries may be as large as producers like.
 const MAX_READ_BYTES: f64 = 16.0 * 1024.0 * 1024.0;
 /// How large an entry is taken to be before the first: no small one, so that the first read of a
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!((sizing.events(), sizing.entries(16)), (2048, 128));
         let score = Write::Score { key: Key::new(&["b"]), member: "u".into(), score: 1.0 };
         let frame = crate::store::Frame { edge: 0, partition: 0, bytes: Vec::new() };
-        let part = Part { writes: vec![score; 4000], ..Part::default() };
+        let part = Part { writes: vec![score; 12_000], ..Part::default() };
         let parts = [Part { frames: vec![frame; 4], ..part.clone() }, part];
         for _ in 0..100 {
             sizing.learn(10, 1000, &parts, 1000);
