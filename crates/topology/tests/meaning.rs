@@ -210,17 +210,34 @@ fn what_takes_the_events_of_a_dedup_bolt_in_their_partition_is_fused_with_it() {
         from = "plays"
         member = "player"
         score = "max(score)"
+        [bolt.grasp]
+        type = "mastery"
+        from = "again"
+        learner = "player"
+        concept = "item"
+        item = "item"
+        correct = "won"
+        emit = true
+        # Its key stands where the other's does, but in events of another kind.
+        [bolt.predicted]
+        type = "aggregate"
+        from = "grasp"
+        by = ["learner"]
+        windows = ["all"]
+        measures = { n = "count" }
     "#;
     let fused_with = |topology: &Topology, name: &str| {
         let (place, _) = topology.node(name).unwrap();
         topology.nodes[topology.head(place)].name.to_string()
     };
-    let names = ["plays", "unique", "again", "best", "items", "direct"];
+    let names = ["plays", "unique", "again", "best", "items", "direct", "grasp", "predicted"];
     let topology = read(bolts);
     let heads = names.map(|name| fused_with(&topology, name));
-    assert_eq!(heads, ["plays", "unique", "unique", "unique", "items", "direct"]);
+    let expected =
+        ["plays", "unique", "unique", "unique", "items", "direct", "unique", "predicted"];
+    assert_eq!(heads, expected);
     let (unique, _) = topology.node("unique").unwrap();
-    assert_eq!(topology.fused(unique).len(), 3);
+    assert_eq!(topology.fused(unique).len(), 4);
     let edges = |name: &str| node(&topology, name).edges.iter().map(|e| e.label.clone());
     assert_eq!(edges("unique").count(), 0);
     assert_eq!(edges("again").collect::<Vec<_>>(), ["item"]);
@@ -236,7 +253,8 @@ fn what_takes_the_events_of_a_dedup_bolt_in_their_partition_is_fused_with_it() {
     // Without a key, identities are what the dedup bolt is partitioned by.
     let topology = read(&bolts.replace("key = \"player\"", ""));
     let heads = names.map(|name| fused_with(&topology, name));
-    assert_eq!(heads, ["plays", "unique", "unique", "best", "items", "direct"]);
+    let expected = ["plays", "unique", "unique", "best", "items", "direct", "grasp", "predicted"];
+    assert_eq!(heads, expected);
 }
 
 #[test]
