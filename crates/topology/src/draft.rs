@@ -6,7 +6,7 @@ use crate::{
     input::Output,
     name,
     order::{Names, Parent, ordered},
-    plan::{BoltNode, Edge, EdgeKey, Node, NodeKind, Source},
+    plan::{BoltNode, Edge, EdgeKey, Node, NodeKind, Source, partitioned_by},
     section::{Section, table_of},
     sheet::{Item, Sheet, Word},
     source::{self, SOURCE_KEYS},
@@ -186,7 +186,7 @@ pub(crate) fn nodes(drafts: &[Draft], common: &Common<'_>) -> Option<Vec<Node>> 
             DraftKind::Bolt { options, from, .. } => {
                 let (options, from) = (options.clone()?, (*from)?);
                 let (key, label) = wanted_key(&nodes.get(from)?.schema, options.partitioned_by());
-                let fused = common.fuse && partitioned_by(&nodes, from) == Some(&key);
+                let fused = common.fuse && emitted_by(&nodes, from) == Some(&key);
                 let parent = nodes.get_mut(from)?;
                 let shape = bolt_shape(&options, parent, &label, fused, common);
                 let edge = (!fused).then(|| join(parent, place, key, label));
@@ -218,13 +218,9 @@ fn wanted_key(schema: &Schema, wanted: Wanted<'_>) -> (EdgeKey, SmolStr) {
 /// What the events that a node emits are partitioned by when it emits them: `None` where that is
 /// not known. A bolt that passes events on as they came emits them in the partition in which it
 /// reads them.
-fn partitioned_by(nodes: &[Node], place: usize) -> Option<&EdgeKey> {
+fn emitted_by(nodes: &[Node], place: usize) -> Option<&EdgeKey> {
     let NodeKind::Bolt(bolt) = &nodes.get(place)?.kind else { return None };
-    match bolt.edge {
-        _ if !bolt.options.passes_events_on() => None,
-        Some(edge) => Some(&nodes.get(bolt.from)?.edges.get(edge)?.key),
-        None => partitioned_by(nodes, bolt.from),
-    }
+    bolt.options.passes_events_on().then(|| partitioned_by(nodes, place))?
 }
 
 /// Adds a consumer to a node: to the edge of the key it wants, or to a new one.

@@ -173,13 +173,7 @@ impl Topology {
     /// that of the bolt which it is fused with.
     #[must_use]
     pub fn head(&self, place: usize) -> usize {
-        let mut head = place;
-        while let Some(NodeKind::Bolt(BoltNode { from, edge: None, .. })) =
-            self.nodes.get(head).map(|node| &node.kind)
-        {
-            head = *from;
-        }
-        head
+        head(&self.nodes, place)
     }
 
     /// The places of the nodes whose work is done in the commits of this one: itself and those
@@ -193,9 +187,7 @@ impl Topology {
     /// it takes; `None` for a source.
     #[must_use]
     pub fn partitioned_by(&self, place: usize) -> Option<&EdgeKey> {
-        // A bolt is only fused where the key and the schema are those of its head.
-        let NodeKind::Bolt(head) = &self.nodes.get(self.head(place))?.kind else { return None };
-        Some(&self.nodes.get(head.from)?.edges.get(head.edge?)?.key)
+        partitioned_by(&self.nodes, place)
     }
 
     /// Makes the bolt of a node; `None` for a source. `seed` keys the fingerprints of dedup bolts
@@ -206,4 +198,21 @@ impl Topology {
         let input = Arc::clone(&self.nodes.get(bolt.from)?.schema);
         Some(bolt.options.build(&input, &self.calendar, self.partitions, seed))
     }
+}
+
+fn head(nodes: &[Node], place: usize) -> usize {
+    let mut head = place;
+    while let Some(NodeKind::Bolt(BoltNode { from, edge: None, .. })) =
+        nodes.get(head).map(|node| &node.kind)
+    {
+        head = *from;
+    }
+    head
+}
+
+/// [`Topology::partitioned_by`], of nodes that are not yet a topology.
+pub(crate) fn partitioned_by(nodes: &[Node], place: usize) -> Option<&EdgeKey> {
+    // A bolt is only fused where the key and the schema are those of its head.
+    let NodeKind::Bolt(head) = &nodes.get(head(nodes, place))?.kind else { return None };
+    Some(&nodes.get(head.from)?.edges.get(head.edge?)?.key)
 }

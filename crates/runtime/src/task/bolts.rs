@@ -20,7 +20,7 @@ impl<S: Store> Task<S> {
     ) -> Result<Vec<u16>, StoreError> {
         let mut level = vec![0];
         while !level.is_empty() {
-            let skipped = self.process_level(session, work, level.clone()).await?;
+            let skipped = self.process_level(session, work, &level).await?;
             if !skipped.is_empty() {
                 return Ok(skipped);
             }
@@ -35,9 +35,10 @@ impl<S: Store> Task<S> {
         &mut self,
         session: &mut S::Session,
         work: &mut Work,
-        mut open: Vec<usize>,
+        level: &[usize],
     ) -> Result<Vec<u16>, StoreError> {
         let now = self.options.shared.now(self.options.clock);
+        let mut open = level.to_vec();
         // Every turn but the last of a stage takes an event out.
         while !open.is_empty() {
             let missing = open.iter().map(|&stage| self.missing(stage, work, now)).collect();
