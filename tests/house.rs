@@ -1,8 +1,13 @@
-//! The arrows of ARCHITECTURE.md, checked over the `Cargo.toml` files.
+//! The arrows of ARCHITECTURE.md, checked over the `Cargo.toml` files; and that what the pages and
+//! comments cite is in the repository.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// What each crate may depend on, of this repository. A bolt may name nothing else at all that
 /// could do input or output.
@@ -45,8 +50,12 @@ const PURE: &[&str] =
     &["event", "bolt", "dedup", "aggregate", "leaderboard", "fatigue", "mastery", "topology"];
 const IMPURE: &[&str] = &["redis", "tokio", "rand", "axum", "metrics"];
 
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+}
+
 fn dependencies() -> BTreeMap<String, Vec<String>> {
-    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let crates = root().join("crates");
     let mut all = BTreeMap::new();
     for folder in fs::read_dir(crates).unwrap() {
         let folder = folder.unwrap().path();
@@ -80,4 +89,66 @@ fn arrows_point_one_way() {
             assert!(!anyhow, "{name} is a library: anyhow is for the binary only");
         }
     }
+}
+
+/// The files that people read and write, with their text.
+fn texts() -> Vec<(PathBuf, String)> {
+    let kinds = ["md", "rs", "toml", "sh", "py", "yml", "yaml", "html"];
+    let (mut folders, mut texts) = (vec![root()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && name != "target" && name != ".git" {
+                folders.push(path);
+            } else if path.extension().is_some_and(|kind| kinds.iter().any(|known| kind == *known))
+            {
+                texts.push((path.clone(), fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    texts
+}
+
+/// The links of a page that lead into the repository, without what is after `#`.
+fn links(page: &str) -> impl Iterator<Item = &str> {
+    let targets = page.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
+    let targets = targets.filter(|target| !target.contains("://") && !target.starts_with('#'));
+    targets.map(|target| target.split('#').next().unwrap_or_default())
+}
+
+/// The names of documents in a text.
+fn documents(text: &str) -> impl Iterator<Item = &str> {
+    let of_a_path = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    let words = text.split(move |c| !of_a_path(c)).map(|word| word.trim_end_matches('.'));
+    words.filter(|word| word.ends_with(".md") && word.len() > 3)
+}
+
+#[test]
+fn what_is_cited_is_in_the_repository() {
+    let (mut cited, mut missing) = (0, Vec::new());
+    for (path, text) in texts() {
+        let folder = path.parent().unwrap().to_owned();
+        let page = path.extension().is_some_and(|kind| kind == "md");
+        // What has changed may have been said on pages that are no more.
+        let history = path.ends_with("CHANGELOG.md");
+        let links = links(&text).filter(|_| page).map(|name| (name, vec![folder.clone()]));
+        // A test names what it reads from the folder of its crate on.
+        let of_a_crate = Path::new(env!("CARGO_MANIFEST_DIR")).to_owned();
+        let places = vec![folder.clone(), root(), root().join("docs"), of_a_crate];
+        let documents = documents(&text).filter(|_| !history).map(|name| (name, places.clone()));
+        for (name, places) in links.chain(documents) {
+            cited += 1;
+            let name = name.trim_start_matches('/');
+            if !places.iter().any(|place| place.join(name).exists()) {
+                missing.push(format!("{} cites {name}", path.display()));
+            }
+        }
+        // A page that only those have who planned it, and that has no ending to be known by.
+        if text.contains(&["DES", "IGN"].concat()) && !history {
+            missing.push(format!("{} cites a page that is not here", path.display()));
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+    assert!(cited > 50, "only {cited} citations found: are they spelled another way now?");
 }

@@ -1,5 +1,6 @@
-//! The commit protocol of DESIGN's "Exactly once", as a model that a checker goes through in every
-//! interleaving. It models the protocol and imports none of the code that carries it out.
+//! The commit protocol ("Exactly once" in `ARCHITECTURE.md`), as a model that a checker goes
+//! through in every interleaving. It models the protocol and imports none of the code that carries
+//! it out.
 //!
 //! `docs/protocol.md` explains the protocol, and shows what happens without each safeguard.
 
