@@ -57,7 +57,7 @@ impl Bolt for Aggregate {
     }
 
     fn reads(&self, batch: &Batch<'_>, reads: &mut Reads<'_>) {
-        let mut sites = Sites::new(&self.options, &self.calendar);
+        let mut sites = Sites::new(&self.options, &self.calendar, batch.now);
         let mut places = Vec::new();
         for event in batch.events {
             sites.find(batch.schema, event, &mut places);
@@ -71,7 +71,7 @@ impl Bolt for Aggregate {
 
     fn process(&self, batch: &Batch<'_>, state: &State) -> Effects {
         let mut effects = Effects::default();
-        let mut sites = Sites::new(&self.options, &self.calendar);
+        let mut sites = Sites::new(&self.options, &self.calendar, batch.now);
         let mut tallies: Vec<Tally> = Vec::new();
         let mut places = Vec::new();
         for (index, event) in batch.events.iter().enumerate() {

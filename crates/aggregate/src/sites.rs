@@ -29,9 +29,9 @@ pub(crate) struct Site<'a> {
 
 impl<'a> Sites<'a> {
     /// The sites of a new batch: none yet.
-    pub(crate) fn new(options: &'a Options, calendar: &'a Calendar) -> Self {
+    pub(crate) fn new(options: &'a Options, calendar: &'a Calendar, now: i64) -> Self {
         let memo = |window: &'a WindowOptions| {
-            (window, WindowMemo::new(calendar, window.length, window.retain_ms))
+            (window, WindowMemo::new(calendar, window.length, window.retain_ms).at(now))
         };
         Self {
             windows: options.windows.iter().map(memo).collect(),

@@ -9,7 +9,8 @@ use tallyd_event::Event;
 pub struct Effects {
     /// Changes of stored values, at most one an address.
     pub writes: Vec<Write>,
-    /// When a key goes, in ms since the epoch: one entry for each key written that has an end.
+    /// Until when a key is written at most, in ms since the epoch: one entry for each key written
+    /// that has an end. Storage may collect it some time after that, and never before.
     pub expiries: Vec<(Key, i64)>,
     /// Events of the bolt's output schema, in order.
     pub emits: Vec<Event>,
@@ -39,6 +40,11 @@ pub enum Write {
         key: Key,
         /// What is appended, each new to the log.
         fingerprints: Vec<u128>,
+    },
+    /// Deletes a log of fingerprints. What is appended to it afterwards begins it again.
+    DropLog {
+        /// The log.
+        key: Key,
     },
     /// Counts items in a HyperLogLog.
     Distinct {

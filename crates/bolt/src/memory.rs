@@ -78,6 +78,10 @@ impl Memory {
                 Write::Append { key, fingerprints } => {
                     self.logs.entry(key).or_default().extend(fingerprints);
                 }
+                Write::DropLog { key } => {
+                    self.logs.remove(&key);
+                    self.expiries.remove(&key);
+                }
                 Write::Distinct { key, items } => {
                     self.distinct.entry(key).or_default().extend(items);
                 }

@@ -270,9 +270,16 @@ impl State {
                         log.extend(fingerprints);
                     }
                 }
+                Write::DropLog { key } => self.drop_log(key),
                 Write::Distinct { .. } | Write::Member { .. } => {}
             }
         }
+    }
+
+    /// Takes a log out: it was deleted.
+    pub fn drop_log(&mut self, key: &Key) {
+        let address = Address { kind: Kind::Log, key: key.clone(), name: SmolStr::default() };
+        self.remove(&address);
     }
 
     /// A cell that the bolt did not ask for is left out: it is written without being read.

@@ -17,6 +17,8 @@ pub struct WindowMemo<'a> {
     calendar: &'a Calendar,
     length: Length,
     retain_ms: Option<i64>,
+    /// The time of the batch: what can't be read any more by then is not begun again.
+    now: i64,
     windows: Vec<KeptWindow>,
     /// The windows that hold every time from their start to their end: start to place. Where the
     /// clocks are set back or forward, windows overlap or are cut, and those are not here.
@@ -40,13 +42,21 @@ impl<'a> WindowMemo<'a> {
     #[must_use]
     pub fn new(calendar: &'a Calendar, length: Length, retain_ms: Option<i64>) -> Self {
         let (windows, whole) = (Vec::new(), BTreeMap::new());
-        Self { calendar, length, retain_ms, windows, whole, last: None }
+        Self { calendar, length, retain_ms, now: i64::MIN, windows, whole, last: None }
     }
 
-    /// The window that holds a time; `None` where it is kept no longer at the event's arrival.
+    /// The same, of a batch that is processed at this time.
+    #[must_use]
+    pub fn at(self, now: i64) -> Self {
+        Self { now, ..self }
+    }
+
+    /// The window that holds a time; `None` where it is kept no longer, at the event's arrival or
+    /// by now: what was counted in it may be deleted, and it must not begin again with a part.
     pub fn find(&mut self, time: i64, arrival: i64) -> Option<&KeptWindow> {
         let place = self.known(time).unwrap_or_else(|| self.add(time));
-        let kept = |kept: &&KeptWindow| kept.expiry.is_none_or(|expiry| arrival < expiry);
+        let kept =
+            |kept: &&KeptWindow| kept.expiry.is_none_or(|expiry| arrival.max(self.now) < expiry);
         self.windows.get(place).filter(kept)
     }
 
@@ -181,7 +191,11 @@ mod tests {
         let mut memo = WindowMemo::new(&calendar, Length::Millis(60_000), Some(1000));
         assert_eq!(memo.find(30_000, 60_999).unwrap().expiry, Some(61_000));
         assert!(memo.find(30_000, 61_000).is_none());
-        let mut memo = WindowMemo::new(&calendar, Length::All, Some(1000));
+        // An event that arrived in time and is processed when the window is gone is late too.
+        let mut memo = WindowMemo::new(&calendar, Length::Millis(60_000), Some(1000)).at(61_000);
+        assert!(memo.find(30_000, 40_000).is_none());
+        assert!(memo.find(60_000, 60_000).is_some());
+        let mut memo = WindowMemo::new(&calendar, Length::All, Some(1000)).at(i64::MAX);
         assert_eq!(memo.find(30_000, i64::MAX).unwrap().expiry, None);
     }
 

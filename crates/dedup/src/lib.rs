@@ -4,18 +4,23 @@
 //! an eighth of the window long. An identity that first arrived in bucket B makes the events with
 //! the same key and identity that arrive in the buckets B to B + 8 duplicates, so it is remembered
 //! for at least the window and at most one bucket more. (A window below 8 s has buckets of 1 s, as
-//! many as cover it.) Identities are told apart within their key, so producers send a retry with
-//! the key of the first sending.
+//! many as cover it.) So does one that is processed first and arrived up to 8 buckets later.
+//! Identities are told apart within their key, so producers send a retry with the key of the first
+//! sending.
+//!
+//! A log is deleted by the arrivals that its partition has processed, in a commit: however long no
+//! worker runs, nothing is forgotten that waits to be met.
 
 mod buckets;
 mod fingerprint;
 mod logs;
 mod options;
 
-pub use buckets::{Buckets, log_key};
+pub use buckets::{Buckets, KEPT, list_key, log_key};
 pub use options::Options;
 
 use crate::{fingerprint::fingerprint, logs::Logs};
+use std::collections::BTreeSet;
 use tallyd_bolt::{Batch, Bolt, Effects, Reads, State};
 use tallyd_event::{Schema, partition_of};
 
@@ -43,25 +48,28 @@ impl Bolt for Dedup {
     }
 
     fn reads(&self, batch: &Batch<'_>, reads: &mut Reads<'_>) {
-        let mut logs = Logs::new(self.buckets);
+        let mut asked = BTreeSet::new();
         for event in batch.events {
-            let key = event.key(batch.schema);
-            logs.open(partition_of([key.as_str()], self.partitions), event.arrival());
+            let partition = partition_of([event.key(batch.schema).as_str()], self.partitions);
+            let bucket = self.buckets.number(event.arrival());
+            if asked.insert((partition, bucket)) {
+                logs::ask(self.buckets, partition, bucket, reads);
+            }
         }
-        logs.ask(reads);
     }
 
     fn process(&self, batch: &Batch<'_>, state: &State) -> Effects {
         let mut effects = Effects::default();
         let mut logs = Logs::new(self.buckets);
-        for event in batch.events {
+        for (index, event) in batch.events.iter().enumerate() {
             let (key, id) = (event.key(batch.schema), event.id(batch.schema));
             let partition = partition_of([key.as_str()], self.partitions);
             let fingerprint = fingerprint(&self.seed, &key, &id);
-            if logs.record(state, partition, event.arrival(), fingerprint) {
-                effects.emits.push(event.clone());
-            } else {
-                effects.duplicates += 1;
+            let bucket = self.buckets.number(event.arrival());
+            match logs.record(state, partition, bucket, fingerprint) {
+                Ok(true) => effects.emits.push(event.clone()),
+                Ok(false) => effects.duplicates += 1,
+                Err(unreadable) => effects.reject(index, unreadable),
             }
         }
         logs.write(batch.now, &mut effects);

@@ -26,9 +26,9 @@ pub(crate) struct Board {
 
 impl<'a> Boards<'a> {
     /// The boards of a new batch: none yet.
-    pub(crate) fn new(options: &'a Options, calendar: &'a Calendar) -> Self {
+    pub(crate) fn new(options: &'a Options, calendar: &'a Calendar, now: i64) -> Self {
         let memo = |period: &'a PeriodOptions| {
-            (period, WindowMemo::new(calendar, period.length, period.retain_ms))
+            (period, WindowMemo::new(calendar, period.length, period.retain_ms).at(now))
         };
         let groups = |fields: &'a Vec<FieldRef>| (&fields[..], GroupMemo::new(fields, EVERYONE));
         Self {

@@ -64,7 +64,7 @@ impl Bolt for Leaderboard {
     }
 
     fn reads(&self, batch: &Batch<'_>, reads: &mut Reads<'_>) {
-        let mut boards = Boards::new(&self.options, &self.calendar);
+        let mut boards = Boards::new(&self.options, &self.calendar, batch.now);
         let mut places = Vec::new();
         for event in batch.events {
             let Some((member, _)) = self.entry(event) else { continue };
@@ -77,7 +77,7 @@ impl Bolt for Leaderboard {
 
     fn process(&self, batch: &Batch<'_>, state: &State) -> Effects {
         let mut effects = Effects::default();
-        let mut boards = Boards::new(&self.options, &self.calendar);
+        let mut boards = Boards::new(&self.options, &self.calendar, batch.now);
         let mut standings = Standings::default();
         let mut places = Vec::new();
         for (index, event) in batch.events.iter().enumerate() {

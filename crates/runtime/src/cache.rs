@@ -96,6 +96,11 @@ impl Cache {
     /// The batch is committed: changes the cells as it changed what is stored.
     pub fn committed(&mut self, writes: &[Write], now: Instant) {
         self.young.apply(writes);
+        for write in writes {
+            if let Write::DropLog { key } = write {
+                self.old.drop_log(key);
+            }
+        }
         self.forgotten.by_ref().take(FREED).for_each(drop);
         // A third each for the young, the old and the forgotten that are not yet freed.
         if self.young.bytes() > self.bytes / 3 || now.duration_since(self.turned) >= TURN {

@@ -29,6 +29,10 @@ pub fn add_writes(pipeline: &mut Pipeline, keys: &Keys, bolt: &str, writes: &[Wr
                     command.arg(bytes);
                 }
             }
+            Write::DropLog { key } => {
+                // Not DEL: a log of millions of identities would hold the server while it is freed.
+                pipeline.cmd("UNLINK").arg(keys.bolt(bolt, key));
+            }
             Write::Distinct { key, items } => {
                 let command = pipeline.cmd("PFADD").arg(keys.bolt(bolt, key));
                 for item in items {
@@ -96,6 +100,10 @@ pub struct Expiries {
     told: HashMap<Key, i64>,
 }
 
+/// How long after nobody writes to it any more a key is collected, in ms: bolts go by the time of
+/// their batch, which lags behind the server's clock by a little, and a server's clock may be set
+/// back. A key that a write made again, in the time between, would hold a part of its figure.
+const COLLECTED_AFTER_MS: i64 = 60_000;
 /// How many keys are remembered before it starts over.
 const MAX_TOLD: usize = 200_000;
 /// A key that goes within this time is told again with every write: it may have gone already,
@@ -114,7 +122,8 @@ impl Expiries {
     ) {
         for (key, at) in expiries {
             if *at - now < SOON_MS || self.told.get(key) != Some(at) {
-                pipeline.cmd("PEXPIREAT").arg(keys.bolt(bolt, key)).arg(*at);
+                let collected = at.saturating_add(COLLECTED_AFTER_MS);
+                pipeline.cmd("PEXPIREAT").arg(keys.bolt(bolt, key)).arg(collected);
             }
         }
     }

@@ -68,6 +68,7 @@ pub const WORKER: &[Right] = &[
     right("SET KEY v", OWN, "fences: to take and release partitions"),
     right("MGET KEY", OWN, "fences: to see that they stand"),
     right("RPUSH KEY v", OWN, "state: what a dedup bolt has seen"),
+    right("UNLINK KEY", OWN, "state: what a dedup bolt need not remember any more"),
     right("HGET KEY f", OWN, "the stored topology"),
     right("HGETALL KEY", OWN, "the stored topology, cursors, workers"),
     right("HMGET KEY f", OWN, "state of bolts, cursors"),

@@ -300,8 +300,11 @@ pub fn addresses() -> Vec<Address> {
 
 fn place(write: &Write) -> (Key, String) {
     match write {
-        Write::Add { key, .. } | Write::Append { key, .. } => (key.clone(), String::new()),
-        Write::Distinct { key, .. } | Write::Member { key, .. } => (key.clone(), String::new()),
+        Write::Add { key, .. }
+        | Write::Append { key, .. }
+        | Write::DropLog { key }
+        | Write::Distinct { key, .. }
+        | Write::Member { key, .. } => (key.clone(), String::new()),
         Write::Field { key, name, .. } => (key.clone(), name.to_string()),
         Write::Score { key, member, .. } => (key.clone(), member.to_string()),
     }

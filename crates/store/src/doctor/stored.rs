@@ -208,9 +208,7 @@ async fn logs_of(
     now: i64,
     facts: &mut Facts,
 ) -> Result<Option<Logs>, StoreError> {
-    // The one that is being written, those that still are met, and one more: each log lives one
-    // bucket longer than it is met.
-    let kept = buckets.live + 2;
+    let kept = buckets.kept();
     let last = buckets.number(now);
     let mut logs = Logs {
         bolt: node.name.to_string(),
