@@ -64,7 +64,12 @@ impl Call {
             }
             _ => {
                 let message = format!("{} needs a field", self.function);
-                let help = format!("write \"{}(field)\"", self.function);
+                let help = match self.function.as_str() {
+                    "count" => {
+                        "write \"count\" to count all events, or \"count(field)\"".to_owned()
+                    }
+                    function => format!("write \"{function}(field)\""),
+                };
                 section.sheet.fault(Fault::new(message, self.span.clone()).help(help));
                 None
             }
@@ -82,10 +87,41 @@ impl Call {
         None
     }
 
-    /// Faults a function that there is not.
-    pub fn unknown(&self, section: &Section<'_>, functions: &[&str]) {
-        let message = format!("unknown function \"{}\"", self.function);
-        let help = did_you_mean(&self.function, functions.iter().copied(), "the functions are");
+    /// Faults a function that there is not. What the name may mean is said: a function under the
+    /// name that other systems give it, or a field without a function.
+    pub fn unknown(&self, section: &Section<'_>, input: Option<&Input>, functions: &[&str]) {
+        let given = self.function.as_str();
+        let alias = ALIASES
+            .iter()
+            .find(|(alias, name)| alias.eq_ignore_ascii_case(given) && functions.contains(name));
+        let is_field = input.is_some_and(|input| input.schema.index(given).is_some());
+        let help = match alias {
+            Some((_, name)) => {
+                let field = self.field.as_ref().map_or("field", |(name, _)| name.as_str());
+                format!("write \"{name}({field})\"")
+            }
+            None if is_field && !self.has_field() => {
+                format!("\"{given}\" is a field: write a function of it, such as \"sum({given})\"")
+            }
+            None => did_you_mean(given, functions.iter().copied(), "the functions are"),
+        };
+        let message = format!("unknown function \"{given}\"");
         section.sheet.fault(Fault::new(message, self.function_span.clone()).help(help));
     }
 }
+
+/// What other systems call a function, and what it is called here.
+const ALIASES: [(&str, &str); 12] = [
+    ("avg", "mean"),
+    ("average", "mean"),
+    ("cardinality", "distinct"),
+    ("count_distinct", "distinct"),
+    ("hll", "distinct"),
+    ("maximum", "max"),
+    ("median", "p50"),
+    ("minimum", "min"),
+    ("total", "sum"),
+    ("uniq", "distinct"),
+    ("unique", "distinct"),
+    ("uniques", "distinct"),
+];

@@ -2,7 +2,7 @@
 
 use crate::{
     bolts::{BoltOptions, BoltType, COMMON_KEYS, Wanted},
-    fault::{Fault, did_you_mean},
+    fault::{Fault, did_you_mean, nearest},
     input::Output,
     name,
     order::{Names, Parent, ordered},
@@ -57,7 +57,8 @@ pub(crate) fn read<'a>(sheet: &'a Sheet<'a>, declared: &Declared<'a>, names: &Na
         .iter()
         .map(|bolt| {
             let from = bolt.section.as_ref()?.text("from")?;
-            Some((names.resolve(sheet, &from)?, from))
+            let parent = names.resolve(sheet, &from).or_else(|| meant(names, &bolts, &from.text));
+            Some((parent?, from))
         })
         .collect();
     let mut places: BTreeMap<usize, usize> = BTreeMap::new();
@@ -77,6 +78,27 @@ pub(crate) fn read<'a>(sheet: &'a Sheet<'a>, declared: &Declared<'a>, names: &Na
         drafts.push(draft);
     }
     drafts
+}
+
+/// The node that a wrong name probably means, so that the rest of the bolt can be checked too: the
+/// nearest, or the only source. Of bolts only those that read a source: no circle comes of a guess.
+fn meant(names: &Names, bolts: &[DeclaredBolt<'_>], given: &str) -> Option<Parent> {
+    let source = |name: &str| names.sources.iter().position(|source| source.text == name);
+    let reads_a_source = |bolt: &DeclaredBolt<'_>| {
+        let from = bolt.section.as_ref().and_then(|section| section.written("from"));
+        from.and_then(|from| from.get_ref().as_str()).is_some_and(|from| source(from).is_some())
+    };
+    let near = |(place, bolt): (usize, &DeclaredBolt<'_>)| {
+        reads_a_source(bolt).then(|| names.bolts.get(place)).flatten()
+    };
+    let bolts = bolts.iter().enumerate().filter_map(near);
+    let known = names.sources.iter().chain(bolts).map(|name| name.text.as_str());
+    match nearest(given, known) {
+        Some(name) => source(name)
+            .map(Parent::Source)
+            .or_else(|| names.bolts.iter().position(|bolt| bolt.text == name).map(Parent::Bolt)),
+        None => (names.sources.len() == 1).then_some(Parent::Source(0)),
+    }
 }
 
 fn source_draft<'a>(sheet: &'a Sheet<'a>, name: &Word, item: &'a Item<'a>) -> Draft {
@@ -116,6 +138,9 @@ fn bolt_type(sheet: &Sheet<'_>, word: &Word) -> Option<&'static BoltType> {
         let help = did_you_mean(&word.text, names, "the bolt types are");
         let message = format!("there is no bolt type \"{}\"", word.text);
         sheet.fault(Fault::new(message, word.span.clone()).help(help));
+        // The rest is checked as that of the type which is probably meant.
+        let names = crate::bolts::BOLT_TYPES.iter().map(|bolt| bolt.name);
+        return nearest(&word.text, names).and_then(BoltType::named);
     }
     kind
 }

@@ -72,6 +72,10 @@ impl Input {
         let fit = self.schema.fields.iter().filter(|field| types.contains(&field.kind));
         let fit: Vec<&str> = fit.map(|field| field.name.as_str()).collect();
         let help = match fit.as_slice() {
+            // How many of a bool are true is what its sum is taken for.
+            _ if field.kind == FieldType::Bool && matches!(purpose, "sum" | "mean") => {
+                format!("write \"count({name})\": how many are true")
+            }
             [] => format!("no field of \"{}\" is {wanted}", self.node),
             names => format!("the fields that are {wanted}: {}", names.join(", ")),
         };

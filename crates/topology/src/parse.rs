@@ -27,7 +27,7 @@ pub fn parse(file_name: &str, text: &str, env: Environment<'_>) -> Result<Topolo
     let sheet = Sheet::new(text);
     let topology = syntax::tree(&sheet).and_then(|mut tree| {
         substitute::table(&sheet, &mut tree, env);
-        read(&sheet, &tree)
+        read(&sheet, &tree, env)
     });
     let faults = sheet.into_faults();
     match topology {
@@ -36,7 +36,7 @@ pub fn parse(file_name: &str, text: &str, env: Environment<'_>) -> Result<Topolo
     }
 }
 
-fn read<'a>(sheet: &'a Sheet<'a>, tree: &'a DeTable<'a>) -> Option<Topology> {
+fn read<'a>(sheet: &'a Sheet<'a>, tree: &'a DeTable<'a>, env: Environment<'_>) -> Option<Topology> {
     let top = Section::open(sheet, "the topology".to_owned(), 0..0, tree, TOP_KEYS.to_vec());
     let name = top.text("name");
     if let Some(name) = &name {
@@ -46,7 +46,7 @@ fn read<'a>(sheet: &'a Sheet<'a>, tree: &'a DeTable<'a>) -> Option<Topology> {
     let partitions = top.int("partitions").and_then(|number| u16::try_from(number).ok());
     let empty = DeTable::new();
     let redis = sub_table(&top, "redis", REDIS_KEYS, &empty);
-    let redis = redis.and_then(|redis| settings::redis(&redis));
+    let redis = redis.and_then(|redis| settings::redis(&redis, env));
     let run = sub_table(&top, "run", RUN_KEYS, &empty);
     let settings = run.and_then(|run| settings::settings(&run));
 

@@ -35,7 +35,13 @@ impl<'a> Section<'a> {
         for (key, _) in entries(table) {
             if !keys.iter().any(|spec| spec.name == key.text) {
                 let names = keys.iter().map(|spec| spec.name);
-                let help = did_you_mean(&key.text, names, "its keys are");
+                let has = |name| keys.iter().any(|spec| spec.name == name);
+                let help = match key.text.as_str() {
+                    "required" if has("optional") => {
+                        "every field is required: leave this out, or write optional = true".into()
+                    }
+                    text => did_you_mean(text, names, "its keys are"),
+                };
                 let message = format!("{what} has no key \"{}\"", key.text);
                 sheet.fault(Fault::new(message, key.span).help(help));
             }

@@ -6,6 +6,8 @@ use crate::{
     plan::Settings,
     redis_address::RedisAddress,
     section::Section,
+    sheet::Word,
+    substitute::Environment,
     units::{DAY_MS, MINUTE_MS},
 };
 use jiff::tz::TimeZoneDatabase;
@@ -53,7 +55,8 @@ pub const REDIS_KEYS: &[KeySpec] = &[
         default: Default::value("\"redis://127.0.0.1:6379\""),
         doc: "`redis://[user:password@]host[:port][/db]`, `rediss://…` (TLS) or \
               `unix:///path[?user=…&pass=…&db=…]`. Special characters of the user and password \
-              are percent-encoded.",
+              are percent-encoded. Without this key the environment variable `TALLYD_REDIS` holds, \
+              if it is set.",
     },
     file(
         "password_file",
@@ -160,9 +163,16 @@ pub(crate) fn calendar(top: &Section<'_>) -> Option<(String, Calendar)> {
     }
 }
 
+/// The variable that says where Redis is, for a file that does not.
+const REDIS_VARIABLE: &str = "TALLYD_REDIS";
+
 /// The address of Redis.
-pub(crate) fn redis(redis: &Section<'_>) -> Option<RedisAddress> {
-    let word = redis.text("url")?;
+pub(crate) fn redis(redis: &Section<'_>, env: Environment<'_>) -> Option<RedisAddress> {
+    let given = env(REDIS_VARIABLE).filter(|url| !url.is_empty() && redis.written("url").is_none());
+    let (what, word) = match given {
+        Some(text) => (REDIS_VARIABLE, Word { text, span: redis.place.clone() }),
+        None => ("this", redis.text("url")?),
+    };
     for (one, other) in [("cert", "key"), ("key", "cert")] {
         if redis.written(one).is_some() && redis.written(other).is_none() {
             let message = format!("\"{one}\" needs \"{other}\"");
@@ -173,7 +183,8 @@ pub(crate) fn redis(redis: &Section<'_>) -> Option<RedisAddress> {
     let schemes = ["redis://", "rediss://", "unix://", "redis+unix://"];
     if !schemes.iter().any(|scheme| word.text.starts_with(scheme)) {
         let help = "write redis://host:port, rediss://host:port or unix:///path";
-        redis.sheet.fault(Fault::new("this is not the address of a Redis", word.span).help(help));
+        let message = format!("{what} is not the address of a Redis");
+        redis.sheet.fault(Fault::new(message, word.span).help(help));
         return None;
     }
     let file = |key| redis.written(key).and_then(|_| Some(redis.text(key)?.text.into()));

@@ -94,6 +94,27 @@ pub const FIELD_KEYS: &[KeySpec] = &[
 /// The types that a field may have, by name.
 const TYPES: [FieldType; 5] =
     [FieldType::Bool, FieldType::Float, FieldType::Int, FieldType::String, FieldType::Time];
+/// What other systems call a type, and what it is called here.
+const ALIASES: [(&str, &str); 18] = [
+    ("bigint", "int"),
+    ("boolean", "bool"),
+    ("char", "string"),
+    ("date", "time"),
+    ("datetime", "time"),
+    ("double", "float"),
+    ("f64", "float"),
+    ("i64", "int"),
+    ("int64", "int"),
+    ("integer", "int"),
+    ("long", "int"),
+    ("number", "float"),
+    ("real", "float"),
+    ("str", "string"),
+    ("text", "string"),
+    ("timestamp", "time"),
+    ("uuid", "string"),
+    ("varchar", "string"),
+];
 const IDENTITIES: &[FieldType] = &[FieldType::String, FieldType::Int];
 const KEYS: &[FieldType] = &[FieldType::String, FieldType::Int, FieldType::Bool];
 
@@ -195,8 +216,14 @@ fn field(sheet: &Sheet<'_>, name: &Word, item: &Item<'_>) -> Option<Field> {
 fn field_type(sheet: &Sheet<'_>, word: &Word) -> Option<FieldType> {
     let found = TYPES.iter().find(|kind| kind.name() == word.text);
     if found.is_none() {
-        let names = TYPES.iter().map(|kind| kind.name());
-        let help = did_you_mean(&word.text, names, "the types are");
+        let alias = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(&word.text));
+        let help = match alias {
+            Some((_, kind)) => format!("write \"{kind}\""),
+            None => {
+                let names = TYPES.iter().map(|kind| kind.name());
+                did_you_mean(&word.text, names, "the types are")
+            }
+        };
         let message = format!("unknown type \"{}\"", word.text);
         sheet.fault(Fault::new(message, word.span.clone()).help(help));
     }

@@ -26,11 +26,30 @@ pub(crate) fn tree<'t>(sheet: &Sheet<'t>) -> Option<DeTable<'t>> {
         readable = false;
         let line = sheet.line(&span);
         if line != last_line {
-            sheet.fault(Fault::new(format!("this is not TOML: {}", error.message()), span));
+            sheet.fault(not_toml(sheet.text, error.message(), span));
         }
         last_line = line;
     }
     readable.then(|| tree.into_inner())
+}
+
+/// The fault of a line that can't be read. A word without quotes, which the parser takes for the
+/// beginning of a number, is called what it is.
+fn not_toml(text: &str, message: &str, span: Range<usize>) -> Fault {
+    let start = text.get(..span.start).and_then(|t| t.rfind('\n')).map_or(0, |n| n + 1);
+    let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    let unquoted = line.split_once('=').and_then(|(_, value)| {
+        let word = value.split('#').next().unwrap_or_default().trim();
+        let is_word = word.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && word.chars().all(|c| c.is_alphanumeric() || "_-.:/()".contains(c));
+        let at = word.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+        is_word.then_some((word, at))
+    });
+    match unquoted {
+        Some((word, at)) => Fault::new(format!("{word} needs quotes"), at..at + word.len())
+            .help(format!("write \"{word}\"")),
+        None => Fault::new(format!("this is not TOML: {message}"), span),
+    }
 }
 
 /// The number of table headers up to a place: which part of the file it is in.

@@ -74,6 +74,21 @@ fn what_is_said_holds() {
 }
 
 #[test]
+fn the_environment_says_where_redis_is_unless_the_file_does() {
+    let file =
+        |redis: &str| format!("name = \"t\"\n{redis}\n[source.s]\nfields = {{ a = \"int\" }}");
+    let env =
+        |given: &'static str| move |name: &str| (name == "TALLYD_REDIS").then(|| given.into());
+    let url = |redis: &str, given| parse("t.toml", &file(redis), &env(given)).unwrap().redis.url;
+    assert_eq!(url("", "redis://other:7301"), "redis://other:7301");
+    assert_eq!(url("[redis]", "redis://other:7301"), "redis://other:7301");
+    assert_eq!(url("", ""), "redis://127.0.0.1:6379");
+    assert_eq!(url("[redis]\nurl = \"redis://db:1\"", "redis://other:7301"), "redis://db:1");
+    let faults = parse("t.toml", &file(""), &env("other:7301")).unwrap_err();
+    assert!(faults.to_string().contains("TALLYD_REDIS is not the address of a Redis"), "{faults}");
+}
+
+#[test]
 fn windows_are_kept_as_long_as_the_documentation_says() {
     let topology = read(
         r#"

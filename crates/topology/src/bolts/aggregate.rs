@@ -218,7 +218,7 @@ fn function(section: &Section<'_>, call: &Call, input: Option<&Input>) -> Option
         name => match share(name) {
             Some(share) => field(NUMBERS).map(|field| Function::Quantile(field, share)),
             None => {
-                call.unknown(section, &FUNCTION_NAMES);
+                call.unknown(section, input, &FUNCTION_NAMES);
                 None
             }
         },

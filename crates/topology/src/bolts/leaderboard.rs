@@ -129,7 +129,7 @@ fn score(section: &Section<'_>, input: Option<&Input>) -> Option<(Score, bool)> 
             return Some((Score::Count, true));
         }
         _ => {
-            call.unknown(section, &FUNCTIONS);
+            call.unknown(section, input, &FUNCTIONS);
             return None;
         }
     };
