@@ -6,7 +6,7 @@ use redis::{Pipeline, Value};
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -26,6 +26,8 @@ const LOOK: Duration = Duration::from_micros(500);
 /// What was measured so far.
 #[derive(Debug, Default)]
 pub struct Probe {
+    /// Answers, counted before they are sent.
+    pub sent: AtomicU64,
     seconds: Mutex<Vec<f64>>,
 }
 
@@ -56,6 +58,7 @@ pub async fn run(
     let mut before = read(&mut connection, &board).await?;
     while !stop.load(Ordering::Relaxed) {
         sent += 1;
+        probe.sent.store(sent, Ordering::Relaxed);
         let mut add = Pipeline::new();
         let command = add.cmd("XADD").arg("answers").arg("*");
         command

@@ -27,7 +27,7 @@ const TICK: Duration = Duration::from_millis(5);
 /// How much was sent so far.
 #[derive(Debug, Default)]
 pub struct Sent {
-    /// Events, well-formed or not.
+    /// Events, well-formed or not, counted before they are sent: no more can be counted than this.
     pub events: AtomicU64,
     doubtful: AtomicU64,
 }
@@ -105,11 +105,11 @@ pub async fn run(
             continue;
         }
         let items: usize = chunk.iter().map(|sending| sending.items.len()).sum();
+        sent.events.fetch_add(items as u64, Ordering::Relaxed);
         if let Err(error) = send(&mut connection, &chunk, &mut ledger).await {
             sent.doubtful.fetch_add(chunk.len() as u64, Ordering::Relaxed);
             return Err(error);
         }
-        sent.events.fetch_add(items as u64, Ordering::Relaxed);
     }
     Ok(ledger)
 }

@@ -29,6 +29,8 @@ pub struct ServerOptions {
     pub arguments: Vec<String>,
     /// The URL that reaches it, where it is not the unix socket in its folder: for TLS or TCP.
     pub url: Option<String>,
+    /// In a process group of its own: Ctrl-C in the terminal does not reach it.
+    pub own_group: bool,
 }
 
 impl ServerOptions {
@@ -170,7 +172,11 @@ impl Server {
 
 fn spawn(program: &Path, folder: &Path, options: &ServerOptions) -> std::io::Result<Child> {
     let log = OpenOptions::new().create(true).append(true).open(folder.join("redis.log"))?;
-    Command::new(program)
+    let mut command = Command::new(program);
+    if options.own_group {
+        command.process_group(0);
+    }
+    command
         .args(["--port", "0", "--save", "", "--unixsocket"])
         .arg(folder.join("redis.sock"))
         .arg("--dir")

@@ -35,13 +35,40 @@ impl WorkerProcess {
         url: &str,
         number: usize,
     ) -> Result<Self, HarnessError> {
+        Self::spawn(Command::new(program), folder, topology, url, number)
+    }
+
+    /// As [`WorkerProcess::start`], in a process group of its own: Ctrl-C in the terminal does
+    /// not reach it.
+    ///
+    /// # Errors
+    /// As [`WorkerProcess::start`].
+    pub fn start_apart(
+        program: &Path,
+        folder: &Path,
+        topology: &Path,
+        url: &str,
+        number: usize,
+    ) -> Result<Self, HarnessError> {
+        let mut command = Command::new(program);
+        command.process_group(0);
+        Self::spawn(command, folder, topology, url, number)
+    }
+
+    fn spawn(
+        mut command: Command,
+        folder: &Path,
+        topology: &Path,
+        url: &str,
+        number: usize,
+    ) -> Result<Self, HarnessError> {
         let log = folder.join(format!("worker-{number}.log"));
         let file = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&log)
             .map_err(HarnessError::io("open a worker's log"))?;
-        let child = Command::new(program)
+        let child = command
             .arg("run")
             .arg(topology)
             .args(["--redis", url])

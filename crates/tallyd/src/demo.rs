@@ -1,11 +1,15 @@
 //! `tallyd demo`: everything at once, on a private Redis, with a kill and an audit.
 
+mod interrupt;
+mod screen;
+mod snapshot;
 mod view;
 
 use crate::wrong_use::WrongUse;
 use anyhow::{Context, ensure};
+use interrupt::{Ended, Interrupts};
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::{
         Arc,
@@ -40,7 +44,7 @@ pub struct Args {
     #[arg(long, default_value_t = 3)]
     workers: usize,
     /// How many events to send in a second
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
     /// The seed of the simulated learners
     #[arg(long, default_value_t = 1)]
@@ -51,58 +55,87 @@ pub struct Args {
 }
 
 /// Runs the demo. Fails if the audit finds any difference.
+///
+/// Whatever ends it, SIGTERM and a closed terminal included, its server and workers end with it:
+/// they are killed when what holds them is dropped.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.workers == 0 {
         return Err(WrongUse("--workers: at least one worker is needed".to_owned()).into());
     }
+    let ended = Ended::listen()?;
+    let view = view::View::new(&args)?;
+    let interrupts = Interrupts::listen(view.has_screen())?;
+    tokio::select! {
+        outcome = show(&args, view, &interrupts) => outcome,
+        () = interrupts.asked(2) => Ok(ExitCode::from(128 + 2)),
+        code = ended.wait() => Ok(code),
+    }
+}
+
+/// What the demo has started.
+struct Stage {
+    server: Server,
+    workers: Vec<WorkerProcess>,
+    open: Deployment,
+}
+
+impl Stage {
+    async fn start(args: &Args, folder: &Path) -> anyhow::Result<Self> {
+        let options = ServerOptions {
+            program: args.redis_bin.clone(),
+            own_group: true,
+            ..ServerOptions::with(&["--appendonly", "yes"])
+        };
+        let server = Server::start(folder, options).await?;
+        let file = folder.join("testprep.toml");
+        std::fs::write(&file, TOPOLOGY).context("can't write the topology")?;
+        let program = std::env::current_exe().context("can't find this program")?;
+        let mut workers = Vec::new();
+        for number in 1..=args.workers {
+            workers.push(WorkerProcess::start_apart(&program, folder, &file, &server.url, number)?);
+        }
+        let topology = crate::load::topology(&file)?;
+        let open = Deployment::open(topology, &server.url).await?;
+        Ok(Self { server, workers, open })
+    }
+}
+
+async fn show(
+    args: &Args,
+    mut view: view::View,
+    interrupts: &Interrupts,
+) -> anyhow::Result<ExitCode> {
     let folder =
         tempfile::Builder::new().prefix("tallyd-demo-").tempdir().context("can't make a folder")?;
-    let options = ServerOptions {
-        program: args.redis_bin.clone(),
-        ..ServerOptions::with(&["--appendonly", "yes"])
-    };
-    let server = Server::start(folder.path(), options).await?;
-    let file = folder.path().join("testprep.toml");
-    std::fs::write(&file, TOPOLOGY).context("can't write the topology")?;
-    let program = std::env::current_exe().context("can't find this program")?;
-    let mut workers = Vec::new();
-    for number in 1..=args.workers {
-        let worker = WorkerProcess::start(&program, folder.path(), &file, &server.url, number)?;
-        workers.push(worker);
-    }
-    let topology = crate::load::topology(&file)?;
-    let mut open = Deployment::open(topology, &server.url).await?;
-    let ledger = producer::ledger(&open.topology)?;
+    let mut stage = Stage::start(args, folder.path()).await?;
     let stop = Arc::new(AtomicBool::new(false));
     let sent = Arc::new(producer::Sent::default());
-    let options = SimulationOptions { seed: args.seed, ..SimulationOptions::default() };
     let loader = tokio::spawn(producer::run(
-        server.url.clone(),
-        options,
-        ledger,
+        stage.server.url.clone(),
+        SimulationOptions { seed: args.seed, ..SimulationOptions::default() },
+        producer::ledger(&stage.open.topology)?,
         args.rate,
         Arc::clone(&stop),
         Arc::clone(&sent),
     ));
     let probe = Arc::new(probe::Probe::default());
     let prober = tokio::spawn(probe::run(
-        server.url.clone(),
-        open.keys.clone(),
+        stage.server.url.clone(),
+        stage.open.keys.clone(),
         Arc::clone(&stop),
         Arc::clone(&probe),
     ));
-    let mut view = view::View::new(&args, &server)?;
-    let outcome =
-        watch(&args, &mut open, &mut workers, &mut view, &sent, &probe, loader.is_finished()).await;
+    let outcome = watch(args, &mut stage, &mut view, (&sent, &probe), interrupts).await;
     stop.store(true, Ordering::Relaxed);
     view.close();
+    interrupts.screen_closed();
     outcome?;
     let ledger = loader.await?.context("the producer failed")?;
     let probes = prober.await?.context("the probe failed")?;
-    drain(&mut open, &mut workers).await?;
-    let findings = audit::run(&mut open, &ledger, probes).await?;
+    drain(&mut stage).await?;
+    let findings = audit::run(&mut stage.open, &ledger, probes).await?;
     let fine = report(&findings, sent.doubtful());
-    for worker in workers {
+    for worker in stage.workers {
         worker.stop().await?;
     }
     if !fine {
@@ -130,54 +163,57 @@ fn report(findings: &audit::Findings, doubtful: u64) -> bool {
     differ == 0 && doubtful == 0
 }
 
-/// Shows what goes on until the time is over, and kills a worker in the middle.
+/// Shows what goes on until the time is over or the user ends it, and kills a worker in the middle.
 async fn watch(
     args: &Args,
-    open: &mut Deployment,
-    workers: &mut [WorkerProcess],
+    stage: &mut Stage,
     view: &mut view::View,
-    sent: &producer::Sent,
-    probe: &probe::Probe,
-    finished: bool,
+    sent: (&producer::Sent, &probe::Probe),
+    interrupts: &Interrupts,
 ) -> anyhow::Result<()> {
-    ensure!(!finished, "the producer could not start");
     let began = Instant::now();
-    let interrupt = tokio::signal::ctrl_c();
-    tokio::pin!(interrupt);
-    let mut killed = false;
+    let pids: Vec<Option<u32>> = stage.workers.iter().map(WorkerProcess::pid).collect();
+    let mut killed = None;
     loop {
         let elapsed = began.elapsed();
         if !args.keep && elapsed >= args.length {
             return Ok(());
         }
-        if !killed && elapsed >= args.length / 2 && workers.len() > 1 {
-            killed = true;
-            if let Some(victim) = workers.first_mut() {
-                victim.kill().await?;
-                view.say(format!(
-                    "{:.1} s: killed worker 1 with SIGKILL; the others take over within 5 s",
-                    elapsed.as_secs_f64()
-                ));
-            }
+        if killed.is_none()
+            && elapsed >= args.length / 2
+            && stage.workers.len() > 1
+            && let Some(victim) = stage.workers.first_mut()
+        {
+            victim.kill().await?;
+            killed = Some(elapsed);
+            view.say(format!(
+                "{:.1} s: killed worker 1 with SIGKILL; the others take over its work",
+                elapsed.as_secs_f64()
+            ));
         }
-        for worker in workers.iter_mut().skip(usize::from(killed)) {
+        for worker in stage.workers.iter_mut().skip(usize::from(killed.is_some())) {
             worker.check()?;
         }
-        view.draw(open, elapsed, sent, probe).await?;
+        let workers = snapshot::Workers { pids: &pids, first_is_killed: killed.is_some() };
+        let mut now = snapshot::take(&mut stage.open, &workers, view.rows(), sent).await?;
+        now.elapsed = elapsed;
+        now.length = (!args.keep).then_some(args.length);
+        view.draw(now)?;
         tokio::select! {
-            _ = &mut interrupt => return Ok(()),
+            () = interrupts.asked(1) => return Ok(()),
             () = sleep(FRAME) => {}
         }
     }
 }
 
 /// Waits until everything that was sent is processed.
-async fn drain(open: &mut Deployment, workers: &mut [WorkerProcess]) -> anyhow::Result<()> {
+async fn drain(stage: &mut Stage) -> anyhow::Result<()> {
     println!("the load has stopped; waiting until everything is processed");
     let began = Instant::now();
+    let open = &mut stage.open;
     while !inspect::drained(&mut open.connection, &open.topology, &open.keys).await? {
         ensure!(began.elapsed() < Duration::from_secs(120), "still processing after 120 s");
-        ensure!(workers.iter_mut().any(|worker| worker.check().is_ok()), "no worker is left");
+        ensure!(stage.workers.iter_mut().any(|worker| worker.check().is_ok()), "no worker is left");
         sleep(Duration::from_millis(50)).await;
     }
     Ok(())

@@ -24,6 +24,11 @@ pub fn topology(file: &Path) -> anyhow::Result<Topology> {
         .map_err(|e| anyhow::anyhow!("can't read {}: {e}", file.display()))?;
     let name = file.display().to_string();
     let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    parse(&name, &text, &|variable| std::env::var(variable).ok())
-        .map_err(|faults| Refused(format!("{name} does not hold\n{}", faults.render(color))).into())
+    parse(&name, &text, &|variable| std::env::var(variable).ok()).map_err(|faults| {
+        let count = match faults.faults.len() {
+            1 => "1 fault".to_owned(),
+            many => format!("{many} faults"),
+        };
+        Refused(format!("{name} has {count}\n{}", faults.render(color))).into()
+    })
 }

@@ -1,0 +1,129 @@
+//! `tallyd demo` as a user ends it: Ctrl-C in a terminal, SIGTERM, and a terminal that is closed.
+//! However it ends, no process of it is left.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use rustix::{
+    fd::OwnedFd,
+    fs::{Mode, OFlags},
+    process::{Pid, Signal, kill_process},
+    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+};
+use std::{
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The demo on a terminal of its own, and what belongs to it.
+struct Demo {
+    child: Child,
+    /// The user's end of the terminal.
+    terminal: Option<std::fs::File>,
+    folder: tempfile::TempDir,
+}
+
+impl Demo {
+    /// Starts it, and waits until its server and both workers run.
+    fn start() -> Self {
+        let folder = tempfile::Builder::new().prefix("td").tempdir_in("/tmp").unwrap();
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        let name = ptsname(&terminal, Vec::new()).unwrap();
+        let open = || -> OwnedFd {
+            rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap()
+        };
+        let child = Command::new(env!("CARGO_BIN_EXE_tallyd"))
+            .args(["demo", "--keep", "--rate", "200", "--workers", "2"])
+            .env("TMPDIR", folder.path())
+            .stdin(Stdio::from(open()))
+            .stdout(Stdio::from(open()))
+            .stderr(Stdio::from(open()))
+            .spawn()
+            .unwrap();
+        let demo = Self { child, terminal: Some(std::fs::File::from(terminal)), folder };
+        // A terminal that nobody reads fills up, and stops who writes to it.
+        let mut screen = demo.terminal.as_ref().unwrap().try_clone().unwrap();
+        std::thread::spawn(move || {
+            let mut drawn = [0; 4096];
+            while screen.read(&mut drawn).is_ok_and(|n| n > 0) {}
+        });
+        await_that("the server and the workers run", || demo.processes().len() == 3);
+        demo
+    }
+
+    /// The command lines of its server and workers.
+    fn processes(&self) -> Vec<String> {
+        processes_of(self.folder.path())
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().cast_signed()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for its end, and for that of all that it started.
+    fn ended(mut self) -> ExitStatus {
+        let mut status = None;
+        await_that("the demo ends", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        await_that("nothing of it is left", || self.processes().is_empty());
+        let left: Vec<_> = std::fs::read_dir(self.folder.path()).unwrap().collect();
+        assert!(left.is_empty(), "{left:?}");
+        status.unwrap()
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        // Where a test failed: the demo ends what it has started.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.signal(Signal::TERM);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn processes_of(folder: &Path) -> Vec<String> {
+    let folder = folder.to_str().unwrap();
+    let lines = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let path: PathBuf = entry.ok()?.path().join("cmdline");
+        Some(String::from_utf8_lossy(&std::fs::read(path).ok()?).replace('\0', " "))
+    });
+    lines.filter(|line| line.contains(folder)).collect()
+}
+
+fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn control_c_in_a_terminal_ends_the_load_and_the_audit_follows() {
+    let mut demo = Demo::start();
+    demo.terminal.as_mut().unwrap().write_all(b"\x03").unwrap();
+    assert_eq!(demo.ended().code(), Some(0));
+}
+
+#[test]
+fn sigterm_leaves_no_process_behind() {
+    let demo = Demo::start();
+    demo.signal(Signal::TERM);
+    assert_eq!(demo.ended().code(), Some(143));
+}
+
+#[test]
+fn a_closed_terminal_leaves_no_process_behind() {
+    let demo = Demo::start();
+    demo.signal(Signal::HUP);
+    assert_eq!(demo.ended().code(), Some(129));
+}
