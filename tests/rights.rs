@@ -9,7 +9,7 @@ use tallyd_runtime::{
     Session, Store, StoreError,
     store::{
         Announcement, Commit, Cursor, DeadLetter, Fence, Frame, Next, Outcome, Owned, Owner, Part,
-        Read, Wait,
+        Read, Rejected, Wait,
     },
 };
 use tallyd_store::{Connection, RedisSession, RedisStore, dead, inspect, keys::Keys, server_ms};
@@ -117,7 +117,8 @@ async fn work(admin: &mut Connection, address: &RedisAddress) -> Result<(), Stor
     second.begin(&owned).await?;
     let pending = Next::Pending { partition: 0, from: EntryId::ZERO, count: 10 };
     assert_eq!(done(&mut second, &owned, &Commit::read(pending)).await?.entries.len(), 1);
-    let letter = DeadLetter { reason: "test".to_owned(), entry, fields: Vec::new() };
+    let letter =
+        DeadLetter { kind: Rejected::Bolt, reason: "test".to_owned(), entry, fields: Vec::new() };
     let part = Part {
         node: 0,
         frames: vec![Frame { edge: 0, partition: 0, bytes: vec![0] }],

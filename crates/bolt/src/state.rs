@@ -84,6 +84,7 @@ pub enum Cell {
 pub struct Reads<'a> {
     addresses: HashSet<Address>,
     known: Option<(&'a State, i64)>,
+    asked: u64,
 }
 
 impl<'a> Reads<'a> {
@@ -98,7 +99,7 @@ impl<'a> Reads<'a> {
     /// Leaves out what `known` holds, but for counters that were fetched before `stale_before`.
     #[must_use]
     pub fn beside(known: &'a State, stale_before: i64) -> Self {
-        Self { addresses: HashSet::new(), known: Some((known, stale_before)) }
+        Self { known: Some((known, stale_before)), ..Self::default() }
     }
 
     /// Asks for shared numbers of a hash.
@@ -122,6 +123,7 @@ impl<'a> Reads<'a> {
     }
 
     fn ask(&mut self, kind: Kind, key: &Key, name: &str) {
+        self.asked += 1;
         if let Some((known, stale_before)) = self.known {
             match known.cell(kind, key, name) {
                 Some(Cell::Counters(_, fetched)) if *fetched < stale_before => {}
@@ -138,6 +140,12 @@ impl<'a> Reads<'a> {
     /// The addresses, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Address> {
         self.addresses.iter()
+    }
+
+    /// How often the bolt asked, for what was at hand or asked for before, too.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.asked
     }
 
     /// The addresses, taken out, in no order.

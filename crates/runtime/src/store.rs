@@ -4,8 +4,10 @@
 //! or nothing, and nothing happens once a fence of the session has moved.
 
 mod error;
+mod rejected;
 
 pub use error::{ErrorKind, StoreError};
+pub use rejected::Rejected;
 
 use smol_str::SmolStr;
 use std::{collections::BTreeMap, future::Future, time::Duration};
@@ -104,7 +106,9 @@ pub struct Entry {
 /// An event or entry that could not be processed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeadLetter {
-    /// Why.
+    /// The kind of the reason.
+    pub kind: Rejected,
+    /// Why, for people.
     pub reason: String,
     /// The entry of the source that brought it; for an unreadable frame, the frame's entry.
     pub entry: EntryId,

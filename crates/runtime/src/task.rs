@@ -183,7 +183,7 @@ impl<S: Store> Task<S> {
             return self.go_back(session, &skipped).await;
         }
         let batch =
-            Measures { entries: work.entries, events: work.events(), oldest: work.oldest() };
+            Measures { entries: work.entries, events: work.events(), arrivals: work.arrivals() };
         let mut commit = work
             .commit(&self.context, &self.cursors, next)
             .map_err(|e| StoreError::new(ErrorKind::Other, format!("can't encode a frame: {e}")))?;
@@ -236,8 +236,7 @@ impl<S: Store> Task<S> {
 
     /// A commit happened: the caches and cursors follow, and what it took is measured.
     fn note(&mut self, commit: &Commit, batch: &Measures, began: Instant, sent: Instant) {
-        let visible =
-            batch.oldest.map(|oldest| self.options.shared.now(self.options.clock) - oldest);
+        let now = self.options.shared.now(self.options.clock);
         let mut emitted = 0;
         for (stage, (part, node)) in commit.parts.iter().zip(&mut self.nodes).enumerate() {
             node.cache.committed(&part.writes, Instant::now());
@@ -252,7 +251,8 @@ impl<S: Store> Task<S> {
             }
             emitted += done.emitted;
             if !commit.acks.is_empty() {
-                node.metrics.committed(&done, visible);
+                let arrivals = batch.arrivals.get(stage).map_or(&[][..], Vec::as_slice);
+                node.metrics.committed(&done, &part.dead, arrivals, now);
             }
         }
         if !commit.acks.is_empty() {
@@ -305,8 +305,8 @@ impl<S: Store> Task<S> {
 struct Measures {
     entries: usize,
     events: usize,
-    /// When the oldest event arrived.
-    oldest: Option<i64>,
+    /// By stage, when its events arrived, and how many at each time.
+    arrivals: Vec<Vec<(i64, u64)>>,
 }
 
 /// What must hold no entry, if what was read is all that there is: from the cursor of a partition

@@ -1,85 +1,32 @@
 //! Everything that a worker tells an operator: one event is one structured log line and one
 //! counter, named here and nowhere else. `docs/metrics.md` lists them.
 
-use crate::store::{Counts, ErrorKind, Lag, StoreError};
-use metrics::{
-    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
-};
-use std::time::Duration;
+mod delay;
+mod list;
+
+pub use delay::render as render_delays;
+pub use list::{begin, describe};
+
+use crate::store::{Counts, DeadLetter, ErrorKind, Fence, Lag, Owner, Rejected, StoreError};
+use delay::Delays;
+use metrics::{counter, gauge, histogram};
+use std::{sync::Arc, time::Duration};
 use tracing::{debug, error, info, warn};
-
-/// The name, kind and meaning of every metric.
-pub const METRICS: &[(&str, Kind, &str)] = &[
-    ("tallyd_batch_events", Kind::Histogram, "Events in one commit"),
-    ("tallyd_commit_seconds", Kind::Histogram, "Time of one commit, its round trip included"),
-    ("tallyd_commits_total", Kind::Counter, "Commits that happened"),
-    ("tallyd_cycle_seconds", Kind::Histogram, "Time from a batch's entries to its commit"),
-    ("tallyd_dead_letters", Kind::Gauge, "Dead letters that are stored"),
-    (
-        "tallyd_dead_letters_dropped_total",
-        Kind::Counter,
-        "Dead letters that are lost, because more came than may be kept",
-    ),
-    ("tallyd_events_dead_lettered_total", Kind::Counter, "Events put among the dead letters"),
-    ("tallyd_events_deduplicated_total", Kind::Counter, "Events dropped as already seen"),
-    ("tallyd_events_in_total", Kind::Counter, "Events read"),
-    ("tallyd_events_late_total", Kind::Counter, "Windows that an event came too late for"),
-    ("tallyd_events_out_total", Kind::Counter, "Events emitted"),
-    (
-        "tallyd_fenced_commits_total",
-        Kind::Counter,
-        "Commits that did not happen: a fence had moved",
-    ),
-    ("tallyd_groups_restored_total", Kind::Counter, "Times a lost consumer group was made again"),
-    ("tallyd_halts_total", Kind::Counter, "Times a node was halted for an operator to look at"),
-    ("tallyd_lag_entries", Kind::Gauge, "Entries that wait, in the partitions of this worker"),
-    ("tallyd_lag_seconds", Kind::Gauge, "Age of the oldest entry that waits"),
-    ("tallyd_partitions_owned", Kind::Gauge, "Partitions that this worker owns"),
-    ("tallyd_paused", Kind::Gauge, "1 while a full stream stops the node from reading"),
-    ("tallyd_process_seconds", Kind::Histogram, "Time in the bolt, for one batch"),
-    ("tallyd_redis_errors_total", Kind::Counter, "Errors of the storage, by kind"),
-    ("tallyd_takeovers_total", Kind::Counter, "Partitions taken"),
-    (
-        "tallyd_visible_seconds",
-        Kind::Histogram,
-        "Time from an event's arrival to the commit of its effects; the oldest of a batch",
-    ),
-];
-
-/// The kind of a metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Only grows.
-    Counter,
-    /// Goes up and down.
-    Gauge,
-    /// A distribution.
-    Histogram,
-}
-
-/// Tells the recorder what each metric means.
-pub fn describe() {
-    for &(name, kind, help) in METRICS {
-        let unit = if name.ends_with("_seconds") { Unit::Seconds } else { Unit::Count };
-        match kind {
-            Kind::Counter => describe_counter!(name, unit, help),
-            Kind::Gauge => describe_gauge!(name, unit, help),
-            Kind::Histogram => describe_histogram!(name, unit, help),
-        }
-    }
-}
 
 /// The metrics of what one node does, looked up once. It may be fused with others.
 pub struct NodeMetrics {
     node: String,
     batch: metrics::Histogram,
-    dead: metrics::Counter,
+    /// By reason.
+    dead: [metrics::Counter; Rejected::ALL.len()],
     duplicates: metrics::Counter,
     emitted: metrics::Counter,
     events: metrics::Counter,
+    hits: metrics::Counter,
     late: metrics::Counter,
+    misses: metrics::Counter,
     process: metrics::Histogram,
-    visible: metrics::Histogram,
+    visible: Arc<Delays>,
 }
 
 impl NodeMetrics {
@@ -89,13 +36,15 @@ impl NodeMetrics {
         let node = node.to_owned();
         Self {
             batch: histogram!("tallyd_batch_events", "node" => node.clone()),
-            dead: counter!("tallyd_events_dead_lettered_total", "node" => node.clone()),
+            dead: list::dead_letters(&node),
             duplicates: counter!("tallyd_events_deduplicated_total", "node" => node.clone()),
             emitted: counter!("tallyd_events_out_total", "node" => node.clone()),
             events: counter!("tallyd_events_in_total", "node" => node.clone()),
+            hits: counter!("tallyd_cache_hits_total", "node" => node.clone()),
             late: counter!("tallyd_events_late_total", "node" => node.clone()),
+            misses: counter!("tallyd_cache_misses_total", "node" => node.clone()),
             process: histogram!("tallyd_process_seconds", "node" => node.clone()),
-            visible: histogram!("tallyd_visible_seconds", "node" => node.clone()),
+            visible: delay::of(&node),
             node,
         }
     }
@@ -105,16 +54,33 @@ impl NodeMetrics {
         self.process.record(took);
     }
 
-    /// What the node did is committed. `visible_ms`: the age of the batch's oldest event.
-    pub fn committed(&self, counts: &Counts, visible_ms: Option<i64>) {
+    /// The bolt looked at its state so often, and so many cells had to be fetched for it.
+    pub fn looked_up(&self, asked: u64, fetched: u64) {
+        self.hits.increment(asked.saturating_sub(fetched));
+        self.misses.increment(fetched);
+    }
+
+    /// What the node did is committed at `now`. `arrivals`: when its events arrived, and how many
+    /// at each time.
+    pub fn committed(
+        &self,
+        counts: &Counts,
+        dead: &[DeadLetter],
+        arrivals: &[(i64, u64)],
+        now: i64,
+    ) {
         self.batch.record(counts.events as f64);
         self.events.increment(counts.events);
         self.emitted.increment(counts.emitted);
         self.duplicates.increment(counts.duplicates);
-        self.dead.increment(counts.dead);
+        for letter in dead {
+            if let Some(counter) = self.dead.get(letter.kind as usize) {
+                counter.increment(1);
+            }
+        }
         self.late.increment(counts.late);
-        if let Some(ms) = visible_ms {
-            self.visible.record(ms.max(0) as f64 / 1000.0);
+        for (arrival, events) in arrivals {
+            self.visible.add(now.saturating_sub(*arrival), *events);
         }
         if counts.dead > 0 {
             warn!(
@@ -239,6 +205,12 @@ impl TaskMetrics {
 /// How many of a node's partitions the worker owns now.
 pub fn owned(node: &str, partitions: usize) {
     gauge!("tallyd_partitions_owned", "node" => node.to_owned()).set(partitions as f64);
+}
+
+/// The fences of a node's partitions: some may be halted, whoever owned them.
+pub fn halted<'a>(node: &str, fences: impl Iterator<Item = &'a Fence>) {
+    let halted = fences.filter(|fence| fence.owner == Owner::Halted).count();
+    gauge!("tallyd_halted", "node" => node.to_owned()).set(halted as f64);
 }
 
 /// The storage gave an error of this kind.

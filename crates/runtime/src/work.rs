@@ -4,7 +4,7 @@ mod emit;
 
 use crate::{
     context::{Context, Stage},
-    store::{Commit, Counts, Cursor, Cursors, DeadLetter, Entry, Next, Part},
+    store::{Commit, Counts, Cursor, Cursors, DeadLetter, Entry, Next, Part, Rejected},
 };
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -92,10 +92,11 @@ impl Work {
         self.stages.first().map_or(0, |stage| stage.events.len())
     }
 
-    /// When the oldest of the events that were read arrived.
+    /// By stage, when its events arrived, and how many at each time. A time may stand there more
+    /// than once.
     #[must_use]
-    pub fn oldest(&self) -> Option<i64> {
-        self.stages.first()?.events.iter().map(Event::arrival).min()
+    pub fn arrivals(&self) -> Vec<Vec<(i64, u64)>> {
+        self.stages.iter().map(|stage| arrivals(&stage.events)).collect()
     }
 
     /// What a stage's bolt is to process; `None` where there is nothing.
@@ -133,13 +134,13 @@ impl Work {
         decoded
     }
 
-    /// Moves an event from a stage's batch to the dead letters.
+    /// Moves an event at which a stage's bolt panicked from its batch to the dead letters.
     pub fn reject(&mut self, stage: usize, of: &Stage, event: usize, reason: String) {
         if let Some(stage) = self.stages.get_mut(stage)
             && event < stage.events.len()
         {
             let event = Arc::make_mut(&mut stage.events).remove(event);
-            stage.bury(of, &event, reason);
+            stage.bury(of, &event, Rejected::Panic, reason);
         }
     }
 
@@ -155,7 +156,7 @@ impl Work {
         };
         for rejection in std::mem::take(&mut effects.rejects) {
             if let Some(event) = stage.events.get(rejection.event).cloned() {
-                stage.bury(of, &event, rejection.reason);
+                stage.bury(of, &event, Rejected::Bolt, rejection.reason);
             }
         }
         stage.emits = match of.bolt {
@@ -217,9 +218,9 @@ impl Work {
 }
 
 impl StageWork {
-    fn bury(&mut self, of: &Stage, event: &Event, reason: String) {
+    fn bury(&mut self, of: &Stage, event: &Event, kind: Rejected, reason: String) {
         let fields = decode::to_fields(&of.input, event);
-        self.dead.push(dead_letter(reason, event.origin, fields));
+        self.dead.push(dead_letter(kind, reason, event.origin, fields));
         if let Some(counts) = self.counts.values_mut().next() {
             counts.dead += 1;
         }
@@ -228,19 +229,33 @@ impl StageWork {
 
 fn decode_source(of: &Stage, max_ahead_ms: i64, entry: &Entry) -> (Vec<Event>, Vec<DeadLetter>) {
     let decoded = decode::decode(&of.input, max_ahead_ms, entry.id, &entry.fields);
-    let bury =
-        |reject: decode::Reject| dead_letter(reject.reason.to_string(), entry.id, reject.fields);
+    let bury = |reject: decode::Reject| {
+        let kind = Rejected::from(&reject.reason);
+        dead_letter(kind, reject.reason.to_string(), entry.id, reject.fields)
+    };
     (decoded.events, decoded.rejects.into_iter().map(bury).collect())
 }
 
+/// When events arrived, in runs: those of an entry have one arrival, and entries that came together
+/// often have.
+fn arrivals(events: &[Event]) -> Vec<(i64, u64)> {
+    let runs = events.chunk_by(|one, next| one.arrival() == next.arrival());
+    runs.filter_map(|run| Some((run.first()?.arrival(), run.len() as u64))).collect()
+}
+
 /// A dead letter with a reason that can be shown: a parser's message may quote all of what came.
-fn dead_letter(reason: String, entry: EntryId, fields: decode::Fields) -> DeadLetter {
+fn dead_letter(
+    kind: Rejected,
+    reason: String,
+    entry: EntryId,
+    fields: decode::Fields,
+) -> DeadLetter {
     let shown = reason.chars().map(|c| if c.is_control() { ' ' } else { c });
     let mut cut: String = shown.take(MAX_REASON_CHARS).collect();
     if reason.chars().nth(MAX_REASON_CHARS).is_some() {
         cut.push('…');
     }
-    DeadLetter { reason: cut, entry, fields }
+    DeadLetter { kind, reason: cut, entry, fields }
 }
 
 fn field<'a>(entry: &'a Entry, name: &str) -> Option<&'a [u8]> {
@@ -254,7 +269,10 @@ fn decode_frame(of: &Stage, entry: &Entry) -> (Vec<Event>, Vec<DeadLetter>) {
     };
     match outcome {
         Ok(events) => (events, Vec::new()),
-        Err(reason) => (Vec::new(), vec![dead_letter(reason, entry.id, entry.fields.clone())]),
+        Err(reason) => {
+            let fields = entry.fields.clone();
+            (Vec::new(), vec![dead_letter(Rejected::Frame, reason, entry.id, fields)])
+        }
     }
 }
 

@@ -113,6 +113,7 @@ impl<S: Store> Worker<S> {
     /// rights do not fit), where the stored topology is no longer the one that it began with, and
     /// where a task of it panicked. Everything else is waited out.
     pub async fn run(self, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
+        telemetry::begin(&self.topology, self.options.nodes.as_ref());
         let Some(seed) = self.register(&mut stop).await? else { return Ok(()) };
         let mut tasks = JoinSet::new();
         let mut running = self.start(seed, &mut tasks);
@@ -216,6 +217,7 @@ impl<S: Store> Worker<S> {
             // Sent with every poll, even unchanged: what could not be taken is tried again.
             node.tasks.direct(&wanted);
             telemetry::owned(&node.name, node.tasks.owned().len());
+            telemetry::halted(&node.name, view.fences.get(&node.name).into_iter().flatten());
         }
     }
 

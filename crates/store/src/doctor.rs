@@ -16,7 +16,7 @@ pub use finding::{Finding, Level};
 pub use start::Danger;
 
 pub(crate) use start::check as check_at_start;
-pub use start::risks;
+pub use start::{RISKS, risks};
 
 use crate::{connection::Connection, keys::Keys};
 use checks::Of;

@@ -12,6 +12,9 @@ const METRIC: &str = "tallyd_redis_risk";
 /// Looks at the server again and again, for as long as the worker runs.
 pub async fn watch(address: RedisAddress) {
     metrics::describe_gauge!(METRIC, "1 while this check of tallyd doctor finds a risk");
+    for check in doctor::RISKS {
+        metrics::gauge!(METRIC, "check" => *check).set(0.0);
+    }
     let mut known: BTreeMap<&'static str, String> = BTreeMap::new();
     loop {
         // While the server is away there is nothing to say that the worker does not say itself.

@@ -34,6 +34,24 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// All of them.
+    pub const ALL: [ErrorKind; 14] = [
+        ErrorKind::Auth,
+        ErrorKind::Busy,
+        ErrorKind::Cluster,
+        ErrorKind::Connection,
+        ErrorKind::Halt,
+        ErrorKind::Loading,
+        ErrorKind::Persistence,
+        ErrorKind::Mismatch,
+        ErrorKind::OutOfMemory,
+        ErrorKind::Replica,
+        ErrorKind::Reply,
+        ErrorKind::Setup,
+        ErrorKind::Timeout,
+        ErrorKind::Other,
+    ];
+
     /// The label of metrics and logs.
     #[must_use]
     pub fn label(self) -> &'static str {

@@ -6,7 +6,7 @@ use crate::{
     store::{Session, Store, StoreError},
     work::Work,
 };
-use tallyd_bolt::{Address, Effects, Reads};
+use tallyd_bolt::{Address, Effects};
 use tokio::time::Instant;
 
 impl<S: Store> Task<S> {
@@ -59,8 +59,13 @@ impl<S: Store> Task<S> {
         };
         while let (Some(bolt), Some(batch)) = (&of.bolt, work.batch(stage, of, now)) {
             let asked = guard::reads(&**bolt, &batch, &node.cache.known(Instant::now()));
-            match asked.map(Reads::into_addresses) {
-                Ok(asked) => return (of.place, node.cache.missing(asked)),
+            match asked {
+                Ok(reads) => {
+                    let asked = reads.asked();
+                    let missing = node.cache.missing(reads.into_addresses());
+                    node.metrics.looked_up(asked, missing.len() as u64);
+                    return (of.place, missing);
+                }
                 Err(poison) => work.reject(stage, of, poison.event, poison.reason),
             }
         }

@@ -10,8 +10,8 @@ use tallyd_event::EntryId;
 use tallyd_runtime::{
     Session, Store, StoreError,
     store::{
-        self, Announcement, Counts, Cursor, DeadLetter, Entry, Frame, Outcome, Owned, Part, Survey,
-        View, Wait,
+        self, Announcement, Counts, Cursor, DeadLetter, Entry, Frame, Outcome, Owned, Part,
+        Rejected, Survey, View, Wait,
     },
 };
 use tallyd_simulation::store::{Server, SimulatedStore};
@@ -194,6 +194,7 @@ impl<S: Store> Side<S> {
             (*p, places.iter().map(|place| self.id(node, *p, *place)).collect())
         };
         let letter = DeadLetter {
+            kind: Rejected::Bolt,
             reason: "a test".to_owned(),
             entry: EntryId::ZERO,
             fields: vec![(b"n".to_vec(), b"v".to_vec())],

@@ -75,6 +75,21 @@ fn refuse(facts: &Facts, allowed: &BTreeSet<Danger>) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// The names of the checks that [`risks`] makes.
+pub const RISKS: &[&str] = &[
+    "append-only-file",
+    "append-only-file-rewrites",
+    "append-only-file-writes",
+    "appendfsync",
+    "cluster",
+    "evicted-keys",
+    "eviction",
+    "role",
+    "snapshots",
+    "unchecked",
+    "version",
+];
+
 /// What puts the data on a server at risk, for a worker that runs to say.
 ///
 /// # Errors
@@ -96,6 +111,7 @@ fn judge(facts: &Facts) -> Vec<Finding> {
         access::unchecked,
     ];
     let found = checks.iter().flat_map(|check| check(facts));
+    let found = found.inspect(|finding| debug_assert!(RISKS.contains(&finding.check)));
     found.filter(|finding| finding.level > Level::Fine).collect()
 }
 

@@ -1,0 +1,77 @@
+//! The kinds of reasons for a dead letter.
+
+use tallyd_event::decode::Reason;
+
+/// Why something is a dead letter, in few kinds: the label of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejected {
+    /// The producer left out a field.
+    MissingField,
+    /// A value is not of its field's type.
+    BadValue,
+    /// A number is outside its bounds.
+    OutOfRange,
+    /// A time is too far after the arrival.
+    Time,
+    /// A batch can't be read.
+    Batch,
+    /// A frame can't be read.
+    Frame,
+    /// The bolt can't use the event.
+    Bolt,
+    /// The bolt panicked.
+    Panic,
+}
+
+impl Rejected {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Rejected; 8] = [
+        Rejected::MissingField,
+        Rejected::BadValue,
+        Rejected::OutOfRange,
+        Rejected::Time,
+        Rejected::Batch,
+        Rejected::Frame,
+        Rejected::Bolt,
+        Rejected::Panic,
+    ];
+
+    /// The label of metrics.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Rejected::MissingField => "missing_field",
+            Rejected::BadValue => "bad_value",
+            Rejected::OutOfRange => "out_of_range",
+            Rejected::Time => "time",
+            Rejected::Batch => "batch",
+            Rejected::Frame => "frame",
+            Rejected::Bolt => "bolt",
+            Rejected::Panic => "panic",
+        }
+    }
+}
+
+impl From<&Reason> for Rejected {
+    fn from(reason: &Reason) -> Self {
+        match reason {
+            Reason::Missing(_) => Rejected::MissingField,
+            Reason::Twice(_) | Reason::Value(..) => Rejected::BadValue,
+            Reason::OutOfRange { .. } => Rejected::OutOfRange,
+            Reason::Ahead { .. } => Rejected::Time,
+            Reason::Batch(_) => Rejected::Batch,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn their_order_is_that_of_their_numbers() {
+        for (number, reason) in Rejected::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, number, "{reason:?}");
+        }
+    }
+}
