@@ -1,6 +1,11 @@
 //! What producers send: an entry of flat fields, or one whose `batch` field holds many events.
 
 mod batch;
+mod given;
+pub mod json;
+mod messagepack;
+
+pub use given::Given;
 
 use crate::{EntryId, Event, Field, Schema, Value, ValueError};
 use smol_str::SmolStr;
@@ -71,7 +76,8 @@ pub enum Reason {
 
 /// Decodes one entry of a source stream.
 ///
-/// A field that the schema does not name is ignored. An empty value is a missing one.
+/// A field that the schema does not name is ignored. An empty text is a missing value, except of
+/// a bool: there it is refused.
 /// `max_ahead_ms` bounds how far an event's time may lie after its arrival.
 #[must_use]
 pub fn decode(
@@ -85,7 +91,11 @@ pub fn decode(
     let batch = batches.next().filter(|_| schema.index(BATCH_FIELD).is_none());
     let mut decoded = Decoded::default();
     let Some((_, bytes)) = batch else {
-        decoded.take(0, source.event(0, flat(schema, entry)), || entry.to_vec());
+        let given = entry.iter().filter_map(|(name, text)| {
+            let place = schema.fields.iter().position(|f| f.name.as_bytes() == name)?;
+            Some((place, Given::Text(text)))
+        });
+        decoded.take(0, source.event(0, fill(schema, given)), || entry.to_vec());
         return decoded;
     };
     let members = match batches.next() {
@@ -103,6 +113,23 @@ pub fn decode(
         }
     }
     decoded
+}
+
+/// Reads one event whose values stand in a file: for each place of the schema what was given.
+///
+/// # Errors
+/// Why it would be a dead letter, had it arrived as `origin`.
+pub fn event<'a>(
+    schema: &Schema,
+    max_ahead_ms: i64,
+    origin: EntryId,
+    given: impl Iterator<Item = (usize, Given<'a>)>,
+) -> Result<Event, Reason> {
+    Source { schema, max_ahead_ms, origin }.event(0, fill(schema, given))
+}
+
+fn too_many(count: usize) -> String {
+    format!("{count} events (at most {MAX_BATCH_EVENTS})")
 }
 
 /// Names and values of an entry, as bytes, in their order.
@@ -150,29 +177,19 @@ pub fn to_fields(schema: &Schema, event: &Event) -> Fields {
         .collect()
 }
 
-fn flat(schema: &Schema, entry: &[(Vec<u8>, Vec<u8>)]) -> Result<Vec<Value>, Reason> {
-    let given = entry.iter().filter_map(|(name, text)| {
-        let place = schema.fields.iter().position(|f| f.name.as_bytes() == name)?;
-        Some((place, text))
-    });
-    fill(schema, given, |text, field| {
-        if text.is_empty() { Ok(Value::Null) } else { Value::from_text(text, field.kind) }
+fn typed(schema: &Schema, map: json::Map<'_>) -> Result<Vec<Value>, Reason> {
+    let is_bytes = batch::is_bytes(&map);
+    let given = map.into_iter().filter_map(|(name, value)| Some((schema.index(&name)?, value)));
+    fill(schema, given).map_err(|reason| match reason {
+        Reason::Missing(_) if is_bytes => batch::bytes_as_json(),
+        reason => reason,
     })
 }
 
-fn typed(schema: &Schema, member: Vec<(SmolStr, batch::Foreign)>) -> Result<Vec<Value>, Reason> {
-    let given = member.into_iter().filter_map(|(name, value)| Some((schema.index(&name)?, value)));
-    fill(schema, given, |value, field| match value.usable(field.kind.with_article())? {
-        Value::Null => Ok(Value::Null),
-        Value::Str(text) if text.is_empty() => Ok(Value::Null),
-        value => value.fit(field.kind),
-    })
-}
-
-fn fill<T>(
+/// The values of an event: what was given for each place of the schema.
+fn fill<'a>(
     schema: &Schema,
-    given: impl Iterator<Item = (usize, T)>,
-    read: impl Fn(T, &Field) -> Result<Value, ValueError>,
+    given: impl Iterator<Item = (usize, Given<'a>)>,
 ) -> Result<Vec<Value>, Reason> {
     let mut values = vec![Value::Null; schema.fields.len()];
     let mut seen = vec![false; schema.fields.len()];
@@ -185,7 +202,7 @@ fn fill<T>(
         if std::mem::replace(seen, true) {
             return Err(Reason::Twice(field.name.clone()));
         }
-        *value = read(raw, field).map_err(|e| Reason::Value(field.name.clone(), e))?;
+        *value = raw.read(field)?;
         check_bounds(field, value)?;
     }
     for (field, value) in schema.fields.iter().zip(&values) {

@@ -5,6 +5,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use smol_str::SmolStr;
 use std::fmt;
 
+pub(crate) mod number;
+pub(crate) mod time;
+
+use number::NotWhole;
+
 /// The longest string that a field may hold, in bytes.
 pub const MAX_STRING_BYTES: usize = 4096;
 
@@ -39,13 +44,33 @@ pub enum ValueError {
     /// A control or bidirectional formatting character, which could forge what a terminal shows.
     #[error("control character U+{0:04X}")]
     ControlCharacter(u32),
+    /// An empty text where a bool is wanted: some encoders write false so, others nothing at all.
+    #[error(
+        "an empty text is no bool (PHP writes false so: write 0, and leave the field out where it is unknown)"
+    )]
+    EmptyBool,
+    /// A date and time of no known place, quoted.
+    #[error("{0} has no offset (end it with Z for UTC, or with one such as +02:00)")]
+    NoOffset(String),
+    /// A time that is plausible in a finer unit than ms.
+    #[error("{given} looks like {unit} (send ms: divide it by {one_ms})")]
+    TimeTooFine {
+        /// The number.
+        given: i64,
+        /// The unit.
+        unit: &'static str,
+        /// How many of it are a millisecond.
+        one_ms: i64,
+    },
     /// Another type is wanted.
-    #[error("{given} is not {wanted}")]
+    #[error("{given} is not {wanted}{hint}")]
     WrongType {
         /// What was given, quoted and cut to a readable length.
         given: String,
         /// What the schema wants, with an article.
         wanted: &'static str,
+        /// What is wrong with it and what to write instead, or nothing.
+        hint: &'static str,
     },
     /// A float that is NaN or infinite.
     #[error("{0} is not finite")]
@@ -68,16 +93,21 @@ impl Value {
         let text = std::str::from_utf8(bytes).map_err(|_| ValueError::NotUtf8)?;
         match wanted {
             FieldType::String => checked_string(text).map(Value::Str),
-            FieldType::Int => text.parse().map(Value::Int).map_err(|_| wrong(text, wanted)),
+            FieldType::Int => {
+                number::whole(text).map(Value::Int).map_err(|why| wrong(text, wanted, why.hint()))
+            }
             FieldType::Float => {
-                finite(text.parse().map_err(|_| wrong(text, wanted))?).map(Value::Float)
+                finite(text.parse().map_err(|_| wrong(text, wanted, ""))?).map(Value::Float)
             }
             FieldType::Bool => match text {
-                "1" | "1.0" | "true" => Ok(Value::Bool(true)),
-                "0" | "0.0" | "false" => Ok(Value::Bool(false)),
-                _ => Err(wrong(text, wanted)),
+                "" => Err(ValueError::EmptyBool),
+                "1" | "1.0" => Ok(Value::Bool(true)),
+                "0" | "0.0" => Ok(Value::Bool(false)),
+                _ if text.eq_ignore_ascii_case("true") => Ok(Value::Bool(true)),
+                _ if text.eq_ignore_ascii_case("false") => Ok(Value::Bool(false)),
+                _ => Err(wrong(text, wanted, "")),
             },
-            FieldType::Time => time_from_text(text),
+            FieldType::Time => time::from_text(text),
         }
     }
 
@@ -128,23 +158,53 @@ impl Value {
         matches!(self, Value::Null)
     }
 
-    /// Fits a value of a foreign format (JSON, MessagePack) to the wanted type: a text is read as
-    /// [`Value::from_text`] reads it, 0 and 1 are bools, an int is
-    /// a float, or a string where that is wanted.
-    pub(crate) fn fit(self, wanted: FieldType) -> Result<Self, ValueError> {
-        match (self, wanted) {
-            (Value::Str(text), _) => Self::from_text(text.as_bytes(), wanted),
-            (Value::Int(i), FieldType::String) => Ok(Value::Str(smol_str::format_smolstr!("{i}"))),
-            (Value::Int(i), FieldType::Int) => Ok(Value::Int(i)),
-            (Value::Int(i), FieldType::Time) => time_from_ms(i),
-            (Value::Int(i), FieldType::Float) => Ok(Value::Float(i as f64)),
-            (Value::Int(i @ (0 | 1)), FieldType::Bool) => Ok(Value::Bool(i == 1)),
-            (Value::Float(f), FieldType::Float) => finite(f).map(Value::Float),
-            (Value::Float(f), FieldType::Bool) if f == 0.0 || f == 1.0 => Ok(Value::Bool(f == 1.0)),
-            (Value::Bool(b), FieldType::Bool) => Ok(Value::Bool(b)),
-            (Value::Float(f), _) => Err(wrong(&format!("{f:?}"), wanted)),
-            (Value::Bool(b), _) => Err(wrong(if b { "true" } else { "false" }, wanted)),
-            (other, _) => Err(wrong(&other.to_text(), wanted)),
+    /// Reads a number of a foreign format, as it was written there. In a field that holds text it
+    /// stands as its digits.
+    pub(crate) fn from_number(number: &str, wanted: FieldType) -> Result<Self, ValueError> {
+        match wanted {
+            _ if number.len() > MAX_STRING_BYTES => Err(ValueError::TooLong(number.len())),
+            FieldType::String => number::digits(number)
+                .map(Value::Str)
+                .map_err(|why| wrong(number, wanted, no_text(why))),
+            _ => Self::from_text(number.as_bytes(), wanted),
+        }
+    }
+
+    /// As [`Value::from_number`], of a whole number.
+    pub(crate) fn from_int(int: i64, wanted: FieldType) -> Result<Self, ValueError> {
+        match (int, wanted) {
+            (_, FieldType::Int) => Ok(Value::Int(int)),
+            (_, FieldType::Float) => Ok(Value::Float(int as f64)),
+            (_, FieldType::String) => Ok(Value::Str(smol_str::format_smolstr!("{int}"))),
+            (_, FieldType::Time) => time::from_ms(int),
+            (0 | 1, FieldType::Bool) => Ok(Value::Bool(int == 1)),
+            (_, FieldType::Bool) => Err(wrong(&int.to_string(), wanted, "")),
+        }
+    }
+
+    /// As [`Value::from_number`], of a float.
+    pub(crate) fn from_float(float: f64, wanted: FieldType) -> Result<Self, ValueError> {
+        match wanted {
+            FieldType::Float => finite(float).map(Value::Float),
+            FieldType::Time => time::from_float(float),
+            FieldType::Bool if float == 0.0 || float == 1.0 => Ok(Value::Bool(float == 1.0)),
+            FieldType::Bool => Err(wrong(&format!("{float:?}"), wanted, "")),
+            FieldType::Int | FieldType::String => {
+                let whole = number::whole_float(float).map_err(|why| {
+                    let is_int = wanted == FieldType::Int;
+                    let hint = if is_int { why.hint() } else { no_text(why) };
+                    wrong(&format!("{float:?}"), wanted, hint)
+                });
+                Self::from_int(whole?, wanted)
+            }
+        }
+    }
+
+    /// As [`Value::from_number`], of a truth value.
+    pub(crate) fn from_bool(truth: bool, wanted: FieldType) -> Result<Self, ValueError> {
+        match wanted {
+            FieldType::Bool => Ok(Value::Bool(truth)),
+            _ => Err(wrong(if truth { "true" } else { "false" }, wanted, "")),
         }
     }
 
@@ -158,10 +218,11 @@ impl Value {
             | (value @ Value::Str(_), FieldType::String) => Ok(value),
             (Value::Float(f), FieldType::Float) => finite(f).map(Value::Float),
             (Value::Int(i), FieldType::Float) => Ok(Value::Float(i as f64)),
-            (Value::Int(i), FieldType::Time) => time_from_ms(i),
+            (Value::Int(i), FieldType::Time) => time::from_ms(i),
             (other, _) => Err(ValueError::WrongType {
                 given: other.kind_name().to_owned(),
                 wanted: wanted.with_article(),
+                hint: "",
             }),
         }
     }
@@ -178,21 +239,11 @@ impl Value {
     }
 }
 
-fn time_from_text(text: &str) -> Result<Value, ValueError> {
-    if let Ok(ms) = text.parse() {
-        return time_from_ms(ms);
-    }
-    match text.parse::<jiff::Timestamp>() {
-        Ok(at) => time_from_ms(at.as_millisecond()),
-        Err(_) => Err(wrong(text, FieldType::Time)),
-    }
-}
-
-fn time_from_ms(ms: i64) -> Result<Value, ValueError> {
-    if (0..=MAX_TIME).contains(&ms) {
-        Ok(Value::Int(ms))
-    } else {
-        Err(ValueError::TimeOutOfRange(ms))
+/// Why a number is no text, to stand behind "is not a string".
+fn no_text(why: NotWhole) -> &'static str {
+    match why {
+        NotWhole::Fraction => ": it has a fraction (send it as text)",
+        why => why.hint(),
     }
 }
 
@@ -218,10 +269,14 @@ fn is_forbidden(c: char) -> bool {
         || matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
-fn wrong(text: &str, wanted: FieldType) -> ValueError {
+/// A text in quotes, cut to a readable length and without what could forge a terminal.
+pub(crate) fn quoted(text: &str) -> String {
     let cut: String = text.chars().filter(|&c| !is_forbidden(c)).take(40).collect();
-    let given = if cut.len() < text.len() { format!("\"{cut}…\"") } else { format!("\"{cut}\"") };
-    ValueError::WrongType { given, wanted: wanted.with_article() }
+    if cut.len() < text.len() { format!("\"{cut}…\"") } else { format!("\"{cut}\"") }
+}
+
+fn wrong(text: &str, wanted: FieldType, hint: &'static str) -> ValueError {
+    ValueError::WrongType { given: quoted(text), wanted: wanted.with_article(), hint }
 }
 
 impl Serialize for Value {
@@ -277,66 +332,4 @@ impl de::Visitor<'_> for ValueVisitor {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn text(text: &str, wanted: FieldType) -> Result<Value, String> {
-        Value::from_text(text.as_bytes(), wanted).map_err(|e| e.to_string())
-    }
-
-    #[test]
-    fn text_becomes_a_value_of_the_wanted_type() {
-        assert_eq!(text("u7", FieldType::String), Ok(Value::Str("u7".into())));
-        assert_eq!(text("-9223372036854775808", FieldType::Int), Ok(Value::Int(i64::MIN)));
-        assert_eq!(text("1.5e3", FieldType::Float), Ok(Value::Float(1500.0)));
-        assert_eq!(text("1.0", FieldType::Bool), Ok(Value::Bool(true)));
-        assert_eq!(text("1767225600000", FieldType::Time), Ok(Value::Int(1_767_225_600_000)));
-        assert_eq!(
-            text("2026-01-01T05:30:00+05:30", FieldType::Time),
-            Ok(Value::Int(1_767_225_600_000))
-        );
-    }
-
-    #[test]
-    fn what_does_not_fit_says_why() {
-        let cases = [
-            ("5.0", FieldType::Int, "\"5.0\" is not an int"),
-            ("9223372036854775808", FieldType::Int, "\"9223372036854775808\" is not an int"),
-            ("nan", FieldType::Float, "NaN is not finite"),
-            ("1e999", FieldType::Float, "inf is not finite"),
-            ("yes", FieldType::Bool, "\"yes\" is not a bool (1, 0, true or false)"),
-            (
-                "yesterday",
-                FieldType::Time,
-                "\"yesterday\" is not a time (ms since the epoch, or RFC 3339)",
-            ),
-            ("-1", FieldType::Time, "time -1 is out of range (0 to 253402300799999 ms)"),
-            ("a\0b", FieldType::String, "control character U+0000"),
-            ("a\u{202e}b", FieldType::String, "control character U+202E"),
-            ("a\u{61c}b", FieldType::String, "control character U+061C"),
-        ];
-        for (given, wanted, reason) in cases {
-            assert_eq!(text(given, wanted), Err(reason.to_owned()), "{given:?}");
-        }
-        assert_eq!(Value::from_text(b"\xff", FieldType::String), Err(ValueError::NotUtf8));
-        let long = "x".repeat(MAX_STRING_BYTES + 1);
-        assert_eq!(
-            text(&long, FieldType::String),
-            Err("4097 bytes long (at most 4096)".to_owned())
-        );
-    }
-
-    #[test]
-    fn minus_zero_is_zero() {
-        let zero = text("-0", FieldType::Float).map(|zero| zero.to_text());
-        assert_eq!(zero, Ok("0".into()));
-    }
-
-    #[test]
-    fn floats_survive_their_text() {
-        for f in [0.1, -1e-300, 1e300, f64::MIN_POSITIVE, 5e-324] {
-            let back = Value::from_text(Value::Float(f).to_text().as_bytes(), FieldType::Float);
-            assert_eq!(back, Ok(Value::Float(f)));
-        }
-    }
-}
+mod tests;

@@ -3,6 +3,8 @@
 use super::*;
 use crate::FieldType;
 
+mod written;
+
 const NOW: EntryId = EntryId { ms: 1_767_225_600_000, seq: 3 };
 
 fn schema() -> Schema {
@@ -129,7 +131,7 @@ fn a_bad_member_of_an_array_spoils_only_itself() {
         r#"{"id":"b","ms":[5],"right":true,"at":0}"#,
         r#"{"id":"c","ms":{"n":5},"right":true,"at":0}"#,
         r#"{"id":"d","ms":9223372036854775808,"right":true,"at":0}"#,
-        r#"{"id":"e","ms":5.0,"right":true,"at":0}"#,
+        r#"{"id":"e","ms":5.5,"right":true,"at":0}"#,
         r#"{"id":true,"ms":5,"right":true,"at":0}"#,
         "[]",
         "7",
@@ -140,11 +142,11 @@ fn a_bad_member_of_an_array_spoils_only_itself() {
     let expected = [
         "1 field \"ms\": a list is not an int",
         "2 field \"ms\": a map is not an int",
-        "3 field \"ms\": \"9223372036854775808\" is not an int",
-        "4 field \"ms\": \"5.0\" is not an int",
+        "3 field \"ms\": \"9223372036854775808\" is not an int of 64 bits",
+        "4 field \"ms\": \"5.5\" is not an int: it has a fraction (round it, or make the field a float)",
         "5 field \"id\": \"true\" is not a string",
         "6 batch: a list is not an event (a map of fields)",
-        "7 batch: an int is not an event (a map of fields)",
+        "7 batch: a number is not an event (a map of fields)",
         "8 batch: nothing is not an event (a map of fields)",
         "9 field \"ms\" is given twice",
     ];
@@ -232,17 +234,19 @@ fn what_is_kept_of_a_member_is_never_read_as_more_than_it() {
 
 #[test]
 fn what_is_no_batch_says_why() {
-    let cases: [(&[u8], &str); 7] = [
+    let cases: [(&[u8], &str); 12] = [
         (b"\xdd\xff\xff\xff\xff", "0 batch: 4294967295 events (at most 10000)"),
         (b"\xdd\xff\xff", "0 batch: it is cut short"),
         (
-            b"\x81\xa2id\xa1a",
-            "0 batch: it begins with byte 0x81 (expected a MessagePack array or JSON)",
+            b"\xc3",
+            "0 batch: it begins with byte 0xc3 (expected a MessagePack map or array, or JSON)",
         ),
-        (
-            b"\xef\xbb\xbf{}",
-            "0 batch: it begins with byte 0xef (expected a MessagePack array or JSON)",
-        ),
+        (b"\x91\xd4\x72\x40", RECORDS),
+        (b"\xd4\x72\x40\x91\xa2id\xa1a", RECORDS),
+        (b"147,131,162,105,100,161,97", AS_NUMBERS),
+        (br#"{"0":147,"1":131}"#, AS_NUMBERS),
+        (br#"{"type":"Buffer","data":[147,131]}"#, AS_NUMBERS),
+        (b"[{}", "0 batch: it is cut short: the array has no end"),
         (b"\x90", "0 batch: it holds no event"),
         (b" \n", "0 batch: it is empty"),
         (b"hello", "0 batch: expected value at line 1 column 1"),
@@ -255,6 +259,11 @@ fn what_is_no_batch_says_why() {
     assert_eq!(decoded.rejects[0].reason, Reason::Twice("batch".into()));
     assert_eq!(decoded.rejects[0].fields.len(), 2);
 }
+
+const RECORDS: &str = "0 batch: it holds msgpackr's records, which only msgpackr reads (pack with \
+                       `new Packr({ useRecords: false })`, or the module's own `pack`)";
+const AS_NUMBERS: &str = "0 batch: the bytes of a Uint8Array or Buffer were written as numbers \
+                          (give the client the bytes: `Buffer.from(bytes)`)";
 
 #[test]
 fn deep_nesting_overflows_no_stack() {

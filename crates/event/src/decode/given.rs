@@ -1,0 +1,88 @@
+//! A value as a producer wrote it, in whichever format, and how it becomes one of a field.
+//!
+//! Every value comes through here: of flat fields, of a `batch`, and of the files that
+//! `tallyd send` reads. So one value means the same in all of them.
+
+use super::Reason;
+use crate::{Field, FieldType, Value, ValueError};
+use serde_json::value::RawValue;
+use smol_str::SmolStr;
+
+/// A value as it came.
+#[derive(Clone, Debug)]
+pub enum Given<'a> {
+    /// True or false, of MessagePack.
+    Bool(bool),
+    /// A float of MessagePack.
+    Float(f64),
+    /// A whole number of MessagePack.
+    Int(i64),
+    /// A value of JSON, as it is written there.
+    Json(&'a RawValue),
+    /// Bytes that are no text.
+    NotUtf8,
+    /// Nothing: the field is left out.
+    Null,
+    /// The text of MessagePack.
+    Owned(SmolStr),
+    /// Bytes of a flat field, or of a cell of a table.
+    Text(&'a [u8]),
+    /// A MessagePack timestamp, in ms since the epoch.
+    Timestamp(i64),
+    /// A whole number beyond 63 bits.
+    Unsigned(u64),
+    /// What no field can hold: its kind, with an article.
+    Unusable(&'static str),
+}
+
+impl Given<'_> {
+    /// The value of a field; `Null` where it is left out.
+    pub(super) fn read(self, field: &Field) -> Result<Value, Reason> {
+        let kind = field.kind;
+        let value = match self {
+            Given::Bool(truth) => Value::from_bool(truth, kind),
+            Given::Float(float) => Value::from_float(float, kind),
+            Given::Int(int) => Value::from_int(int, kind),
+            Given::Json(raw) => from_json(raw.get(), kind),
+            Given::NotUtf8 => Err(ValueError::NotUtf8),
+            Given::Null => Ok(Value::Null),
+            Given::Owned(text) => from_text(text.as_bytes(), kind),
+            Given::Text(text) => from_text(text, kind),
+            Given::Timestamp(ms) if kind == FieldType::Time => Value::from_int(ms, kind),
+            Given::Timestamp(_) => Err(unusable("a timestamp", kind)),
+            Given::Unsigned(int) => Value::from_number(&int.to_string(), kind),
+            Given::Unusable(given) => Err(unusable(given, kind)),
+        };
+        value.map_err(|error| Reason::Value(field.name.clone(), error))
+    }
+}
+
+/// An empty text is a missing value, except where a bool is wanted: there it may be PHP's false.
+fn from_text(text: &[u8], kind: FieldType) -> Result<Value, ValueError> {
+    if text.is_empty() && kind != FieldType::Bool {
+        return Ok(Value::Null);
+    }
+    Value::from_text(text, kind)
+}
+
+/// `raw` is one whole JSON value.
+fn from_json(raw: &str, kind: FieldType) -> Result<Value, ValueError> {
+    match raw.as_bytes() {
+        b"null" => Ok(Value::Null),
+        b"true" => Value::from_bool(true, kind),
+        b"false" => Value::from_bool(false, kind),
+        [b'"', text @ .., b'"'] if !text.contains(&b'\\') => from_text(text, kind),
+        [b'"', ..] => match serde_json::from_str::<String>(raw) {
+            Ok(text) => from_text(text.as_bytes(), kind),
+            // Only half of a surrogate pair is left to be found here.
+            Err(_) => Err(ValueError::NotUtf8),
+        },
+        [b'{', ..] => Err(unusable("a map", kind)),
+        [b'[', ..] => Err(unusable("a list", kind)),
+        _ => Value::from_number(raw, kind),
+    }
+}
+
+fn unusable(given: &str, kind: FieldType) -> ValueError {
+    ValueError::WrongType { given: given.to_owned(), wanted: kind.with_article(), hint: "" }
+}

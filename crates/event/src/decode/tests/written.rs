@@ -1,0 +1,187 @@
+//! Values and events as producers write them, in each format.
+
+use super::*;
+
+/// What each field of one event became, or the first reason why it is none.
+fn values(batch: &[u8]) -> Result<Vec<Value>, String> {
+    let decoded = decoded(&[(b"batch".to_vec(), batch.to_vec())]);
+    match decoded.rejects.first() {
+        Some(reject) => Err(reject.reason.to_string()),
+        None => Ok(decoded.events[0].values.clone()),
+    }
+}
+
+/// Each value as flat text, as JSON and as MessagePack: one code reads them all.
+#[test]
+fn a_value_means_the_same_in_every_format() {
+    let cases = [
+        ("ms", "4.0", Some("4")),
+        ("ms", "1E+2", Some("100")),
+        ("ms", "4.5", None),
+        ("id", "7", Some("7")),
+        ("at", "1767225600000.7", Some("1767225600000")),
+        ("at", "1767225600000000", None),
+        ("right", "1.0", Some("1")),
+        ("right", "2", None),
+    ];
+    for (name, number, text) in cases {
+        let mut fields = [("id", "\"a\""), ("ms", "5"), ("right", "true"), ("at", "0")];
+        fields.iter_mut().filter(|field| field.0 == name).for_each(|field| field.1 = number);
+        let json: Vec<String> = fields.iter().map(|(n, v)| format!("\"{n}\":{v}")).collect();
+        let json = format!("{{{}}}", json.join(","));
+        let flat: Fields = fields
+            .iter()
+            .map(|(n, v)| (n.as_bytes().to_vec(), v.trim_matches('"').as_bytes().to_vec()))
+            .collect();
+        let map: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&json).unwrap();
+        let packed = rmp_serde::to_vec(&map).unwrap();
+        let flat = decoded(&flat);
+        let flat = match flat.rejects.first() {
+            Some(reject) => Err(reject.reason.to_string()),
+            None => Ok(flat.events[0].values.clone()),
+        };
+        assert_eq!(values(json.as_bytes()), flat, "{json}");
+        assert_eq!(values(&packed).is_ok(), flat.is_ok(), "{json}");
+        let place = schema().index(name).unwrap();
+        for read in [flat, values(&packed)] {
+            assert_eq!(read.ok().map(|values| values[place].to_text()).as_deref(), text, "{json}");
+        }
+    }
+}
+
+#[test]
+fn an_id_keeps_its_digits() {
+    for (id, text) in [
+        ("170141183460469231731687303715884105001", Ok("170141183460469231731687303715884105001")),
+        ("18446744073709551615", Ok("18446744073709551615")),
+        ("7.0", Ok("7")),
+        (
+            "1.7014118346046923e+38",
+            Err(
+                "\"1.7014118346046923e+38\" is not a string: it was a float beyond 2^53, which loses digits (send it as text or as an integer)",
+            ),
+        ),
+        ("1.5", Err("\"1.5\" is not a string: it has a fraction (send it as text)")),
+    ] {
+        let id = values(format!("{{\"id\":{id},\"ms\":5,\"right\":1,\"at\":0}}").as_bytes());
+        let expected = text.map(|text| Value::Str(text.into()));
+        assert_eq!(id.map(|v| v[0].clone()), expected.map_err(|e| format!("field \"id\": {e}")));
+    }
+    // A float that is beyond what it can count: which id it was, nobody knows.
+    let float = [
+        b"\x84\xa2id\xcb".as_slice(),
+        &9_007_199_254_740_992.0_f64.to_be_bytes(),
+        b"\xa2ms\x05\xa5right\x01\xa2at\x00",
+    ]
+    .concat();
+    assert!(values(&float).unwrap_err().contains("beyond 2^53"));
+}
+
+#[test]
+fn an_empty_text_is_missing_and_an_empty_bool_is_refused() {
+    let json = |class: &str, right: &str| {
+        format!("{{\"id\":\"a\",\"ms\":5,\"class\":{class},\"right\":{right},\"at\":0}}")
+    };
+    assert_eq!(values(json("\"\"", "1").as_bytes()).unwrap()[2], Value::Null);
+    let flat =
+        decoded(&[entry("id a ms 5 right 1 at 0"), vec![(b"class".to_vec(), Vec::new())]].concat());
+    assert_eq!(flat.events[0].values[2], Value::Null);
+    let empty = "field \"right\": an empty text is no bool (PHP writes false so: write 0, and leave the field out where it is unknown)";
+    assert_eq!(values(json("null", "\"\"").as_bytes()), Err(empty.to_owned()));
+    let flat = decoded(&[entry("id a ms 5 at 0"), vec![(b"right".to_vec(), Vec::new())]].concat());
+    assert_eq!(flat.rejects[0].reason.to_string(), empty);
+}
+
+#[test]
+fn extensions_of_messagepack() {
+    let at = |value: &[u8]| {
+        values(&[b"\x84\xa2id\xa1a\xa2ms\x05\xa5right\xc3\xa2at", value].concat())
+            .map(|v| v[4].clone())
+    };
+    assert_eq!(at(b"\xd6\xff\x69\x55\xb9\x00"), Ok(Value::Int(1_767_225_600_000)));
+    assert_eq!(at(b"\xd4\x00\x00"), Err("field \"at\" is missing".to_owned()));
+    let time = "is not a time (ms since the epoch, or RFC 3339)";
+    assert_eq!(at(b"\xd4\x05\x00"), Err(format!("field \"at\": an extension type {time}")));
+    assert_eq!(at(b"\xd4\xff\x00"), Err(format!("field \"at\": a broken timestamp {time}")));
+    let ms = b"\x84\xa2id\xa1a\xa2ms\xd6\xff\x69\x55\xb9\x00\xa5right\xc3\xa2at\x00";
+    assert_eq!(values(ms), Err("field \"ms\": a timestamp is not an int".to_owned()));
+}
+
+#[test]
+fn maps_stand_alone_or_in_a_row() {
+    let map = packed(b"\x05");
+    for count in [1, 3] {
+        let whole = decoded(&[(b"batch".to_vec(), map.repeat(count))]);
+        assert_eq!((whole.events.len(), whole.rejects.len()), (count, 0));
+    }
+    assert_eq!(
+        reasons(&[map.clone(), b"\x90".to_vec()].concat()),
+        ["1 batch: a list is not an event (a map of fields)"]
+    );
+    assert_eq!(reasons(&[map, b"\x81".to_vec()].concat()).len(), 1);
+}
+
+#[test]
+fn what_is_no_json_in_an_array_spoils_one_member() {
+    let event = r#"{"id":"a","ms":5,"right":1,"at":0}"#;
+    let broken = [
+        (event.replace('5', "NaN"), "NaN is not JSON: write null, or leave the field out"),
+        (
+            event.replace('5', "-Infinity"),
+            "Infinity is not JSON: write null, or leave the field out",
+        ),
+        (event.replace("1,", "True,"), "True is not JSON: write true"),
+        ("nonsense".to_owned(), "expected ident at line 1 column 2"),
+    ];
+    for (broken, reason) in broken {
+        let batch = format!("[{event},\n {broken} ,{event}]");
+        assert_eq!(reasons(batch.as_bytes()), [format!("1 batch: {reason}")]);
+        let whole = decoded(&[(b"batch".to_vec(), batch.into_bytes())]);
+        assert_eq!(whole.events.len(), 2);
+        let again = decoded(&whole.rejects[0].fields);
+        assert_eq!((again.events.len(), again.rejects.len()), (0, 1));
+        assert_eq!(again.rejects[0].reason, whole.rejects[0].reason);
+    }
+    for none in ["[,]", "[{},]", "[{}}]", "[{}]]", "[{}] {}", "[\"]"] {
+        assert_eq!(reasons(none.as_bytes()).len(), 1, "{none}");
+        assert!(reasons(none.as_bytes())[0].starts_with("0 batch: "), "{none}");
+    }
+}
+
+#[test]
+fn an_object_may_stand_on_several_lines() {
+    let pretty = "{\n  \"id\": \"a}\\\"{\",\n  \"ms\": 5,\n\n  \"x\": [\n    {\"y\": 1}\n  ],\n  \"right\": true,\n  \"at\": 0\n}";
+    let line = r#"{"id":"b","ms":5,"right":1,"at":0}"#;
+    let cut = "{\n  \"id\": \"c\",\n  \"ms\": 5,";
+    let cases = [
+        (vec![pretty, pretty, line, pretty], 4, vec![]),
+        (
+            vec![pretty, cut, line, pretty],
+            3,
+            vec!["1 batch: EOF while parsing a value at line 3 column 10"],
+        ),
+        (vec![line, cut], 1, vec!["1 batch: EOF while parsing a value at line 3 column 10"]),
+        (
+            vec!["{\"id\":\"c", line, "}", line],
+            2,
+            vec![
+                "0 batch: EOF while parsing a string at line 1 column 8",
+                "2 batch: expected value at line 1 column 1",
+            ],
+        ),
+    ];
+    for (members, events, expected) in cases {
+        for end in ["\n", "\r\n\r\n"] {
+            let batch = members.join(end).into_bytes();
+            assert_eq!(reasons(&batch), expected, "{members:?}");
+            let whole = decoded(&[(b"batch".to_vec(), batch)]);
+            assert_eq!(whole.events.len(), events, "{members:?}");
+            for reject in whole.rejects {
+                let again = decoded(&reject.fields);
+                assert_eq!((again.events.len(), again.rejects.len()), (0, 1));
+            }
+        }
+    }
+    // A mark of the byte order is no part of the text.
+    assert_eq!(reasons(format!("\u{feff}{line}").as_bytes()), Vec::<String>::new());
+}
