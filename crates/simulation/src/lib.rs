@@ -1,8 +1,8 @@
 //! The worker's real loop (membership, ownership, tasks, batching, every bolt) on a simulated
 //! Redis and virtual time, with faults from a seed. Equal seeds give equal runs.
 //!
-//! The simulated server does what `tallyd-store` asks of a real one, round trip by round trip; a
-//! test compares the two. The audit shares no counting code with the engine.
+//! The real session runs in it too: it asks a server for typed operations, and the simulated server
+//! does them, each a round trip. A test compares it with Redis. The audit shares no counting code with the engine.
 
 pub mod audit;
 pub mod bolts;
@@ -14,7 +14,7 @@ pub mod world;
 
 mod ledger;
 mod producer;
-mod session;
+mod server;
 
 pub use fault::{Fault, FaultKind, Mutation, Plan};
 pub use run::{Report, run};

@@ -5,7 +5,7 @@ mod simulated;
 
 pub use simulated::SimulatedStore;
 
-use crate::{Fault, FaultKind, Mutation, Plan, world::World};
+use crate::{Fault, FaultKind, Plan, world::World};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use smol_str::SmolStr;
@@ -322,11 +322,6 @@ impl Wire {
     /// Looks at the data as a blocked read does, which is no round trip.
     pub(crate) fn peek<T>(&self, look: impl FnOnce(&World) -> T) -> T {
         look(&self.server.lock().world)
-    }
-
-    /// The safeguard that is missing, if any.
-    pub(crate) fn mutation(&self) -> Option<Mutation> {
-        self.peek(|world| world.mutation)
     }
 
     async fn stand_still(&self) {

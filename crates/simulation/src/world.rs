@@ -1,6 +1,8 @@
 //! What the simulated server holds, and what each command does to it at once. It knows nothing of
 //! faults, sessions or time: those who call it say what time it is.
 
+mod groups;
+
 use crate::Mutation;
 use smol_str::SmolStr;
 use std::{
@@ -10,9 +12,9 @@ use std::{
 use tallyd_bolt::{Effects, memory::Memory};
 use tallyd_event::{EntryId, decode::Fields};
 use tallyd_runtime::store::{
-    Announcement, Commit, Cursor, DeadLetter, Entry, Fence, Next, Part, Read, Span, View,
+    Announcement, Commit, Cursor, DeadLetter, Fence, Part, Read, Span, View,
 };
-use tallyd_store::keys::Keys;
+use tallyd_store::{Change, keys::Keys};
 use tallyd_topology::Topology;
 
 /// A node's partition.
@@ -130,10 +132,34 @@ impl World {
         self.fences.get(&slot).cloned().unwrap_or_default()
     }
 
-    /// Sets a fence.
-    pub fn set_fence(&mut self, slot: Slot, fence: Fence) {
-        self.fences.insert(slot, fence);
-        *self.written.entry(slot).or_default() += 1;
+    /// Does a change of a partition.
+    pub fn change(&mut self, place: usize, change: &Change) {
+        match change {
+            Change::Fence(partition, fence) => self.set_fence((place, *partition), fence.clone()),
+            Change::ForgetConsumer(partition, name) => {
+                if let Some(group) = self.group((place, *partition)) {
+                    group.consumers.remove(name);
+                    group.pending.retain(|_, owner| owner != name);
+                }
+            }
+            Change::Halt(partition, reason) => {
+                self.halted.insert((place, *partition), reason.clone());
+            }
+            Change::MakeGroup(partition, last) => self.make_group((place, *partition), *last),
+            Change::MoveGroup(partition, id) => {
+                if let Some(group) = self.group((place, *partition)) {
+                    group.delivered = *id;
+                }
+            }
+        }
+    }
+
+    fn set_fence(&mut self, slot: Slot, fence: Fence) {
+        let before = self.fences.insert(slot, fence.clone());
+        let same = before.is_some_and(|before| before.owner == fence.owner);
+        if !same || self.mutation != Some(Mutation::FenceNotRaised) {
+            *self.written.entry(slot).or_default() += 1;
+        }
     }
 
     /// Watches these fences, whatever was watched before, and returns them.
@@ -176,30 +202,27 @@ impl World {
         self.workers.remove(worker);
     }
 
-    /// Makes the groups that are missing, each at its cursor.
-    pub fn make_groups(&mut self, cursors: &BTreeMap<Slot, EntryId>) {
-        for (slot, last) in cursors {
-            let Some(input) = self.input(*slot) else { continue };
-            let group = self.group_of(*slot);
-            let at = match self.mutation {
-                Some(Mutation::NoCursor) => EntryId::ZERO,
-                _ => *last,
-            };
-            let fresh = Group { delivered: at, ..Group::default() };
-            self.streams.entry(input).or_default().groups.entry(group).or_insert(fresh);
-        }
-    }
-
     /// The cursor of a partition.
     #[must_use]
     pub fn cursor(&self, slot: Slot) -> Cursor {
         self.cursors.get(&slot).copied().unwrap_or_default()
     }
 
+    /// The cursors of a partition, as its task is told them.
+    #[must_use]
+    pub fn cursors_of(&self, (place, partition): Slot) -> Vec<Cursor> {
+        let nodes = self.topology.fused(place).into_iter();
+        let mut cursors: Vec<Cursor> = nodes.map(|node| self.cursor((node, partition))).collect();
+        if self.mutation == Some(Mutation::NoCursor) {
+            cursors.iter_mut().for_each(|cursor| cursor.last = EntryId::ZERO);
+        }
+        cursors
+    }
+
     /// What a commit does, its read at the end included.
     pub fn commit(&mut self, place: usize, worker: &SmolStr, commit: &Commit) -> Read {
         for part in &commit.parts {
-            self.change(part);
+            self.apply(part);
         }
         for (partition, ids) in &commit.acks {
             if let Some(group) = self.group((place, *partition)) {
@@ -210,7 +233,7 @@ impl World {
     }
 
     /// What a commit changes of one node.
-    fn change(&mut self, part: &Part) {
+    fn apply(&mut self, part: &Part) {
         let (writes, expiries) = (part.writes.clone(), part.expiries.clone());
         let effects = Effects { writes, expiries, ..Effects::default() };
         self.bolts.entry(part.node).or_default().apply(&effects);
@@ -229,100 +252,6 @@ impl World {
         self.dead.extend(part.dead.iter().cloned().map(|letter| (part.node, letter)));
         for (partition, cursor) in &part.cursors {
             self.cursors.insert((part.node, *partition), *cursor);
-        }
-    }
-
-    /// What the last command of a commit reads.
-    pub fn read(&mut self, place: usize, worker: &SmolStr, next: &Next) -> Read {
-        let mut read = Read::default();
-        match next {
-            Next::Nothing => {}
-            Next::New { partitions, count } => {
-                // One missing group fails the whole command.
-                if partitions.iter().any(|&p| self.group((place, p)).is_none()) {
-                    read.group_missing = true;
-                    return read;
-                }
-                for &partition in partitions {
-                    self.deliver((place, partition), worker, *count, &mut read);
-                }
-            }
-            Next::Pending { partition, from, count } => {
-                self.claim((place, *partition), worker, (*from, *count), &mut read);
-            }
-        }
-        read
-    }
-
-    fn deliver(&mut self, slot: Slot, worker: &SmolStr, count: usize, read: &mut Read) {
-        let Some(stream) = self.input(slot).and_then(|input| self.streams.get(&input)) else {
-            return;
-        };
-        let group = self.group_of(slot);
-        let Some(delivered) = stream.groups.get(&group).map(|group| group.delivered) else {
-            return;
-        };
-        let new: Vec<(EntryId, Fields)> = stream
-            .entries
-            .range(delivered.next()..)
-            .take(count)
-            .map(|(id, fields)| (*id, fields.clone()))
-            .collect();
-        if let Some(group) = self.group(slot) {
-            group.consumers.insert(worker.clone());
-            for (id, _) in &new {
-                group.delivered = *id;
-                group.pending.insert(*id, worker.clone());
-            }
-        }
-        let entry = |(id, fields)| (slot.1, Entry { id, fields });
-        read.entries.extend(new.into_iter().map(entry));
-    }
-
-    fn claim(
-        &mut self,
-        slot: Slot,
-        worker: &SmolStr,
-        (from, count): (EntryId, usize),
-        read: &mut Read,
-    ) {
-        if self.mutation == Some(Mutation::NewBeforePending) {
-            self.deliver(slot, worker, count, read);
-        }
-        let stream = self.input(slot).and_then(|input| self.streams.get(&input)).cloned();
-        let name = self.group_of(slot);
-        let Some(group) = self.group(slot) else {
-            read.group_missing = true;
-            return;
-        };
-        group.consumers.insert(worker.clone());
-        let mut ids: Vec<EntryId> =
-            group.pending.range(from..).map(|(id, _)| *id).take(count + 1).collect();
-        read.pending_from = if ids.len() > count { ids.pop() } else { None };
-        let entries = stream.filter(|s| s.groups.contains_key(&name)).unwrap_or_default().entries;
-        for id in ids {
-            match entries.get(&id) {
-                Some(fields) => {
-                    group.pending.insert(id, worker.clone());
-                    read.entries.push((slot.1, Entry { id, fields: fields.clone() }));
-                }
-                // Redis 7 takes entries that are deleted off the list.
-                None => drop(group.pending.remove(&id)),
-            }
-        }
-    }
-
-    /// The group of a partition.
-    pub fn group(&mut self, slot: Slot) -> Option<&mut Group> {
-        let (input, name) = (self.input(slot)?, self.group_of(slot));
-        self.streams.get_mut(&input)?.groups.get_mut(&name)
-    }
-
-    /// Deletes the consumers of a group, other than `worker`, that have nothing pending.
-    pub fn forget_consumers(&mut self, slot: Slot, worker: &SmolStr) {
-        if let Some(group) = self.group(slot) {
-            let Group { consumers, pending, .. } = group;
-            consumers.retain(|c| c == worker || pending.values().any(|owner| owner == c));
         }
     }
 
@@ -386,14 +315,5 @@ impl World {
         let mut after = stream.entries.range(self.cursor(slot).last.next()..);
         let oldest = after.next().map(|(id, _)| id.time());
         (u64::from(oldest.is_some()) + after.count() as u64, oldest)
-    }
-
-    /// The names of all groups, with their streams.
-    #[must_use]
-    pub fn groups(&self) -> Vec<(String, String)> {
-        let of = |(name, stream): (&String, &Stream)| {
-            stream.groups.keys().map(|group| (name.clone(), group.clone())).collect::<Vec<_>>()
-        };
-        self.streams.iter().flat_map(of).collect()
     }
 }

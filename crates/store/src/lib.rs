@@ -26,5 +26,5 @@ mod store;
 mod tend;
 
 pub use connection::Connection;
-pub use session::RedisSession;
+pub use session::{Change, Committed, FencedSession, RedisServer, RedisSession, Server};
 pub use store::{RedisStore, server_ms};

@@ -6,7 +6,7 @@ use crate::{
     doctor::{self, Danger},
     keys::Keys,
     registration, reply,
-    session::{Names, RedisSession},
+    session::{Names, RedisServer, RedisSession},
     tend,
 };
 use redis::{Pipeline, Value};
@@ -80,22 +80,20 @@ impl Store for RedisStore {
     type Session = RedisSession;
 
     async fn open(&self, place: usize, worker: &SmolStr) -> Result<RedisSession, StoreError> {
-        let missing = || StoreError::new(ErrorKind::Other, format!("no node {place}"));
-        let node = self.topology.nodes.get(place).ok_or_else(missing)?;
+        let names = Names::new(&self.keys, &self.topology, place)?;
         let mut connection = Connection::open_at(&self.address).await?;
         let clock_offset = server_ms(&mut connection).await? - local_ms();
-        let names = Names::new(&self.keys, &self.topology, place, node);
         let expiries = self.topology.fused(place).into_iter().map(|p| (p, Expiries::default()));
-        Ok(RedisSession {
+        let server = RedisServer {
             connection,
-            names: Arc::new(names),
+            names,
             topology: Arc::clone(&self.topology),
             keys: self.keys.clone(),
-            node: node.name.clone(),
             worker: worker.clone(),
             expiries: expiries.collect(),
             clock_offset,
-        })
+        };
+        Ok(RedisSession::new(server, worker.clone()))
     }
 
     async fn register(&self) -> Result<[u8; 16], StoreError> {

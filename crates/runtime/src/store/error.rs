@@ -5,6 +5,8 @@
 pub enum ErrorKind {
     /// The server refuses the user or lacks a right.
     Auth,
+    /// A state that must not be: a fault of tallyd. The task's partitions are halted.
+    Bug,
     /// A script or transaction holds the server.
     Busy,
     /// The cluster is down or the slot is elsewhere.
@@ -57,6 +59,7 @@ impl ErrorKind {
     pub fn label(self) -> &'static str {
         match self {
             ErrorKind::Auth => "auth",
+            ErrorKind::Bug => "bug",
             ErrorKind::Busy => "busy",
             ErrorKind::Cluster => "cluster",
             ErrorKind::Connection => "connection",
@@ -89,5 +92,11 @@ impl StoreError {
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
+    }
+
+    /// A state that must not be, told with its values: a fault of tallyd.
+    #[must_use]
+    pub fn bug(what: impl std::fmt::Display) -> Self {
+        Self::new(ErrorKind::Bug, format!("{what} (a fault of tallyd: please report this)"))
     }
 }

@@ -1,13 +1,14 @@
 //! The `Store` trait over the simulated server.
 
 use super::{SEED, Server, Wire};
-use crate::{session::SimulatedSession, world::World};
+use crate::{server::SimulatedServer, world::World};
 use smol_str::SmolStr;
 use std::sync::Arc;
 use tallyd_runtime::{
     Store, StoreError,
     store::{Announcement, Lag, Survey, View},
 };
+use tallyd_store::FencedSession;
 
 /// The simulated storage, as one worker sees it.
 #[derive(Clone)]
@@ -30,15 +31,15 @@ impl SimulatedStore {
 }
 
 impl Store for SimulatedStore {
-    type Session = SimulatedSession;
+    type Session = FencedSession<SimulatedServer>;
 
-    async fn open(&self, node: usize, worker: &SmolStr) -> Result<SimulatedSession, StoreError> {
+    async fn open(&self, node: usize, worker: &SmolStr) -> Result<Self::Session, StoreError> {
         let name = self.server.with(|world| {
             world.topology.nodes.get(node).map(|node| node.name.clone()).unwrap_or_default()
         });
         let wire = Wire::open(&self.server, worker, name);
         wire.trip("connect", false, |_| ()).await?;
-        Ok(SimulatedSession::new(wire, node, worker.clone()))
+        Ok(FencedSession::new(SimulatedServer::new(wire, node, worker.clone()), worker.clone()))
     }
 
     async fn register(&self) -> Result<[u8; 16], StoreError> {

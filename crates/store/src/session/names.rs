@@ -4,11 +4,13 @@
 use crate::keys::Keys;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
-use tallyd_runtime::store::Frame;
+use tallyd_runtime::{StoreError, store::Frame};
 use tallyd_topology::{Node, Sink, Topology};
 
 /// The keys of one task.
 pub(crate) struct Names {
+    /// The name of the node that reads.
+    pub(super) name: SmolStr,
     /// The consumer group.
     pub(super) group: String,
     /// By partition: the stream that it reads.
@@ -26,43 +28,85 @@ pub(crate) struct NodeNames {
     /// The hash of cursors.
     pub(super) cursors: String,
     /// Its sinks.
-    pub(super) sinks: Vec<Sink>,
+    sinks: Vec<Sink>,
     /// By edge, then by partition: the stream that is written.
     edges: Vec<Vec<String>>,
 }
 
 impl Names {
     /// The keys of the task of this node, which stands at this place of the topology.
-    pub(crate) fn new(keys: &Keys, topology: &Topology, place: usize, node: &Node) -> Self {
-        let partitions = 0..node.partitions;
-        let of_node =
-            |place| Some((place, NodeNames::new(keys, topology, topology.nodes.get(place)?)));
-        Self {
+    pub(crate) fn new(keys: &Keys, topology: &Topology, place: usize) -> Result<Self, StoreError> {
+        let node_at = |place: usize| {
+            let (name, count) = (&topology.name, topology.nodes.len());
+            let unknown =
+                || StoreError::bug(format!("node {place} of \"{name}\", which has {count}"));
+            topology.nodes.get(place).ok_or_else(unknown)
+        };
+        let node = node_at(place)?;
+        let input = |partition| {
+            let unknown = || {
+                let name = &node.name;
+                StoreError::bug(format!("partition {partition} of {name} reads no stream"))
+            };
+            keys.input(topology, node, partition).ok_or_else(unknown)
+        };
+        let of_node = |place| Ok((place, NodeNames::new(keys, topology, node_at(place)?)));
+        Ok(Self {
+            name: node.name.clone(),
             group: keys.group(topology, node),
-            inputs: partitions.clone().filter_map(|p| keys.input(topology, node, p)).collect(),
-            fences: partitions.map(|p| keys.fence(&node.name, p)).collect(),
-            nodes: topology.fused(place).into_iter().filter_map(of_node).collect(),
-        }
+            inputs: (0..node.partitions).map(input).collect::<Result<_, StoreError>>()?,
+            fences: (0..node.partitions).map(|p| keys.fence(&node.name, p)).collect(),
+            nodes: topology
+                .fused(place)
+                .into_iter()
+                .map(of_node)
+                .collect::<Result<_, StoreError>>()?,
+        })
     }
 
-    /// The stream that a partition reads; `None` for one that the node does not have.
-    pub(super) fn input(&self, partition: u16) -> Option<&str> {
-        self.inputs.get(usize::from(partition)).map(String::as_str)
+    /// The stream that a partition reads.
+    pub(super) fn input(&self, partition: u16) -> Result<&str, StoreError> {
+        self.of_partition(&self.inputs, partition)
     }
 
     /// The streams that these partitions read.
-    pub(super) fn inputs(&self, partitions: impl IntoIterator<Item = u16>) -> Vec<(u16, &str)> {
-        partitions.into_iter().filter_map(|p| Some((p, self.input(p)?))).collect()
+    pub(super) fn inputs(
+        &self,
+        partitions: impl IntoIterator<Item = u16>,
+    ) -> Result<Vec<&str>, StoreError> {
+        partitions.into_iter().map(|partition| self.input(partition)).collect()
     }
 
     /// The partition that reads this stream, among these.
-    pub(super) fn reads(&self, stream: &str, among: &[u16]) -> Option<u16> {
-        among.iter().copied().find(|p| self.input(*p) == Some(stream))
+    pub(super) fn reads(&self, stream: &str, among: &[u16]) -> Result<u16, StoreError> {
+        let reads = |p: &u16| self.inputs.get(usize::from(*p)).is_some_and(|input| input == stream);
+        let unknown = || {
+            let asked = self.inputs(among.iter().copied()).unwrap_or_default().join(", ");
+            StoreError::bug(format!("entries of {stream} in a reply to a read of {asked}"))
+        };
+        among.iter().copied().find(reads).ok_or_else(unknown)
     }
 
     /// The fence of a partition.
-    pub(super) fn fence(&self, partition: u16) -> Option<&str> {
-        self.fences.get(usize::from(partition)).map(String::as_str)
+    pub(super) fn fence(&self, partition: u16) -> Result<&str, StoreError> {
+        self.of_partition(&self.fences, partition)
+    }
+
+    /// The keys of one of its nodes.
+    pub(super) fn node(&self, place: usize) -> Result<&NodeNames, StoreError> {
+        let unknown = || {
+            let places: Vec<&usize> = self.nodes.keys().collect();
+            StoreError::bug(format!("node {place} for a task of the nodes {places:?}"))
+        };
+        self.nodes.get(&place).ok_or_else(unknown)
+    }
+
+    fn of_partition<'a>(&self, keys: &'a [String], partition: u16) -> Result<&'a str, StoreError> {
+        let unknown = || {
+            let (name, count) = (&self.name, keys.len());
+            StoreError::bug(format!("partition {partition} of {name}, which has {count}"))
+        };
+        keys.get(usize::from(partition)).map(String::as_str).ok_or_else(unknown)
     }
 }
 
@@ -79,7 +123,22 @@ impl NodeNames {
     }
 
     /// The stream that a frame goes to.
-    pub(super) fn output(&self, frame: &Frame) -> Option<&str> {
-        Some(self.edges.get(frame.edge)?.get(usize::from(frame.partition))?)
+    pub(super) fn output(&self, frame: &Frame) -> Result<&str, StoreError> {
+        let stream = self.edges.get(frame.edge).and_then(|of| of.get(usize::from(frame.partition)));
+        let unknown = || {
+            let (name, edges) = (&self.name, self.edges.len());
+            let Frame { edge, partition, .. } = frame;
+            let what = format!("a frame for partition {partition} of edge {edge} of {name}");
+            StoreError::bug(format!("{what}, which has {edges} edges"))
+        };
+        stream.map(String::as_str).ok_or_else(unknown)
+    }
+
+    /// The sink at this place.
+    pub(super) fn sink(&self, sink: usize) -> Result<&Sink, StoreError> {
+        let (name, count) = (&self.name, self.sinks.len());
+        let unknown =
+            || StoreError::bug(format!("an entry for sink {sink} of {name}, which has {count}"));
+        self.sinks.get(sink).ok_or_else(unknown)
     }
 }

@@ -1,6 +1,6 @@
 //! A commit as commands, and what their replies say that it read.
 
-use super::{RedisSession, begun};
+use super::RedisServer;
 use crate::{
     commands::{TRIM_DEAD_LETTERS, add_dead_letters, add_writes},
     connection::checked,
@@ -11,44 +11,45 @@ use redis::{Pipeline, Value};
 use tallyd_event::EntryId;
 use tallyd_runtime::{
     StoreError,
-    store::{Commit, Entry, ErrorKind, Next, Part, Read, Wait},
+    store::{Commit, ErrorKind, Next, Part, Read, Wait},
 };
 
-impl RedisSession {
+impl RedisServer {
     /// The commands of a commit, begun and not yet ended. What it waits for comes before.
-    pub(super) fn transaction(&self, commit: &Commit) -> Pipeline {
+    pub(super) fn transaction(&self, commit: &Commit) -> Result<Pipeline, StoreError> {
         let mut body = Pipeline::new();
         if let Some(wait) = &commit.wait {
-            self.add_wait(&mut body, wait);
+            self.add_wait(&mut body, wait)?;
         }
         body.cmd("MULTI");
         for part in &commit.parts {
-            self.add_part(&mut body, part);
+            self.add_part(&mut body, part)?;
         }
         for (partition, ids) in &commit.acks {
-            let command = body.cmd("XACK").arg(self.names.input(*partition)).arg(&self.names.group);
+            let command = body.cmd("XACK").arg(self.names.input(*partition)?);
+            command.arg(&self.names.group);
             for id in ids {
                 command.arg(id.to_string());
             }
         }
-        self.add_next(&mut body, &commit.next);
-        body
+        self.add_next(&mut body, &commit.next)?;
+        Ok(body)
     }
 
     /// What a commit changes of one node.
-    fn add_part(&self, body: &mut Pipeline, part: &Part) {
-        let Some(names) = self.names.nodes.get(&part.node) else { return };
+    fn add_part(&self, body: &mut Pipeline, part: &Part) -> Result<(), StoreError> {
+        let names = self.names.node(part.node)?;
         add_writes(body, &self.keys, &names.name, &part.writes);
         if let Some(expiries) = self.expiries.get(&part.node) {
             expiries.add(body, &self.keys, &names.name, &part.expiries, self.now());
         }
         for frame in &part.frames {
             let field = tallyd_runtime::FRAME_FIELD;
-            let command = body.cmd("XADD").arg(names.output(frame)).arg("*");
+            let command = body.cmd("XADD").arg(names.output(frame)?).arg("*");
             command.arg(field).arg(frame.bytes.as_slice());
         }
         for (sink, fields) in &part.published {
-            let Some(sink) = names.sinks.get(*sink) else { continue };
+            let sink = names.sink(*sink)?;
             let command = body.cmd("XADD").arg(&sink.stream);
             if let Some(max_len) = sink.max_len {
                 command.arg("MAXLEN").arg("~").arg(max_len);
@@ -66,41 +67,39 @@ impl RedisSession {
                 command.arg(*partition).arg(reply::cursor_text(cursor));
             }
         }
+        Ok(())
     }
 
-    fn add_wait(&self, body: &mut Pipeline, wait: &Wait) {
+    fn add_wait(&self, body: &mut Pipeline, wait: &Wait) -> Result<(), StoreError> {
         let command = body.cmd("XREAD").arg("COUNT").arg(1);
         command.arg("BLOCK").arg(wait.at_most.as_millis() as u64).arg("STREAMS");
         for (partition, _) in &wait.after {
-            command.arg(self.names.input(*partition));
+            command.arg(self.names.input(*partition)?);
         }
         for (_, id) in &wait.after {
             command.arg(id.to_string());
         }
+        Ok(())
     }
 
-    fn add_next(&self, body: &mut Pipeline, next: &Next) {
+    fn add_next(&self, body: &mut Pipeline, next: &Next) -> Result<(), StoreError> {
         let group = &self.names.group;
         match next {
             Next::Nothing => {}
             Next::New { partitions, count } => {
-                let inputs = self.names.inputs(partitions.iter().copied());
+                let inputs = self.names.inputs(partitions.iter().copied())?;
                 let command =
                     body.cmd("XREADGROUP").arg("GROUP").arg(group).arg(self.worker.as_str());
                 command.arg("COUNT").arg(*count).arg("STREAMS");
-                for (_, stream) in &inputs {
-                    command.arg(stream);
-                }
-                for _ in &inputs {
-                    command.arg(">");
-                }
+                command.arg(&inputs).arg(vec![">"; inputs.len()]);
             }
             Next::Pending { partition, from, count } => {
-                let command = body.cmd("XAUTOCLAIM").arg(self.names.input(*partition)).arg(group);
+                let command = body.cmd("XAUTOCLAIM").arg(self.names.input(*partition)?).arg(group);
                 command.arg(self.worker.as_str()).arg(0).arg(from.to_string());
                 command.arg("COUNT").arg(*count);
             }
         }
+        Ok(())
     }
 
     /// The partitions for which a wait ended, with what it saw.
@@ -110,10 +109,12 @@ impl RedisSession {
         answer: Value,
     ) -> Result<Vec<(u16, EntryId)>, StoreError> {
         let waiting: Vec<u16> = wait.after.iter().map(|(partition, _)| *partition).collect();
-        let saw = |(stream, entries): (String, Vec<Entry>)| {
-            Some((self.names.reads(&stream, &waiting)?, entries.first()?.id))
-        };
-        Ok(reply::streams(checked(answer)?)?.into_iter().filter_map(saw).collect())
+        let mut woken = Vec::new();
+        for (stream, entries) in reply::streams(checked(answer)?)? {
+            let partition = self.names.reads(&stream, &waiting)?;
+            woken.extend(entries.first().map(|entry| (partition, entry.id)));
+        }
+        Ok(woken)
     }
 
     /// What the last command of a transaction read. Every other reply is looked at too: one that
@@ -139,9 +140,8 @@ impl RedisSession {
             }
             (Next::New { partitions, .. }, Some(last)) => {
                 for (stream, entries) in reply::streams(checked(last).map_err(halt)?)? {
-                    if let Some(partition) = self.names.reads(&stream, partitions) {
-                        read.entries.extend(entries.into_iter().map(|entry| (partition, entry)));
-                    }
+                    let partition = self.names.reads(&stream, partitions)?;
+                    read.entries.extend(entries.into_iter().map(|entry| (partition, entry)));
                 }
             }
             (Next::Pending { partition, .. }, Some(last)) => {
@@ -161,8 +161,15 @@ impl RedisSession {
     }
 }
 
+/// A transaction without commands.
+pub(super) fn begun() -> Pipeline {
+    let mut transaction = Pipeline::new();
+    transaction.cmd("MULTI");
+    transaction
+}
+
 /// The error, with the command and key that it came of.
-fn named(command: &redis::Cmd, error: StoreError) -> StoreError {
+pub(super) fn named(command: &redis::Cmd, error: StoreError) -> StoreError {
     let words = command.args_iter().take(2).filter_map(|word| match word {
         redis::Arg::Simple(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
         _ => None,
@@ -171,6 +178,6 @@ fn named(command: &redis::Cmd, error: StoreError) -> StoreError {
     StoreError { message: format!("{command}: {}", error.message), ..error }
 }
 
-fn halt(error: StoreError) -> StoreError {
+pub(super) fn halt(error: StoreError) -> StoreError {
     StoreError::new(ErrorKind::Halt, format!("a command failed inside EXEC: {}", error.message))
 }

@@ -1,0 +1,161 @@
+//! The typed operations of a server, on the simulated one: the session that works with them is the
+//! real one.
+
+use crate::{
+    Mutation,
+    store::Wire,
+    world::{Slot, Watch, World},
+};
+use smol_str::SmolStr;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tallyd_bolt::Address;
+use tallyd_event::EntryId;
+use tallyd_runtime::{
+    StoreError,
+    store::{Commit, Cursors, Fence, Fetched, Read, Span, Wait},
+};
+use tallyd_store::{Change, Committed, Server};
+use tokio::time::{Instant, sleep};
+
+/// How often a blocked read looks.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// A task's connection to the simulated server.
+pub struct SimulatedServer {
+    wire: Wire,
+    place: usize,
+    worker: SmolStr,
+    /// The server's side of the connection: a request that arrives late still finds it.
+    watch: Arc<Mutex<Watch>>,
+}
+
+impl SimulatedServer {
+    pub(crate) fn new(wire: Wire, place: usize, worker: SmolStr) -> Self {
+        Self { wire, place, worker, watch: Arc::default() }
+    }
+
+    fn slots(&self, partitions: &[u16]) -> Vec<Slot> {
+        partitions.iter().map(|partition| (self.place, *partition)).collect()
+    }
+
+    /// A round trip that knows what the connection watches.
+    async fn trip<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        writes: bool,
+        run: impl FnOnce(&mut World, &mut Watch) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let watch = Arc::clone(&self.watch);
+        let run = move |world: &mut World| {
+            run(world, &mut watch.lock().unwrap_or_else(PoisonError::into_inner))
+        };
+        self.wire.trip(name, writes, run).await
+    }
+
+    /// The partitions for which a blocked read ends.
+    async fn wait(&self, wait: &Wait) -> Result<Vec<(u16, EntryId)>, StoreError> {
+        let until = Instant::now() + wait.at_most;
+        self.trip("wait", false, |_, _| ()).await?;
+        loop {
+            let found: Vec<(u16, EntryId)> = self.wire.peek(|world| {
+                let first = |(partition, id): &(u16, EntryId)| {
+                    Some((*partition, world.after((self.place, *partition), *id)?))
+                };
+                wait.after.iter().filter_map(first).collect()
+            });
+            if !found.is_empty() || Instant::now() >= until {
+                return Ok(found);
+            }
+            sleep(LOOK).await;
+        }
+    }
+}
+
+impl Server for SimulatedServer {
+    async fn watch(&mut self, partitions: &[u16]) -> Result<Vec<Fence>, StoreError> {
+        let slots = self.slots(partitions);
+        self.trip("watch", false, move |world, watch| world.watch(watch, &slots)).await
+    }
+
+    async fn execute(&mut self, changes: Vec<Change>) -> Result<bool, StoreError> {
+        let place = self.place;
+        self.trip(name(&changes), true, move |world, watch| {
+            let unmoved = world.unmoved(watch);
+            if unmoved {
+                changes.iter().for_each(|change| world.change(place, change));
+            }
+            unmoved
+        })
+        .await
+    }
+
+    async fn cursors(&mut self, partitions: &[u16]) -> Result<Cursors, StoreError> {
+        let slots = self.slots(partitions);
+        let read = move |world: &mut World, _: &mut Watch| {
+            slots.into_iter().map(|slot| (slot.1, world.cursors_of(slot))).collect()
+        };
+        self.trip("read cursors", false, read).await
+    }
+
+    async fn fetch(
+        &mut self,
+        addresses: Vec<(usize, Vec<Address>)>,
+        spans: &[Span],
+    ) -> Result<Fetched, StoreError> {
+        let (place, spans) = (self.place, spans.to_vec());
+        self.trip("fetch", false, move |world, _| {
+            let skipped = world.skipped(place, &spans);
+            let mut cells = Vec::new();
+            for (node, addresses) in addresses {
+                let memory = world.bolts.entry(node).or_default();
+                let cell = |address: Address| (node, address.clone(), memory.cell(&address));
+                cells.extend(addresses.into_iter().map(cell));
+            }
+            Fetched { cells, skipped }
+        })
+        .await
+    }
+
+    async fn commit(
+        &mut self,
+        commit: &Commit,
+        partitions: &[u16],
+    ) -> Result<Committed, StoreError> {
+        let woken = match &commit.wait {
+            Some(wait) => self.wait(wait).await?,
+            None => Vec::new(),
+        };
+        let slots = self.slots(partitions);
+        let (place, worker, commit) = (self.place, self.worker.clone(), commit.clone());
+        let run = move |world: &mut World, watch: &mut Watch| {
+            let mut read = None;
+            if world.unmoved(watch) {
+                read = Some(Read { woken, ..world.commit(place, &worker, &commit) });
+            } else if world.mutation == Some(Mutation::ReadOutside) {
+                drop(world.read(place, &worker, &commit.next));
+            }
+            Committed { read, fences: world.watch(watch, &slots) }
+        };
+        self.trip("commit", true, run).await
+    }
+
+    async fn consumers(&mut self, partition: u16) -> Result<Vec<(SmolStr, u64)>, StoreError> {
+        let slot = (self.place, partition);
+        self.trip("read consumers", false, move |world, _| world.consumers(slot)).await
+    }
+}
+
+/// What a transaction does, for the log.
+fn name(changes: &[Change]) -> &'static str {
+    match changes.first() {
+        Some(Change::Fence(..)) => "set fences",
+        Some(Change::ForgetConsumer(..)) => "forget consumers",
+        Some(Change::Halt(..)) => "halt",
+        Some(Change::MakeGroup(..)) => "make groups",
+        Some(Change::MoveGroup(..)) => "move groups",
+        None => "nothing",
+    }
+}

@@ -1,0 +1,216 @@
+//! The typed operations on Redis: the one place where what a session asks becomes commands.
+
+use super::{
+    Change, Committed, Names, Server,
+    transaction::{begun, halt, named},
+};
+use crate::{
+    commands::Expiries,
+    connection::{Connection, checked, present},
+    fetch::fetch,
+    keys::Keys,
+    reply,
+};
+use redis::{Pipeline, Value};
+use smol_str::SmolStr;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tallyd_bolt::Address;
+use tallyd_runtime::{
+    StoreError,
+    store::{Commit, Cursors, Fence, Fetched, Read, Span},
+};
+use tallyd_topology::Topology;
+
+/// A task's own connection to Redis.
+pub struct RedisServer {
+    pub(crate) connection: Connection,
+    pub(crate) topology: Arc<Topology>,
+    pub(crate) keys: Keys,
+    pub(crate) names: Names,
+    pub(crate) worker: SmolStr,
+    /// By place of the node.
+    pub(crate) expiries: BTreeMap<usize, Expiries>,
+    /// The server's clock less this process's, in ms: it tells which keys go soon.
+    pub(crate) clock_offset: i64,
+}
+
+impl Server for RedisServer {
+    async fn watch(&mut self, partitions: &[u16]) -> Result<Vec<Fence>, StoreError> {
+        let mut ask = Pipeline::new();
+        ask.cmd("UNWATCH");
+        self.add_watch(&mut ask, partitions)?;
+        let stored = self.connection.all(&ask).await?.pop().unwrap_or(Value::Nil);
+        reply::array(stored)?.into_iter().map(reply::fence).collect()
+    }
+
+    async fn execute(&mut self, changes: Vec<Change>) -> Result<bool, StoreError> {
+        let mut transaction = begun();
+        for change in &changes {
+            self.add_change(&mut transaction, change)?;
+        }
+        transaction.cmd("EXEC");
+        let Some(results) = executed(self.connection.send(&transaction).await?)? else {
+            return Ok(false);
+        };
+        let commands = transaction.cmd_iter().skip(begun().len());
+        for ((change, command), result) in changes.iter().zip(commands).zip(results) {
+            match result {
+                Value::ServerError(error) if change.may_meet(error.code()) => {}
+                result => drop(checked(result).map_err(|error| halt(named(command, error)))?),
+            }
+        }
+        Ok(true)
+    }
+
+    async fn cursors(&mut self, partitions: &[u16]) -> Result<Cursors, StoreError> {
+        self.expiries.values_mut().for_each(Expiries::clear);
+        let mut ask = Pipeline::new();
+        for names in self.names.nodes.values() {
+            ask.cmd("HMGET").arg(&names.cursors).arg(partitions);
+        }
+        let mut cursors = Cursors::new();
+        for answer in self.connection.all(&ask).await? {
+            for (partition, stored) in partitions.iter().zip(reply::array(answer)?) {
+                cursors.entry(*partition).or_default().push(reply::cursor(stored)?);
+            }
+        }
+        Ok(cursors)
+    }
+
+    async fn fetch(
+        &mut self,
+        addresses: Vec<(usize, Vec<Address>)>,
+        spans: &[Span],
+    ) -> Result<Fetched, StoreError> {
+        let mut look = Pipeline::new();
+        for (partition, after, before) in spans {
+            let command = look.cmd("XRANGE").arg(self.names.input(*partition)?);
+            command.arg(format!("({after}")).arg(format!("({before}")).arg("COUNT").arg(1);
+        }
+        let names = &self.names;
+        let bolt = |(place, asked)| Ok((place, names.node(place)?.name.as_str(), asked));
+        let asked = addresses.into_iter().map(bolt).collect::<Result<_, StoreError>>()?;
+        let (found, cells) = fetch(&mut self.connection, look, &self.keys, asked).await?;
+        let mut skipped = Vec::new();
+        for ((partition, ..), answer) in spans.iter().zip(found) {
+            if !reply::array(answer)?.is_empty() {
+                skipped.push(*partition);
+            }
+        }
+        Ok(Fetched { cells, skipped })
+    }
+
+    async fn commit(
+        &mut self,
+        commit: &Commit,
+        partitions: &[u16],
+    ) -> Result<Committed, StoreError> {
+        let mut all = self.transaction(commit)?;
+        all.cmd("EXEC");
+        self.add_watch(&mut all, partitions)?;
+        let at_most = commit.wait.as_ref().map_or(Duration::ZERO, |wait| wait.at_most);
+        let mut replies = self.connection.send_waiting(&all, at_most).await?;
+        let fences = replies.pop().unwrap_or(Value::Nil);
+        let watched = replies.pop().unwrap_or(Value::Nil);
+        let mut woken = Vec::new();
+        if let Some(wait) = &commit.wait {
+            woken = self.woken(wait, replies.drain(..1).next().unwrap_or(Value::Nil))?;
+        }
+        // What the transaction did comes first: an error of it must not hide behind another.
+        let executed = executed(replies)?;
+        checked(watched)?;
+        let fences = reply::array(checked(fences)?)?.into_iter().map(reply::fence);
+        let fences = fences.collect::<Result<_, StoreError>>()?;
+        let Some(results) = executed else { return Ok(Committed { read: None, fences }) };
+        for part in &commit.parts {
+            self.expiries.entry(part.node).or_default().remember(&part.expiries);
+        }
+        let read = Read { woken, ..self.read(commit, &all, results)? };
+        Ok(Committed { read: Some(read), fences })
+    }
+
+    async fn consumers(&mut self, partition: u16) -> Result<Vec<(SmolStr, u64)>, StoreError> {
+        let mut ask = Pipeline::new();
+        let command = ask.cmd("XINFO").arg("CONSUMERS").arg(self.names.input(partition)?);
+        command.arg(&self.names.group);
+        let answer = self.connection.send(&ask).await?.into_iter().next().unwrap_or(Value::Nil);
+        let Some(answer) = present(answer)? else {
+            // The group is gone: the next read finds that out and makes it again.
+            return Ok(Vec::new());
+        };
+        let mut consumers = Vec::new();
+        for consumer in reply::array(answer)? {
+            let facts = reply::facts(consumer)?;
+            let name = facts.get("name").cloned().map(reply::text).transpose()?.flatten();
+            let pending = facts.get("pending").map(reply::integer).transpose()?;
+            let (Some(name), Some(pending)) = (name, pending) else {
+                let came = Value::Array(facts.into_values().collect());
+                return Err(reply::unexpected("a consumer's name and pending entries", &came));
+            };
+            consumers.push((name.into(), u64::try_from(pending).unwrap_or(0)));
+        }
+        Ok(consumers)
+    }
+}
+
+impl RedisServer {
+    fn add_watch(&self, pipeline: &mut Pipeline, partitions: &[u16]) -> Result<(), StoreError> {
+        let fences = partitions.iter().map(|partition| self.names.fence(*partition));
+        let fences = fences.collect::<Result<Vec<&str>, StoreError>>()?;
+        pipeline.cmd("WATCH").arg(&fences).cmd("MGET").arg(&fences);
+        Ok(())
+    }
+
+    fn add_change(&self, transaction: &mut Pipeline, change: &Change) -> Result<(), StoreError> {
+        let (names, group) = (&self.names, &self.names.group);
+        match change {
+            Change::Fence(partition, fence) => {
+                transaction.cmd("SET").arg(names.fence(*partition)?).arg(reply::fence_text(fence))
+            }
+            Change::ForgetConsumer(partition, name) => {
+                let command = transaction.cmd("XGROUP").arg("DELCONSUMER");
+                command.arg(names.input(*partition)?).arg(group).arg(name.as_str())
+            }
+            Change::Halt(partition, reason) => {
+                let field = format!("{}:{partition}", names.name);
+                transaction.cmd("HSET").arg(self.keys.halted()).arg(field).arg(reason)
+            }
+            Change::MakeGroup(partition, id) => {
+                let command = transaction.cmd("XGROUP").arg("CREATE");
+                let command = command.arg(names.input(*partition)?).arg(group);
+                command.arg(id.to_string()).arg("MKSTREAM")
+            }
+            Change::MoveGroup(partition, id) => {
+                let command = transaction.cmd("XGROUP").arg("SETID");
+                command.arg(names.input(*partition)?).arg(group).arg(id.to_string())
+            }
+        };
+        Ok(())
+    }
+}
+
+impl Change {
+    /// Whether an error of this code means that there is nothing to change.
+    fn may_meet(&self, code: &str) -> bool {
+        match self {
+            Change::MakeGroup(..) => code == "BUSYGROUP",
+            // `ERR`: the stream is missing too.
+            Change::ForgetConsumer(..) | Change::MoveGroup(..) => {
+                matches!(code, "NOGROUP" | "ERR")
+            }
+            Change::Fence(..) | Change::Halt(..) => false,
+        }
+    }
+}
+
+/// The replies from MULTI to EXEC: what the commands gave, or `None` where a fence had moved.
+fn executed(mut replies: Vec<Value>) -> Result<Option<Vec<Value>>, StoreError> {
+    let results = replies.pop().unwrap_or(Value::Nil);
+    // An error while queueing says why EXEC was refused; nothing happened then.
+    replies.into_iter().try_for_each(|queued| checked(queued).map(drop))?;
+    match checked(results)? {
+        Value::Nil => Ok(None),
+        Value::Array(results) => Ok(Some(results)),
+        other => Err(reply::unexpected("the results of EXEC", &other)),
+    }
+}

@@ -1,0 +1,89 @@
+//! What a session asks of a server, as typed operations: each is one round trip.
+
+use smol_str::SmolStr;
+use std::future::Future;
+use tallyd_bolt::Address;
+use tallyd_event::EntryId;
+use tallyd_runtime::{
+    StoreError,
+    store::{Commit, Cursors, Fence, Fetched, Read, Span},
+};
+
+/// A change of what belongs to a node's partition, in a transaction of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// Sets the fence.
+    Fence(u16, Fence),
+    /// Deletes a consumer of the group, if both exist.
+    ForgetConsumer(u16, SmolStr),
+    /// Notes why the partition is halted.
+    Halt(u16, String),
+    /// Makes the group, and the stream, where they are missing: the next entry that it delivers
+    /// is the one after this id.
+    MakeGroup(u16, EntryId),
+    /// Sets the group to this id, if it exists.
+    MoveGroup(u16, EntryId),
+}
+
+/// What became of a commit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Committed {
+    /// What it read; `None` where a fence had moved, so that nothing happened.
+    pub read: Option<Read>,
+    /// The fences as they are after it, in the order asked for. They are watched.
+    pub fences: Vec<Fence>,
+}
+
+/// One node's task's own connection to a server. After an error it is of no more use.
+///
+/// Partitions are those of the node. WATCH holds from [`Server::watch`] or the end of
+/// [`Server::commit`] to the next transaction, whatever becomes of that.
+pub trait Server: Send {
+    /// Watches the fences of these partitions, whatever was watched before, and returns them in
+    /// this order.
+    fn watch(
+        &mut self,
+        partitions: &[u16],
+    ) -> impl Future<Output = Result<Vec<Fence>, StoreError>> + Send;
+
+    /// Does all of these changes if no watched fence has moved, else nothing. Returns whether it
+    /// did. Afterwards nothing is watched.
+    fn execute(
+        &mut self,
+        changes: Vec<Change>,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Reads the cursors of these partitions. What the connection knew of stored keys is
+    /// forgotten: others may have changed them since.
+    fn cursors(
+        &mut self,
+        partitions: &[u16],
+    ) -> impl Future<Output = Result<Cursors, StoreError>> + Send;
+
+    /// Fetches cells of the nodes' bolts, by their places, and looks into spans for entries. Very
+    /// long logs take more than one round trip.
+    fn fetch(
+        &mut self,
+        addresses: Vec<(usize, Vec<Address>)>,
+        spans: &[Span],
+    ) -> impl Future<Output = Result<Fetched, StoreError>> + Send;
+
+    /// Waits for what the commit says, does all of it if no watched fence has moved, else nothing,
+    /// then watches the fences of these partitions and returns them.
+    ///
+    /// # Errors
+    /// Of kind [`Halt`](tallyd_runtime::store::ErrorKind::Halt) where a command failed and the
+    /// others happened.
+    fn commit(
+        &mut self,
+        commit: &Commit,
+        partitions: &[u16],
+    ) -> impl Future<Output = Result<Committed, StoreError>> + Send;
+
+    /// The consumers of a partition's group, each with how many entries are pending of it. None
+    /// where there is no group.
+    fn consumers(
+        &mut self,
+        partition: u16,
+    ) -> impl Future<Output = Result<Vec<(SmolStr, u64)>, StoreError>> + Send;
+}
