@@ -128,6 +128,12 @@ impl<S: Store> Task<S> {
                 // What it still owns is taken over by others once its heartbeat is missed.
                 return;
             }
+            if error.kind == ErrorKind::Bug {
+                // To go on would be to go on wrongly. They are halted once they are taken again.
+                let owned = self.owned.keys().copied().collect::<Vec<_>>();
+                self.metrics.halted(&owned, &error);
+                self.halting.extend(owned.into_iter().map(|p| (p, error.message.clone())));
+            }
             self.metrics.storage_failed(&error, wait);
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(BACKOFF.1);
@@ -186,7 +192,7 @@ impl<S: Store> Task<S> {
             Measures { entries: work.entries, events: work.events(), arrivals: work.arrivals() };
         let mut commit = work
             .commit(&self.context, &self.cursors, next)
-            .map_err(|e| StoreError::new(ErrorKind::Other, format!("can't encode a frame: {e}")))?;
+            .map_err(|e| StoreError::bug(format!("a frame can't be encoded: {e}")))?;
         commit.wait = wait;
         let sent = Instant::now();
         match session.commit(&self.owned, &commit).await {

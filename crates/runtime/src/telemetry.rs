@@ -185,7 +185,11 @@ impl TaskMetrics {
     /// A command failed inside a commit: the partitions stay halted.
     pub fn halted(&self, partitions: &[u16], error: &StoreError) {
         counter!("tallyd_halts_total", "node" => self.node.clone()).increment(1);
-        error!(node = self.node, ?partitions, %error, "HALTED: a command failed inside a commit whose other commands happened; look at the key that the error names, mend it, then: tallyd resume");
+        if error.kind == ErrorKind::Bug {
+            error!(node = self.node, ?partitions, %error, "HALTED: a fault of tallyd; the batch was not committed, and is processed again after: tallyd resume");
+        } else {
+            error!(node = self.node, ?partitions, %error, "HALTED: a command failed inside a commit whose other commands happened; look at the key that the error names, mend it, then: tallyd resume");
+        }
     }
 
     /// The storage failed: the task waits and takes its partitions over again.
