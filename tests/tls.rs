@@ -102,7 +102,7 @@ async fn a_worker_counts_over_tls_with_a_client_certificate() {
     let answers = folder.path().join("answers.jsonl");
     fs::write(&answers, ANSWERS).unwrap();
     let sent = succeeds(&["send", "--source", "answers", answers.to_str().unwrap()], &file).await;
-    assert!(sent.contains("sent 1 events"), "{sent}");
+    assert!(sent.contains("sent 1 event "), "{sent}");
     succeeds(&["wait", "--timeout", "30"], &file).await;
     let board = succeeds(&["board", "points", "--period", "all", "--json"], &file).await;
     worker.kill().await.unwrap();

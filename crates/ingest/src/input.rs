@@ -1,4 +1,4 @@
-//! What a file is: CSV or JSON lines, compressed or not.
+//! What a file is: CSV or JSON, compressed or not.
 
 use flate2::bufread::MultiGzDecoder;
 use std::{
@@ -10,20 +10,25 @@ use std::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// A line of column names, then a record for each event (RFC 4180).
-    Csv,
-    /// A JSON object on each line.
-    JsonLines,
+    Csv {
+        /// What separates the columns.
+        delimiter: u8,
+    },
+    /// JSON objects one behind the other, each on a line of its own or over several; or an array
+    /// of them.
+    Json,
 }
 
 impl Format {
-    /// The format that a file's name tells: `.csv`, `.jsonl`, `.ndjson` or `.json`, perhaps with
-    /// `.gz` after it; `None` where it tells none.
+    /// The format that a file's name tells: `.csv`, `.tsv`, `.jsonl`, `.ndjson` or `.json`,
+    /// perhaps with `.gz` after it; `None` where it tells none.
     #[must_use]
     pub fn of(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?.to_ascii_lowercase();
         match name.strip_suffix(".gz").unwrap_or(&name).rsplit_once('.')?.1 {
-            "csv" => Some(Format::Csv),
-            "jsonl" | "ndjson" | "json" => Some(Format::JsonLines),
+            "csv" => Some(Format::Csv { delimiter: b',' }),
+            "tsv" => Some(Format::Csv { delimiter: b'\t' }),
+            "jsonl" | "ndjson" | "json" => Some(Format::Json),
             _ => None,
         }
     }
@@ -49,11 +54,13 @@ mod tests {
 
     #[test]
     fn the_name_tells_the_format() {
+        let csv = |delimiter| Some(Format::Csv { delimiter });
         let cases = [
-            ("a.csv", Some(Format::Csv)),
-            ("b/a.CSV.gz", Some(Format::Csv)),
-            ("a.jsonl", Some(Format::JsonLines)),
-            ("a.ndjson.gz", Some(Format::JsonLines)),
+            ("a.csv", csv(b',')),
+            ("b/a.CSV.gz", csv(b',')),
+            ("a.tsv", csv(b'\t')),
+            ("a.jsonl", Some(Format::Json)),
+            ("a.ndjson.gz", Some(Format::Json)),
             ("a.txt", None),
             ("csv", None),
             ("-", None),

@@ -1,15 +1,18 @@
-//! Files into sources: rows of CSV or JSON lines become events, and events entries of a stream.
+//! Files into sources: rows of CSV or JSON become events, and events entries of a stream.
 //!
-//! It checks only that a line can be read. Whether an event fits the source's schema is decided
-//! where it is processed: what does not becomes a dead letter there.
+//! Every row is read by the code that a worker reads a stream with, [`tallyd_event::decode`], and
+//! held against the source's schema before it is sent.
 
 mod batch;
 mod input;
+mod json;
 mod mapping;
 mod rows;
 mod sender;
+mod source;
 
 pub use input::{Format, decompressed};
 pub use mapping::{Mapping, MappingError};
-pub use rows::{Fields, LineError, OpenError, Rows};
+pub use rows::{LineError, OpenError, Rows};
 pub use sender::{Form, SendError, Sender};
+pub use source::{Fields, Source};

@@ -1,7 +1,7 @@
 //! Which column of a file becomes which field of a source.
 
 use smol_str::SmolStr;
-use tallyd_event::Schema;
+use tallyd_event::{Schema, decode::Given};
 
 /// Where the fields of a source come from.
 ///
@@ -9,10 +9,19 @@ use tallyd_event::Schema;
 /// A column may serve several fields. One that serves none is not sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
-    /// Field and column, in the order of the schema.
-    columns: Vec<(SmolStr, SmolStr)>,
-    /// Field and value, the same for every event.
-    constants: Vec<(SmolStr, String)>,
+    /// For each field of the schema, in its order.
+    origins: Vec<Origin>,
+}
+
+/// Where a field comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Origin {
+    /// A column that was named.
+    Column(SmolStr),
+    /// The same value for every event.
+    Constant(String),
+    /// The column of its own name.
+    OwnName,
 }
 
 /// A mapping that can't be used.
@@ -30,16 +39,30 @@ pub enum MappingError {
     #[error("field \"{0}\" is mapped or set twice")]
     Twice(SmolStr),
     /// A column that the file does not have.
-    #[error("the file has no column \"{column}\" (expected one of: {expected})")]
+    #[error("the file has no column \"{column}\" (its columns: {columns})")]
     UnknownColumn {
         /// The column.
         column: SmolStr,
         /// The columns that it has.
-        expected: String,
+        columns: String,
+    },
+    /// A column whose name stands twice in the header.
+    #[error("column \"{0}\" stands twice in the header: which of them is meant? Rename one")]
+    DoubleColumn(SmolStr),
+    /// No column for a field that every event needs.
+    #[error(
+        "no column for {fields}, which every event needs (columns: {columns}); take one of another \
+         name with --map FIELD=COLUMN, or give one value to all with --set FIELD=VALUE"
+    )]
+    Missing {
+        /// The fields.
+        fields: String,
+        /// The columns of the file.
+        columns: String,
     },
     /// No column is a field.
     #[error(
-        "no column of the file is a field of the source (columns: {columns}; fields: {fields}); map some with --map field=column"
+        "no column of the file is a field of the source (columns: {columns}; fields: {fields}); map some with --map FIELD=COLUMN"
     )]
     NothingInCommon {
         /// The columns of the file.
@@ -59,64 +82,97 @@ impl Mapping {
         mapped: &[(SmolStr, SmolStr)],
         constants: &[(SmolStr, String)],
     ) -> Result<Self, MappingError> {
-        let given = || mapped.iter().map(|(f, _)| f).chain(constants.iter().map(|(f, _)| f));
-        for (place, field) in given().enumerate() {
-            if schema.index(field).is_none() {
+        let mut origins = vec![Origin::OwnName; schema.fields.len()];
+        let columns = mapped.iter().map(|(field, column)| (field, Origin::Column(column.clone())));
+        let values =
+            constants.iter().map(|(field, value)| (field, Origin::Constant(value.clone())));
+        for (field, origin) in columns.chain(values) {
+            let Some(slot) = schema.index(field).and_then(|place| origins.get_mut(place)) else {
                 let expected = joined(schema.fields.iter().map(|f| f.name.as_str()));
                 return Err(MappingError::UnknownField { field: field.clone(), expected });
-            }
-            if given().take(place).any(|earlier| earlier == field) {
+            };
+            if *slot != Origin::OwnName {
                 return Err(MappingError::Twice(field.clone()));
             }
+            *slot = origin;
         }
-        let is_constant = |name: &SmolStr| constants.iter().any(|(field, _)| field == name);
-        let names = schema.fields.iter().map(|field| &field.name);
-        let column = |name: &SmolStr| {
-            let pair = mapped.iter().find(|(field, _)| field == name);
-            (name.clone(), pair.map_or_else(|| name.clone(), |(_, column)| column.clone()))
-        };
-        let columns = names.filter(|name| !is_constant(name)).map(column).collect();
-        Ok(Self { columns, constants: constants.to_vec() })
+        Ok(Self { origins })
     }
 
-    /// Field and place of its column among those of a file that has a header. A field whose
-    /// column is left out is left out, but a column that was named must be there.
+    /// Places of the schema, and of the columns that serve them. A field whose column is left out
+    /// is left out, but one that every event needs must have one, and a column that was named
+    /// must be there.
     ///
     /// # Errors
-    /// Where a mapped column is not there, or no column serves a field.
-    pub(crate) fn places(&self, header: &[&str]) -> Result<Vec<(SmolStr, usize)>, MappingError> {
+    /// Where that does not hold, or a column stands twice, or no column serves a field.
+    pub(crate) fn places(
+        &self,
+        schema: &Schema,
+        header: &[&str],
+    ) -> Result<Vec<(usize, usize)>, MappingError> {
+        let columns = || quoted(header.iter().copied());
         let mut places = Vec::new();
-        for (field, column) in &self.columns {
-            match header.iter().position(|name| name == column) {
-                Some(place) => places.push((field.clone(), place)),
-                None if field != column => {
-                    let expected = joined(header.iter().copied());
-                    return Err(MappingError::UnknownColumn { column: column.clone(), expected });
+        let mut missing = Vec::new();
+        for (place, (field, origin)) in schema.fields.iter().zip(&self.origins).enumerate() {
+            let (column, is_named) = match origin {
+                Origin::Constant(_) => continue,
+                Origin::Column(column) => (column, true),
+                Origin::OwnName => (&field.name, false),
+            };
+            let mut found = header.iter().enumerate().filter(|(_, name)| *name == column);
+            match (found.next(), found.next()) {
+                (Some(_), Some(_)) => return Err(MappingError::DoubleColumn(column.clone())),
+                (Some((at, _)), None) => places.push((place, at)),
+                (None, _) if is_named => {
+                    let column = column.clone();
+                    return Err(MappingError::UnknownColumn { column, columns: columns() });
                 }
-                None => {}
+                (None, _) if !field.optional => missing.push(field.name.as_str()),
+                (None, _) => {}
             }
         }
         if places.is_empty() {
-            let fields = joined(self.columns.iter().map(|(field, _)| field.as_str()));
-            let columns = joined(header.iter().copied());
-            return Err(MappingError::NothingInCommon { columns, fields });
+            let fields = joined(schema.fields.iter().map(|field| field.name.as_str()));
+            return Err(MappingError::NothingInCommon { columns: columns(), fields });
+        }
+        if !missing.is_empty() {
+            let fields = quoted(missing.into_iter());
+            return Err(MappingError::Missing { fields, columns: columns() });
         }
         Ok(places)
     }
 
-    /// Field and column.
-    pub(crate) fn columns(&self) -> &[(SmolStr, SmolStr)] {
-        &self.columns
+    /// Places of the schema that a column of this name serves.
+    pub(crate) fn fields_of<'a>(
+        &'a self,
+        schema: &'a Schema,
+        column: &'a str,
+    ) -> impl Iterator<Item = usize> + 'a {
+        let served = move |(field, origin): (&tallyd_event::Field, &Origin)| match origin {
+            Origin::Column(name) => name == column,
+            Origin::Constant(_) => false,
+            Origin::OwnName => field.name == column,
+        };
+        let all = schema.fields.iter().zip(&self.origins).enumerate();
+        all.filter(move |(_, pair)| served(*pair)).map(|(place, _)| place)
     }
 
-    /// Field and value.
-    pub(crate) fn constants(&self) -> &[(SmolStr, String)] {
-        &self.constants
+    /// Places of the schema, and the values that all events have there.
+    pub(crate) fn constants(&self) -> impl Iterator<Item = (usize, Given<'_>)> {
+        self.origins.iter().enumerate().filter_map(|(place, origin)| match origin {
+            Origin::Constant(value) => Some((place, Given::Text(value.as_bytes()))),
+            Origin::Column(_) | Origin::OwnName => None,
+        })
     }
 }
 
 fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(", ")
+}
+
+/// In quotes, so that blanks at their ends are seen.
+fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -125,8 +181,9 @@ mod tests {
     use tallyd_event::{Field, FieldType};
 
     fn schema() -> Schema {
-        let fields = ["id", "user"].map(|name| Field::new(name, FieldType::String)).to_vec();
-        Schema { fields, ..Schema::default() }
+        let mut user = Field::new("user", FieldType::String);
+        user.optional = true;
+        Schema { fields: vec![Field::new("id", FieldType::String), user], ..Schema::default() }
     }
 
     fn mapping(mapped: &[(&str, &str)], constants: &[(&str, &str)]) -> Result<Mapping, String> {
@@ -138,19 +195,36 @@ mod tests {
     #[test]
     fn a_field_comes_from_its_column_or_the_one_of_its_name() {
         let places = |mapped: &[(&str, &str)], header: &[&str]| {
-            mapping(mapped, &[]).unwrap().places(header).map_err(|e| e.to_string())
+            mapping(mapped, &[]).unwrap().places(&schema(), header).map_err(|e| e.to_string())
         };
-        let user: SmolStr = "user".into();
-        assert_eq!(
-            places(&[("user", "user_id")], &["user", "id", "user_id"]),
-            Ok(vec![("id".into(), 1), (user.clone(), 2)])
-        );
-        assert_eq!(places(&[], &["x", "user"]), Ok(vec![(user, 1)]));
-        assert_eq!(
-            places(&[("user", "uid")], &["id", "name"]),
-            Err("the file has no column \"uid\" (expected one of: id, name)".to_owned())
-        );
-        assert!(places(&[], &["x"]).unwrap_err().starts_with("no column of the file is a field"));
+        let uid = [("user", "uid")];
+        assert_eq!(places(&uid, &["user", "id", "uid"]), Ok(vec![(0, 1), (1, 2)]));
+        assert_eq!(places(&[], &["x", "id"]), Ok(vec![(0, 1)]));
+        let reasons = [
+            (
+                uid.as_slice(),
+                vec!["id", "name"],
+                "the file has no column \"uid\" (its columns: \"id\", \"name\")",
+            ),
+            (
+                &[],
+                vec!["x"],
+                "no column of the file is a field of the source (columns: \"x\"; fields: id, user); map some with --map FIELD=COLUMN",
+            ),
+            (
+                &[],
+                vec!["id", "x", "x", "user", "user"],
+                "column \"user\" stands twice in the header: which of them is meant? Rename one",
+            ),
+            (
+                &[],
+                vec![" id", "user"],
+                "no column for \"id\", which every event needs (columns: \" id\", \"user\"); take one of another name with --map FIELD=COLUMN, or give one value to all with --set FIELD=VALUE",
+            ),
+        ];
+        for (mapped, header, reason) in reasons {
+            assert_eq!(places(mapped, &header), Err(reason.to_owned()));
+        }
     }
 
     #[test]

@@ -1,20 +1,15 @@
-//! The events of a file, line by line: fields and values, or why a line can't be read.
+//! The events of a file, row by row: fields and values, or why a row is none.
 
-use crate::{Format, Mapping, MappingError};
+use crate::{Fields, Format, Mapping, MappingError, Source, json::Members};
 use smol_str::SmolStr;
 use std::io::{self, BufRead};
+use tallyd_event::decode::{self, Given};
 
-/// The longest line of JSON lines, in bytes.
-const MAX_LINE_BYTES: usize = 4 << 20;
-
-/// The fields of an event, in the order of the source's schema, as text.
-pub type Fields = Vec<(SmolStr, String)>;
-
-/// A line that is no event.
+/// A row that is no event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
 pub struct LineError {
-    /// The line, from 1; that on which the record begins.
+    /// The line, from 1; that on which the row begins.
     pub line: u64,
     /// Why.
     pub reason: String,
@@ -22,50 +17,93 @@ pub struct LineError {
 
 /// The events of a file.
 pub struct Rows {
+    source: Source,
     mapping: Mapping,
-    lines: Lines,
+    file: File,
 }
 
-enum Lines {
-    Csv { reader: Box<csv::Reader<Box<dyn BufRead + Send>>>, places: Vec<(SmolStr, usize)> },
-    Json { input: Box<dyn BufRead + Send>, line: u64 },
+enum File {
+    /// With the places of the schema, and of the columns that serve them.
+    Csv(Box<csv::Reader<Box<dyn BufRead + Send>>>, Vec<(usize, usize)>),
+    Json(Members),
 }
 
 /// Why a file can't be begun.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// Another character separates the columns.
+    #[error(
+        "the header is one column, {header}: its columns are separated by {name}; add --delimiter {option}"
+    )]
+    Delimiter {
+        /// The header, quoted.
+        header: String,
+        /// The character, named.
+        name: &'static str,
+        /// As the option is written in a shell.
+        option: &'static str,
+    },
     /// The first line can't be read.
     #[error("can't read the header: {0}")]
     Header(#[from] csv::Error),
     /// The mapping does not fit the header.
     #[error(transparent)]
     Mapping(#[from] MappingError),
+    /// The first bytes can't be read.
+    #[error("can't read it: {0}")]
+    Read(#[from] io::Error),
+    /// The text is in another encoding.
+    #[error("it is UTF-16: save it as UTF-8 (in PowerShell: Out-File -Encoding utf8)")]
+    Utf16,
 }
 
 impl Rows {
-    /// The events of a text. Of CSV the header is read at once.
+    /// The events of a text, for this source. Of CSV the header is read at once.
     ///
     /// # Errors
-    /// Where the header can't be read, or does not have what the mapping names.
+    /// Where the header can't be read, lacks a field that every event needs, or does not have
+    /// what the mapping names.
     pub fn new(
-        input: Box<dyn BufRead + Send>,
+        mut input: Box<dyn BufRead + Send>,
         format: Format,
+        source: Source,
         mapping: Mapping,
     ) -> Result<Self, OpenError> {
-        let lines = match format {
-            Format::JsonLines => Lines::Json { input, line: 0 },
-            Format::Csv => {
-                let mut reader = Box::new(csv::Reader::from_reader(input));
-                let header: Vec<&str> = reader.headers()?.iter().map(without_mark).collect();
-                let places = mapping.places(&header)?;
-                Lines::Csv { reader, places }
+        match input.fill_buf()? {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => return Err(OpenError::Utf16),
+            [0xef, 0xbb, 0xbf, ..] => input.consume(3),
+            _ => {}
+        }
+        let file = match format {
+            Format::Json => File::Json(Members::new(input)),
+            Format::Csv { delimiter } => {
+                let mut builder = csv::ReaderBuilder::new();
+                let mut reader = Box::new(builder.delimiter(delimiter).from_reader(input));
+                let header: Vec<&str> = reader.headers()?.iter().collect();
+                check_delimiter(&header)?;
+                let places = mapping.places(&source.schema, &header)?;
+                File::Csv(reader, places)
             }
         };
-        Ok(Self { mapping, lines })
+        Ok(Self { source, mapping, file })
     }
+}
 
-    fn constants(&self) -> Fields {
-        self.mapping.constants().to_vec()
+/// A header of one column that looks like several.
+fn check_delimiter(header: &[&str]) -> Result<(), OpenError> {
+    let [column] = header else { return Ok(()) };
+    let others = [
+        (';', "\";\"", "';'"),
+        ('\t', "tabs", "tab"),
+        ('|', "\"|\"", "'|'"),
+        (',', "\",\"", "','"),
+    ];
+    match others.into_iter().find(|(delimiter, ..)| column.contains(*delimiter)) {
+        Some((_, name, option)) => {
+            let header = format!("\"{}\"", column.chars().take(60).collect::<String>());
+            Err(OpenError::Delimiter { header, name, option })
+        }
+        None => Ok(()),
     }
 }
 
@@ -73,43 +111,78 @@ impl Iterator for Rows {
     type Item = Result<Fields, LineError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut fields = self.constants();
-        let read = match &mut self.lines {
-            Lines::Csv { reader, places } => next_record(reader, places, &mut fields)?,
-            Lines::Json { input, line } => next_object(input, line, &self.mapping, &mut fields)?,
-        };
-        Some(read.map(|()| fields))
+        let (source, mapping) = (&self.source, &self.mapping);
+        match &mut self.file {
+            File::Csv(reader, places) => {
+                let mut record = csv::StringRecord::new();
+                let begins = reader.position().line();
+                match reader.read_record(&mut record) {
+                    Ok(false) => None,
+                    Ok(true) => {
+                        let line = record.position().map_or(begins, csv::Position::line);
+                        Some(fields(source, mapping, line, cells(source, places, &record)))
+                    }
+                    Err(error) => {
+                        let line = error.position().map_or(begins, csv::Position::line);
+                        Some(Err(LineError { line, reason: reason(&error) }))
+                    }
+                }
+            }
+            File::Json(members) => Some(members.next()?.and_then(|member| {
+                let map = decode::json::object(member.text.trim_ascii());
+                let wrong = |reason| LineError { line: member.line, reason };
+                fields(source, mapping, member.line, values(mapping, source, map.map_err(wrong)?))
+            })),
+        }
     }
 }
 
-/// The mark that some programs put at the begin of a text.
-fn without_mark(name: &str) -> &str {
-    name.strip_prefix('\u{feff}').unwrap_or(name)
+/// The fields of a row, of which these places of the schema are given.
+fn fields(
+    source: &Source,
+    mapping: &Mapping,
+    line: u64,
+    given: Vec<(usize, Given<'_>)>,
+) -> Result<Fields, LineError> {
+    let fields = source.fields(mapping.constants().chain(given));
+    match fields {
+        Err(reason) => Err(LineError { line, reason: reason.to_string() }),
+        // An entry of a stream has at least one field.
+        Ok(fields) if fields.is_empty() => {
+            Err(LineError { line, reason: "it gives no field of the source".to_owned() })
+        }
+        Ok(fields) => Ok(fields),
+    }
 }
 
-fn next_record(
-    reader: &mut csv::Reader<Box<dyn BufRead + Send>>,
-    places: &[(SmolStr, usize)],
-    fields: &mut Fields,
-) -> Option<Result<(), LineError>> {
-    let mut record = csv::StringRecord::new();
-    let begins = reader.position().line();
-    match reader.read_record(&mut record) {
-        Ok(false) => None,
-        Ok(true) => {
-            let cell = |(field, place): &(SmolStr, usize)| {
-                let text = record.get(*place).filter(|text| !text.is_empty())?;
-                Some((field.clone(), text.to_owned()))
-            };
-            fields.extend(places.iter().filter_map(cell));
-            let line = record.position().map_or(begins, csv::Position::line);
-            Some(not_empty(fields, line))
-        }
-        Err(error) => {
-            let line = error.position().map_or(begins, csv::Position::line);
-            Some(Err(LineError { line, reason: reason(&error) }))
+/// The cells that serve fields. An empty one is nothing, where the field may be left out: CSV has
+/// no other way to write that.
+fn cells<'a>(
+    source: &Source,
+    places: &[(usize, usize)],
+    record: &'a csv::StringRecord,
+) -> Vec<(usize, Given<'a>)> {
+    let cell = |&(field, column): &(usize, usize)| {
+        let text = record.get(column)?;
+        let is_optional = source.schema.fields.get(field).is_some_and(|field| field.optional);
+        (!text.is_empty() || !is_optional).then_some((field, Given::Text(text.as_bytes())))
+    };
+    places.iter().filter_map(cell).collect()
+}
+
+/// The values of an object that serve fields. A name that stands twice gives two.
+fn values<'a>(
+    mapping: &Mapping,
+    source: &Source,
+    map: Vec<(SmolStr, Given<'a>)>,
+) -> Vec<(usize, Given<'a>)> {
+    let mut given = Vec::with_capacity(map.len());
+    for (name, value) in map {
+        for field in mapping.fields_of(&source.schema, &name) {
+            given.push((field, value.clone()));
         }
     }
+    given
 }
 
 /// The reason without the place, which stands before it already.
@@ -124,132 +197,5 @@ fn reason(error: &csv::Error) -> String {
     }
 }
 
-/// The next line that is not blank. After an error of reading there is none.
-fn next_object(
-    input: &mut Box<dyn BufRead + Send>,
-    line: &mut u64,
-    mapping: &Mapping,
-    fields: &mut Fields,
-) -> Option<Result<(), LineError>> {
-    loop {
-        *line += 1;
-        let at = *line;
-        let wrong = |reason| Some(Err(LineError { line: at, reason }));
-        let bytes = match read_line(input) {
-            Ok(None) => return None,
-            Ok(Some(Ok(bytes))) => bytes,
-            Ok(Some(Err(length))) => {
-                return wrong(format!("{length} bytes long (at most {MAX_LINE_BYTES})"));
-            }
-            Err(error) => {
-                *input = Box::new(io::empty());
-                return wrong(format!("can't read on: {error}"));
-            }
-        };
-        let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes).trim_ascii();
-        if text.is_empty() {
-            continue;
-        }
-        let object: serde_json::Map<String, serde_json::Value> = match serde_json::from_slice(text)
-        {
-            Ok(object) => object,
-            Err(error) => return wrong(error.to_string()),
-        };
-        let cell = |(field, column): &(SmolStr, SmolStr)| {
-            Some((field.clone(), text_of(object.get(column.as_str())?)?))
-        };
-        fields.extend(mapping.columns().iter().filter_map(cell));
-        return Some(not_empty(fields, at));
-    }
-}
-
-/// A line without its end; of one that is too long, its length. `None` at the end of the input.
-fn read_line(input: &mut dyn BufRead) -> io::Result<Option<Result<Vec<u8>, usize>>> {
-    let mut bytes = Vec::new();
-    let limit = MAX_LINE_BYTES as u64 + 1;
-    let mut length = io::Read::take(&mut *input, limit).read_until(b'\n', &mut bytes)?;
-    if length <= MAX_LINE_BYTES || bytes.ends_with(b"\n") {
-        return Ok((length > 0).then_some(Ok(bytes)));
-    }
-    length += input.skip_until(b'\n')?;
-    Ok(Some(Err(length)))
-}
-
-/// A JSON value as a producer would write it; `None` for null and the empty text.
-fn text_of(value: &serde_json::Value) -> Option<String> {
-    match value {
-        serde_json::Value::Null => None,
-        serde_json::Value::String(text) => (!text.is_empty()).then(|| text.clone()),
-        other => Some(other.to_string()),
-    }
-}
-
-/// An entry of a stream has at least one field.
-fn not_empty(fields: &Fields, line: u64) -> Result<(), LineError> {
-    if fields.is_empty() {
-        return Err(LineError { line, reason: "it gives no field of the source".to_owned() });
-    }
-    Ok(())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use tallyd_event::{Field, FieldType, Schema};
-
-    fn rows(text: &[u8], format: Format) -> Vec<String> {
-        let fields = ["id", "user"].map(|name| Field::new(name, FieldType::String)).to_vec();
-        let schema = Schema { fields, ..Schema::default() };
-        let mapping = Mapping::new(&schema, &[("user".into(), "uid".into())], &[]).unwrap();
-        let input = crate::decompressed(io::Cursor::new(text.to_vec())).unwrap();
-        let shown = |row: Result<Fields, LineError>| match row {
-            Ok(fields) => {
-                let pairs: Vec<String> = fields.iter().map(|(f, v)| format!("{f}={v}")).collect();
-                pairs.join(" ")
-            }
-            Err(error) => error.to_string(),
-        };
-        Rows::new(input, format, mapping).unwrap().map(shown).collect()
-    }
-
-    #[test]
-    fn csv_records_become_fields() {
-        let text =
-            b"\xef\xbb\xbfid,x,uid\na1,\"1,\n2\",u1\na2,,\n,z,\na3,b\na\xff,1,u\n\"a\"\"4\",1,u4\n";
-        assert_eq!(
-            rows(text, Format::Csv),
-            [
-                "id=a1 user=u1",
-                "id=a2",
-                "line 5: it gives no field of the source",
-                "line 6: 2 columns (expected 3)",
-                "line 7: not UTF-8",
-                "id=a\"4 user=u4",
-            ]
-        );
-    }
-
-    #[test]
-    fn json_lines_become_fields() {
-        let text = b"{\"id\":\"a1\",\"uid\":7,\"x\":[]}\n\n{\"id\":null,\"uid\":true}\n{\"id\":\"\"}\n[]\n{\"id\":{\"a\":1}}\r\n{\"id\":1.0";
-        let rows = rows(text, Format::JsonLines);
-        assert_eq!(rows[0], "id=a1 user=7");
-        assert_eq!(rows[1], "user=true");
-        assert_eq!(rows[2], "line 4: it gives no field of the source");
-        assert!(rows[3].starts_with("line 5: invalid type"), "{}", rows[3]);
-        assert_eq!(rows[4], "id={\"a\":1}");
-        assert!(rows[5].starts_with("line 7: EOF"), "{}", rows[5]);
-        assert_eq!(rows.len(), 6);
-    }
-
-    #[test]
-    fn a_file_that_is_cut_short_says_so() {
-        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-        let lines: String = (0..1000).map(|n| format!("{n},{}\n", n * 7919)).collect();
-        io::Write::write_all(&mut gz, format!("id,uid\n{lines}").as_bytes()).unwrap();
-        let bytes = gz.finish().unwrap();
-        let rows = rows(&bytes[..bytes.len() / 2], Format::Csv);
-        assert!(rows.last().unwrap().contains("can't read on"), "{:?}", rows.last());
-        assert_eq!(rows.iter().filter(|row| row.starts_with("line")).count(), 1);
-    }
-}
+mod tests;

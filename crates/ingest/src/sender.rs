@@ -88,7 +88,7 @@ impl Sender {
             Form::Entry => {
                 let command = self.add();
                 for (field, value) in &fields {
-                    command.arg(field.as_str()).arg(value);
+                    command.arg(field.as_str()).arg(value.as_str());
                 }
                 self.held.push(1);
             }

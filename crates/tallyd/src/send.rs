@@ -10,16 +10,18 @@ use std::{
     io::Read,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     time::Instant,
 };
-use tallyd_ingest::{Form, Format, Mapping, Rows, Sender, decompressed};
+use tallyd_ingest::{Form, Format, LineError, Mapping, Rows, Sender, Source, decompressed};
 use tallyd_store::address;
 use tallyd_topology::{Node, NodeKind, Topology};
 
 /// The arguments of `tallyd send`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The file: CSV with a header, or JSON lines; may be gzipped; `-` for standard input
+    /// The file: CSV with a header, or JSON (objects, or an array of them); may be gzipped; `-` for
+    /// standard input
     file: PathBuf,
     /// The source that the events are for
     #[arg(long, value_name = "NAME")]
@@ -27,6 +29,12 @@ pub struct Args {
     /// The format, where the file's name does not tell it
     #[arg(long, value_enum)]
     format: Option<FormatName>,
+    /// What separates the columns of CSV: a character, or `tab`
+    #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
+    delimiter: Option<u8>,
+    /// Only check the file: name the rows that the source would refuse, and send none
+    #[arg(long)]
+    check: bool,
     /// Take fields from columns of other names
     #[arg(long, value_name = "FIELD=COLUMN", value_delimiter = ',', value_parser = pair)]
     map: Vec<(SmolStr, SmolStr)>,
@@ -50,7 +58,8 @@ pub struct Args {
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum FormatName {
     Csv,
-    Jsonl,
+    #[value(alias = "jsonl", alias = "ndjson")]
+    Json,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -59,15 +68,44 @@ enum FormName {
     Entry,
 }
 
+fn delimiter(text: &str) -> Result<u8, String> {
+    match (text, text.as_bytes()) {
+        ("tab" | "\\t", _) => Ok(b'\t'),
+        (_, [byte]) if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => Ok(*byte),
+        _ => Err("expected one character, or tab".to_owned()),
+    }
+}
+
 fn pair(text: &str) -> Result<(SmolStr, SmolStr), String> {
     let (field, value) = text.split_once('=').ok_or("there is no \"=\"")?;
     Ok((field.trim().into(), value.into()))
 }
 
-/// Sends, and names the lines that can't be read.
+/// How many of the rows that were refused are shown.
+const SHOWN: u64 = 20;
+
+/// Rows that are no event of the source.
+#[derive(Default)]
+struct Rejects {
+    count: u64,
+    first: Vec<LineError>,
+}
+
+impl Rejects {
+    /// Counts one, and names it while they are few.
+    fn add(&mut self, error: LineError, bar: &ProgressBar) {
+        self.count += 1;
+        if self.count <= SHOWN {
+            bar.suspend(|| eprintln!("refused: {}", safe(&error.to_string())));
+            self.first.push(error);
+        }
+    }
+}
+
+/// Checks each row against the source's schema, sends those that fit, and names the others.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let topology = load::topology(&args.topology)?;
-    let (node, stream) = source(&topology, &args.source)?;
+    let (node, stream, max_ahead_ms) = source(&topology, &args.source)?;
     let constants: Vec<(SmolStr, String)> =
         args.set.iter().map(|(field, value)| (field.clone(), value.to_string())).collect();
     let mapping = Mapping::new(&node.schema, &args.map, &constants)
@@ -76,67 +114,116 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let bar = progress(&args.file);
     let input = decompressed(bar.wrap_read(open(&args.file)?));
     let input = input.with_context(|| format!("can't read {}", args.file.display()))?;
-    let rows = Rows::new(input, format, mapping)
+    let source = Source { schema: Arc::clone(&node.schema), max_ahead_ms };
+    let rows = Rows::new(input, format, source, mapping)
         .with_context(|| format!("can't send {}", args.file.display()))?;
+    let began = Instant::now();
+    if args.check {
+        let (fit, rejects) = check(rows, &bar);
+        bar.finish_and_clear();
+        report_check(&args, fit, &rejects);
+        return Ok(exit_code(&rejects));
+    }
+    let address = connect::address(&topology, args.redis.clone());
+    let connection = address::connect(&address).await.context("can't connect to Redis")?;
     let form = match args.form {
         FormName::Batch => Form::Batch,
         FormName::Entry => Form::Entry,
     };
-    let address = connect::address(&topology, args.redis.clone());
-    let connection = address::connect(&address).await.context("can't connect to Redis")?;
     let mut sender = Sender::new(connection, stream, form);
-    let began = Instant::now();
-    let unreadable = send(&mut sender, rows, &bar).await;
+    let rejects = send(&mut sender, rows, &bar).await;
     bar.finish_and_clear();
-    let unreadable = unreadable.with_context(|| {
+    let rejects = rejects.with_context(|| {
         let sent = sender.acknowledged();
         format!(
             "sending ended after {sent} acknowledged events; a few more may have arrived. To send \
              the whole file again is safe where a dedup bolt follows the source"
         )
     })?;
-    report(&args, &sender, unreadable, began);
-    Ok(if unreadable == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    report(&args, &sender, &rejects, began);
+    Ok(exit_code(&rejects))
 }
 
-async fn send(sender: &mut Sender, rows: Rows, bar: &ProgressBar) -> anyhow::Result<u64> {
-    let mut unreadable = 0;
+fn exit_code(rejects: &Rejects) -> ExitCode {
+    if rejects.count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// How many rows fit, and those that don't.
+fn check(rows: Rows, bar: &ProgressBar) -> (u64, Rejects) {
+    let (mut fit, mut rejects) = (0, Rejects::default());
+    for row in rows {
+        match row {
+            Ok(_) => fit += 1,
+            Err(error) => rejects.add(error, bar),
+        }
+    }
+    (fit, rejects)
+}
+
+async fn send(sender: &mut Sender, rows: Rows, bar: &ProgressBar) -> anyhow::Result<Rejects> {
+    let mut rejects = Rejects::default();
     for row in rows {
         match row {
             Ok(fields) => sender.push(fields).await?,
-            Err(error) => {
-                unreadable += 1;
-                bar.suspend(|| eprintln!("not sent: {}", safe(&error.to_string())));
-            }
+            Err(error) => rejects.add(error, bar),
         }
     }
     sender.flush().await?;
-    Ok(unreadable)
+    Ok(rejects)
 }
 
-fn report(args: &Args, sender: &Sender, unreadable: u64, began: Instant) {
+fn report(args: &Args, sender: &Sender, rejects: &Rejects, began: Instant) {
     let (sent, seconds) = (sender.acknowledged(), began.elapsed().as_secs_f64());
     if args.json {
         let summary = json!({
             "source": args.source, "sent": sent, "entries": sender.entries(),
-            "not_sent": unreadable, "seconds": seconds,
+            "not_sent": rejects.count, "rejects": listed(rejects), "seconds": seconds,
         });
         println!("{summary}");
         return;
     }
-    println!("sent {sent} events to {} in {seconds:.1} s", args.source);
-    if unreadable > 0 {
-        println!("{unreadable} lines could not be read and were not sent");
+    println!("sent {} to {} in {seconds:.1} s", counted(sent, "event"), args.source);
+    if rejects.count > 0 {
+        println!("refused and not sent: {}{}", counted(rejects.count, "row"), shown(rejects));
     }
 }
 
-fn source<'a>(topology: &'a Topology, name: &str) -> anyhow::Result<(&'a Node, &'a str)> {
+fn report_check(args: &Args, fit: u64, rejects: &Rejects) {
+    if args.json {
+        let (source, rejected) = (&args.source, rejects.count);
+        let rejects = listed(rejects);
+        println!(
+            "{}",
+            json!({"source": source, "fit": fit, "rejected": rejected, "rejects": rejects})
+        );
+        return;
+    }
+    println!("{} would be sent to {}", counted(fit, "event"), args.source);
+    if rejects.count > 0 {
+        println!("would be refused: {}{}", counted(rejects.count, "row"), shown(rejects));
+    }
+}
+
+fn listed(rejects: &Rejects) -> serde_json::Value {
+    rejects.first.iter().map(|e| json!({"line": e.line, "reason": e.reason})).collect()
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+fn shown(rejects: &Rejects) -> String {
+    if rejects.count > SHOWN { format!(" (the first {SHOWN} are shown)") } else { String::new() }
+}
+
+/// The source of this name, its stream and its `max_ahead` in ms.
+fn source<'a>(topology: &'a Topology, name: &str) -> anyhow::Result<(&'a Node, &'a str, i64)> {
     let sources = topology.nodes.iter().filter_map(|node| match &node.kind {
-        NodeKind::Source(source) => Some((node, source.stream.as_str())),
+        NodeKind::Source(source) => Some((node, source.stream.as_str(), source.max_ahead_ms)),
         NodeKind::Bolt(_) => None,
     });
-    let names: Vec<&str> = sources.clone().map(|(node, _)| node.name.as_str()).collect();
-    match sources.into_iter().find(|(node, _)| node.name == name) {
+    let names: Vec<&str> = sources.clone().map(|(node, ..)| node.name.as_str()).collect();
+    match sources.into_iter().find(|(node, ..)| node.name == name) {
         Some(found) => Ok(found),
         None => {
             let names = names.join(", ");
@@ -147,14 +234,24 @@ fn source<'a>(topology: &'a Topology, name: &str) -> anyhow::Result<(&'a Node, &
 }
 
 fn format(args: &Args) -> anyhow::Result<Format> {
-    match args.format {
-        Some(FormatName::Csv) => Ok(Format::Csv),
-        Some(FormatName::Jsonl) => Ok(Format::JsonLines),
-        None => Format::of(&args.file).ok_or_else(|| {
+    let by_name = Format::of(&args.file);
+    let format = match (args.format, by_name) {
+        (Some(FormatName::Csv), Some(format @ Format::Csv { .. })) => format,
+        (Some(FormatName::Csv), _) => Format::Csv { delimiter: b',' },
+        (Some(FormatName::Json), _) => Format::Json,
+        (None, Some(format)) => format,
+        (None, None) => {
             let file = args.file.display();
-            let message = format!("{file} does not tell its format: add --format csv or jsonl");
-            WrongUse(message).into()
-        }),
+            let message = format!("{file} does not tell its format: add --format csv or json");
+            return Err(WrongUse(message).into());
+        }
+    };
+    match (format, args.delimiter) {
+        (Format::Csv { .. }, Some(delimiter)) => Ok(Format::Csv { delimiter }),
+        (Format::Json, Some(_)) => {
+            Err(WrongUse("--delimiter is for CSV only (add --format csv)".to_owned()).into())
+        }
+        (format, None) => Ok(format),
     }
 }
 
