@@ -8,8 +8,8 @@ use tallyd_query::{QueryError, Results, Stored};
 use tallyd_runtime::{
     Session, Store, StoreError,
     store::{
-        Announcement, Commit, Cursor, DeadLetter, Fence, Frame, Next, Outcome, Owned, Owner, Part,
-        Read, Rejected, Wait,
+        Announcement, Commit, Cursor, DeadLetter, Fence, Frame, Next, Outcome, Owned, Part, Read,
+        Rejected, Wait,
     },
 };
 use tallyd_store::{Connection, RedisSession, RedisStore, dead, inspect, keys::Keys, server_ms};
@@ -111,9 +111,7 @@ async fn work(admin: &mut Connection, address: &RedisAddress) -> Result<(), Stor
     store.tend(&[(0, vec![0])]).await?;
 
     let mut second = store.open(0, &"second".into()).await?;
-    let owned = second
-        .take(&[(0, Fence { owner: Owner::Worker("first".into()), epoch: 1 })].into())
-        .await?;
+    let owned = second.take(&owned).await?;
     second.begin(&owned).await?;
     let pending = Next::Pending { partition: 0, from: EntryId::ZERO, count: 10 };
     assert_eq!(done(&mut second, &owned, &Commit::read(pending)).await?.entries.len(), 1);
@@ -218,7 +216,7 @@ async fn operate(admin: &mut Connection, address: &RedisAddress) -> Result<(), S
         let words: Vec<&str> = head.into_iter().chain(fields.iter().map(String::as_str)).collect();
         ask(admin, &words).await?;
     }
-    ask(admin, &["SET", &keys.fence("unique", 0), "!halted#3"]).await?;
+    ask(admin, &["SET", &keys.fence("unique", 0), "!halted#3#0"]).await?;
 
     let mut c = Connection::open_at(address).await?;
     server_ms(&mut c).await?;

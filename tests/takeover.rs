@@ -10,9 +10,9 @@ use tallyd_event::EntryId;
 use tallyd_harness::{Server, ServerOptions};
 use tallyd_runtime::{
     Session, Store,
-    store::{Announcement, Commit, Cursor, Fence, Next, Outcome, Owned, Owner, Part, Span, last},
+    store::{Announcement, Commit, Cursor, Fence, Next, Outcome, Owned, Part, Span, last},
 };
-use tallyd_store::{Connection, RedisSession, RedisStore};
+use tallyd_store::{Connection, RedisSession, RedisStore, keys::Keys};
 use tallyd_topology::{Topology, parse};
 use tempfile::TempDir;
 
@@ -62,8 +62,8 @@ async fn ask(url: &str, words: &[&str]) -> Value {
     Connection::open(url).await.unwrap().all(&ask).await.unwrap().pop().unwrap()
 }
 
-fn seen(owner: Owner, epoch: u64) -> BTreeMap<u16, Fence> {
-    [(0, Fence { owner, epoch })].into()
+fn new() -> Owned {
+    [(0, Fence::default())].into()
 }
 
 fn read_new() -> Commit {
@@ -92,14 +92,14 @@ async fn a_zombie_can_neither_commit_nor_read() {
     let store = RedisStore::new(topology(), &server.url);
     store.register().await.unwrap();
     let mut zombie = store.open(0, &"zombie".into()).await.unwrap();
-    let owned = zombie.take(&seen(Owner::Nobody, 0)).await.unwrap();
+    let owned = zombie.take(&new()).await.unwrap();
     zombie.begin(&owned).await.unwrap();
     add(&server.url, "u").await;
     let entry = first_entry(&mut zombie, &owned, &read_new()).await;
 
     // While it is paused, another takes the partition over, and with it what is pending.
     let mut heir = store.open(0, &"heir".into()).await.unwrap();
-    let taken = heir.take(&seen(Owner::Worker("zombie".into()), 1)).await.unwrap();
+    let taken = heir.take(&owned).await.unwrap();
     assert_eq!(taken[&0].epoch, 2);
     heir.begin(&taken).await.unwrap();
     let pending = Commit::read(Next::Pending { partition: 0, from: EntryId::ZERO, count: 10 });
@@ -124,7 +124,7 @@ async fn one_of_two_takes_a_partition() {
     let store = RedisStore::new(topology(), &server.url);
     let mut first = store.open(0, &"first".into()).await.unwrap();
     let mut second = store.open(0, &"second".into()).await.unwrap();
-    let free = seen(Owner::Nobody, 0);
+    let free = new();
     assert_eq!(first.take(&free).await.unwrap().len(), 1);
     assert!(second.take(&free).await.unwrap().is_empty());
 }
@@ -134,7 +134,7 @@ async fn a_destroyed_group_is_made_again_from_the_cursor() {
     let server = server().await;
     let store = RedisStore::new(topology(), &server.url);
     let mut session = store.open(0, &"w".into()).await.unwrap();
-    let owned = session.take(&seen(Owner::Nobody, 0)).await.unwrap();
+    let owned = session.take(&new()).await.unwrap();
     session.begin(&owned).await.unwrap();
     add(&server.url, "a").await;
     let first = first_entry(&mut session, &owned, &read_new()).await;
@@ -160,7 +160,7 @@ async fn a_group_that_was_moved_past_an_entry_is_set_back() {
     let server = server().await;
     let store = RedisStore::new(topology(), &server.url);
     let mut session = store.open(0, &"w".into()).await.unwrap();
-    let owned = session.take(&seen(Owner::Nobody, 0)).await.unwrap();
+    let owned = session.take(&new()).await.unwrap();
     session.begin(&owned).await.unwrap();
     add(&server.url, "a").await;
     let first = first_entry(&mut session, &owned, &read_new()).await;
@@ -243,4 +243,23 @@ async fn another_number_of_partitions_is_refused() {
         parse("t.toml", &FILE.replace("partitions = 2", "partitions = 4"), &|_| None).unwrap();
     let error = RedisStore::new(Arc::new(other), &server.url).register().await.unwrap_err();
     assert!(error.message.contains("is \"2\" there and \"4\" in the file"), "{error}");
+}
+
+#[tokio::test]
+async fn a_fence_never_repeats_even_where_the_server_went_back() {
+    let server = server().await;
+    let store = RedisStore::new(topology(), &server.url);
+    store.register().await.unwrap();
+    let mut session = store.open(0, &"me".into()).await.unwrap();
+    let first = session.take(&new()).await.unwrap();
+    let fence = Keys::new(&topology().name, 0).fence(&topology().nodes[0].name, 0);
+    let written = ask(&server.url, &["GET", &fence]).await;
+
+    // A failover that loses the take-over: the worker takes the partition as for the first time.
+    ask(&server.url, &["DEL", &fence]).await;
+    let second = session.take(&new()).await.unwrap();
+    assert_eq!((&first[&0].owner, first[&0].epoch), (&second[&0].owner, second[&0].epoch));
+    assert_ne!(first, second);
+    assert_ne!(ask(&server.url, &["GET", &fence]).await, written);
+    assert!(session.begin(&first).await.unwrap().is_empty(), "the first fence is as good");
 }

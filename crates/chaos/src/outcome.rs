@@ -118,7 +118,7 @@ async fn take_overs(open: &mut Deployment) -> Result<u64, ChaosError> {
     let mut sum = 0;
     for fence in open.connection.all(&ask).await? {
         let fence: Option<String> = from_redis_value(fence)?;
-        let epoch = fence.as_deref().and_then(|fence| fence.rsplit('#').next()?.parse().ok());
+        let epoch = fence.as_deref().and_then(|fence| fence.rsplit('#').nth(1)?.parse().ok());
         sum += epoch.unwrap_or(0_u64);
     }
     Ok(sum)

@@ -26,13 +26,17 @@ pub enum Owner {
     Halted,
 }
 
-/// The fence of one node's partition: every take-over raises the epoch.
+/// The fence of one node's partition. Every take-over writes a value that was never there before,
+/// even where the server lost its last writes and the epoch has gone back with them: so fences are
+/// only ever compared for equality.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fence {
     /// Who may commit.
     pub owner: Owner,
-    /// How often the partition changed hands.
+    /// How often the partition changed hands, as far as the server knows.
     pub epoch: u64,
+    /// Drawn anew for each take-over.
+    pub random: u64,
 }
 
 /// How far a node's partition has come: written by every commit.
@@ -328,7 +332,7 @@ pub trait Store: Clone + Send + Sync + 'static {
 /// A task's own connection. After an error it is of no more use: nothing that it did last is
 /// known to have happened or not, and all that it owned has to be taken again.
 pub trait Session: Send {
-    /// Takes partitions whose fences still are as seen, raising their epochs. Returns the new
+    /// Takes partitions whose fences still are as seen, writing new fences. Returns the new
     /// fences of those it got: all, or none if a fence moved meanwhile.
     fn take(
         &mut self,

@@ -335,7 +335,7 @@ mod tests {
     use super::*;
 
     fn fence(owner: Owner, epoch: u64) -> Fence {
-        Fence { owner, epoch }
+        Fence { owner, epoch, random: 0 }
     }
 
     #[test]

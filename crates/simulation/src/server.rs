@@ -75,6 +75,10 @@ impl SimulatedServer {
 }
 
 impl Server for SimulatedServer {
+    fn random(&mut self) -> Result<u64, StoreError> {
+        Ok(self.wire.random())
+    }
+
     async fn watch(&mut self, partitions: &[u16]) -> Result<Vec<Fence>, StoreError> {
         let slots = self.slots(partitions);
         self.trip("watch", false, move |world, watch| world.watch(watch, &slots)).await

@@ -32,6 +32,8 @@ pub struct Server {
 struct Inner {
     world: World,
     random: ChaCha8Rng,
+    /// The random parts of fences.
+    fences: ChaCha8Rng,
     trips: u64,
     faults: VecDeque<Fault>,
     /// Faults no longer happen.
@@ -49,6 +51,12 @@ struct Inner {
     logging: bool,
     hash: u64,
     emptied: u64,
+}
+
+/// The random parts of the fences of a run, in the order of the take-overs.
+#[must_use]
+pub fn fence_numbers(seed: u64) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(seed ^ 0xFE2CE)
 }
 
 /// What a fault asks of whoever runs the workers.
@@ -79,6 +87,7 @@ impl Server {
         let inner = Inner {
             world: World::new(topology, BEGIN, plan.mutation),
             random: ChaCha8Rng::seed_from_u64(plan.seed ^ 0x5eed),
+            fences: fence_numbers(plan.seed),
             trips: 0,
             faults: plan.faults.iter().copied().collect(),
             calm: false,
@@ -317,6 +326,11 @@ impl Wire {
             Some(trouble) => Err(trouble),
             None => Ok(run(&mut inner.world)),
         }
+    }
+
+    /// A random number for a fence.
+    pub(crate) fn random(&self) -> u64 {
+        self.server.lock().fences.random()
     }
 
     /// Looks at the data as a blocked read does, which is no round trip.

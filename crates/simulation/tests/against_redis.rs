@@ -34,7 +34,7 @@ async fn the_same_operations_give_the_same_answers() {
     let mut met = BTreeMap::new();
     for seed in 0..SEQUENCES {
         let topology = topology(seed % 2 == 0);
-        let mut redis = Side::redis(Arc::clone(&topology), &server.url).await;
+        let mut redis = Side::redis(Arc::clone(&topology), &server.url, seed).await;
         let plan = Plan { faults: Vec::new(), ..Plan::of(seed) };
         let world = store::Server::new(Arc::clone(&topology), &plan, false);
         world.hurry();

@@ -1,9 +1,9 @@
 //! What an operator asks of a running topology: who owns what, what waits, what was done.
 
 use crate::{
-    connection::Connection,
+    connection::{Connection, checked},
     keys::Keys,
-    reply,
+    random, reply,
     store::{server_ms, view},
     tend::{Place, cursors, lags},
 };
@@ -137,20 +137,46 @@ pub async fn resume(
     let mut resumed = Vec::new();
     for node in &topology.nodes {
         for partition in 0..node.partitions {
-            let key = keys.fence(&node.name, partition);
-            let mut ask = Pipeline::new();
-            ask.cmd("GET").arg(&key);
-            let fence = reply::fence(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
-            if fence.owner == Owner::Halted {
-                let free = Fence { owner: Owner::Nobody, epoch: fence.epoch + 1 };
-                let place = format!("{}:{partition}", node.name);
-                let mut put = Pipeline::new();
-                put.cmd("SET").arg(&key).arg(reply::fence_text(&free));
-                put.cmd("HDEL").arg(keys.halted()).arg(&place);
-                c.all(&put).await?;
-                resumed.push(place);
+            if free(c, keys, &node.name, partition).await? {
+                resumed.push(format!("{}:{partition}", node.name));
             }
         }
     }
     Ok(resumed)
+}
+
+/// Frees a partition if it is halted, and says whether it did. The fence is watched meanwhile: who
+/// else resumes at the same time may have let a worker take it already.
+async fn free(
+    c: &mut Connection,
+    keys: &Keys,
+    node: &str,
+    partition: u16,
+) -> Result<bool, StoreError> {
+    let key = keys.fence(node, partition);
+    loop {
+        let mut ask = Pipeline::new();
+        ask.cmd("WATCH").arg(&key).cmd("GET").arg(&key);
+        let fence = reply::fence(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
+        if fence.owner != Owner::Halted {
+            let mut leave = Pipeline::new();
+            leave.cmd("UNWATCH");
+            c.all(&leave).await?;
+            return Ok(false);
+        }
+        let (epoch, random) = (fence.epoch + 1, random::number()?);
+        let free = Fence { owner: Owner::Nobody, epoch, random };
+        let mut put = Pipeline::new();
+        put.cmd("MULTI").cmd("SET").arg(&key).arg(reply::fence_text(&free));
+        put.cmd("HDEL").arg(keys.halted()).arg(format!("{node}:{partition}")).cmd("EXEC");
+        match c.all(&put).await?.pop() {
+            // The fence moved: look again.
+            Some(Value::Nil) => {}
+            Some(done) => {
+                reply::array(done)?.into_iter().try_for_each(|done| checked(done).map(drop))?;
+                return Ok(true);
+            }
+            None => return Err(StoreError::bug("no reply to EXEC")),
+        }
+    }
 }

@@ -69,7 +69,7 @@ impl Keys {
         }
     }
 
-    /// The fence of a node's partition: a string, `worker#epoch`.
+    /// The fence of a node's partition: a string, `worker#epoch#random`.
     #[must_use]
     pub fn fence(&self, node: &str, partition: u16) -> String {
         format!("{}fence:{node}:{partition}", self.prefix)

@@ -19,6 +19,7 @@ pub mod rights;
 pub mod wire;
 
 mod plain;
+mod random;
 mod registration;
 mod session;
 mod socket;
@@ -26,5 +27,6 @@ mod store;
 mod tend;
 
 pub use connection::Connection;
+pub use random::Random;
 pub use session::{Change, Committed, FencedSession, RedisServer, RedisSession, Server};
 pub use store::{RedisStore, server_ms};

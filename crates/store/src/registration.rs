@@ -1,13 +1,13 @@
 //! The stored topology: what its data depends on, checked before a worker joins.
 
-use crate::{connection::Connection, keys::Keys, reply};
+use crate::{connection::Connection, keys::Keys, random, reply};
 use redis::{Pipeline, Value};
 use std::collections::BTreeMap;
 use tallyd_runtime::{StoreError, store::ErrorKind};
 use tallyd_topology::Topology;
 
 /// The version of everything that is stored. Raised when an older worker could not read it.
-const FORMAT: &str = "3";
+const FORMAT: &str = "4";
 
 /// Checks the stored topology, and stores what is new: the seed that is `known`, or a new one.
 /// Returns the stored seed.
@@ -37,7 +37,8 @@ pub async fn register(
     for (key, value) in &shape {
         put.cmd("HSETNX").arg(keys.topology()).arg(key).arg(value);
     }
-    let seed = known.map_or_else(random_seed, Ok)?;
+    // It keys the fingerprints, so that nobody can make two ids that collide.
+    let seed = known.map_or_else(random::bytes, Ok)?;
     put.cmd("HSETNX").arg(keys.topology()).arg("seed").arg(seed.as_slice());
     put.cmd("HGET").arg(keys.topology()).arg("seed");
     let seed = reply::bytes(c.all(&put).await?.pop().unwrap_or(Value::Nil))?.unwrap_or_default();
@@ -83,13 +84,4 @@ fn mismatch(topology: &Topology, key: &str, stored: &str, wanted: &str) -> Store
         topology.name
     );
     StoreError::new(ErrorKind::Mismatch, message)
-}
-
-/// Keys the fingerprints, so that nobody can make two ids that collide.
-fn random_seed() -> Result<[u8; 16], StoreError> {
-    let mut seed = [0; 16];
-    let random = rustls::crypto::ring::default_provider().secure_random;
-    let failed = |_| StoreError::new(ErrorKind::Other, "the system gives no random numbers");
-    random.fill(&mut seed).map_err(failed)?;
-    Ok(seed)
 }

@@ -124,15 +124,17 @@ pub fn fence_text(fence: &Fence) -> String {
         Owner::Worker(id) => id,
         Owner::Halted => HALTED,
     };
-    format!("{owner}#{}", fence.epoch)
+    format!("{owner}#{}#{:016x}", fence.epoch, fence.random)
 }
 
 pub fn fence(reply: Value) -> Result<Fence, StoreError> {
     let Some(stored) = text(reply)? else { return Ok(Fence::default()) };
-    let parsed =
-        stored.rsplit_once('#').and_then(|(owner, epoch)| Some((owner, epoch.parse().ok()?)));
-    let Some((owner, epoch)) = parsed else {
-        let message = format!("\"{stored}\" is not a fence (expected worker#epoch)");
+    // A worker's id may hold a `#` of its own.
+    let mut words = stored.rsplitn(3, '#');
+    let random = words.next().and_then(|word| u64::from_str_radix(word, 16).ok());
+    let epoch = words.next().and_then(|word| word.parse().ok());
+    let (Some(random), Some(epoch), Some(owner)) = (random, epoch, words.next()) else {
+        let message = format!("\"{stored}\" is not a fence (expected worker#epoch#random)");
         return Err(StoreError::new(ErrorKind::Reply, message));
     };
     let owner = match owner {
@@ -140,7 +142,7 @@ pub fn fence(reply: Value) -> Result<Fence, StoreError> {
         HALTED => Owner::Halted,
         worker => Owner::Worker(worker.into()),
     };
-    Ok(Fence { owner, epoch })
+    Ok(Fence { owner, epoch, random })
 }
 
 /// A cursor as it is stored: the entry's id, then events, emitted, duplicates, dead and late.
@@ -172,7 +174,7 @@ mod tests {
     #[test]
     fn fences_and_cursors_read_what_they_write() {
         for owner in [Owner::Nobody, Owner::Halted, Owner::Worker("host#1-7".into())] {
-            let written = Fence { owner, epoch: 12 };
+            let written = Fence { owner, epoch: 12, random: u64::MAX - 1 };
             let stored = Value::BulkString(fence_text(&written).into_bytes());
             assert_eq!(fence(stored).unwrap(), written);
         }
@@ -181,6 +183,8 @@ mod tests {
         let stored = Value::BulkString(cursor_text(&written).into_bytes());
         assert_eq!(cursor(stored).unwrap(), written);
         assert!(cursor(Value::BulkString(b"9-8 1".to_vec())).is_err());
-        assert!(fence(Value::BulkString(b"worker".to_vec())).is_err());
+        for stored in ["worker", "worker#1", "worker#x#1", "worker#1#x"] {
+            assert!(fence(Value::BulkString(stored.into())).is_err(), "{stored}");
+        }
     }
 }

@@ -138,7 +138,8 @@ mod tests {
         let code = [
             include_str!("commands.rs"),
             include_str!("registration.rs"),
-            include_str!("session.rs"),
+            include_str!("session/on_redis.rs"),
+            include_str!("session/transaction.rs"),
             include_str!("store.rs"),
             include_str!("tend.rs"),
         ];

@@ -41,7 +41,9 @@ impl<S: Server> Session for FencedSession<S> {
         for (partition, fence) in stored {
             if seen.get(&partition) == Some(&fence) && fence.owner != Owner::Halted {
                 let owner = Owner::Worker(self.worker.clone());
-                taken.insert(partition, Fence { owner, epoch: fence.epoch + 1 });
+                // Never a value of before, so that nothing of before passes for it.
+                let random = self.server.random()?;
+                taken.insert(partition, Fence { owner, epoch: fence.epoch + 1, random });
             }
         }
         let set = |(partition, fence): (&u16, &Fence)| Change::Fence(*partition, fence.clone());
@@ -155,7 +157,7 @@ impl<S: Server> FencedSession<S> {
         let kept = self.kept(owned).await?;
         let mut changes = Vec::new();
         for (partition, fence) in owned.iter().filter(|(partition, _)| kept.contains(partition)) {
-            let fence = Fence { owner: owner.clone(), epoch: fence.epoch };
+            let fence = Fence { owner: owner.clone(), ..fence.clone() };
             changes.push(Change::Fence(*partition, fence));
             changes.extend(halted.map(|reason| Change::Halt(*partition, reason.to_owned())));
         }

@@ -5,6 +5,7 @@ use crate::{
     connection::Connection,
     doctor::{self, Danger},
     keys::Keys,
+    random::{self, Random},
     registration, reply,
     session::{Names, RedisServer, RedisSession},
     tend,
@@ -36,6 +37,7 @@ pub struct RedisStore {
     control: Arc<Mutex<Option<Connection>>>,
     /// The seed that the registration gave.
     seed: Arc<Mutex<Option<[u8; 16]>>>,
+    random: Random,
 }
 
 impl RedisStore {
@@ -50,13 +52,28 @@ impl RedisStore {
     pub fn at(topology: Arc<Topology>, address: RedisAddress) -> Self {
         let keys = Keys::new(&topology.name, 0);
         let (address, allowed) = (Arc::new(address), BTreeSet::new());
-        Self { topology, address, keys, allowed, control: Arc::default(), seed: Arc::default() }
+        let random: Random = Arc::new(random::number);
+        Self {
+            topology,
+            address,
+            keys,
+            allowed,
+            control: Arc::default(),
+            seed: Arc::default(),
+            random,
+        }
     }
 
     /// The same, on a server with these dangers: a worker then starts all the same.
     #[must_use]
     pub fn allowing(self, dangers: impl IntoIterator<Item = Danger>) -> Self {
         Self { allowed: dangers.into_iter().collect(), ..self }
+    }
+
+    /// The same, with these random numbers: for tests that compare what is stored.
+    #[must_use]
+    pub fn drawing(self, random: Random) -> Self {
+        Self { random, ..self }
     }
 
     /// Sends commands of upkeep. Each may be repeated, so it reconnects where it has to.
@@ -92,6 +109,7 @@ impl Store for RedisStore {
             worker: worker.clone(),
             expiries: expiries.collect(),
             clock_offset,
+            random: Arc::clone(&self.random),
         };
         Ok(RedisSession::new(server, worker.clone()))
     }

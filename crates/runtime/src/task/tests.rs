@@ -105,7 +105,8 @@ fn task() -> Task<Nothing> {
     };
     let mut task = Task::new(Nothing, context, options);
     for partition in [0, 1] {
-        task.owned.insert(partition, Fence { owner: Owner::Worker("w".into()), epoch: 1 });
+        task.owned
+            .insert(partition, Fence { owner: Owner::Worker("w".into()), epoch: 1, random: 1 });
     }
     let address = Address { kind: Kind::Field, key: Key::new(&["k"]), name: "f".into() };
     task.nodes[0].cache.insert(address, Cell::Field(Some(b"old".to_vec())), Instant::now());

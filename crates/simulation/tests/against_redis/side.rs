@@ -3,8 +3,12 @@
 mod stored;
 
 use crate::operation::{Answer, Commit, NODES, Next, Operation, Place, WORKERS};
+use rand::RngExt;
 use redis::Pipeline;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use tallyd_bolt::{Address, Cell};
 use tallyd_event::EntryId;
 use tallyd_runtime::{
@@ -14,7 +18,7 @@ use tallyd_runtime::{
         Rejected, Survey, View, Wait,
     },
 };
-use tallyd_simulation::store::{Server, SimulatedStore};
+use tallyd_simulation::store::{Server, SimulatedStore, fence_numbers};
 use tallyd_store::{Connection, RedisStore, keys::Keys};
 use tallyd_topology::Topology;
 
@@ -42,12 +46,15 @@ pub struct Side<S: Store> {
 }
 
 impl Side<RedisStore> {
-    pub async fn redis(topology: Arc<Topology>, url: &str) -> Self {
+    pub async fn redis(topology: Arc<Topology>, url: &str, seed: u64) -> Self {
         let mut connection = Connection::open(url).await.unwrap();
         let mut flush = Pipeline::new();
         flush.cmd("FLUSHALL");
         connection.all(&flush).await.unwrap();
-        let store = RedisStore::new(Arc::clone(&topology), url);
+        // The same fences as the simulated side.
+        let numbers = Mutex::new(fence_numbers(seed));
+        let random = Arc::new(move || Ok(numbers.lock().unwrap().random()));
+        let store = RedisStore::new(Arc::clone(&topology), url).drawing(random);
         Self::new(store, Backend::Redis(connection), topology).await
     }
 }

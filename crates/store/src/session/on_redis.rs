@@ -9,6 +9,7 @@ use crate::{
     connection::{Connection, checked, present},
     fetch::fetch,
     keys::Keys,
+    random::Random,
     reply,
 };
 use redis::{Pipeline, Value};
@@ -32,9 +33,14 @@ pub struct RedisServer {
     pub(crate) expiries: BTreeMap<usize, Expiries>,
     /// The server's clock less this process's, in ms: it tells which keys go soon.
     pub(crate) clock_offset: i64,
+    pub(crate) random: Random,
 }
 
 impl Server for RedisServer {
+    fn random(&mut self) -> Result<u64, StoreError> {
+        (self.random)()
+    }
+
     async fn watch(&mut self, partitions: &[u16]) -> Result<Vec<Fence>, StoreError> {
         let mut ask = Pipeline::new();
         ask.cmd("UNWATCH");

@@ -39,6 +39,12 @@ pub struct Committed {
 /// Partitions are those of the node. WATCH holds from [`Server::watch`] or the end of
 /// [`Server::commit`] to the next transaction, whatever becomes of that.
 pub trait Server: Send {
+    /// A random number, for a fence. No round trip.
+    ///
+    /// # Errors
+    /// Where the system gives none.
+    fn random(&mut self) -> Result<u64, StoreError>;
+
     /// Watches the fences of these partitions, whatever was watched before, and returns them in
     /// this order.
     fn watch(
