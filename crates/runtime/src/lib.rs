@@ -11,6 +11,7 @@ pub mod test_driver;
 mod cache;
 mod context;
 mod guard;
+mod repeated;
 mod sizing;
 mod task;
 mod tasks;

@@ -197,6 +197,7 @@ impl<S: Store> Task<S> {
         let sent = Instant::now();
         match session.commit(&self.owned, &commit).await {
             Ok(Outcome::Done(read)) => {
+                self.metrics.storage_worked();
                 self.note(&commit, &batch, began, sent);
                 let limit = self.context.topology.settings.dead_letters;
                 self.metrics.dead_letters_dropped(read.dead_dropped, limit);

@@ -7,10 +7,18 @@ mod list;
 pub use delay::render as render_delays;
 pub use list::{begin, describe};
 
-use crate::store::{Counts, DeadLetter, ErrorKind, Fence, Lag, Owner, Rejected, StoreError};
+use crate::{
+    repeated::{Failed, Repeated},
+    store::{Counts, DeadLetter, ErrorKind, Fence, Lag, Owner, Rejected, StoreError},
+};
 use delay::Delays;
 use metrics::{counter, gauge, histogram};
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 /// The metrics of what one node does, looked up once. It may be fused with others.
@@ -100,6 +108,7 @@ pub struct TaskMetrics {
     commits: metrics::Counter,
     cycle: metrics::Histogram,
     dead_dropped: metrics::Counter,
+    trouble: Mutex<Repeated>,
 }
 
 impl TaskMetrics {
@@ -112,6 +121,7 @@ impl TaskMetrics {
             commits: counter!("tallyd_commits_total", "node" => node.clone()),
             cycle: histogram!("tallyd_cycle_seconds", "node" => node.clone()),
             dead_dropped: counter!("tallyd_dead_letters_dropped_total", "node" => node.clone()),
+            trouble: Mutex::default(),
             node,
         }
     }
@@ -195,7 +205,18 @@ impl TaskMetrics {
     /// The storage failed: the task waits and takes its partitions over again.
     pub fn storage_failed(&self, error: &StoreError, wait: Duration) {
         redis_error(error.kind);
-        warn!(node = self.node, kind = error.kind.label(), %error, wait_ms = wait.as_millis() as u64, "storage failed; nothing is lost, trying again");
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Failed { times, lasted }) = trouble.failed(error.kind, Instant::now()) {
+            warn!(node = self.node, kind = error.kind.label(), %error, advice = error.kind.advice(), times, seconds = lasted.as_secs(), wait_ms = wait.as_millis() as u64, "storage failed; nothing is lost, trying again");
+        }
+    }
+
+    /// A commit happened: whatever failed before is over.
+    pub fn storage_worked(&self) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Failed { times, lasted }) = trouble.worked(Instant::now()) {
+            info!(node = self.node, times, seconds = lasted.as_secs(), "storage is back");
+        }
     }
 
     /// What waits for the partitions of this worker, and since when.
@@ -222,10 +243,32 @@ pub fn redis_error(kind: ErrorKind) {
     counter!("tallyd_redis_errors_total", "kind" => kind.label()).increment(1);
 }
 
-/// The worker's own upkeep (heartbeat, trimming) failed.
-pub fn upkeep_failed(error: &StoreError) {
+/// What of the worker's own upkeep fails now, by its name.
+static UPKEEP: Mutex<BTreeMap<&'static str, Repeated>> = Mutex::new(BTreeMap::new());
+
+/// A part of the worker's own upkeep (`heartbeat`, `trimming`) failed, and is tried again.
+pub fn upkeep_failed(what: &'static str, error: &StoreError) {
     redis_error(error.kind);
-    warn!(kind = error.kind.label(), %error, "can't reach or use Redis for heartbeat and upkeep; trying again, see --redis and [redis] url");
+    let mut upkeep = UPKEEP.lock().unwrap_or_else(PoisonError::into_inner);
+    let failed = upkeep.entry(what).or_default().failed(error.kind, Instant::now());
+    if let Some(Failed { times, lasted }) = failed {
+        warn!(what, kind = error.kind.label(), %error, advice = error.kind.advice(), times, seconds = lasted.as_secs(), "can't reach or use Redis for upkeep; trying again, see --redis and [redis] url");
+    }
+}
+
+/// A part of the worker's own upkeep worked: whatever failed before is over.
+pub fn upkeep_worked(what: &'static str) {
+    let mut upkeep = UPKEEP.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(Failed { times, lasted }) =
+        upkeep.get_mut(what).and_then(|r| r.worked(Instant::now()))
+    {
+        info!(what, times, seconds = lasted.as_secs(), "upkeep works again");
+    }
+}
+
+/// A log line could not be written. Not logged here: whoever could not write it says so later.
+pub fn log_line_lost() {
+    counter!("tallyd_log_lines_lost_total").increment(1);
 }
 
 /// How many dead letters are stored.

@@ -122,9 +122,12 @@ impl<S: Store> Worker<S> {
         let mut tended = Instant::now();
         while !*stop.borrow_and_update() {
             match self.store.heartbeat(&announcement).await {
-                Ok(view) => self.direct(&mut running, &view),
+                Ok(view) => {
+                    telemetry::upkeep_worked("heartbeat");
+                    self.direct(&mut running, &view);
+                }
                 Err(error) if error.kind == ErrorKind::Mismatch => return Err(error),
-                Err(error) => telemetry::upkeep_failed(&error),
+                Err(error) => telemetry::upkeep_failed("heartbeat", &error),
             }
             if let Some(ended) = tasks.try_join_next() {
                 return Err(ended_early(ended));
@@ -152,7 +155,7 @@ impl<S: Store> Worker<S> {
             match self.store.register().await {
                 Ok(seed) => return Ok(Some(seed)),
                 Err(error) if hopeless(error.kind) => return Err(error),
-                Err(error) => telemetry::upkeep_failed(&error),
+                Err(error) => telemetry::upkeep_failed("heartbeat", &error),
             }
             tokio::select! {
                 _ = stop.changed() => {}
@@ -228,8 +231,11 @@ impl<S: Store> Worker<S> {
         };
         let owned: Vec<(usize, Vec<u16>)> = running.iter().flat_map(of_task).collect();
         match self.store.tend(&owned).await {
-            Ok(survey) => self.note(running, &survey),
-            Err(error) => telemetry::upkeep_failed(&error),
+            Ok(survey) => {
+                telemetry::upkeep_worked("trimming");
+                self.note(running, &survey);
+            }
+            Err(error) => telemetry::upkeep_failed("trimming", &error),
         }
     }
 
@@ -254,7 +260,7 @@ impl<S: Store> Worker<S> {
     /// Leaves the membership first, so that others are ready when the partitions come free.
     async fn leave(&self, running: &[Running], mut tasks: JoinSet<()>) {
         if let Err(error) = self.store.leave(&self.options.id).await {
-            telemetry::upkeep_failed(&error);
+            telemetry::upkeep_failed("leaving", &error);
         }
         running.iter().for_each(|node| node.tasks.stop());
         let patience = Duration::from_millis(self.topology.settings.session_timeout_ms);

@@ -156,7 +156,8 @@ fn kind_of(code: &str) -> ErrorKind {
         "LOADING" => ErrorKind::Loading,
         "MISCONF" => ErrorKind::Persistence,
         "OOM" => ErrorKind::OutOfMemory,
-        "READONLY" | "MASTERDOWN" | "NOREPLICAS" => ErrorKind::Replica,
+        "NOREPLICAS" => ErrorKind::NoReplicas,
+        "READONLY" | "MASTERDOWN" => ErrorKind::Replica,
         _ => ErrorKind::Other,
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     connect::{Open, Target},
+    output::Unwritten,
     terminal::Table,
 };
 use anyhow::bail;
@@ -76,9 +77,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         bail!("\"{member}\" is not on this board ({}, {size} members)", board.window.label);
     }
     if args.target.json {
-        println!("{}", serde_json::to_string_pretty(&as_json(&board, size, &standings))?);
+        outln!("{}", serde_json::to_string_pretty(&as_json(&board, size, &standings))?)?;
     } else {
-        print(&board, size, &standings);
+        print(&board, size, &standings)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -103,7 +104,7 @@ fn as_json(board: &Board, size: u64, standings: &[Standing]) -> Value {
     })
 }
 
-fn print(board: &Board, size: u64, standings: &[Standing]) {
+fn print(board: &Board, size: u64, standings: &[Standing]) -> Result<(), Unwritten> {
     let mut table = Table::new(["rank", "member", "score", "percentile"]);
     for standing in standings {
         table.add([
@@ -113,8 +114,8 @@ fn print(board: &Board, size: u64, standings: &[Standing]) {
             format!("{:.1}", standing.percentile(size)),
         ]);
     }
-    println!("{table}");
-    println!("{} of {size} members, {}", standings.len(), board.window.label);
+    outln!("{table}")?;
+    outln!("{} of {size} members, {}", standings.len(), board.window.label)
 }
 
 /// A score, whole where it is.

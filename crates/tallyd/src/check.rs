@@ -25,10 +25,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     for file in &args.files {
         match check(file) {
-            Ok(summary) => println!("{}: ok{summary}", file.display()),
+            Ok(summary) => outln!("{}: ok{summary}", file.display())?,
             Err(error) => {
                 code = ExitCode::FAILURE;
-                eprintln!("error: {}", terminal::error(&error));
+                errln!("error: {}", terminal::error(&error));
             }
         }
     }

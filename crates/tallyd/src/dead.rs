@@ -146,7 +146,7 @@ async fn list(target: &Target, filter: &Filter, limit: usize) -> anyhow::Result<
     })
     .await?;
     if target.json {
-        println!("{}", serde_json::to_string_pretty(&letters)?);
+        outln!("{}", serde_json::to_string_pretty(&letters)?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut table = Table::new(["id", "node", "entry", "reason"]);
@@ -154,7 +154,7 @@ async fn list(target: &Target, filter: &Filter, limit: usize) -> anyhow::Result<
         let id = letter.id.to_string();
         table.add([&id, &letter.node, &letter.entry, &letter.reason]);
     }
-    println!("{table}\n{} dead letters; see one whole: tallyd dead show ID", letters.len());
+    outln!("{table}\n{} dead letters; see one whole: tallyd dead show ID", letters.len())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -163,19 +163,19 @@ async fn show(target: &Target, id: EntryId) -> anyhow::Result<ExitCode> {
     let letter = dead::get(&mut open.connection, &open.keys, id).await?;
     let letter = letter.with_context(|| format!("no dead letter {id}"))?;
     if target.json {
-        println!("{}", serde_json::to_string_pretty(&letter)?);
+        outln!("{}", serde_json::to_string_pretty(&letter)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!(
+    outln!(
         "id      {}\nnode    {}\nentry   {}\nreason  {}",
         letter.id,
         safe(&letter.node),
         safe(&letter.entry),
         safe(&letter.reason)
-    );
+    )?;
     for (name, value) in &letter.fields {
         // Debug form, because it shows where a value begins and ends.
-        println!("  {} = {}", safe(&format!("{name:?}")), safe(&format!("{value:?}")));
+        outln!("  {} = {}", safe(&format!("{name:?}")), safe(&format!("{value:?}")))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -201,19 +201,19 @@ async fn change(target: &Target, which: Which, replay: bool) -> anyhow::Result<E
             Ok(true) => done += 1,
             Ok(false) => {
                 failed += 1;
-                eprintln!("{id}: no such dead letter");
+                errln!("{id}: no such dead letter");
             }
             Err(error) => {
                 failed += 1;
-                eprintln!("{id}: {}", terminal::error(&error.into()));
+                errln!("{id}: {}", terminal::error(&error.into()));
             }
         }
     }
     let verb = if replay { "replayed" } else { "dropped" };
     if target.json {
-        println!("{}", serde_json::json!({ verb: done, "failed": failed }));
+        outln!("{}", serde_json::json!({ verb: done, "failed": failed }))?;
     } else {
-        println!("{done} {verb}");
+        outln!("{done} {verb}")?;
     }
     if failed > 0 {
         bail!("{failed} could not be {verb}");

@@ -5,7 +5,7 @@ mod screen;
 mod snapshot;
 mod view;
 
-use crate::wrong_use::WrongUse;
+use crate::{output::Unwritten, wrong_use::WrongUse};
 use anyhow::{Context, ensure};
 use interrupt::{Ended, Interrupts};
 use std::{
@@ -127,40 +127,41 @@ async fn show(
     ));
     let outcome = watch(args, &mut stage, &mut view, (&sent, &probe), interrupts).await;
     stop.store(true, Ordering::Relaxed);
-    view.close();
+    let closed = view.close();
     interrupts.screen_closed();
     outcome?;
+    closed?;
     let ledger = loader.await?.context("the producer failed")?;
     let probes = prober.await?.context("the probe failed")?;
     drain(&mut stage).await?;
     let findings = audit::run(&mut stage.open, &ledger, probes).await?;
-    let fine = report(&findings, sent.doubtful());
+    let fine = report(&findings, sent.doubtful())?;
     for worker in stage.workers {
         worker.stop().await?;
     }
     if !fine {
         let kept = folder.keep();
-        println!("the logs are kept in {}", kept.display());
+        outln!("the logs are kept in {}", kept.display())?;
     }
     Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Prints what the audit found, and returns whether all is well.
-fn report(findings: &audit::Findings, doubtful: u64) -> bool {
+fn report(findings: &audit::Findings, doubtful: u64) -> Result<bool, Unwritten> {
     for difference in findings.differences.iter().take(SHOWN) {
-        println!("DIFFERENCE {difference}");
+        outln!("DIFFERENCE {difference}")?;
     }
     if findings.differences.len() > SHOWN {
-        println!("… and {} more", findings.differences.len() - SHOWN);
+        outln!("… and {} more", findings.differences.len() - SHOWN)?;
     }
     let (figures, differ) = (findings.figures, findings.differences.len());
-    println!("audit: {figures} figures compared, {differ} differ\n{}", findings.summary);
+    outln!("audit: {figures} figures compared, {differ} differ\n{}", findings.summary)?;
     if doubtful > 0 {
-        println!(
+        outln!(
             "{doubtful} entries were sent without an answer: the ledger can't say whether they count"
-        );
+        )?;
     }
-    differ == 0 && doubtful == 0
+    Ok(differ == 0 && doubtful == 0)
 }
 
 /// Shows what goes on until the time is over or the user ends it, and kills a worker in the middle.
@@ -189,7 +190,7 @@ async fn watch(
             view.say(format!(
                 "{:.1} s: killed worker 1 with SIGKILL; the others take over its work",
                 elapsed.as_secs_f64()
-            ));
+            ))?;
         }
         for worker in stage.workers.iter_mut().skip(usize::from(killed.is_some())) {
             worker.check()?;
@@ -208,7 +209,7 @@ async fn watch(
 
 /// Waits until everything that was sent is processed.
 async fn drain(stage: &mut Stage) -> anyhow::Result<()> {
-    println!("the load has stopped; waiting until everything is processed");
+    outln!("the load has stopped; waiting until everything is processed")?;
     let began = Instant::now();
     let open = &mut stage.open;
     while !inspect::drained(&mut open.connection, &open.topology, &open.keys).await? {

@@ -51,9 +51,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         .await
         .with_context(|| format!("can't look at Redis at {shown}"))?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&as_json(&report))?);
+        outln!("{}", serde_json::to_string_pretty(&as_json(&report))?)?;
     } else {
-        print!("{}", as_text(&report, file.as_deref()));
+        outln!("{}", as_text(&report, file.as_deref()).trim_end())?;
     }
     let broken = count(&report, Level::BrokenPromise) > 0;
     Ok(if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })

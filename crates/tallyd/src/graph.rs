@@ -26,12 +26,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Format::Mermaid => tallyd_topology::mermaid(&topology),
         Format::Dot => tallyd_topology::dot(&topology),
     };
-    println!("{}", text.trim_end());
+    outln!("{}", text.trim_end())?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Prints the JSON Schema of topology files.
 pub fn schema() -> anyhow::Result<ExitCode> {
-    println!("{}", serde_json::to_string_pretty(&tallyd_topology::json_schema())?);
+    outln!("{}", serde_json::to_string_pretty(&tallyd_topology::json_schema())?)?;
     Ok(ExitCode::SUCCESS)
 }

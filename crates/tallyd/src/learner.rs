@@ -3,6 +3,7 @@
 use crate::{
     board::{now, score, standing_json},
     connect::{Open, Target},
+    output::Unwritten,
     terminal::Table,
 };
 use anyhow::bail;
@@ -48,9 +49,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         bail!("nothing is stored of \"{}\"", args.id);
     }
     if args.target.json {
-        println!("{}", serde_json::to_string_pretty(&as_json(&args.id, &learner))?);
+        outln!("{}", serde_json::to_string_pretty(&as_json(&args.id, &learner))?)?;
     } else {
-        print(&learner);
+        print(&learner)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -114,7 +115,7 @@ fn as_json(id: &str, learner: &Learner) -> Value {
     })
 }
 
-fn print(learner: &Learner) {
+fn print(learner: &Learner) -> Result<(), Unwritten> {
     for (bolt, f) in &learner.fatigue {
         let mut shown =
             Table::new([bolt.as_str(), "tired", "accuracy", "speed", "load", "rapid", "answers"]);
@@ -123,7 +124,7 @@ fn print(learner: &Learner) {
             [f.score, f.accuracy, f.speed, f.load, f.rapid].map(|part| format!("{part:.2}"));
         let [score, accuracy, speed, load, rapid] = parts;
         shown.add([score, tired.into(), accuracy, speed, load, rapid, f.answers.to_string()]);
-        println!("{shown}");
+        outln!("{shown}")?;
     }
     for (bolt, concepts) in &learner.mastery {
         let mut shown = Table::new([bolt.as_str(), "mastered", "give or take", "answers", "right"]);
@@ -134,7 +135,7 @@ fn print(learner: &Learner) {
             let shares = (percent(c.mastery), percent(c.uncertainty));
             shown.add([c.concept.to_string(), shares.0, shares.1, answers, right]);
         }
-        println!("{shown}");
+        outln!("{shown}")?;
     }
     if !learner.ranks.is_empty() {
         let mut shown = Table::new(["board", "period", "rank", "of", "score", "percentile"]);
@@ -148,6 +149,7 @@ fn print(learner: &Learner) {
                 format!("{:.1}", standing.percentile(*size)),
             ]);
         }
-        println!("{shown}");
+        outln!("{shown}")?;
     }
+    Ok(())
 }

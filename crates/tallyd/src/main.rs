@@ -2,6 +2,11 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong use.
 
+#![warn(clippy::print_stdout, clippy::print_stderr, reason = "both panic where they can't write")]
+
+#[macro_use]
+mod output;
+
 mod board;
 mod check;
 mod connect;
@@ -70,30 +75,33 @@ enum Command {
     Resume(status::ResumeArgs),
 }
 
-/// Whoever reads the output may stop early, as `head` does: that is no failure.
-fn end_quietly_on_a_closed_pipe() {
-    let report = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        let said = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
-        if said.starts_with("failed printing to stdout") && said.contains("Broken pipe") {
-            std::process::exit(0);
-        }
-        report(panic);
-    }));
-}
-
 fn main() -> ExitCode {
-    end_quietly_on_a_closed_pipe();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(said) => return asked_wrongly_or_for_help(&said),
+    };
     let outcome = tokio::runtime::Runtime::new()
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(dispatch(cli.command)));
     match outcome {
         Ok(code) => code,
+        // Whoever reads the output may stop early, as `head` does: that is no failure.
+        Err(error) if output::reader_left(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", terminal::error(&error));
+            errln!("error: {}", terminal::error(&error));
             if wrong_use::is_wrong_use(&error) { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
+    }
+}
+
+fn asked_wrongly_or_for_help(said: &clap::Error) -> ExitCode {
+    let code = u8::try_from(said.exit_code()).unwrap_or(2);
+    match said.print() {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            errln!("error: can't write this: {error}");
+            ExitCode::from(code.max(1))
+        }
+        _ => ExitCode::from(code),
     }
 }
 

@@ -48,7 +48,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let stop = stop_signal()?;
     let topology = Arc::new(load::topology(&args.file)?);
     let nodes = args.bolts.map(|names| served(&topology, names)).transpose()?;
-    logging::start();
+    let _logs = logging::start().context("can't start the log's thread")?;
     let handle = health::record()?;
     let listener = match args.metrics {
         Some(address) => Some(health::bind(address).await?),

@@ -1,6 +1,6 @@
 //! `tallyd send`: the events of a file to a source.
 
-use crate::{connect, load, terminal::safe, wrong_use::WrongUse};
+use crate::{connect, load, output::Unwritten, terminal::safe, wrong_use::WrongUse};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -96,7 +96,7 @@ impl Rejects {
     fn add(&mut self, error: LineError, bar: &ProgressBar) {
         self.count += 1;
         if self.count <= SHOWN {
-            bar.suspend(|| eprintln!("refused: {}", safe(&error.to_string())));
+            bar.suspend(|| errln!("refused: {}", safe(&error.to_string())));
             self.first.push(error);
         }
     }
@@ -121,7 +121,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.check {
         let (fit, rejects) = check(rows, &bar);
         bar.finish_and_clear();
-        report_check(&args, fit, &rejects);
+        report_check(&args, fit, &rejects)?;
         return Ok(exit_code(&rejects));
     }
     let address = connect::address(&topology, args.redis.clone());
@@ -140,7 +140,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
              the whole file again is safe where a dedup bolt follows the source"
         )
     })?;
-    report(&args, &sender, &rejects, began);
+    report(&args, &sender, &rejects, began)?;
     Ok(exit_code(&rejects))
 }
 
@@ -172,36 +172,41 @@ async fn send(sender: &mut Sender, rows: Rows, bar: &ProgressBar) -> anyhow::Res
     Ok(rejects)
 }
 
-fn report(args: &Args, sender: &Sender, rejects: &Rejects, began: Instant) {
+fn report(
+    args: &Args,
+    sender: &Sender,
+    rejects: &Rejects,
+    began: Instant,
+) -> Result<(), Unwritten> {
     let (sent, seconds) = (sender.acknowledged(), began.elapsed().as_secs_f64());
     if args.json {
         let summary = json!({
             "source": args.source, "sent": sent, "entries": sender.entries(),
             "not_sent": rejects.count, "rejects": listed(rejects), "seconds": seconds,
         });
-        println!("{summary}");
-        return;
+        return outln!("{summary}");
     }
-    println!("sent {} to {} in {seconds:.1} s", counted(sent, "event"), args.source);
+    outln!("sent {} to {} in {seconds:.1} s", counted(sent, "event"), args.source)?;
     if rejects.count > 0 {
-        println!("refused and not sent: {}{}", counted(rejects.count, "row"), shown(rejects));
+        outln!("refused and not sent: {}{}", counted(rejects.count, "row"), shown(rejects))?;
     }
+    Ok(())
 }
 
-fn report_check(args: &Args, fit: u64, rejects: &Rejects) {
+fn report_check(args: &Args, fit: u64, rejects: &Rejects) -> Result<(), Unwritten> {
     if args.json {
         let (source, rejected) = (&args.source, rejects.count);
         let rejects = listed(rejects);
-        println!(
+        return outln!(
             "{}",
             json!({"source": source, "fit": fit, "rejected": rejected, "rejects": rejects})
         );
-        return;
     }
-    println!("{} would be sent to {}", counted(fit, "event"), args.source);
+    outln!("{} would be sent to {}", counted(fit, "event"), args.source)?;
     if rejects.count > 0 {
-        println!("would be refused: {}{}", counted(rejects.count, "row"), shown(rejects));
+        outln!("would be refused: {}{}", counted(rejects.count, "row"), shown(rejects))?;
     }
+    Ok(())
 }
 
 fn listed(rejects: &Rejects) -> serde_json::Value {

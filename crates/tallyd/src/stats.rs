@@ -3,6 +3,7 @@
 use crate::{
     board::{now, time},
     connect::{Open, Target},
+    output::Unwritten,
     terminal::Table,
     wrong_use::WrongUse,
 };
@@ -59,11 +60,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let figures = figures(&mut results, options, of, wanted).await?;
     if args.target.json {
         let rows: Vec<Value> = figures.iter().map(as_json).collect();
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        outln!("{}", serde_json::to_string_pretty(&rows)?)?;
     } else if figures.is_empty() {
-        println!("nothing was counted in this time");
+        outln!("nothing was counted in this time")?;
     } else {
-        print(&figures);
+        print(&figures)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -88,8 +89,8 @@ fn as_json(figures: &Figures) -> Value {
     })
 }
 
-fn print(all: &[Figures]) {
-    let Some(first) = all.first() else { return };
+fn print(all: &[Figures]) -> Result<(), Unwritten> {
+    let Some(first) = all.first() else { return Ok(()) };
     let group = first.group.iter().map(|(name, _)| name.as_str());
     let measures = first.measures.iter().map(|(name, _)| name.as_str());
     let mut table = Table::new(["window"].into_iter().chain(group).chain(measures));
@@ -104,7 +105,7 @@ fn print(all: &[Figures]) {
         let measures = figures.measures.iter().map(|(_, figure)| shown(figure));
         table.add([figures.window.label.to_string()].into_iter().chain(group).chain(measures));
     }
-    println!("{table}");
+    outln!("{table}")
 }
 
 fn field_value(text: &str) -> Result<(SmolStr, Option<SmolStr>), String> {

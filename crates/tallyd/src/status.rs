@@ -2,6 +2,7 @@
 
 use crate::{
     connect::Target,
+    output::Unwritten,
     terminal::{Cell, Table, safe},
 };
 use serde_json::{Value, json};
@@ -34,12 +35,12 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     tokio::time::sleep(SAMPLE).await;
     let after = inspect::status(&mut open.connection, &open.topology, &open.keys).await?;
     if args.target.json {
-        println!(
+        outln!(
             "{}",
             serde_json::to_string_pretty(&as_json(&before, &after, &open.topology.settings))?
-        );
+        )?;
     } else {
-        print(&before, &after, &open.topology.settings);
+        print(&before, &after, &open.topology.settings)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -101,7 +102,7 @@ fn as_json(before: &Status, after: &Status, settings: &Settings) -> Value {
     })
 }
 
-fn print(before: &Status, after: &Status, settings: &Settings) {
+fn print(before: &Status, after: &Status, settings: &Settings) -> Result<(), Unwritten> {
     let mut workers = Table::new(["worker", "host", "pid", "heartbeat", "metrics"]);
     for (worker, beat) in &after.workers {
         let ago = after.now - beat;
@@ -119,7 +120,7 @@ fn print(before: &Status, after: &Status, settings: &Settings) {
             metrics,
         ]);
     }
-    println!("{workers}");
+    outln!("{workers}")?;
     let header = [
         "node",
         "partitions",
@@ -154,17 +155,18 @@ fn print(before: &Status, after: &Status, settings: &Settings) {
             Cell::from(counts.late.to_string()),
         ]);
     }
-    println!("{nodes}");
-    println!("dead letters stored: {} of at most {}", after.dead_letters, settings.dead_letters);
+    outln!("{nodes}")?;
+    outln!("dead letters stored: {} of at most {}", after.dead_letters, settings.dead_letters)?;
     if after.dead_letters >= settings.dead_letters {
-        println!(
+        outln!(
             "DEAD LETTERS FULL: each new one costs the oldest\n  mend what rejects events, then: tallyd dead replay, or drop"
-        );
+        )?;
     }
     for (place, reason) in &after.halted {
         let (place, reason) = (safe(place), safe(reason));
-        println!("HALTED {place}: {reason}\n  mend the cause, then: tallyd resume");
+        outln!("HALTED {place}: {reason}\n  mend the cause, then: tallyd resume")?;
     }
+    Ok(())
 }
 
 /// Lets workers take halted partitions again.
@@ -172,11 +174,11 @@ pub async fn resume(args: ResumeArgs) -> anyhow::Result<ExitCode> {
     let mut open = args.target.open().await?;
     let resumed = inspect::resume(&mut open.connection, &open.topology, &open.keys).await?;
     if args.target.json {
-        println!("{}", json!({ "resumed": resumed }));
+        outln!("{}", json!({ "resumed": resumed }))?;
     } else if resumed.is_empty() {
-        println!("nothing is halted");
+        outln!("nothing is halted")?;
     } else {
-        println!("resumed {}", resumed.join(", "));
+        outln!("resumed {}", resumed.join(", "))?;
     }
     Ok(ExitCode::SUCCESS)
 }

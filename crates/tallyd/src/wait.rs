@@ -31,12 +31,12 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         sleep(POLL).await;
     }
     if args.target.json {
-        println!(
+        outln!(
             "{}",
             serde_json::json!({ "drained": true, "waited_ms": began.elapsed().as_millis() as u64 })
-        );
+        )?;
     } else {
-        println!("nothing is left to process");
+        outln!("nothing is left to process")?;
     }
     Ok(ExitCode::SUCCESS)
 }

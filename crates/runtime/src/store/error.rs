@@ -21,6 +21,8 @@ pub enum ErrorKind {
     Persistence,
     /// The stored topology or the server does not fit.
     Mismatch,
+    /// The master has fewer replicas than its `min-replicas-to-write` asks for.
+    NoReplicas,
     /// The server's memory is full.
     OutOfMemory,
     /// The server is a replica, or has lost its master.
@@ -37,8 +39,9 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// All of them.
-    pub const ALL: [ErrorKind; 14] = [
+    pub const ALL: [ErrorKind; 16] = [
         ErrorKind::Auth,
+        ErrorKind::Bug,
         ErrorKind::Busy,
         ErrorKind::Cluster,
         ErrorKind::Connection,
@@ -46,6 +49,7 @@ impl ErrorKind {
         ErrorKind::Loading,
         ErrorKind::Persistence,
         ErrorKind::Mismatch,
+        ErrorKind::NoReplicas,
         ErrorKind::OutOfMemory,
         ErrorKind::Replica,
         ErrorKind::Reply,
@@ -67,12 +71,48 @@ impl ErrorKind {
             ErrorKind::Loading => "loading",
             ErrorKind::Persistence => "persistence",
             ErrorKind::Mismatch => "mismatch",
+            ErrorKind::NoReplicas => "no_replicas",
             ErrorKind::OutOfMemory => "out_of_memory",
             ErrorKind::Replica => "replica",
             ErrorKind::Reply => "reply",
             ErrorKind::Setup => "setup",
             ErrorKind::Timeout => "timeout",
             ErrorKind::Other => "other",
+        }
+    }
+
+    /// What it means and what ends it, for people.
+    #[must_use]
+    pub fn advice(self) -> &'static str {
+        match self {
+            ErrorKind::Auth => {
+                "the server refuses the user, or a right is missing: fix the URL or the ACL"
+            }
+            ErrorKind::Bug => "this must not happen: please report it, with the log",
+            ErrorKind::Busy => "a script or transaction holds the server: SLOWLOG GET names it",
+            ErrorKind::Cluster => {
+                "the server is a Redis Cluster, or its slot is elsewhere: use a Redis that is no cluster"
+            }
+            ErrorKind::Connection => {
+                "the connection broke or could not be made: look at Redis and the network"
+            }
+            ErrorKind::Halt => {
+                "a command failed inside a commit: fix the key that the error names, then: tallyd resume"
+            }
+            ErrorKind::Loading => "the server is loading its data: this ends by itself",
+            ErrorKind::Persistence => "the server can't write to its disk: free the disk",
+            ErrorKind::Mismatch => "the server or the stored topology does not fit this worker",
+            ErrorKind::NoReplicas => {
+                "the master has fewer replicas than its min-replicas-to-write asks for, and refuses writes until they are back: look at the replicas"
+            }
+            ErrorKind::OutOfMemory => "maxmemory is reached: give Redis memory, or retain less",
+            ErrorKind::Replica => {
+                "the server is a replica, or has lost its master: point the URL at the master"
+            }
+            ErrorKind::Reply => "no supported server answers this: please report it",
+            ErrorKind::Setup => "the address of the server, or its TLS, does not fit",
+            ErrorKind::Timeout => "no answer in time: look at Redis's load and the network",
+            ErrorKind::Other => "the error names the cause",
         }
     }
 }

@@ -41,6 +41,11 @@ const METRICS: &[(&str, Kind, &str)] = &[
     ("tallyd_halts_total", Kind::Counter, "Times a node was halted for an operator to look at"),
     ("tallyd_lag_entries", Kind::Gauge, "Entries that wait, in the partitions of this worker"),
     ("tallyd_lag_seconds", Kind::Gauge, "Age of the oldest entry that waits"),
+    (
+        "tallyd_log_lines_lost_total",
+        Kind::Counter,
+        "Log lines that could not be written to standard error",
+    ),
     ("tallyd_partitions_owned", Kind::Gauge, "Partitions that this worker owns"),
     ("tallyd_paused", Kind::Gauge, "1 while a full stream stops the node from reading"),
     ("tallyd_process_seconds", Kind::Histogram, "Time in the bolt, for one batch"),
@@ -73,6 +78,7 @@ pub fn begin(topology: &Topology, served: Option<&BTreeSet<SmolStr>>) {
     for kind in ErrorKind::ALL {
         counter!("tallyd_redis_errors_total", "kind" => kind.label()).increment(0);
     }
+    counter!("tallyd_log_lines_lost_total").increment(0);
     gauge!("tallyd_dead_letters").set(0.0);
     for (place, node) in topology.nodes.iter().enumerate() {
         let head = topology.nodes.get(topology.head(place)).unwrap_or(node);

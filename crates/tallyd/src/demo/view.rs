@@ -5,6 +5,7 @@ use super::{
     screen::{self, History},
     snapshot::Snapshot,
 };
+use crate::output::Unwritten;
 use ratatui::DefaultTerminal;
 use std::{io::IsTerminal, time::Duration};
 
@@ -27,7 +28,7 @@ impl View {
         let terminal =
             if std::io::stdout().is_terminal() { Some(ratatui::try_init()?) } else { None };
         if terminal.is_none() {
-            println!("{header}");
+            outln!("{header}")?;
         }
         let (said, last, history) = (Vec::new(), (Duration::ZERO, 0), History::default());
         Ok(Self { terminal, header, said, last, history })
@@ -45,11 +46,12 @@ impl View {
     }
 
     /// Says something that should stay.
-    pub fn say(&mut self, text: String) {
+    pub fn say(&mut self, text: String) -> Result<(), Unwritten> {
         if self.terminal.is_none() {
-            println!("{text}");
+            outln!("{text}")?;
         }
         self.said.push(text);
+        Ok(())
     }
 
     /// Shows the present state.
@@ -67,7 +69,7 @@ impl View {
             }
             None if now.elapsed.as_secs() > self.last.0.as_secs() || self.last.0.is_zero() => {
                 self.last = (now.elapsed, now.counted);
-                println!("{}", screen::line(&now));
+                outln!("{}", screen::line(&now))?;
             }
             None => {}
         }
@@ -75,19 +77,21 @@ impl View {
     }
 
     /// Gives the terminal back, and repeats what should stay.
-    pub fn close(&mut self) {
+    pub fn close(&mut self) -> Result<(), Unwritten> {
         if self.terminal.take().is_some() {
             ratatui::restore();
-            println!("{}", self.header);
+            outln!("{}", self.header)?;
             for said in &self.said {
-                println!("{said}");
+                outln!("{said}")?;
             }
         }
+        Ok(())
     }
 }
 
 impl Drop for View {
     fn drop(&mut self) {
-        self.close();
+        // A command that failed says why; what could not be said here is not worth more.
+        let _ = self.close();
     }
 }
