@@ -15,6 +15,8 @@ pub enum Kind {
     WorkerPaused,
     /// SIGTERM; none starts in its place.
     WorkerRemoved,
+    /// SIGKILL of all workers; others start when more than the dedup window has passed.
+    AllWorkersAway,
     /// Every worker in turn: SIGTERM, and another starts.
     RollingRestart,
     /// `CLIENT KILL` of one connection, of a worker or of a producer.
@@ -51,7 +53,8 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 20] = [
+    pub const ALL: [Kind; 21] = [
+        Kind::AllWorkersAway,
         Kind::WorkerAdded,
         Kind::WorkerKilled,
         Kind::WorkerPaused,
@@ -78,6 +81,7 @@ impl Kind {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Kind::AllWorkersAway => "all workers away",
             Kind::WorkerAdded => "worker added",
             Kind::WorkerKilled => "worker killed (SIGKILL)",
             Kind::WorkerPaused => "worker paused (SIGSTOP)",
@@ -104,6 +108,8 @@ impl Kind {
     /// How often it comes, beside the others.
     fn weight(self) -> u32 {
         match self {
+            // It has a time of its own: nothing that hits workers can happen meanwhile.
+            Kind::AllWorkersAway => 0,
             Kind::RollingRestart => 1,
             Kind::AllConnectionsKilled
             | Kind::ExecLate
@@ -201,7 +207,8 @@ mod tests {
         assert_eq!(drawn, series(1));
         assert_ne!(drawn, series(2));
         let kinds: BTreeSet<Kind> = drawn.iter().map(|(_, fault)| fault.kind).collect();
-        assert_eq!(kinds, Kind::ALL.into());
+        let drawable = Kind::ALL.into_iter().filter(|kind| kind.weight() > 0);
+        assert_eq!(kinds, drawable.collect());
         let total: Duration = drawn.iter().map(|(pause, _)| *pause).sum();
         assert!((1_900..2_100).contains(&total.as_secs()), "{total:?}");
     }

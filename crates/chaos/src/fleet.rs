@@ -82,6 +82,19 @@ impl Fleet {
         Ok(Some(member.process.number()))
     }
 
+    /// Kills all of them, and returns how many those were.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub async fn kill_all(&mut self) -> Result<usize, ChaosError> {
+        let members = std::mem::take(&mut self.members);
+        let count = members.len();
+        for mut member in members {
+            member.process.kill().await?;
+        }
+        Ok(count)
+    }
+
     /// Pauses one that is not paused, and returns its number.
     ///
     /// # Errors

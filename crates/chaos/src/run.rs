@@ -35,7 +35,9 @@ const PRODUCER_PATIENCE: Duration = Duration::from_secs(1);
 /// How long those wait who only look on.
 const WATCHER_PATIENCE: Duration = Duration::from_millis(500);
 /// How long no result may come, whatever happens.
-const STUCK: Duration = Duration::from_secs(90);
+const STUCK: Duration = Duration::from_secs(180);
+/// When all workers are killed at once: first after half of this time, then again after each.
+const AWAY_EVERY: Duration = Duration::from_secs(600);
 /// How long it goes on without faults before the load stops.
 const CALM: Duration = Duration::from_secs(2);
 /// How long everything may take to be acknowledged, and then to be processed, without faults.
@@ -122,7 +124,7 @@ pub async fn run(options: Options) -> Result<Outcome, ChaosError> {
 /// Starts the server, the proxy and the workers.
 async fn set(options: &Options) -> Result<Stage, ChaosError> {
     let file = options.folder.join("testprep.toml");
-    std::fs::write(&file, topology::TEXT).map_err(ChaosError::io("can't write the topology"))?;
+    std::fs::write(&file, topology::text()).map_err(ChaosError::io("can't write the topology"))?;
     let durable = ServerOptions { program: options.redis.clone(), ..ServerOptions::durable() };
     let server = Server::start(&options.folder, durable).await?;
     let proxy = Proxy::start(&options.folder, options.folder.join("redis.sock"))?;
@@ -151,12 +153,17 @@ async fn torment(stage: &mut Stage, options: &Options) -> Result<(), ChaosError>
     let mut schedule = Schedule::new(options.seed, mean);
     let end = stage.began + options.length;
     let mut next = stage.began;
+    let mut next_away = stage.began + AWAY_EVERY / 2;
     while Instant::now() < end {
         stage.undo().await?;
         stage.note_cuts();
         stage.fleet.check()?;
         if stage.gaps.still() > STUCK {
             return Err(stuck(options, "no result has come", STUCK));
+        }
+        if Instant::now() >= next_away {
+            next_away += AWAY_EVERY;
+            stage.kill_all_workers().await?;
         }
         if Instant::now() >= next {
             next += schedule.pause();

@@ -7,7 +7,7 @@ use crate::{
     fleet::Fleet,
     gaps::Gaps,
     subject::{self, Subject},
-    topology::SESSION_TIMEOUT,
+    topology::{DEDUP_WINDOW, SESSION_TIMEOUT},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tallyd_harness::proxy::{Cut, Proxy};
@@ -33,6 +33,8 @@ enum End {
     ServerRestarts,
     WorkerGoesOn(usize),
     WorkerStarts,
+    /// So many start after all were away.
+    WorkersReturn(usize),
     /// The rest of a rolling restart.
     Roll(Vec<usize>),
 }
@@ -81,7 +83,8 @@ impl Stage {
     /// Where the system refuses.
     pub async fn strike(&mut self, fault: &Fault) -> Result<bool, ChaosError> {
         let target = match fault.kind {
-            Kind::WorkerAdded
+            Kind::AllWorkersAway
+            | Kind::WorkerAdded
             | Kind::WorkerKilled
             | Kind::WorkerPaused
             | Kind::WorkerRemoved
@@ -105,7 +108,26 @@ impl Stage {
         Ok(target.is_some())
     }
 
+    /// Kills all workers, for longer than the dedup window: what they remembered must be there when
+    /// the next ones read what came meanwhile.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub async fn kill_all_workers(&mut self) -> Result<(), ChaosError> {
+        let count = self.fleet.kill_all().await?;
+        let of_a_worker =
+            |end: &End| matches!(end, End::WorkerGoesOn(_) | End::WorkerStarts | End::Roll(_));
+        self.ends.retain(|(_, end)| !of_a_worker(end));
+        let away = DEDUP_WINDOW.mul_f64(1.4);
+        self.end(away, End::WorkersReturn(count.max(self.workers.0)));
+        self.note(Kind::AllWorkersAway, &format!("{count} workers, for {away:.1?}"));
+        Ok(())
+    }
+
     async fn strike_workers(&mut self, fault: &Fault) -> Result<Option<String>, ChaosError> {
+        if self.ends.iter().any(|(_, end)| matches!(end, End::WorkersReturn(_))) {
+            return Ok(None);
+        }
         let (fewest, most) = self.workers;
         let starting = self.ends.iter().filter(|(_, end)| matches!(end, End::WorkerStarts)).count();
         let rolling = self.ends.iter().any(|(_, end)| matches!(end, End::Roll(_)));
@@ -286,6 +308,11 @@ impl Stage {
             End::ServerRestarts => self.subject.restart().await?,
             End::WorkerGoesOn(number) => self.fleet.go_on(number)?,
             End::WorkerStarts => drop(self.fleet.start()?),
+            End::WorkersReturn(count) => {
+                for _ in 0..count {
+                    self.fleet.start()?;
+                }
+            }
             End::Roll(mut numbers) => {
                 if let Some(number) = numbers.pop() {
                     if self.fleet.stop(number) {
