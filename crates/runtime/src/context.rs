@@ -1,9 +1,19 @@
 //! What a task is given: a node and the nodes fused with it, in the order in which their bolts run.
 
+use crate::store::StoreError;
 use std::sync::Arc;
 use tallyd_bolt::Bolt;
 use tallyd_event::Schema;
 use tallyd_topology::{Node, NodeKind, Topology};
+
+/// A place among the stages of a task: never that of a node in the topology.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StageId(pub usize);
+
+impl StageId {
+    /// The stage that reads.
+    pub const READS: StageId = StageId(0);
+}
 
 /// The nodes of a task.
 #[derive(Clone)]
@@ -26,7 +36,7 @@ pub struct Stage {
     /// What the events that it takes look like.
     pub input: Arc<Schema>,
     /// The place among the stages of the one whose events it takes; `None` for the one that reads.
-    pub from: Option<usize>,
+    pub from: Option<StageId>,
 }
 
 impl Context {
@@ -45,7 +55,7 @@ impl Context {
                 NodeKind::Source(_) => (Arc::clone(&node.schema), None),
                 NodeKind::Bolt(bolt) => {
                     let input = Arc::clone(&topology.nodes.get(bolt.from)?.schema);
-                    (input, places.iter().position(|place| *place == bolt.from))
+                    (input, places.iter().position(|place| *place == bolt.from).map(StageId))
                 }
             };
             Some(Stage { place: of, bolt: bolt(node), input, from })
@@ -55,8 +65,44 @@ impl Context {
     }
 
     /// The stages that take the events of one.
-    pub fn takers(&self, stage: usize) -> impl Iterator<Item = usize> {
+    pub fn takers(&self, stage: StageId) -> impl Iterator<Item = StageId> {
         let takes = move |(_, taker): &(usize, &Stage)| taker.from == Some(stage);
-        self.stages.iter().enumerate().filter(takes).map(|(place, _)| place)
+        self.stages.iter().enumerate().filter(takes).map(|(place, _)| StageId(place))
     }
+
+    /// A stage.
+    ///
+    /// # Errors
+    /// Where the task has no such stage.
+    pub fn stage(&self, stage: StageId) -> Result<&Stage, StoreError> {
+        self.stages.get(stage.0).ok_or_else(|| no_stage(stage, self.stages.len()))
+    }
+
+    /// The stage of a node.
+    ///
+    /// # Errors
+    /// Where it is not one of the task's.
+    pub fn stage_of(&self, node: usize) -> Result<StageId, StoreError> {
+        let found = self.stages.iter().position(|stage| stage.place == node).map(StageId);
+        let unknown = || {
+            let places: Vec<usize> = self.stages.iter().map(|stage| stage.place).collect();
+            StoreError::bug(format!("state of node {node} for a task of the nodes {places:?}"))
+        };
+        found.ok_or_else(unknown)
+    }
+
+    /// The node of a stage.
+    ///
+    /// # Errors
+    /// Where the topology has no such node.
+    pub fn node(&self, stage: &Stage) -> Result<&Node, StoreError> {
+        let (place, count) = (stage.place, self.topology.nodes.len());
+        let unknown = || StoreError::bug(format!("a stage of node {place} of {count}"));
+        self.topology.nodes.get(place).ok_or_else(unknown)
+    }
+}
+
+/// A stage that a task of so many does not have.
+pub(crate) fn no_stage(stage: StageId, count: usize) -> StoreError {
+    StoreError::bug(format!("stage {} of a task that has {count}", stage.0))
 }

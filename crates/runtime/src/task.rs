@@ -190,9 +190,7 @@ impl<S: Store> Task<S> {
         }
         let batch =
             Measures { entries: work.entries, events: work.events(), arrivals: work.arrivals() };
-        let mut commit = work
-            .commit(&self.context, &self.cursors, next)
-            .map_err(|e| StoreError::bug(format!("a frame can't be encoded: {e}")))?;
+        let mut commit = work.commit(&self.context, &self.cursors, next)?;
         commit.wait = wait;
         let sent = Instant::now();
         match session.commit(&self.owned, &commit).await {

@@ -5,14 +5,14 @@
 //! are those of events that arrive one by one.
 
 use crate::{
-    context::Context,
+    context::{Context, Stage, StageId},
     guard,
-    store::{Counts, Cursors, DeadLetter, Entry, Frame, Next},
+    store::{Counts, Cursors, DeadLetter, Entry, Frame, Next, StoreError},
     work::{self, FRAME_FIELD, Queue, Work},
 };
 use std::{collections::BTreeMap, sync::Arc};
 use tallyd_bolt::{Effects, Reads, memory::Memory};
-use tallyd_event::{EntryId, decode::Fields, frame::EncodeError};
+use tallyd_event::{EntryId, decode::Fields};
 use tallyd_topology::{NodeKind, TestCase, Topology};
 
 /// The seed of fingerprints: any will do, because nothing outlives the run.
@@ -53,7 +53,7 @@ pub fn entries(test: &TestCase) -> Vec<(usize, Entry)> {
 pub fn run(
     topology: &Arc<Topology>,
     entries: impl IntoIterator<Item = (usize, Entry)>,
-) -> Result<Vec<NodeRun>, EncodeError> {
+) -> Result<Vec<NodeRun>, StoreError> {
     let places = 0..topology.nodes.len();
     let context =
         |place| Context::new(topology, place, |node| topology.bolt(node, SEED)).map(Task::new);
@@ -103,7 +103,7 @@ fn step(
     place: usize,
     id: EntryId,
     runs: &mut [NodeRun],
-) -> Result<(), EncodeError> {
+) -> Result<(), StoreError> {
     let Some(Some(task)) = tasks.get_mut(place) else { return Ok(()) };
     let mut deliveries = Vec::new();
     while !task.queue.is_empty() {
@@ -131,14 +131,14 @@ impl Task {
     }
 
     /// One batch, as a task processes it, and the frames that it makes.
-    fn process(&mut self, now: i64, runs: &mut [NodeRun]) -> Result<Vec<Delivery>, EncodeError> {
+    fn process(&mut self, now: i64, runs: &mut [NodeRun]) -> Result<Vec<Delivery>, StoreError> {
         let max_events = self.context.topology.settings.max_batch;
         let mut work = work::take(&self.context, &mut self.queue, &self.cursors, max_events);
-        for (stage, of) in self.context.stages.iter().enumerate() {
+        for (stage, of) in (0..).map(StageId).zip(&self.context.stages) {
             if let Some(run) = runs.get_mut(of.place) {
-                let effects = effects(&self.context, stage, &mut work, now, &run.memory);
+                let effects = effects(of, stage, &mut work, now, &run.memory)?;
                 run.memory.apply(&effects);
-                work.finish(&self.context, stage, effects);
+                work.finish(&self.context, stage, effects)?;
             }
         }
         let commit = work.commit(&self.context, &self.cursors, Next::Nothing)?;
@@ -168,17 +168,22 @@ fn to_consumers(topology: &Topology, node: usize, frame: Frame) -> Vec<Delivery>
 }
 
 /// The effects of a stage's batch; events that make the bolt panic are taken out of it.
-fn effects(context: &Context, stage: usize, work: &mut Work, now: i64, memory: &Memory) -> Effects {
-    let Some(of) = context.stages.get(stage) else { return Effects::default() };
-    while let (Some(bolt), Some(batch)) = (&of.bolt, work.batch(stage, of, now)) {
+fn effects(
+    of: &Stage,
+    stage: StageId,
+    work: &mut Work,
+    now: i64,
+    memory: &Memory,
+) -> Result<Effects, StoreError> {
+    while let (Some(bolt), Some(batch)) = (&of.bolt, work.batch(stage, of, now)?) {
         let outcome = guard::reads(&**bolt, &batch, &Reads::default())
             .and_then(|reads| guard::process(&**bolt, &batch, &memory.load(&reads)));
         match outcome {
-            Ok(effects) => return effects,
-            Err(poison) => work.reject(stage, of, poison.event, poison.reason),
+            Ok(effects) => return Ok(effects),
+            Err(poison) => work.reject(stage, of, poison.event, poison.reason)?,
         }
     }
-    Effects::default()
+    Ok(Effects::default())
 }
 
 #[cfg(test)]

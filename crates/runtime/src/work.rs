@@ -3,8 +3,8 @@
 mod emit;
 
 use crate::{
-    context::{Context, Stage},
-    store::{Commit, Counts, Cursor, Cursors, DeadLetter, Entry, Next, Part, Rejected},
+    context::{Context, Stage, StageId, no_stage},
+    store::{Commit, Counts, Cursor, Cursors, DeadLetter, Entry, Next, Part, Rejected, StoreError},
 };
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -100,10 +100,24 @@ impl Work {
     }
 
     /// What a stage's bolt is to process; `None` where there is nothing.
-    #[must_use]
-    pub fn batch<'a>(&'a self, stage: usize, of: &'a Stage, now: i64) -> Option<Batch<'a>> {
-        let events = self.stages.get(stage)?.events.as_slice();
-        (!events.is_empty()).then_some(Batch { schema: &of.input, events, now })
+    ///
+    /// # Errors
+    /// Where there is no such stage.
+    pub fn batch<'a>(
+        &'a self,
+        stage: StageId,
+        of: &'a Stage,
+        now: i64,
+    ) -> Result<Option<Batch<'a>>, StoreError> {
+        let count = self.stages.len();
+        let stage = self.stages.get(stage.0).ok_or_else(|| no_stage(stage, count))?;
+        let events = stage.events.as_slice();
+        Ok((!events.is_empty()).then_some(Batch { schema: &of.input, events, now }))
+    }
+
+    fn stage_mut(&mut self, stage: StageId) -> Result<&mut StageWork, StoreError> {
+        let count = self.stages.len();
+        self.stages.get_mut(stage.0).ok_or_else(|| no_stage(stage, count))
     }
 
     /// Decodes an entry, and says how many events it holds.
@@ -135,34 +149,47 @@ impl Work {
     }
 
     /// Moves an event at which a stage's bolt panicked from its batch to the dead letters.
-    pub fn reject(&mut self, stage: usize, of: &Stage, event: usize, reason: String) {
-        if let Some(stage) = self.stages.get_mut(stage)
-            && event < stage.events.len()
-        {
-            let event = Arc::make_mut(&mut stage.events).remove(event);
-            stage.bury(of, &event, Rejected::Panic, reason);
-        }
+    ///
+    /// # Errors
+    /// Where there is no such stage or event.
+    pub fn reject(
+        &mut self,
+        stage: StageId,
+        of: &Stage,
+        event: usize,
+        reason: String,
+    ) -> Result<(), StoreError> {
+        let stage = self.stage_mut(stage)?;
+        stage.event(event)?;
+        let event = Arc::make_mut(&mut stage.events).remove(event);
+        stage.bury(of, &event, Rejected::Panic, reason);
+        Ok(())
     }
 
     /// Takes in what a stage's bolt made of its events, and gives what it emits to those that
     /// take it.
-    pub fn finish(&mut self, context: &Context, place: usize, mut effects: Effects) {
+    ///
+    /// # Errors
+    /// Where there is no such stage, or the bolt rejects an event that it was not given.
+    pub fn finish(
+        &mut self,
+        context: &Context,
+        id: StageId,
+        mut effects: Effects,
+    ) -> Result<(), StoreError> {
         // What a bolt did is not told by partition: it is added to one of the batch, and only the
         // sum over the partitions means something.
         let partition = self.last.keys().next().copied().unwrap_or_default();
-        let (Some(stage), Some(of)) = (self.stages.get_mut(place), context.stages.get(place))
-        else {
-            return;
-        };
+        let (stage, of) = (self.stage_mut(id)?, context.stage(id)?);
         for rejection in std::mem::take(&mut effects.rejects) {
-            if let Some(event) = stage.events.get(rejection.event).cloned() {
-                stage.bury(of, &event, Rejected::Bolt, rejection.reason);
-            }
+            let event = stage.event(rejection.event)?.clone();
+            stage.bury(of, &event, Rejected::Bolt, rejection.reason);
         }
         stage.emits = match of.bolt {
             Some(_) => Arc::new(std::mem::take(&mut effects.emits)),
             None => Arc::clone(&stage.events),
         };
+        // A stage without events has nothing to count.
         if let Some(counts) = stage.counts.values_mut().next() {
             counts.emitted += stage.emits.len() as u64;
             counts.duplicates += effects.duplicates;
@@ -170,28 +197,29 @@ impl Work {
         }
         stage.effects = effects;
         let emits = Arc::clone(&stage.emits);
-        for taker in context.takers(place).filter(|_| !emits.is_empty()) {
-            if let Some(taker) = self.stages.get_mut(taker) {
-                taker.counts.entry(partition).or_default().events += emits.len() as u64;
-                if taker.events.is_empty() {
-                    taker.events = Arc::clone(&emits);
-                } else {
-                    Arc::make_mut(&mut taker.events).extend(emits.iter().cloned());
-                }
+        for taker in context.takers(id).filter(|_| !emits.is_empty()) {
+            let taker = self.stage_mut(taker)?;
+            taker.counts.entry(partition).or_default().events += emits.len() as u64;
+            if taker.events.is_empty() {
+                taker.events = Arc::clone(&emits);
+            } else {
+                Arc::make_mut(&mut taker.events).extend(emits.iter().cloned());
             }
         }
+        Ok(())
     }
 
     /// The commit of this batch.
     ///
     /// # Errors
-    /// Where a frame can't be encoded, which no event of this process is known to cause.
+    /// Where a frame can't be encoded, which no event of this process is known to cause, or a
+    /// stage's node is not in the topology.
     pub fn commit(
         self,
         context: &Context,
         cursors: &Cursors,
         next: Next,
-    ) -> Result<Commit, frame::EncodeError> {
+    ) -> Result<Commit, StoreError> {
         let mut parts = Vec::with_capacity(self.stages.len());
         for (number, (stage, of)) in self.stages.into_iter().zip(&context.stages).enumerate() {
             let advance = |(&partition, &last): (&u16, &EntryId)| {
@@ -202,11 +230,14 @@ impl Work {
                 }
                 (partition, cursor)
             };
-            let node = context.topology.nodes.get(of.place);
+            let node = context.node(of)?;
+            let frames = emit::frames(node, context.topology.partitions, &stage.emits);
             parts.push(Part {
                 node: of.place,
                 cursors: self.last.iter().map(advance).collect(),
-                frames: emit::frames(node, context.topology.partitions, &stage.emits)?,
+                frames: frames.map_err(|error| {
+                    StoreError::bug(format!("a frame of {} can't be encoded: {error}", node.name))
+                })?,
                 published: emit::publish(node, &stage.emits),
                 writes: stage.effects.writes,
                 expiries: stage.effects.expiries,
@@ -218,6 +249,13 @@ impl Work {
 }
 
 impl StageWork {
+    fn event(&self, event: usize) -> Result<&Event, StoreError> {
+        let count = self.events.len();
+        let unknown =
+            || StoreError::bug(format!("event {event} of a batch of {count} is rejected"));
+        self.events.get(event).ok_or_else(unknown)
+    }
+
     fn bury(&mut self, of: &Stage, event: &Event, kind: Rejected, reason: String) {
         let fields = decode::to_fields(&of.input, event);
         self.dead.push(dead_letter(kind, reason, event.origin, fields));

@@ -1,7 +1,8 @@
 //! A batch through the bolts of a task: what they ask for is fetched, and they run on it.
 
-use super::Task;
+use super::{OfNode, Task};
 use crate::{
+    context::{StageId, no_stage},
     guard,
     store::{Session, Store, StoreError},
     work::Work,
@@ -18,7 +19,7 @@ impl<S: Store> Task<S> {
         session: &mut S::Session,
         work: &mut Work,
     ) -> Result<Vec<u16>, StoreError> {
-        let mut level = vec![0];
+        let mut level = vec![StageId::READS];
         while !level.is_empty() {
             let skipped = self.process_level(session, work, &level).await?;
             if !skipped.is_empty() {
@@ -35,49 +36,58 @@ impl<S: Store> Task<S> {
         &mut self,
         session: &mut S::Session,
         work: &mut Work,
-        level: &[usize],
+        level: &[StageId],
     ) -> Result<Vec<u16>, StoreError> {
         let now = self.options.shared.now(self.options.clock);
         let mut open = level.to_vec();
         // Every turn but the last of a stage takes an event out.
         while !open.is_empty() {
-            let missing = open.iter().map(|&stage| self.missing(stage, work, now)).collect();
+            let missing = open.iter().map(|&stage| self.missing(stage, work, now));
+            let missing = missing.collect::<Result<_, StoreError>>()?;
             let skipped = self.fetch(session, missing).await?;
             if !skipped.is_empty() {
                 return Ok(skipped);
             }
-            open.retain(|&stage| !self.run_bolt(stage, work, now));
+            let mut again = Vec::new();
+            for stage in open {
+                if !self.run_bolt(stage, work, now)? {
+                    again.push(stage);
+                }
+            }
+            open = again;
         }
         Ok(Vec::new())
     }
 
     /// The cells that a stage's bolt asks for and the cache lacks, with the place of the node.
-    fn missing(&mut self, stage: usize, work: &mut Work, now: i64) -> (usize, Vec<Address>) {
-        let (Some(of), Some(node)) = (self.context.stages.get(stage), self.nodes.get_mut(stage))
-        else {
-            return (stage, Vec::new());
-        };
-        while let (Some(bolt), Some(batch)) = (&of.bolt, work.batch(stage, of, now)) {
+    fn missing(
+        &mut self,
+        stage: StageId,
+        work: &mut Work,
+        now: i64,
+    ) -> Result<(usize, Vec<Address>), StoreError> {
+        let of = self.context.stage(stage)?;
+        let node = of_stage(&mut self.nodes, stage)?;
+        while let (Some(bolt), Some(batch)) = (&of.bolt, work.batch(stage, of, now)?) {
             let asked = guard::reads(&**bolt, &batch, &node.cache.known(Instant::now()));
             match asked {
                 Ok(reads) => {
                     let asked = reads.asked();
                     let missing = node.cache.missing(reads.into_addresses());
                     node.metrics.looked_up(asked, missing.len() as u64);
-                    return (of.place, missing);
+                    return Ok((of.place, missing));
                 }
-                Err(poison) => work.reject(stage, of, poison.event, poison.reason),
+                Err(poison) => work.reject(stage, of, poison.event, poison.reason)?,
             }
         }
-        (of.place, Vec::new())
+        Ok((of.place, Vec::new()))
     }
 
     /// Runs a stage's bolt on the cells of the cache. Returns whether it went through.
-    fn run_bolt(&mut self, stage: usize, work: &mut Work, now: i64) -> bool {
-        let (Some(of), Some(node)) = (self.context.stages.get(stage), self.nodes.get(stage)) else {
-            return true;
-        };
-        let outcome = match (&of.bolt, work.batch(stage, of, now)) {
+    fn run_bolt(&mut self, stage: StageId, work: &mut Work, now: i64) -> Result<bool, StoreError> {
+        let of = self.context.stage(stage)?;
+        let node = of_stage(&mut self.nodes, stage)?;
+        let outcome = match (&of.bolt, work.batch(stage, of, now)?) {
             (Some(bolt), Some(batch)) => {
                 let began = Instant::now();
                 let outcome = guard::process(&**bolt, &batch, node.cache.state());
@@ -88,12 +98,12 @@ impl<S: Store> Task<S> {
         };
         match outcome {
             Ok(effects) => {
-                work.finish(&self.context, stage, effects);
-                true
+                work.finish(&self.context, stage, effects)?;
+                Ok(true)
             }
             Err(poison) => {
-                work.reject(stage, of, poison.event, poison.reason);
-                false
+                work.reject(stage, of, poison.event, poison.reason)?;
+                Ok(false)
             }
         }
     }
@@ -111,11 +121,15 @@ impl<S: Store> Task<S> {
         }
         let fetched = session.fetch(missing, &spans).await?;
         for (place, address, cell) in fetched.cells {
-            let stage = self.context.stages.iter().position(|stage| stage.place == place);
-            if let Some(node) = stage.and_then(|stage| self.nodes.get_mut(stage)) {
-                node.cache.insert(address, cell, Instant::now());
-            }
+            let stage = self.context.stage_of(place)?;
+            of_stage(&mut self.nodes, stage)?.cache.insert(address, cell, Instant::now());
         }
         Ok(fetched.skipped)
     }
+}
+
+/// What the task has for a stage.
+fn of_stage(nodes: &mut [OfNode], stage: StageId) -> Result<&mut OfNode, StoreError> {
+    let count = nodes.len();
+    nodes.get_mut(stage.0).ok_or_else(|| no_stage(stage, count))
 }

@@ -9,11 +9,10 @@ use tallyd_topology::Node;
 const MAX_FRAME_EVENTS: usize = 1024;
 
 pub(super) fn frames(
-    node: Option<&Node>,
+    node: &Node,
     partitions: u16,
     emits: &[Event],
 ) -> Result<Vec<Frame>, frame::EncodeError> {
-    let Some(node) = node else { return Ok(Vec::new()) };
     let mut frames = Vec::new();
     for (place, edge) in node.edges.iter().enumerate() {
         let mut parts: BTreeMap<u16, Vec<&Event>> = BTreeMap::new();
@@ -33,8 +32,7 @@ pub(super) fn frames(
 
 type Published = Vec<(usize, decode::Fields)>;
 
-pub(super) fn publish(node: Option<&Node>, emits: &[Event]) -> Published {
-    let Some(node) = node else { return Vec::new() };
+pub(super) fn publish(node: &Node, emits: &[Event]) -> Published {
     let entries =
         |sink| emits.iter().map(move |event| (sink, decode::to_fields(&node.schema, event)));
     (0..node.sinks.len()).flat_map(entries).collect()

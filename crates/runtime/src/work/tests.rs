@@ -54,7 +54,7 @@ fn entry(context: &Context, seq: u64, ids: &[&str], only: Option<&str>) -> (u16,
 }
 
 fn ids(context: &Context, work: &Work, stage: usize) -> Vec<String> {
-    let batch = work.batch(stage, &context.stages[stage], 0);
+    let batch = work.batch(StageId(stage), &context.stages[stage], 0).unwrap();
     let id = |event: &Event| event.id(&context.stages[stage].input).to_string();
     batch.map_or_else(Vec::new, |batch| batch.events.iter().map(id).collect())
 }
@@ -73,15 +73,15 @@ fn each_stage_has_what_is_emitted_and_what_is_for_it_alone() {
     assert_eq!((ids(&context, &work, 1), work.events()), (vec!["x".to_owned()], 2));
 
     let emits = events(&context, &["a", "b"]);
-    work.finish(&context, 0, Effects { emits, ..Effects::default() });
+    work.finish(&context, StageId(0), Effects { emits, ..Effects::default() }).unwrap();
     assert_eq!(ids(&context, &work, 1), ["x", "a", "b"]);
     assert_eq!(ids(&context, &work, 2), ["a", "b"]);
     // What one rejects is still the other's.
-    work.reject(1, &context.stages[1], 1, "no".to_owned());
+    work.reject(StageId(1), &context.stages[1], 1, "no".to_owned()).unwrap();
     assert_eq!(ids(&context, &work, 1), ["x", "b"]);
     assert_eq!(ids(&context, &work, 2), ["a", "b"]);
-    work.finish(&context, 1, Effects::default());
-    work.finish(&context, 2, Effects::default());
+    work.finish(&context, StageId(1), Effects::default()).unwrap();
+    work.finish(&context, StageId(2), Effects::default()).unwrap();
 
     let commit = work.commit(&context, &Cursors::new(), Next::Nothing).unwrap();
     let told: Vec<(usize, u64, u64, u64)> = commit
@@ -107,4 +107,29 @@ fn what_is_below_the_cursor_is_acknowledged_and_not_done_again() {
     let work = take(&context, &mut entries.into(), &cursors, 100);
     assert_eq!((ids(&context, &work, 0).len(), ids(&context, &work, 1).len()), (0, 1));
     assert_eq!(work.acks[&0].len(), 2);
+}
+
+#[test]
+fn what_must_not_be_screams() {
+    use crate::store::ErrorKind;
+    let context = context();
+    let mut queue: Queue = [entry(&context, 1, &["a"], None)].into();
+    let mut work = take(&context, &mut queue, &Cursors::new(), 100);
+    let of = &context.stages[0];
+    let rejects = vec![tallyd_bolt::Rejection { event: 1, reason: "no".into() }];
+    let strange = Effects { rejects, ..Effects::default() };
+    let errors = [
+        work.batch(StageId(3), of, 0).err(),
+        work.reject(StageId(3), of, 0, String::new()).err(),
+        work.reject(StageId(0), of, 1, String::new()).err(),
+        work.finish(&context, StageId(3), Effects::default()).err(),
+        work.finish(&context, StageId(0), strange).err(),
+        context.stage(StageId(3)).err(),
+        context.stage_of(0).err(),
+    ];
+    for (number, error) in errors.into_iter().enumerate() {
+        let error = error.unwrap_or_else(|| panic!("{number} passed"));
+        assert_eq!(error.kind, ErrorKind::Bug, "{number}");
+        assert!(error.message.contains("please report"), "{number}: {}", error.message);
+    }
 }

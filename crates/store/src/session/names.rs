@@ -142,3 +142,50 @@ impl NodeNames {
         self.sinks.get(sink).ok_or_else(unknown)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tallyd_runtime::store::ErrorKind;
+
+    const FILE: &str = r#"
+name = "t"
+partitions = 2
+[source.s]
+id = "id"
+key = "user"
+[source.s.fields]
+id = "string"
+user = "string"
+[bolt.unique]
+type = "dedup"
+from = "s"
+window = "1h"
+"#;
+
+    #[test]
+    fn what_the_task_does_not_have_screams_and_is_never_left_out_of_a_commit() {
+        let topology = tallyd_topology::parse("t.toml", FILE, &|_| None).unwrap();
+        let keys = Keys::new(&topology.name, 0);
+        let names = Names::new(&keys, &topology, 0).unwrap();
+        let frame = |edge, partition| Frame { edge, partition, bytes: Vec::new() };
+        let node = names.node(0).unwrap();
+        assert!(names.fence(0).is_ok() && node.output(&frame(0, 1)).is_ok());
+        let errors = [
+            Names::new(&keys, &topology, 2).err(),
+            names.fence(1).err(),
+            names.input(1).err(),
+            names.inputs([0, 1]).err(),
+            names.node(1).err(),
+            names.reads("another", &[0]).err(),
+            node.output(&frame(1, 0)).err(),
+            node.output(&frame(0, 2)).err(),
+            node.sink(0).err(),
+        ];
+        for (number, error) in errors.into_iter().enumerate() {
+            let error = error.unwrap_or_else(|| panic!("{number} passed"));
+            assert_eq!(error.kind, ErrorKind::Bug, "{number}");
+            assert!(error.message.contains("please report"), "{number}: {}", error.message);
+        }
+    }
+}
