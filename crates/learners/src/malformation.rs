@@ -94,7 +94,7 @@ impl Malformation {
         let field = pick(rng, &REQUIRED).unwrap_or("id");
         let text = pick(rng, &["user", "question", "concept"]).unwrap_or("user");
         match self {
-            Malformation::BadBool => set(fields, "correct", draw_text(rng, &["yes", "2", "TRUE"])),
+            Malformation::BadBool => set(fields, "correct", draw_text(rng, &["yes", "2", "truth"])),
             Malformation::BadTime => {
                 let times = ["yesterday", "-1", "2026-13-01T00:00:00Z", "999999999999999"];
                 set(fields, "at", draw_text(rng, &times));

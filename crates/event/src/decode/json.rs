@@ -206,9 +206,9 @@ pub(super) fn array(text: &[u8]) -> Result<Vec<&[u8]>, &'static str> {
 
 /// Puts the lines of JSON text together to members: one a line, or an object over several.
 ///
-/// An object that does not end on its line goes on on the next, up to its end. It is given up
-/// before a line that is a whole object from its first byte on: then it was cut short, and that
-/// line is another event.
+/// An object whose first line ends with an open bracket or a comma, as printers break lines, goes
+/// on on the next, up to its end. It is given up before a line that is a whole object from its
+/// first byte on: then it was cut short, and that line is another event.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Lines {
     outline: Outline,
@@ -236,7 +236,7 @@ impl Lines {
                 *self = Self::default();
                 return Line::EndsAlone;
             }
-        } else if line.trim_ascii_start().first() != Some(&b'{') {
+        } else if !may_open(line.trim_ascii()) {
             return Line::Ends;
         }
         match self.outline.after(line) {
@@ -257,6 +257,11 @@ impl Lines {
     pub fn is_open(&self) -> bool {
         self.is_open
     }
+}
+
+/// Whether a line may be the first of an object on several lines.
+fn may_open(line: &[u8]) -> bool {
+    line.first() == Some(&b'{') && matches!(line.last(), Some(b'{' | b'[' | b','))
 }
 
 impl Outline {

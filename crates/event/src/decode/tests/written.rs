@@ -162,6 +162,14 @@ fn an_object_may_stand_on_several_lines() {
         ),
         (vec![line, cut], 1, vec!["1 batch: EOF while parsing a value at line 3 column 10"]),
         (
+            vec!["{\"id\":", "17", line],
+            1,
+            vec![
+                "0 batch: EOF while parsing a value at line 1 column 6",
+                "1 batch: a number is not an event (a map of fields)",
+            ],
+        ),
+        (
             vec!["{\"id\":\"c", line, "}", line],
             2,
             vec![
