@@ -40,10 +40,10 @@ impl Members {
 
     /// The next member. After an error of reading there is none.
     pub(crate) fn next(&mut self) -> Found {
-        if matches!(self.form, Form::Unknown) {
-            if let Err(stop) = self.begin() {
-                return self.stopped(stop);
-            }
+        if matches!(self.form, Form::Unknown)
+            && let Err(stop) = self.begin()
+        {
+            return self.stopped(stop);
         }
         let found = match &mut self.form {
             Form::Ended | Form::Unknown => return None,
