@@ -8,16 +8,14 @@ use crate::{
 use anyhow::bail;
 use serde_json::{Value, json};
 use smol_str::SmolStr;
-use std::{
-    process::ExitCode,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::process::ExitCode;
 use tallyd_event::FieldType;
 use tallyd_query::{
     Stored,
     board::{Board, Standing},
     catalog,
 };
+use tallyd_store::server_ms;
 
 /// How many members are shown above and below one.
 const REACH: u64 = 5;
@@ -60,7 +58,11 @@ struct Part {
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Open { topology, keys, mut connection } = args.target.open().await?;
     let options = catalog::leaderboard(&topology, &args.name)?;
-    let at = args.at.unwrap_or_else(now);
+    let at = match args.at {
+        Some(at) => at,
+        // The workers' clock is the server's, and so is the period that they count into.
+        None => server_ms(&mut connection).await?,
+    };
     let board = Board::new(options, &topology.calendar, &args.by, args.period.as_deref(), at)?;
     let mut results = Stored::new(&mut connection, &keys, &args.name);
     let size = board.size(&mut results).await?;
@@ -124,12 +126,6 @@ pub fn score(score: f64) -> Value {
         return json!(score as i64);
     }
     json!(score)
-}
-
-/// The time of this machine, in ms since the epoch.
-pub fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A time as it is written on the command line.

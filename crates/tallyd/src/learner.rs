@@ -1,7 +1,7 @@
 //! `tallyd learner`.
 
 use crate::{
-    board::{now, score, standing_json},
+    board::{score, standing_json},
     connect::{Open, Target},
     output::Unwritten,
     terminal::Table,
@@ -15,6 +15,7 @@ use tallyd_query::{
     catalog,
     learner::{Concept, Fatigue, fatigue, mastery},
 };
+use tallyd_store::server_ms;
 use tallyd_topology::BoltOptions;
 
 /// The arguments of `tallyd learner`.
@@ -58,6 +59,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 async fn read(open: &mut Open, id: &str) -> anyhow::Result<Learner> {
     let Open { topology, keys, connection } = open;
+    let now = server_ms(connection).await?;
     let mut learner = Learner::default();
     for (bolt, options) in catalog::bolts(topology, Some) {
         let mut results = Stored::new(connection, keys, bolt);
@@ -75,7 +77,7 @@ async fn read(open: &mut Open, id: &str) -> anyhow::Result<Learner> {
             BoltOptions::Leaderboard(options) if options.boards.iter().any(Vec::is_empty) => {
                 for period in &options.periods {
                     let calendar = &topology.calendar;
-                    let board = Board::new(options, calendar, &[], Some(&period.name), now())?;
+                    let board = Board::new(options, calendar, &[], Some(&period.name), now)?;
                     let Some(standing) = board.of(&mut results, id).await? else { continue };
                     let size = board.size(&mut results).await?;
                     learner.ranks.push(Rank { bolt: bolt.to_owned(), board, size, standing });

@@ -1,7 +1,7 @@
 //! `tallyd stats`.
 
 use crate::{
-    board::{now, time},
+    board::time,
     connect::{Open, Target},
     output::Unwritten,
     terminal::Table,
@@ -14,6 +14,7 @@ use tallyd_query::{
     Figure, Stored, catalog,
     figures::{Figures, figures, group_of, groups, window, windows},
 };
+use tallyd_store::server_ms;
 
 /// The arguments of `tallyd stats`.
 #[derive(clap::Args)]
@@ -42,7 +43,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Open { topology, keys, mut connection } = args.target.open().await?;
     let options = catalog::aggregate(&topology, &args.name)?;
     let of = window(options, args.window.as_deref())?;
-    let to = args.to.unwrap_or_else(now);
+    let to = match args.to {
+        Some(to) => to,
+        None => server_ms(&mut connection).await?,
+    };
     let from = args.from.unwrap_or(to);
     if from > to {
         let message = format!("the range ends before it begins ({from} to {to})");
