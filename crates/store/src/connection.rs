@@ -115,16 +115,22 @@ pub fn checked(reply: Value) -> Result<Value, StoreError> {
     }
 }
 
-/// The reply, or `None` where there is no such stream or group. A right that is missing, or any
-/// other error that has a kind, is not taken for that.
+/// The reply, or `None` where the server says that there is no such stream or group. No other error
+/// is taken for that: a key of another type holds what someone else wrote.
 ///
 /// # Errors
 /// Where the server answered with another error.
 pub(crate) fn present(reply: Value) -> Result<Option<Value>, StoreError> {
     match checked(reply) {
-        Err(error) if error.kind == ErrorKind::Other => Ok(None),
+        Err(error) if is_absent(&error.message) => Ok(None),
         other => other.map(Some),
     }
+}
+
+/// `NOGROUP No such …`, and `ERR no such key`: all that Redis and Valkey say of a stream or group
+/// that is not there.
+fn is_absent(message: &str) -> bool {
+    message.starts_with("NOGROUP ") || message.trim_end().eq_ignore_ascii_case("ERR no such key")
 }
 
 pub(crate) fn classify(error: &redis::RedisError) -> StoreError {

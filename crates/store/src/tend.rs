@@ -170,8 +170,26 @@ async fn trim_source(
         }
     }
     let from = kept_from.map_or(needed, |kept| kept.min(needed));
+    trim_to(c, &source.stream, from).await
+}
+
+/// How many entries one XTRIM may drop, so that it does not hold the server for long: after a stop
+/// of a day there may be a hundred million. What is left is dropped by the next ones.
+const TRIMMED: u64 = 100_000;
+
+/// Drops what is before an entry, up to [`TRIMMED`].
+async fn trim_to(c: &mut Connection, stream: &str, from: EntryId) -> Result<(), StoreError> {
+    let from = from.to_string();
     let mut trim = Pipeline::new();
-    trim.cmd("XTRIM").arg(&source.stream).arg("MINID").arg(from.to_string());
+    // Only `~` takes a LIMIT; it leaves the last node of entries as it is.
+    trim.cmd("XTRIM").arg(stream).arg("MINID").arg("~").arg(&from).arg("LIMIT").arg(TRIMMED);
+    let dropped = reply::integer(&c.all(&trim).await?.pop().unwrap_or(Value::Nil))?;
+    if u64::try_from(dropped).unwrap_or(0) >= TRIMMED / 2 {
+        return Ok(());
+    }
+    // What is left is less than a node.
+    let mut trim = Pipeline::new();
+    trim.cmd("XTRIM").arg(stream).arg("MINID").arg(&from);
     c.all(&trim).await.map(drop)
 }
 
