@@ -12,7 +12,9 @@ use tallyd_runtime::{
         Rejected, Wait,
     },
 };
-use tallyd_store::{Connection, RedisSession, RedisStore, dead, inspect, keys::Keys, server_ms};
+use tallyd_store::{
+    Connection, RedisSession, RedisStore, dead, inspect, keys::Keys, memory, server_ms,
+};
 use tallyd_topology::{RedisAddress, Topology, parse};
 
 /// A user of `docs/security.md`, and its rules but for the password.
@@ -177,6 +179,7 @@ async fn read(admin: &mut Connection, address: &RedisAddress) -> Result<(), Stor
     let keys = Keys::new(&topology.name, 0);
     let mut c = Connection::open_at(address).await?;
     inspect::status(&mut c, &topology, &keys).await?;
+    memory(&mut c).await?;
     inspect::drained(&mut c, &topology, &keys).await?;
     queries(&mut Stored::new(&mut c, &keys, "points")).await.map_err(|error| match error {
         QueryError::Store(error) => error,

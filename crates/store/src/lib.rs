@@ -18,6 +18,7 @@ pub mod rights;
 #[doc(hidden)] // for the fuzz targets
 pub mod wire;
 
+mod memory;
 mod plain;
 mod random;
 mod registration;
@@ -27,6 +28,7 @@ mod store;
 mod tend;
 
 pub use connection::Connection;
+pub use memory::{Memory, memory};
 pub use random::Random;
 pub use session::{Change, Committed, FencedSession, RedisServer, RedisSession, Server};
 pub use store::{RedisStore, server_ms};

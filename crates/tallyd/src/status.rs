@@ -8,7 +8,11 @@ use crate::{
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 use tallyd_runtime::store::Owner;
-use tallyd_store::inspect::{self, NodeStatus, Status};
+use tallyd_store::{
+    doctor::finding::bytes,
+    inspect::{self, NodeStatus, Status},
+    memory,
+};
 use tallyd_topology::Settings;
 
 /// How long rates are measured.
@@ -32,15 +36,26 @@ pub struct ResumeArgs {
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut open = args.target.open().await?;
     let before = inspect::status(&mut open.connection, &open.topology, &open.keys).await?;
+    let memory_before = memory(&mut open.connection).await?;
     tokio::time::sleep(SAMPLE).await;
     let after = inspect::status(&mut open.connection, &open.topology, &open.keys).await?;
+    let memory = memory(&mut open.connection).await?;
+    let full = memory.is_full(&memory_before);
     if args.target.json {
-        outln!(
-            "{}",
-            serde_json::to_string_pretty(&as_json(&before, &after, &open.topology.settings))?
-        )?;
+        let mut json = as_json(&before, &after, &open.topology.settings);
+        json["memory_used"] = memory.used.into();
+        json["memory_limit"] = memory.limit.into();
+        json["memory_full"] = full.into();
+        outln!("{}", serde_json::to_string_pretty(&json)?)?;
     } else {
         print(&before, &after, &open.topology.settings)?;
+        if full {
+            let (used, limit) = (bytes(memory.used), bytes(memory.limit));
+            outln!(
+                "FULL: Redis refuses writes, {used} of {limit} are used; workers wait, and nothing is lost
+  give Redis memory, or retain less; see: tallyd doctor"
+            )?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
