@@ -151,15 +151,33 @@ async fn bad_settings_are_found_and_the_doctors_commands_mend_them() {
     for check in broken.into_iter().chain(["idle-timeout", "output-buffers"]) {
         mend(&place, &said, check).await;
     }
-    // Only with a file is it of interest how soon that is on disk.
+    // Only with a file is it of interest how soon it is on disk, and what a crash makes of it.
     let said = doctor(url, None);
-    assert_eq!(said.level("appendfsync"), "warning", "{}", said.text);
-    mend(&place, &said, "appendfsync").await;
+    for check in ["appendfsync", "known-faults"] {
+        assert_eq!(said.level(check), "warning", "{}", said.text);
+        mend(&place, &said, check).await;
+    }
     let said = doctor(url, None);
     assert_eq!(said.code, 0, "{}", said.text);
     let bad = said.findings.iter().filter(|(_, found)| found[0].0 != "fine");
     // There is none now to be had.
     assert_eq!(bad.map(|(check, _)| check.as_str()).collect::<Vec<_>>(), ["replicas"]);
+}
+
+#[tokio::test]
+async fn a_full_server_is_a_broken_promise_and_status_says_so() {
+    let place = Place::new(&["--appendonly", "yes"]).await;
+    let (url, file) = (place.server.url.as_str(), place.file());
+    let status = || {
+        let output = tallyd(&["status", "--topology", &file, "--redis", url]);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(!status().contains("FULL"), "{}", status());
+    // A server that has nothing yet uses more than that.
+    place.ask(&["CONFIG", "SET", "maxmemory", "100kb"]).await;
+    let said = doctor(url, None);
+    assert_eq!((said.code, said.level("limit")), (1, "broken-promise"), "{}", said.text);
+    assert!(status().contains("FULL: Redis refuses writes"), "{}", status());
 }
 
 /// How often, and how many times, it is looked whether a worker has joined or ended.

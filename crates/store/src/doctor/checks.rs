@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod connections;
+pub mod faults;
 pub mod memory;
 pub mod persistence;
 pub mod replication;
@@ -28,21 +29,27 @@ pub const OF_SERVER: &[fn(&Facts) -> Vec<Finding>] = &[
     server::version,
     server::cluster,
     server::database,
+    faults::known,
     persistence::append_only_file,
     persistence::snapshots,
     replication::role,
     replication::replicas,
+    replication::syncing,
+    faults::swapdb,
     memory::eviction,
     memory::evicted,
     memory::limit,
+    memory::compact_hashes,
     connections::latency,
     connections::pauses,
     connections::clock,
     connections::idle_timeout,
     connections::output_buffers,
     connections::longest_value,
+    connections::client_memory,
     connections::most_clients,
     access::rights,
+    access::trial,
     access::unchecked,
 ];
 
@@ -68,6 +75,7 @@ pub const OF_TOPOLOGY: &[fn(&Of<'_>) -> Vec<Finding>] = &[
     streams::sinks,
     streams::strays,
     streams::dead_letters,
+    server::time_zones,
     |of| memory::headroom(of.facts, &estimate(of.subject.topology, of.stored)),
 ];
 

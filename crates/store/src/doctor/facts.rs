@@ -21,6 +21,12 @@ pub struct Facts {
     pub user: Option<String>,
     /// What a worker needs and this user may not do; `None` where it could not be tried.
     pub missing: Option<Vec<MissingRight>>,
+    /// The server queues whatever it is given, so that no right can be tried by queueing.
+    pub queues_anything: bool,
+    /// Why the server refuses writes at this moment, where it does.
+    pub refuses_writes: Option<String>,
+    /// The time zone data of this program and of its host.
+    pub time_zones: Option<TimeZones>,
     /// How long each PING took, in µs.
     pub pings: Vec<u64>,
     /// The server's clock against this host's.
@@ -36,6 +42,15 @@ pub struct MissingRight {
     pub key: String,
     /// What the server said.
     pub error: String,
+}
+
+/// The versions of time zone data, such as `2026a`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeZones {
+    /// That which is built into this program, and which alone counts.
+    pub own: String,
+    /// The host's, where it has any.
+    pub host: Option<String>,
 }
 
 /// A comparison of two clocks.

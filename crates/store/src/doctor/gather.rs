@@ -3,8 +3,8 @@
 
 use super::{
     address::Address,
-    facts::{Clock, Facts, parse_info},
-    trial,
+    facts::{Clock, Facts, TimeZones, parse_info},
+    trial::{self, Trial},
 };
 use crate::{
     connection::{Connection, checked},
@@ -19,21 +19,28 @@ use tallyd_topology::{RedisAddress, Topology};
 
 /// The settings that the checks look at. A server may not know all of them.
 const SETTINGS: &[&str] = &[
+    "aof-load-truncated",
     "appendfsync",
     "auto-aof-rewrite-percentage",
     "client-output-buffer-limit",
     "disable-thp",
+    "hash-max-listpack-entries",
+    "hash-max-ziplist-entries",
     "latency-monitor-threshold",
     "maxclients",
     "maxmemory",
+    "maxmemory-clients",
     "maxmemory-policy",
     "min-replicas-to-write",
     "no-appendfsync-on-rewrite",
     "proto-max-bulk-len",
+    "repl-diskless-load",
     "save",
     "stop-writes-on-bgsave-error",
     "timeout",
 ];
+/// Where most systems have the text of their time zone data.
+const HOST_ZONES: &str = "/usr/share/zoneinfo/tzdata.zi";
 /// How often the server is pinged.
 const PINGS: usize = 100;
 /// How often its clock is asked for; the quickest answer counts.
@@ -84,6 +91,10 @@ pub async fn server(
         Ok(user) => facts.user = user,
         Err(error) => refuse(&mut facts, "ACL WHOAMI", &error),
     }
+    facts.time_zones = Some(TimeZones {
+        own: tallyd_bolt::time_zone_data().to_owned(),
+        host: std::fs::read_to_string(HOST_ZONES).ok().and_then(|text| zones_of(&text)),
+    });
     facts.pings = pings(c).await?;
     match clock(c).await {
         Ok(clock) => facts.clock = Some(clock),
@@ -92,11 +103,20 @@ pub async fn server(
     }
     // On a connection of its own: a transaction that can't be discarded ends with it.
     let mut spare = Connection::open_at(address).await?;
-    match trial::missing(&mut spare, scope).await {
-        Ok(missing) => facts.missing = Some(missing),
+    match trial::run(&mut spare, scope).await {
+        Ok(Trial::Told { missing, refuses_writes }) => {
+            facts.missing = Some(missing);
+            facts.refuses_writes = refuses_writes;
+        }
+        Ok(Trial::QueuesAnything) => facts.queues_anything = true,
         Err(error) => refuse(&mut facts, "MULTI", &error),
     }
     Ok(facts)
+}
+
+/// The version of time zone data: its first line is `# version 2026a`.
+fn zones_of(text: &str) -> Option<String> {
+    text.lines().next()?.strip_prefix("# version ").map(|version| version.trim().to_owned())
 }
 
 /// Whether the server answered, but not with what was asked for.

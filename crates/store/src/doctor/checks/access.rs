@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 const RIGHTS: Check = Check::new("access", "rights");
 const COMMANDS: Check = Check::new("access", "commands");
+const TRIAL: Check = Check::new("access", "trial");
 const UNCHECKED: Check = Check::new("access", "unchecked");
 
 /// What is looked at through each command.
@@ -37,9 +38,27 @@ pub fn rights(facts: &Facts) -> Vec<Finding> {
     if missing.is_empty() {
         return vec![RIGHTS.fine(format!("user {} may do all that a worker does", user(facts)))];
     }
+    // Valkey from 9.1 on has databases in its access lists.
+    let (of_database, missing): (Vec<_>, Vec<_>) =
+        missing.iter().partition(|right| right.error.contains("access database"));
     let (renamed, forbidden): (Vec<_>, Vec<_>) =
-        missing.iter().partition(|right| !right.error.starts_with("NOPERM"));
+        missing.into_iter().partition(|right| !right.error.starts_with("NOPERM"));
     let mut findings = Vec::new();
+    if !of_database.is_empty() {
+        let database = facts.address.database;
+        findings.push(RIGHTS.broken(
+            format!("user {} may not use database {database}", user(facts)),
+            "no command that names a key is let through: a worker does not start",
+            vec![
+                format!(
+                    "{} ACL SETUSER {} db={database}",
+                    facts.address.cli_as_anyone,
+                    quoted(user(facts))
+                ),
+                note("as a user that may (--user NAME --askpass); db= takes the place of the list"),
+            ],
+        ));
+    }
     if !renamed.is_empty() {
         let names: BTreeSet<&str> = renamed.iter().map(|right| right.command.as_str()).collect();
         findings.push(COMMANDS.broken(
@@ -90,6 +109,19 @@ pub fn rights(facts: &Facts) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// Whether the rights could be tried at all.
+pub fn trial(facts: &Facts) -> Vec<Finding> {
+    if !facts.queues_anything {
+        return Vec::new();
+    }
+    vec![TRIAL.warning(
+        "the server queues any command in MULTI, one that does not exist too",
+        "so it could not be tried whether this user may do all that a worker does, and a worker's \
+         commit fails as a whole at its end instead of at the command. Some proxies do that",
+        vec![note("let workers and doctor talk to the server itself, not to a proxy before it")],
+    )]
 }
 
 /// A key pattern for an access list: all of a topology's own keys at once.

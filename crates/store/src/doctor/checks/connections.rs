@@ -12,6 +12,7 @@ const CLOCK: Check = Check::new("connections", "clock");
 const IDLE: Check = Check::new("connections", "idle-timeout");
 const BUFFERS: Check = Check::new("connections", "output-buffers");
 const LONGEST: Check = Check::new("connections", "longest-value");
+const CLIENT_MEMORY: Check = Check::new("connections", "client-memory");
 const CLIENTS: Check = Check::new("connections", "most-clients");
 
 /// Answers slower than these, in µs, make users wait.
@@ -177,6 +178,44 @@ pub fn longest_value(facts: &Facts) -> Vec<Finding> {
         )];
     }
     vec![LONGEST.fine(format!("values of up to {} are taken", bytes(limit)))]
+}
+
+/// Whether the server evicts clients that are asked much at once.
+pub fn client_memory(facts: &Facts) -> Vec<Finding> {
+    let Some(setting) = facts.setting("maxmemory-clients").filter(|limit| *limit != "0") else {
+        return Vec::new();
+    };
+    let most = facts.number("maxmemory").or_else(|| facts.setting_number("maxmemory"));
+    let limit = match setting.strip_suffix('%') {
+        Some(percent) => {
+            percent.parse::<u64>().ok().zip(most).map(|(part, most)| most / 100 * part)
+        }
+        None => setting.parse::<u64>().ok(),
+    };
+    // A percentage of no limit is none.
+    let Some(limit) = limit.filter(|limit| *limit > 0) else { return Vec::new() };
+    let what = format!("maxmemory-clients is {}, for all clients together", bytes(limit));
+    let set = facts.set("maxmemory-clients", "0");
+    if limit < 2 * MAX_BATCH_BYTES as u64 {
+        return vec![CLIENT_MEMORY.broken(
+            what,
+            format!(
+                "a batch of events may have {}: the server evicts the client that sends one, and \
+                 the worker that reads it, each time",
+                bytes(MAX_BATCH_BYTES as u64)
+            ),
+            set,
+        )];
+    }
+    if limit < LARGEST_REPLY {
+        return vec![CLIENT_MEMORY.warning(
+            what,
+            "under load the server evicts the clients with the largest buffers, which are workers \
+             and producers: each takes its partitions over again, and asks again",
+            set,
+        )];
+    }
+    vec![CLIENT_MEMORY.fine(what)]
 }
 
 /// Whether there is room for more clients.

@@ -9,8 +9,11 @@ use crate::doctor::{
 const EVICTION: Check = Check::new("memory", "eviction");
 const EVICTED: Check = Check::new("memory", "evicted-keys");
 const LIMIT: Check = Check::new("memory", "limit");
+const HASHES: Check = Check::new("memory", "compact-hashes");
 const HEADROOM: Check = Check::new("memory", "headroom");
 
+/// How many fields a hash should have before it leaves the compact form: the server's default.
+const COMPACT_FIELDS: u64 = 128;
 /// Above which part of the limit memory counts as nearly full, in percent.
 const NEARLY_FULL: u64 = 90;
 
@@ -75,7 +78,9 @@ pub fn limit(facts: &Facts) -> Vec<Finding> {
             ),
         )];
     }
-    if used <= limit / 100 * NEARLY_FULL {
+    let full = facts.refuses_writes.as_deref().is_some_and(|error| error.starts_with("OOM"))
+        || counted(facts).is_some_and(|counted| counted >= limit) && !evicts(facts);
+    if used <= limit / 100 * NEARLY_FULL && !full {
         return vec![LIMIT.fine(format!("{} of {} are used", bytes(used), bytes(limit)))];
     }
     let mend = if advised > limit {
@@ -83,6 +88,14 @@ pub fn limit(facts: &Facts) -> Vec<Finding> {
     } else {
         vec![note("give the machine more memory, or retain less")]
     };
+    if full {
+        return vec![LIMIT.broken(
+            format!("memory is full: {} of {}", bytes(used), bytes(limit)),
+            "the server refuses every write (OOM): workers wait, and producers' events are not \
+             accepted. Nothing that was accepted is lost",
+            mend,
+        )];
+    }
     vec![LIMIT.warning(
         format!("memory is nearly full: {} of {}", bytes(used), bytes(limit)),
         "when it is full the server refuses writes: workers wait, and producers' events are not \
@@ -124,6 +137,33 @@ pub fn headroom(facts: &Facts, estimate: &Estimate) -> Vec<Finding> {
              [run], the window of a dedup bolt, retain of a source, max_len of a sink",
         )],
     )]
+}
+
+/// Whether hashes of a usual size stay in their compact form.
+pub fn compact_hashes(facts: &Facts) -> Vec<Finding> {
+    let names = ["hash-max-listpack-entries", "hash-max-ziplist-entries"];
+    let set = names.iter().find_map(|name| Some((*name, facts.setting_number(name)?)));
+    let Some((name, most)) = set else { return Vec::new() };
+    if most >= COMPACT_FIELDS {
+        return vec![HASHES.fine(format!("hashes of up to {most} fields are compact ({name})"))];
+    }
+    vec![HASHES.warning(
+        format!("{name} is {most}: hashes of more fields leave their compact form"),
+        "a mastery bolt has a field for each concept of a learner, an aggregate one for each \
+         measure of a group: beyond that many they take several times the memory",
+        facts.set(name, &COMPACT_FIELDS.to_string()),
+    )]
+}
+
+/// What counts towards the limit: buffers of replicas and of the append-only file do not.
+fn counted(facts: &Facts) -> Option<u64> {
+    let uncounted = facts.number("mem_not_counted_for_evict").unwrap_or(0);
+    Some(facts.number("used_memory")?.saturating_sub(uncounted))
+}
+
+fn evicts(facts: &Facts) -> bool {
+    let policy = facts.text("maxmemory_policy").or_else(|| facts.setting("maxmemory-policy"));
+    policy.is_some_and(|policy| policy != "noeviction")
 }
 
 fn maxmemory(facts: &Facts) -> Option<u64> {

@@ -7,6 +7,7 @@ use crate::doctor::{
 };
 
 const ROLE: Check = Check::new("replication", "role");
+const SYNCING: Check = Check::new("replication", "syncing");
 const REPLICAS: Check = Check::new("replication", "replicas");
 
 /// Whether the server takes writes.
@@ -18,8 +19,14 @@ pub fn role(facts: &Facts) -> Vec<Finding> {
                 (Some(host), Some(port)) => format!("{host}:{port}"),
                 _ => "its master".to_owned(),
             };
+            let state =
+                match (facts.text("master_link_status"), facts.text("master_sync_in_progress")) {
+                    (_, Some("1")) => ", and still syncing: what it has is old, or nothing",
+                    (Some("down"), _) => ", and has no link to it: what it has is old",
+                    _ => "",
+                };
             vec![ROLE.broken(
-                format!("the server is a replica (role {role}) of {master}"),
+                format!("the server is a replica (role {role}) of {master}{state}"),
                 "it refuses writes, or loses them when it next follows its master: results and \
                  acknowledgements must be written to the master",
                 vec![
@@ -79,4 +86,27 @@ pub fn replicas(facts: &Facts) -> Vec<Finding> {
         }
         None => vec![REPLICAS.fine(format!("{count} replicas follow"))],
     }
+}
+
+/// Whether replicas have all of the data, or are still being sent it.
+pub fn syncing(facts: &Facts) -> Vec<Finding> {
+    // `slave0:ip=127.0.0.1,port=6380,state=online,offset=14,lag=1`
+    let of_replica = |(name, value): (&String, &String)| {
+        let number = name.strip_prefix("slave")?;
+        let is_one = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        let field = |name: &str| value.split(',').find_map(|field| field.strip_prefix(name));
+        let state = field("state=").filter(|state| is_one && *state != "online")?;
+        Some((format!("{}:{}", field("ip=")?, field("port=")?), state.to_owned()))
+    };
+    let found = facts.info.iter().filter_map(of_replica).map(|(replica, state)| {
+        SYNCING.warning(
+            format!("replica {replica} is still syncing (state {state})"),
+            "it has no whole copy yet: if this server is lost now, what the replica lacks is lost",
+            vec![
+                note("wait until its state is online; if it begins again and again, see its log:"),
+                facts.cli("INFO replication"),
+            ],
+        )
+    });
+    found.collect()
 }

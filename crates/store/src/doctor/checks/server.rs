@@ -1,12 +1,14 @@
 //! Which server it is.
 
 use crate::doctor::{
+    checks::Of,
     facts::Facts,
     finding::{Check, Finding, note},
 };
 
 const VERSION: Check = Check::new("server", "version");
 const CLUSTER: Check = Check::new("server", "cluster");
+const TIME_ZONES: Check = Check::new("server", "time-zones");
 const DATABASE: Check = Check::new("server", "database");
 
 /// The oldest Redis that has every command: XAUTOCLAIM, ZMSCORE, XTRIM MINID.
@@ -31,13 +33,18 @@ pub fn name(facts: &Facts) -> String {
     format!("{name} {version}")
 }
 
+/// Whether it is a server that only speaks like Redis.
+pub(super) fn is_other(facts: &Facts) -> bool {
+    OTHERS.iter().any(|(field, _)| facts.info.contains_key(*field))
+}
+
 /// Whether the server has every command that is needed.
 pub fn version(facts: &Facts) -> Vec<Finding> {
     if facts.info.is_empty() {
         return Vec::new();
     }
     let name = name(facts);
-    if OTHERS.iter().any(|(field, _)| facts.info.contains_key(*field)) {
+    if is_other(facts) {
         let why = "exactly-once rests on how WATCH, MULTI and consumer groups work in Redis: on \
                    this server that was never tested";
         let mend = vec![note(format!("use one that is tested: {TESTED}"))];
@@ -84,4 +91,21 @@ pub fn database(facts: &Facts) -> Vec<Finding> {
          producer whose URL lacks the number writes where no worker reads",
         vec![note("use a server of its own, and database 0")],
     )]
+}
+
+/// Whether this program knows the time zones as well as the host that it runs on.
+pub fn time_zones(of: &Of<'_>) -> Vec<Finding> {
+    let Some(zones) = &of.facts.time_zones else { return Vec::new() };
+    let what = format!("the time zone data of this program is {}", zones.own);
+    match &zones.host {
+        // A year and a letter each.
+        Some(host) if *host > zones.own => vec![TIME_ZONES.warning(
+            format!("{what}, and the host has {host}"),
+            "days and windows begin by the data of this program. Where a rule of the topology's \
+             time_zone was changed since, they begin an hour off",
+            vec![note("build tallyd anew with the newer data, and update all workers together")],
+        )],
+        Some(host) => vec![TIME_ZONES.fine(format!("{what}, the host's {host}"))],
+        None => vec![TIME_ZONES.fine(what)],
+    }
 }

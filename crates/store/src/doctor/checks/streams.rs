@@ -6,6 +6,7 @@ use crate::doctor::{
     facts::{Group, Role, Stream},
     finding::{Check, Finding, bytes, note},
 };
+use std::collections::BTreeMap;
 use tallyd_event::EntryId;
 use tallyd_topology::{NodeKind, Retain, Source};
 
@@ -132,17 +133,33 @@ pub fn sinks(of: &Of<'_>) -> Vec<Finding> {
 
 /// Whether streams of nodes that were taken out are still there.
 pub fn strays(of: &Of<'_>) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = Vec::new();
-    for (key, length) in &of.stored.strays {
-        findings.push(STRAYS.warning(
-            format!("{key} belongs to no node of the topology: {length} entries"),
-            "nobody reads or trims it. A worker that still runs an older file may write it",
-            vec![
-                note("once no worker runs the older file:"),
-                of.facts.cli(&format!("UNLINK {}", quoted(key))),
-            ],
-        ));
+    // The partitions of one edge differ in the last part of their keys: they are said together.
+    let mut edges: BTreeMap<&str, Vec<&(String, u64)>> = BTreeMap::new();
+    for stray in &of.stored.strays {
+        let edge = stray.0.rsplit_once(':').map_or(stray.0.as_str(), |(edge, _)| edge);
+        edges.entry(edge).or_default().push(stray);
     }
+    let finding = |(edge, streams): (&str, Vec<&(String, u64)>)| {
+        let entries: u64 = streams.iter().map(|(_, length)| length).sum();
+        let mut mend = vec![note("once no worker runs the older file:")];
+        mend.extend(
+            streams.iter().map(|(key, _)| of.facts.cli(&format!("UNLINK {}", quoted(key)))),
+        );
+        STRAYS.warning(
+            match streams.as_slice() {
+                [(key, _)] => {
+                    format!("{key} belongs to no node of the topology: {entries} entries")
+                }
+                _ => format!(
+                    "{} streams of {edge} belong to no node of the topology: {entries} entries",
+                    streams.len()
+                ),
+            },
+            "nobody reads or trims it. A worker that still runs an older file may write it",
+            mend,
+        )
+    };
+    let mut findings: Vec<Finding> = edges.into_iter().map(finding).collect();
     if let Some(looked_at) = of.stored.looked_at {
         findings.push(STRAYS.warning(
             format!("streams of nodes that were taken out: only {looked_at} keys were looked at"),

@@ -1,5 +1,7 @@
 //! Findings that appear with a bad fact and go with a good one.
 
+mod newer;
+
 use super::*;
 use crate::{
     doctor::{
@@ -33,6 +35,7 @@ const INFO: &[(&str, &str)] = &[
     ("used_memory", "1000000"),
 ];
 const SETTINGS: &[(&str, &str)] = &[
+    ("aof-load-truncated", "no"),
     ("appendfsync", "everysec"),
     ("auto-aof-rewrite-percentage", "100"),
     (

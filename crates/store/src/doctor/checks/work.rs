@@ -6,7 +6,7 @@ use crate::doctor::{
     facts::{Role, Stream},
     finding::{Check, Finding, note},
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use tallyd_runtime::store::Owner;
 use tallyd_topology::Node;
 
@@ -167,7 +167,8 @@ fn readers<'a>(of: &'a Of<'_>) -> Vec<(&'a Stream, &'a Node, u16)> {
 /// Whether groups stand on tallyd's own streams that no bolt has.
 pub fn groups(of: &Of<'_>) -> Vec<Finding> {
     let readers = readers(of);
-    let mut findings = Vec::new();
+    // A bolt that was taken out has one on each partition: that is said once.
+    let mut left: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let edges = of.stored.streams.iter().filter(|stream| matches!(stream.role, Role::Edge { .. }));
     for stream in edges {
         let known = |name: &str| {
@@ -176,17 +177,23 @@ pub fn groups(of: &Of<'_>) -> Vec<Finding> {
             })
         };
         for group in stream.groups.iter().filter(|group| !known(&group.name)) {
-            let command = format!("XGROUP DESTROY {} {}", quoted(&stream.key), quoted(&group.name));
-            findings.push(GROUPS.warning(
-                format!(
-                    "group {} on {} belongs to no bolt of the topology",
-                    group.name, stream.key
-                ),
-                "it is of a bolt that was taken out, or of somebody who reads tallyd's own \
-                 streams: those are trimmed without regard to it",
-                vec![of.facts.cli(&command)],
-            ));
+            left.entry(&group.name).or_default().push(&stream.key);
         }
     }
-    findings
+    let finding = |(group, streams): (&str, Vec<&str>)| {
+        let on = match streams.as_slice() {
+            [stream] => (*stream).to_owned(),
+            [first, ..] => format!("{} streams, {first} among them,", streams.len()),
+            [] => String::new(),
+        };
+        let command =
+            |stream: &&str| format!("XGROUP DESTROY {} {}", quoted(stream), quoted(group));
+        GROUPS.warning(
+            format!("group {group} on {on} belongs to no bolt of the topology"),
+            "it is of a bolt that was taken out, or of somebody who reads tallyd's own streams: \
+             those are trimmed without regard to it",
+            streams.iter().map(|stream| of.facts.cli(&command(stream))).collect(),
+        )
+    };
+    left.into_iter().map(finding).collect()
 }
