@@ -9,8 +9,8 @@ use std::hash::{Hash, Hasher};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// Whole numbers in the fields of these names of a hash, which several partitions change by
-    /// deltas. Another worker's deltas become visible within the refresh time of the runtime; the
-    /// worker's own at once.
+    /// deltas. The deltas of another task, of the same worker too, become visible within the
+    /// refresh time of the runtime; the task's own at once.
     Counters(Names),
     /// A field of a hash that one partition owns, written as an absolute value.
     Field,

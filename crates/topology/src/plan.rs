@@ -35,9 +35,9 @@ pub struct Settings {
     pub session_timeout_ms: u64,
     /// A task stops reading while a stream that it writes holds more events. Default 100,000.
     pub max_backlog: u64,
-    /// The most events that one commit takes. Default 2,048.
+    /// The most events that one commit takes. Default 8,192.
     pub max_batch: usize,
-    /// How old another worker's part of a shared number may be, in ms. Default 1,000.
+    /// How old another task's part of a shared number may be, in ms. Default 5,000.
     pub shared_refresh_ms: u64,
     /// How many dead letters are kept. Default 1,000,000.
     pub dead_letters: u64,
