@@ -97,8 +97,10 @@ async fn work(admin: &mut Connection, address: &RedisAddress) -> Result<(), Stor
     store.register().await?;
     ask(admin, &["HSET", &keys.announcements(), "of-another-version", "{}"]).await?;
     let nodes = topology.nodes.iter().map(|node| (node.name.clone(), node.partitions)).collect();
-    let about =
-        Announcement { id: "first".into(), nodes, metrics: None, host: String::new(), pid: 1 };
+    let about = Announcement { id: "first".into(), nodes, ..Announcement::default() };
+    store.heartbeat(&about).await?;
+    store.switch(Some(&"of-another-time".into()), &about.id).await?;
+    store.switch(None, &about.id).await?;
     store.heartbeat(&about).await?;
 
     let mut first = store.open(0, &"first".into()).await?;

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use redis::{Pipeline, Value};
+use smol_str::SmolStr;
 use std::{collections::BTreeMap, sync::Arc};
 use tallyd_bolt::{Address, Cell, Fingerprints, Key, Kind};
 use tallyd_event::EntryId;
@@ -192,13 +193,7 @@ async fn a_group_that_was_moved_past_an_entry_is_set_back() {
 #[tokio::test]
 async fn a_server_that_lost_its_data_gets_the_same_seed_again() {
     let server = server().await;
-    let worker = Announcement {
-        id: "w".into(),
-        nodes: BTreeMap::new(),
-        metrics: None,
-        host: String::new(),
-        pid: 0,
-    };
+    let worker = Announcement { id: "w".into(), ..Announcement::default() };
     let old = RedisStore::new(topology(), &server.url);
     let seed = old.register().await.unwrap();
     ask(&server.url, &["FLUSHALL"]).await;
@@ -262,4 +257,35 @@ async fn a_fence_never_repeats_even_where_the_server_went_back() {
     assert_ne!(first, second);
     assert_ne!(ask(&server.url, &["GET", &fence]).await, written);
     assert!(session.begin(&first).await.unwrap().is_empty(), "the first fence is as good");
+}
+
+#[tokio::test]
+async fn a_switch_of_plans_fences_all_that_the_old_one_has_in_flight() {
+    let server = server().await;
+    let id: SmolStr = "old".into();
+    let worker = Announcement { id: id.clone(), ..Announcement::default() };
+    let old = RedisStore::new(topology(), &server.url);
+    old.register().await.unwrap();
+    assert!(old.switch(None, &id).await.unwrap());
+    let token = old.heartbeat(&worker).await.unwrap().generation;
+    assert!(!old.switch(None, &id).await.unwrap(), "there is a plan by now");
+    let mut session = old.open(0, &id).await.unwrap();
+    let owned = session.take(&new()).await.unwrap();
+    session.begin(&owned).await.unwrap();
+    add(&server.url, "ann").await;
+    let entry = first_entry(&mut session, &owned, &read_new()).await;
+
+    let more = format!(
+        "{FILE}\n[bolt.more]\ntype = \"leaderboard\"\nfrom = \"s\"\nmember = \"user\"\nscore = \"count\"\n"
+    );
+    let more = Arc::new(parse("t.toml", &more, &|_| None).unwrap());
+    let new = RedisStore::new(more, &server.url);
+    new.register().await.unwrap();
+    assert!(new.switch(token.as_ref(), &"new".into()).await.unwrap());
+    // Nobody has taken the partition: its fence is as it was.
+    let late = session.commit(&owned, &done(entry)).await.unwrap();
+    assert_eq!(late, Outcome::Fenced { kept: Vec::new() });
+    // A session that keeps nothing begins again, and gets nothing either.
+    assert_eq!(session.take(&owned).await.unwrap(), Owned::new());
+    assert_eq!(session.begin(&owned).await.unwrap(), BTreeMap::new());
 }

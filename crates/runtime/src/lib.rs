@@ -4,6 +4,7 @@
 //! against a simulated store; bolts only through the `Bolt` trait. This crate never names redis.
 
 pub mod assign;
+pub mod plan;
 pub mod store;
 pub mod telemetry;
 pub mod test_driver;

@@ -247,7 +247,7 @@ pub struct Read {
 }
 
 /// What a worker says of itself with each heartbeat.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Announcement {
     /// The worker's id, unique to this run of it.
     pub id: SmolStr,
@@ -259,6 +259,15 @@ pub struct Announcement {
     pub host: String,
     /// Its process id there.
     pub pid: u32,
+    /// The fingerprint of its plan.
+    #[serde(default)]
+    pub plan: SmolStr,
+    /// The version of tallyd that it runs.
+    #[serde(default)]
+    pub version: SmolStr,
+    /// When it started, by its own clock, in ms since the epoch.
+    #[serde(default)]
+    pub since: i64,
 }
 
 /// The workers and fences of a topology at one moment.
@@ -270,6 +279,8 @@ pub struct View {
     pub workers: Vec<(Announcement, i64)>,
     /// The fences of all nodes that any worker announces, by name.
     pub fences: BTreeMap<SmolStr, Vec<Fence>>,
+    /// The generation of the plan in force; `None` where no worker has run yet.
+    pub generation: Option<SmolStr>,
 }
 
 /// What is to be known of a node's streams.
@@ -318,6 +329,14 @@ pub trait Store: Clone + Send + Sync + 'static {
         &self,
         announcement: &Announcement,
     ) -> impl Future<Output = Result<View, StoreError>> + Send;
+
+    /// Puts the own plan in force, where the generation still is the one that was seen. Returns
+    /// whether it is in force now.
+    fn switch(
+        &self,
+        seen: Option<&SmolStr>,
+        worker: &SmolStr,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Takes a worker out of the membership, so that others are assigned its partitions.
     fn leave(&self, worker: &SmolStr) -> impl Future<Output = Result<(), StoreError>> + Send;

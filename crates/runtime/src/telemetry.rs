@@ -13,6 +13,7 @@ use crate::{
 };
 use delay::Delays;
 use metrics::{counter, gauge, histogram};
+use smol_str::SmolStr;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -264,6 +265,33 @@ pub fn upkeep_worked(what: &'static str) {
     {
         info!(what, times, seconds = lasted.as_secs(), "upkeep works again");
     }
+}
+
+/// For whom the worker waits before its plan can be in force, as it was said last.
+static WAITS_FOR: Mutex<Vec<SmolStr>> = Mutex::new(Vec::new());
+
+/// The worker's file is another than that of these live workers, which it waits for; or it waits
+/// for none.
+pub fn plan_waits_for(workers: &[SmolStr]) {
+    let waits = f64::from(u8::from(!workers.is_empty()));
+    gauge!("tallyd_plan_waiting").set(waits);
+    let mut said = WAITS_FOR.lock().unwrap_or_else(PoisonError::into_inner);
+    if *said != workers {
+        said.clone_from(&workers.to_vec());
+        if workers.is_empty() {
+            info!("takes part: this worker's file is the plan in force");
+        } else {
+            warn!(
+                ?workers,
+                "waits for other workers: they run another file, and this one would lose events beside them; it takes part once they are stopped, see: tallyd status"
+            );
+        }
+    }
+}
+
+/// The worker has put its plan in force.
+pub fn plan_switched(plan: &str) {
+    info!(plan, "this worker's file is the plan in force now");
 }
 
 /// A log line could not be written. Not logged here: whoever could not write it says so later.

@@ -3,6 +3,7 @@
 use crate::{
     assign::{NodeShare, assign},
     context::Context,
+    plan::{self, Stand},
     store::{Announcement, ErrorKind, Fence, Lag, Owner, Store, StoreError, Survey, View},
     task::{Task, TaskOptions},
     tasks::{self, TaskHandle, Tasks, Wanted},
@@ -44,6 +45,10 @@ pub struct WorkerOptions {
     pub host: String,
     /// Its process id.
     pub pid: u32,
+    /// The version of tallyd that it runs.
+    pub version: SmolStr,
+    /// When it started, by its own clock, in ms since the epoch.
+    pub since: i64,
     /// Makes the bolt of a node: [`Topology::bolt`], but for tests that put another in its place.
     pub bolts: MakeBolt,
 }
@@ -124,7 +129,7 @@ impl<S: Store> Worker<S> {
             match self.store.heartbeat(&announcement).await {
                 Ok(view) => {
                     telemetry::upkeep_worked("heartbeat");
-                    self.direct(&mut running, &view);
+                    self.follow(&mut running, view).await;
                 }
                 Err(error) if error.kind == ErrorKind::Mismatch => return Err(error),
                 Err(error) => telemetry::upkeep_failed("heartbeat", &error),
@@ -205,7 +210,40 @@ impl<S: Store> Worker<S> {
             metrics: self.options.metrics.clone(),
             host: self.options.host.clone(),
             pid: self.options.pid,
+            plan: self.topology.fingerprint(),
+            version: self.options.version.clone(),
+            since: self.options.since,
         }
+    }
+
+    /// Runs the plan in force, or waits for those that run another, or puts its own in force.
+    async fn follow(&self, running: &mut [Running], mut view: View) {
+        let timeout = i64::try_from(self.topology.settings.session_timeout_ms).unwrap_or(i64::MAX);
+        let silent = |beat: i64| view.now.saturating_sub(beat) > timeout;
+        let live = |id: &SmolStr| {
+            view.workers.iter().any(|(worker, beat)| worker.id == *id && !silent(*beat))
+        };
+        let mine = self.topology.fingerprint();
+        match plan::stand(&view, &mine, live) {
+            Stand::Run => {
+                telemetry::plan_waits_for(&[]);
+                // Whoever runs another plan does no work: what it owned before is free.
+                view.workers.retain(|(worker, _)| worker.plan == mine);
+            }
+            Stand::Wait(others) => {
+                telemetry::plan_waits_for(&others);
+                view.workers.clear();
+            }
+            Stand::Switch => {
+                match self.store.switch(view.generation.as_ref(), &self.options.id).await {
+                    Ok(true) => telemetry::plan_switched(plan::short(&mine)),
+                    Ok(false) => {}
+                    Err(error) => telemetry::upkeep_failed("plan", &error),
+                }
+                view.workers.clear();
+            }
+        }
+        self.direct(running, &view);
     }
 
     /// Tells each task what it should own.
@@ -349,9 +387,7 @@ mod tests {
         let worker = |id: &str| Announcement {
             id: id.into(),
             nodes: [("n".into(), 4)].into(),
-            metrics: None,
-            host: String::new(),
-            pid: 0,
+            ..Announcement::default()
         };
         let by = |id: &str| Owner::Worker(id.into());
         let fences = vec![
@@ -364,6 +400,7 @@ mod tests {
             now: 10_000,
             workers: vec![(worker("a"), 9_000), (worker("b"), 9_000), (worker("gone"), 4_000)],
             fences: [("n".into(), fences)].into(),
+            ..View::default()
         };
         let of_a = wanted(&view, &"a".into(), 5_000)["n"].clone();
         let of_b = wanted(&view, &"b".into(), 5_000)["n"].clone();
@@ -379,15 +416,14 @@ mod tests {
         let worker = |id: &str| Announcement {
             id: id.into(),
             nodes: [("n".into(), 2)].into(),
-            metrics: None,
-            host: String::new(),
-            pid: 0,
+            ..Announcement::default()
         };
         let mine = fence(Owner::Worker("a".into()), 4);
         let view = View {
             now: 0,
             workers: vec![(worker("a"), 0), (worker("b"), 0)],
             fences: [("n".into(), vec![mine.clone(), mine.clone()])].into(),
+            ..View::default()
         };
         let of_a = wanted(&view, &"a".into(), 5_000)["n"].clone();
         let of_b = wanted(&view, &"b".into(), 5_000)["n"].clone();

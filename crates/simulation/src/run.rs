@@ -111,6 +111,8 @@ impl Workers {
         let id = format_smolstr!("w{}", self.started);
         self.server.say(|| format!("{id} starts"));
         let options = WorkerOptions {
+            version: SmolStr::default(),
+            since: 0,
             id: id.clone(),
             nodes: None,
             metrics: None,

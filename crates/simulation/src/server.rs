@@ -3,7 +3,7 @@
 
 use crate::{
     Mutation,
-    store::Wire,
+    store::{Heard, Wire},
     world::{Slot, Watch, World},
 };
 use smol_str::SmolStr;
@@ -17,7 +17,7 @@ use tallyd_runtime::{
     StoreError,
     store::{Commit, Cursors, Fence, Fetched, Read, Span, Wait},
 };
-use tallyd_store::{Change, Committed, Server};
+use tallyd_store::{Change, Committed, Server, Watched};
 use tokio::time::{Instant, sleep};
 
 /// How often a blocked read looks.
@@ -28,13 +28,20 @@ pub struct SimulatedServer {
     wire: Wire,
     place: usize,
     worker: SmolStr,
+    /// The generation of plans of which the worker last heard.
+    heard: Heard,
     /// The server's side of the connection: a request that arrives late still finds it.
     watch: Arc<Mutex<Watch>>,
 }
 
 impl SimulatedServer {
-    pub(crate) fn new(wire: Wire, place: usize, worker: SmolStr) -> Self {
-        Self { wire, place, worker, watch: Arc::default() }
+    pub(crate) fn new(wire: Wire, place: usize, worker: SmolStr, heard: Heard) -> Self {
+        Self { wire, place, worker, heard, watch: Arc::default() }
+    }
+
+    fn watched(&self, (fences, generation): (Vec<Fence>, Option<SmolStr>)) -> Watched {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        Watched { fences, in_force: *heard == generation }
     }
 
     fn slots(&self, partitions: &[u16]) -> Vec<Slot> {
@@ -79,9 +86,13 @@ impl Server for SimulatedServer {
         Ok(self.wire.random())
     }
 
-    async fn watch(&mut self, partitions: &[u16]) -> Result<Vec<Fence>, StoreError> {
+    async fn watch(&mut self, partitions: &[u16]) -> Result<Watched, StoreError> {
         let slots = self.slots(partitions);
-        self.trip("watch", false, move |world, watch| world.watch(watch, &slots)).await
+        let run = move |world: &mut World, watch: &mut Watch| {
+            (world.watch(watch, &slots), world.generation())
+        };
+        let watched = self.trip("watch", false, run).await?;
+        Ok(self.watched(watched))
     }
 
     async fn execute(&mut self, changes: Vec<Change>) -> Result<bool, StoreError> {
@@ -141,9 +152,10 @@ impl Server for SimulatedServer {
             } else if world.mutation == Some(Mutation::ReadOutside) {
                 drop(world.read(place, &worker, &commit.next));
             }
-            Committed { read, fences: world.watch(watch, &slots) }
+            (read, (world.watch(watch, &slots), world.generation()))
         };
-        self.trip("commit", true, run).await
+        let (read, watched) = self.trip("commit", true, run).await?;
+        Ok(Committed { read, watched: self.watched(watched) })
     }
 
     async fn consumers(&mut self, partition: u16) -> Result<Vec<(SmolStr, u64)>, StoreError> {

@@ -3,6 +3,7 @@
 
 mod simulated;
 
+pub(crate) use simulated::Heard;
 pub use simulated::SimulatedStore;
 
 use crate::{Fault, FaultKind, Plan, world::World};

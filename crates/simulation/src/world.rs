@@ -11,8 +11,9 @@ use std::{
 };
 use tallyd_bolt::{Effects, memory::Memory};
 use tallyd_event::{EntryId, decode::Fields};
-use tallyd_runtime::store::{
-    Announcement, Commit, Cursor, DeadLetter, Fence, Part, Read, Span, View,
+use tallyd_runtime::{
+    plan::token,
+    store::{Announcement, Commit, Cursor, DeadLetter, Fence, Part, Read, Span, View},
 };
 use tallyd_store::{Change, keys::Keys};
 use tallyd_topology::Topology;
@@ -42,6 +43,9 @@ pub struct Group {
     pub consumers: BTreeSet<SmolStr>,
 }
 
+/// What stands for the generation of plans among the slots that are watched.
+const GENERATION: Slot = (usize::MAX, 0);
+
 /// The fences that a connection watches, and how often each had been written then.
 #[derive(Clone, Debug, Default)]
 pub struct Watch(BTreeMap<Slot, u64>);
@@ -64,6 +68,8 @@ pub struct World {
     /// The cursors.
     pub cursors: BTreeMap<Slot, Cursor>,
     workers: BTreeMap<SmolStr, (Announcement, i64)>,
+    /// The generation of plans.
+    generation: Option<SmolStr>,
     /// Dead letters, each with the place of its node.
     pub dead: Vec<(usize, DeadLetter)>,
     /// What sinks were given: the node's place, the sink's, and the fields.
@@ -87,6 +93,7 @@ impl World {
             streams: BTreeMap::new(),
             bolts: BTreeMap::new(),
             fences: BTreeMap::new(),
+            generation: None,
             written: BTreeMap::new(),
             cursors: BTreeMap::new(),
             workers: BTreeMap::new(),
@@ -165,7 +172,8 @@ impl World {
     /// Watches these fences, whatever was watched before, and returns them.
     pub fn watch(&self, watch: &mut Watch, slots: &[Slot]) -> Vec<Fence> {
         let written = |slot| self.written.get(slot).copied().unwrap_or_default();
-        watch.0 = slots.iter().map(|slot| (*slot, written(slot))).collect();
+        let watched = slots.iter().chain([&GENERATION]);
+        watch.0 = watched.map(|slot| (*slot, written(slot))).collect();
         slots.iter().map(|slot| self.fence(*slot)).collect()
     }
 
@@ -194,7 +202,25 @@ impl World {
             now,
             workers: self.workers.values().cloned().collect(),
             fences: nodes.into_iter().map(fences_of).collect(),
+            generation: self.generation.clone(),
         }
+    }
+
+    /// Puts the topology's plan in force, if the generation still is the one that was seen.
+    pub fn switch(&mut self, seen: Option<&SmolStr>) -> bool {
+        let unmoved = self.generation.as_ref() == seen;
+        if unmoved {
+            let written = self.written.entry(GENERATION).or_default();
+            *written += 1;
+            self.generation = Some(token(&self.topology.fingerprint(), *written, 0));
+        }
+        unmoved
+    }
+
+    /// The generation of plans.
+    #[must_use]
+    pub fn generation(&self) -> Option<SmolStr> {
+        self.generation.clone()
     }
 
     /// Takes a worker out of the membership.

@@ -3,7 +3,7 @@
 use crate::{
     connection::{Connection, checked},
     keys::Keys,
-    random, reply,
+    plan, random, reply,
     store::{server_ms, view},
     tend::{Place, cursors, lags},
 };
@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use tallyd_event::EntryId;
 use tallyd_runtime::{
     StoreError,
+    plan::Plan,
     store::{Announcement, Counts, Fence, Lag, Owner},
 };
 use tallyd_topology::Topology;
@@ -44,6 +45,8 @@ pub struct Status {
     pub dead_letters: u64,
     /// Why partitions are halted, by `node:partition`.
     pub halted: BTreeMap<String, String>,
+    /// The plan in force; `None` where no worker has run yet.
+    pub plan: Option<Plan>,
 }
 
 /// Reads a topology's state.
@@ -58,7 +61,8 @@ pub async fn status(
     let now = server_ms(c).await?;
     let (view, _) = view(c, keys, now).await?;
     let cursors = cursors(c, topology, keys).await?;
-    let mut status = Status { now, workers: view.workers, ..Status::default() };
+    let plan = plan::read(c, keys).await?;
+    let mut status = Status { now, workers: view.workers, plan, ..Status::default() };
     for (place, (node, of_node)) in topology.nodes.iter().zip(&cursors).enumerate() {
         let head = topology.nodes.get(topology.head(place)).unwrap_or(node);
         let mut sum = NodeStatus { name: node.name.to_string(), ..NodeStatus::default() };

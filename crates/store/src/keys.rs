@@ -105,6 +105,19 @@ impl Keys {
         format!("{}topology", self.prefix)
     }
 
+    /// The generation of plans, which every commit watches: a string,
+    /// `fingerprint#generation#random`.
+    #[must_use]
+    pub fn generation(&self) -> String {
+        format!("{}generation", self.prefix)
+    }
+
+    /// The plan in force, and what of it missed events: a string of JSON.
+    #[must_use]
+    pub fn plan(&self) -> String {
+        format!("{}plan", self.prefix)
+    }
+
     /// The dead letters: a stream.
     #[must_use]
     pub fn dead(&self) -> String {

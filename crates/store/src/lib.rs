@@ -12,6 +12,7 @@ pub mod doctor;
 mod fetch;
 pub mod inspect;
 pub mod keys;
+pub mod plan;
 #[doc(hidden)] // for the fuzz targets
 pub mod reply;
 pub mod rights;
@@ -30,5 +31,5 @@ mod tend;
 pub use connection::Connection;
 pub use memory::{Memory, memory};
 pub use random::Random;
-pub use session::{Change, Committed, FencedSession, RedisServer, RedisSession, Server};
+pub use session::{Change, Committed, FencedSession, RedisServer, RedisSession, Server, Watched};
 pub use store::{RedisStore, server_ms};

@@ -14,7 +14,7 @@ mod transaction;
 
 pub(crate) use names::Names;
 pub use on_redis::RedisServer;
-pub use server::{Change, Committed, Server};
+pub use server::{Change, Committed, Server, Watched};
 
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -85,8 +85,8 @@ impl<S: Server> Session for FencedSession<S> {
 
     async fn commit(&mut self, owned: &Owned, commit: &Commit) -> Result<Outcome, StoreError> {
         let partitions: Vec<u16> = owned.keys().copied().collect();
-        let Committed { read, fences } = self.server.commit(commit, &partitions).await?;
-        let kept = still(owned, with_fences(partitions, fences)?);
+        let Committed { read, watched } = self.server.commit(commit, &partitions).await?;
+        let kept = still(owned, with_fences(partitions, watched)?);
         Ok(match read {
             Some(read) => Outcome::Done(Read { kept, ..read }),
             None => Outcome::Fenced { kept },
@@ -130,8 +130,8 @@ impl<S: Server> FencedSession<S> {
         partitions: impl Iterator<Item = u16> + Send,
     ) -> Result<Vec<(u16, Fence)>, StoreError> {
         let partitions: Vec<u16> = partitions.collect();
-        let fences = self.server.watch(&partitions).await?;
-        with_fences(partitions, fences)
+        let watched = self.server.watch(&partitions).await?;
+        with_fences(partitions, watched)
     }
 
     /// Watches the fences and returns the partitions that still are the session's.
@@ -166,8 +166,15 @@ impl<S: Server> FencedSession<S> {
     }
 }
 
-/// The partitions, each with its fence.
-fn with_fences(partitions: Vec<u16>, fences: Vec<Fence>) -> Result<Vec<(u16, Fence)>, StoreError> {
+/// The partitions, each with its fence. None where another plan is in force: then nothing is this
+/// session's, and nothing may be taken.
+fn with_fences(
+    partitions: Vec<u16>,
+    Watched { fences, in_force }: Watched,
+) -> Result<Vec<(u16, Fence)>, StoreError> {
+    if !in_force {
+        return Ok(Vec::new());
+    }
     if partitions.len() != fences.len() {
         let (asked, came) = (partitions.len(), fences.len());
         return Err(StoreError::bug(format!("{came} fences came of {asked} partitions")));

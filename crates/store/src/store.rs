@@ -5,6 +5,7 @@ use crate::{
     connection::Connection,
     doctor::{self, Danger},
     keys::Keys,
+    plan,
     random::{self, Random},
     registration, reply,
     session::{Names, RedisServer, RedisSession},
@@ -14,11 +15,12 @@ use redis::{Pipeline, Value};
 use smol_str::SmolStr;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Mutex as Lock, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 use tallyd_runtime::{
     Store, StoreError,
+    plan::of_token,
     store::{Announcement, ErrorKind, Fence, Survey, View},
 };
 use tallyd_topology::{RedisAddress, Topology};
@@ -38,6 +40,8 @@ pub struct RedisStore {
     /// The seed that the registration gave.
     seed: Arc<Mutex<Option<[u8; 16]>>>,
     random: Random,
+    /// The generation of plans in which this topology is in force, as it last heard.
+    generation: Arc<Lock<Option<SmolStr>>>,
 }
 
 impl RedisStore {
@@ -60,6 +64,7 @@ impl RedisStore {
             allowed,
             control: Arc::default(),
             seed: Arc::default(),
+            generation: Arc::default(),
             random,
         }
     }
@@ -110,6 +115,7 @@ impl Store for RedisStore {
             expiries: expiries.collect(),
             clock_offset,
             random: Arc::clone(&self.random),
+            generation: Arc::clone(&self.generation),
         };
         Ok(RedisSession::new(server, worker.clone()))
     }
@@ -127,35 +133,46 @@ impl Store for RedisStore {
     async fn heartbeat(&self, announcement: &Announcement) -> Result<View, StoreError> {
         let topology = &self.topology;
         let seed = *self.seed.lock().await;
-        self.control(async |c| {
-            if let Some(seed) = seed {
-                registration::still_registered(c, topology, &self.keys, seed).await?;
-            }
-            let now = server_ms(c).await?;
-            let about = serde_json::to_string(announcement).map_err(|e| {
-                StoreError::new(ErrorKind::Other, format!("can't write the announcement: {e}"))
-            })?;
-            let kept = topology.settings.session_timeout_ms.saturating_mul(FORGOTTEN_AFTER);
-            let mut beat = Pipeline::new();
-            beat.cmd("ZADD").arg(self.keys.workers()).arg(now).arg(announcement.id.as_str());
-            beat.cmd("HSET")
-                .arg(self.keys.announcements())
-                .arg(announcement.id.as_str())
-                .arg(about);
-            beat.cmd("ZREMRANGEBYSCORE")
-                .arg(self.keys.workers())
-                .arg("-inf")
-                .arg(now - kept as i64);
-            c.all(&beat).await?;
-            let (view, gone) = view(c, &self.keys, now).await?;
-            if !gone.is_empty() {
-                let mut forget = Pipeline::new();
-                forget.cmd("HDEL").arg(self.keys.announcements()).arg(gone);
-                c.all(&forget).await?;
-            }
-            Ok(view)
-        })
-        .await
+        let view = self
+            .control(async |c| {
+                if let Some(seed) = seed {
+                    registration::still_registered(c, topology, &self.keys, seed).await?;
+                }
+                let now = server_ms(c).await?;
+                let about = serde_json::to_string(announcement).map_err(|e| {
+                    StoreError::new(ErrorKind::Other, format!("can't write the announcement: {e}"))
+                })?;
+                let kept = topology.settings.session_timeout_ms.saturating_mul(FORGOTTEN_AFTER);
+                let mut beat = Pipeline::new();
+                beat.cmd("ZADD").arg(self.keys.workers()).arg(now).arg(announcement.id.as_str());
+                beat.cmd("HSET")
+                    .arg(self.keys.announcements())
+                    .arg(announcement.id.as_str())
+                    .arg(about);
+                beat.cmd("ZREMRANGEBYSCORE")
+                    .arg(self.keys.workers())
+                    .arg("-inf")
+                    .arg(now - kept as i64);
+                c.all(&beat).await?;
+                let (view, gone) = view(c, &self.keys, now).await?;
+                if !gone.is_empty() {
+                    let mut forget = Pipeline::new();
+                    forget.cmd("HDEL").arg(self.keys.announcements()).arg(gone);
+                    c.all(&forget).await?;
+                }
+                Ok(view)
+            })
+            .await?;
+        let mine = self.topology.fingerprint();
+        let in_force = view.generation.clone().filter(|token| of_token(token) == mine);
+        *self.generation.lock().unwrap_or_else(PoisonError::into_inner) = in_force;
+        Ok(view)
+    }
+
+    async fn switch(&self, seen: Option<&SmolStr>, worker: &SmolStr) -> Result<bool, StoreError> {
+        let seen = seen.map(SmolStr::as_str);
+        self.control(async |c| plan::switch(c, &self.topology, &self.keys, seen, worker).await)
+            .await
     }
 
     async fn leave(&self, worker: &SmolStr) -> Result<(), StoreError> {
@@ -179,7 +196,7 @@ pub(crate) async fn view(
 ) -> Result<(View, Vec<String>), StoreError> {
     let mut ask = Pipeline::new();
     ask.cmd("ZRANGE").arg(keys.workers()).arg(0).arg(-1).arg("WITHSCORES");
-    ask.cmd("HGETALL").arg(keys.announcements());
+    ask.cmd("HGETALL").arg(keys.announcements()).cmd("MGET").arg(keys.generation());
     let mut answers = c.all(&ask).await?.into_iter();
     let mut beats: BTreeMap<String, i64> = BTreeMap::new();
     let mut scores = reply::array(answers.next().unwrap_or(Value::Nil))?.into_iter();
@@ -199,6 +216,8 @@ pub(crate) async fn view(
             _ => gone.push(id),
         }
     }
+    let generation = reply::array(answers.next().unwrap_or(Value::Nil))?.into_iter().next();
+    view.generation = reply::text(generation.unwrap_or(Value::Nil))?.map(SmolStr::from);
     view.fences = fences(c, keys, &view.workers).await?;
     Ok((view, gone))
 }

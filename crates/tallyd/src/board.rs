@@ -2,6 +2,7 @@
 
 use crate::{
     connect::{Open, Target},
+    gaps::Gaps,
     output::Unwritten,
     terminal::Table,
 };
@@ -64,6 +65,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         None => server_ms(&mut connection).await?,
     };
     let board = Board::new(options, &topology.calendar, &args.by, args.period.as_deref(), at)?;
+    let gaps = Gaps::read(&mut connection, &keys, [args.name.as_str()]).await?;
     let mut results = Stored::new(&mut connection, &keys, &args.name);
     let size = board.size(&mut results).await?;
     let (standings, member) = match &args.part {
@@ -79,9 +81,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         bail!("\"{member}\" is not on this board ({}, {size} members)", board.window.label);
     }
     if args.target.json {
-        outln!("{}", serde_json::to_string_pretty(&as_json(&board, size, &standings))?)?;
+        outln!("{}", serde_json::to_string_pretty(&as_json(&board, size, &standings, &gaps))?)?;
     } else {
         print(&board, size, &standings)?;
+        gaps.print()?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -97,11 +100,12 @@ pub fn standing_json(standing: &Standing, size: u64) -> Value {
     })
 }
 
-fn as_json(board: &Board, size: u64, standings: &[Standing]) -> Value {
+fn as_json(board: &Board, size: u64, standings: &[Standing], gaps: &Gaps) -> Value {
     json!({
         "period": board.period,
         "label": board.window.label,
         "size": size,
+        "gaps": gaps.json(),
         "standings": standings.iter().map(|s| standing_json(s, size)).collect::<Vec<_>>(),
     })
 }

@@ -3,12 +3,13 @@
 use crate::{
     board::{score, standing_json},
     connect::{Open, Target},
+    gaps::Gaps,
     output::Unwritten,
     terminal::Table,
 };
 use anyhow::bail;
 use serde_json::{Value, json};
-use std::process::ExitCode;
+use std::{collections::BTreeSet, process::ExitCode};
 use tallyd_query::{
     Stored,
     board::{Board, Standing},
@@ -49,10 +50,17 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if learner.fatigue.is_empty() && learner.mastery.is_empty() && learner.ranks.is_empty() {
         bail!("nothing is stored of \"{}\"", args.id);
     }
+    let fatigue = learner.fatigue.iter().map(|(bolt, _)| bolt.as_str());
+    let mastery = learner.mastery.iter().map(|(bolt, _)| bolt.as_str());
+    let ranks = learner.ranks.iter().map(|rank| rank.bolt.as_str());
+    // A board has a rank for each of its periods.
+    let bolts: BTreeSet<&str> = fatigue.chain(mastery).chain(ranks).collect();
+    let gaps = Gaps::read(&mut open.connection, &open.keys, bolts).await?;
     if args.target.json {
-        outln!("{}", serde_json::to_string_pretty(&as_json(&args.id, &learner))?)?;
+        outln!("{}", serde_json::to_string_pretty(&as_json(&args.id, &learner, &gaps))?)?;
     } else {
         print(&learner)?;
+        gaps.print()?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -89,7 +97,7 @@ async fn read(open: &mut Open, id: &str) -> anyhow::Result<Learner> {
     Ok(learner)
 }
 
-fn as_json(id: &str, learner: &Learner) -> Value {
+fn as_json(id: &str, learner: &Learner, gaps: &Gaps) -> Value {
     let fatigue = |(bolt, f): &(String, Fatigue)| {
         json!({
             "bolt": bolt, "score": f.score, "tired": f.tired, "accuracy": f.accuracy,
@@ -111,6 +119,7 @@ fn as_json(id: &str, learner: &Learner) -> Value {
     };
     json!({
         "learner": id,
+        "gaps": gaps.json(),
         "fatigue": learner.fatigue.iter().map(fatigue).collect::<Vec<_>>(),
         "mastery": learner.mastery.iter().map(mastery).collect::<Vec<_>>(),
         "ranks": learner.ranks.iter().map(rank).collect::<Vec<_>>(),

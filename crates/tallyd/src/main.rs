@@ -13,6 +13,7 @@ mod connect;
 mod dead;
 mod demo;
 mod doctor;
+mod gaps;
 mod graph;
 mod health;
 mod learner;

@@ -5,8 +5,12 @@ use anyhow::Context;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use smol_str::SmolStr;
 use std::{
-    collections::BTreeSet, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc,
-    time::Duration,
+    collections::BTreeSet,
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tallyd_runtime::{Worker, WorkerOptions};
 use tallyd_store::{RedisStore, doctor::Danger};
@@ -55,12 +59,15 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         None => None,
     };
     let address = connect::address(&topology, args.redis);
+    let now = now_ms();
     let options = WorkerOptions {
-        id: worker_id(),
+        id: worker_id(now),
         nodes,
         metrics: args.metrics.map(|address| address.to_string()),
         host: host(),
         pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        since: i64::try_from(now).unwrap_or(i64::MAX),
         bolts: Topology::bolt,
     };
     tracing::info!(worker = %options.id, topology = %topology.name, "worker starting");
@@ -104,10 +111,13 @@ fn served(topology: &Topology, names: Vec<SmolStr>) -> anyhow::Result<BTreeSet<S
 }
 
 /// Unique to this run: a restarted worker is another worker.
-fn worker_id() -> SmolStr {
-    let since =
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    smol_str::format_smolstr!("{}-{}-{:x}", host(), std::process::id(), since.as_millis())
+fn worker_id(now: u128) -> SmolStr {
+    smol_str::format_smolstr!("{}-{}-{now:x}", host(), std::process::id())
+}
+
+/// This machine's clock, in ms since the epoch.
+fn now_ms() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
 }
 
 fn host() -> String {

@@ -3,6 +3,7 @@
 use crate::{
     board::time,
     connect::{Open, Target},
+    gaps::Gaps,
     output::Unwritten,
     terminal::Table,
     wrong_use::WrongUse,
@@ -52,6 +53,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         let message = format!("the range ends before it begins ({from} to {to})");
         return Err(WrongUse(message).into());
     }
+    let gaps = Gaps::read(&mut connection, &keys, [args.name.as_str()]).await?;
     let mut results = Stored::new(&mut connection, &keys, &args.name);
     let mut wanted = Vec::new();
     for window in windows(&topology.calendar, of, from, to)? {
@@ -63,17 +65,18 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let figures = figures(&mut results, options, of, wanted).await?;
     if args.target.json {
-        let rows: Vec<Value> = figures.iter().map(as_json).collect();
+        let rows: Vec<Value> = figures.iter().map(|figures| as_json(figures, &gaps)).collect();
         outln!("{}", serde_json::to_string_pretty(&rows)?)?;
     } else if figures.is_empty() {
         outln!("nothing was counted in this time")?;
     } else {
         print(&figures)?;
+        gaps.print()?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_json(figures: &Figures) -> Value {
+fn as_json(figures: &Figures, gaps: &Gaps) -> Value {
     let number = |figure: &Option<Figure>| match figure {
         None => Value::Null,
         Some(Figure::Float(float)) => json!(float),
@@ -89,7 +92,7 @@ fn as_json(figures: &Figures) -> Value {
     let end = Some(figures.window.end).filter(|end| *end < i64::MAX);
     json!({
         "window": figures.window.label, "start": figures.window.start, "end": end,
-        "group": group, "measures": measures,
+        "group": group, "measures": measures, "gaps": gaps.json(),
     })
 }
 

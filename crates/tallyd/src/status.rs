@@ -2,12 +2,16 @@
 
 use crate::{
     connect::Target,
+    gaps::{Gaps, when},
     output::Unwritten,
     terminal::{Cell, Table, safe},
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
-use tallyd_runtime::store::Owner;
+use tallyd_runtime::{
+    plan,
+    store::{Announcement, Owner},
+};
 use tallyd_store::{
     doctor::finding::bytes,
     inspect::{self, NodeStatus, Status},
@@ -100,14 +104,23 @@ fn as_json(before: &Status, after: &Status, settings: &Settings) -> Value {
             "late": node.counts.late,
         })
     };
-    let worker = |(worker, beat): &(tallyd_runtime::store::Announcement, i64)| {
+    let worker = |(worker, beat): &(Announcement, i64)| {
         json!({
             "id": worker.id, "host": worker.host, "pid": worker.pid, "metrics": worker.metrics,
+            "version": worker.version, "plan": worker.plan, "since": worker.since,
+            "runs_plan": runs_plan(after, worker),
             "heartbeat_ms_ago": after.now - beat,
             "live": after.now - beat <= settings.session_timeout_ms as i64,
         })
     };
+    let plan = after.plan.as_ref().map(|plan| {
+        json!({
+            "fingerprint": plan.fingerprint(), "generation": plan.generation,
+            "since": plan.since, "by": plan.by, "gaps": Gaps::of(plan).json(),
+        })
+    });
     json!({
+        "plan": plan,
         "workers": after.workers.iter().map(worker).collect::<Vec<_>>(),
         "nodes": after.nodes.iter().enumerate().map(node).collect::<Vec<_>>(),
         "dead_letters_stored": after.dead_letters,
@@ -118,7 +131,8 @@ fn as_json(before: &Status, after: &Status, settings: &Settings) -> Value {
 }
 
 fn print(before: &Status, after: &Status, settings: &Settings) -> Result<(), Unwritten> {
-    let mut workers = Table::new(["worker", "host", "pid", "heartbeat", "metrics"]);
+    let mut workers =
+        Table::new(["worker", "host", "pid", "version", "file", "since", "heartbeat", "metrics"]);
     for (worker, beat) in &after.workers {
         let ago = after.now - beat;
         let beat = if ago > settings.session_timeout_ms as i64 {
@@ -131,11 +145,19 @@ fn print(before: &Status, after: &Status, settings: &Settings) -> Result<(), Unw
             worker.id.to_string(),
             worker.host.clone(),
             worker.pid.to_string(),
+            worker.version.to_string(),
+            format!(
+                "{}{}",
+                plan::short(&worker.plan),
+                if runs_plan(after, worker) { "" } else { " WAITS" }
+            ),
+            when(worker.since),
             beat,
             metrics,
         ]);
     }
     outln!("{workers}")?;
+    print_plan(after)?;
     let header = [
         "node",
         "partitions",
@@ -182,6 +204,29 @@ fn print(before: &Status, after: &Status, settings: &Settings) -> Result<(), Unw
         outln!("HALTED {place}: {reason}\n  mend the cause, then: tallyd resume")?;
     }
     Ok(())
+}
+
+/// Whether a worker's plan is the one in force. Another one takes no part.
+fn runs_plan(status: &Status, worker: &Announcement) -> bool {
+    status.plan.as_ref().is_some_and(|plan| plan.fingerprint() == worker.plan)
+}
+
+fn print_plan(status: &Status) -> Result<(), Unwritten> {
+    let Some(plan) = &status.plan else { return Ok(()) };
+    let fingerprint = plan.fingerprint();
+    outln!(
+        "file {} is in force since {} (generation {})",
+        plan::short(&fingerprint),
+        when(plan.since),
+        plan.generation
+    )?;
+    let waits = status.workers.iter().any(|(worker, _)| !runs_plan(status, worker));
+    if waits {
+        outln!(
+            "  a worker that WAITS has another file: it takes part once no worker runs this one"
+        )?;
+    }
+    Gaps::of(plan).print()
 }
 
 /// Lets workers take halted partitions again.

@@ -7,6 +7,7 @@ use crate::{
     key_spec::KeySpec,
     name,
     order::{Names, Parent},
+    parts::parts,
     plan::{Node, Sink, Topology},
     section::Section,
     settings::{self, REDIS_KEYS, RUN_KEYS, SINK_KEYS, TOP_KEYS},
@@ -85,6 +86,7 @@ fn read<'a>(sheet: &'a Sheet<'a>, tree: &'a DeTable<'a>, env: Environment<'_>) -
         settings,
         nodes,
         tests,
+        parts: parts(tree),
     })
 }
 

@@ -1,7 +1,7 @@
 //! What a topology file means: nodes, the edges between them, and everything that a worker needs
 //! to run it. Made only by a parse that found no fault, so every index in it is valid.
 
-use crate::{redis_address::RedisAddress, test_case::TestCase};
+use crate::{parts::Parts, redis_address::RedisAddress, test_case::TestCase};
 use smol_str::SmolStr;
 use std::{collections::BTreeMap, sync::Arc};
 use tallyd_bolt::{Bolt, calendar::Calendar};
@@ -26,6 +26,8 @@ pub struct Topology {
     pub nodes: Vec<Node>,
     /// The `[[test]]` blocks.
     pub tests: Vec<TestCase>,
+    /// What it does, part by part: workers share the work where theirs are equal.
+    pub parts: Parts,
 }
 
 /// How workers run a topology. Every one has a default.
@@ -163,6 +165,12 @@ pub struct Sink {
 }
 
 impl Topology {
+    /// The fingerprint of what it does: workers share the work where theirs are equal.
+    #[must_use]
+    pub fn fingerprint(&self) -> SmolStr {
+        crate::fingerprint(&self.parts)
+    }
+
     /// The node of this name, with its place.
     #[must_use]
     pub fn node(&self, name: &str) -> Option<(usize, &Node)> {

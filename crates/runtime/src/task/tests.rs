@@ -45,6 +45,10 @@ impl Store for Nothing {
         not_asked()
     }
 
+    async fn switch(&self, _: Option<&SmolStr>, _: &SmolStr) -> Result<bool, StoreError> {
+        not_asked()
+    }
+
     async fn leave(&self, _: &SmolStr) -> Result<(), StoreError> {
         not_asked()
     }

@@ -48,6 +48,11 @@ const METRICS: &[(&str, Kind, &str)] = &[
     ),
     ("tallyd_partitions_owned", Kind::Gauge, "Partitions that this worker owns"),
     ("tallyd_paused", Kind::Gauge, "1 while a full stream stops the node from reading"),
+    (
+        "tallyd_plan_waiting",
+        Kind::Gauge,
+        "1 while the worker waits, because other workers run another file",
+    ),
     ("tallyd_process_seconds", Kind::Histogram, "Time in the bolt, for one batch"),
     ("tallyd_redis_errors_total", Kind::Counter, "Errors of the storage, by kind"),
     ("tallyd_takeovers_total", Kind::Counter, "Partitions taken"),
@@ -80,6 +85,7 @@ pub fn begin(topology: &Topology, served: Option<&BTreeSet<SmolStr>>) {
     }
     counter!("tallyd_log_lines_lost_total").increment(0);
     gauge!("tallyd_dead_letters").set(0.0);
+    gauge!("tallyd_plan_waiting").set(0.0);
     for (place, node) in topology.nodes.iter().enumerate() {
         let head = topology.nodes.get(topology.head(place)).unwrap_or(node);
         if served.is_some_and(|served| !served.contains(&head.name)) {

@@ -3,25 +3,29 @@
 use super::{SEED, Server, Wire};
 use crate::{server::SimulatedServer, world::World};
 use smol_str::SmolStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tallyd_runtime::{
     Store, StoreError,
     store::{Announcement, Lag, Survey, View},
 };
 use tallyd_store::FencedSession;
 
+/// The generation of plans of which a worker last heard.
+pub(crate) type Heard = Arc<Mutex<Option<SmolStr>>>;
+
 /// The simulated storage, as one worker sees it.
 #[derive(Clone)]
 pub struct SimulatedStore {
     server: Arc<Server>,
     worker: SmolStr,
+    heard: Heard,
 }
 
 impl SimulatedStore {
     /// The storage of a worker.
     #[must_use]
     pub fn new(server: &Arc<Server>, worker: &SmolStr) -> Self {
-        Self { server: Arc::clone(server), worker: worker.clone() }
+        Self { server: Arc::clone(server), worker: worker.clone(), heard: Heard::default() }
     }
 
     /// A connection for upkeep, which is opened anew for each use: it repeats what fails.
@@ -39,7 +43,10 @@ impl Store for SimulatedStore {
         });
         let wire = Wire::open(&self.server, worker, name);
         wire.trip("connect", false, |_| ()).await?;
-        Ok(FencedSession::new(SimulatedServer::new(wire, node, worker.clone()), worker.clone()))
+        Ok(FencedSession::new(
+            SimulatedServer::new(wire, node, worker.clone(), Arc::clone(&self.heard)),
+            worker.clone(),
+        ))
     }
 
     async fn register(&self) -> Result<[u8; 16], StoreError> {
@@ -48,7 +55,15 @@ impl Store for SimulatedStore {
 
     async fn heartbeat(&self, announcement: &Announcement) -> Result<View, StoreError> {
         let announcement = announcement.clone();
-        self.wire().trip("heartbeat", true, move |world| world.heartbeat(&announcement)).await
+        let beat = move |world: &mut World| world.heartbeat(&announcement);
+        let view = self.wire().trip("heartbeat", true, beat).await?;
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&view.generation);
+        Ok(view)
+    }
+
+    async fn switch(&self, seen: Option<&SmolStr>, _: &SmolStr) -> Result<bool, StoreError> {
+        let seen = seen.cloned();
+        self.wire().trip("switch plans", true, move |world| world.switch(seen.as_ref())).await
     }
 
     async fn leave(&self, worker: &SmolStr) -> Result<(), StoreError> {

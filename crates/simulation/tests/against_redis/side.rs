@@ -234,9 +234,9 @@ impl<S: Store> Side<S> {
         Announcement {
             id: WORKERS[worker].into(),
             nodes: nodes.map(|node| (node.name.clone(), node.partitions)).collect(),
-            metrics: None,
             host: "here".to_owned(),
             pid: 1,
+            ..Announcement::default()
         }
     }
 

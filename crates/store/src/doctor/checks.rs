@@ -68,6 +68,7 @@ pub struct Of<'a> {
 pub const OF_TOPOLOGY: &[fn(&Of<'_>) -> Vec<Finding>] = &[
     work::halted,
     work::owners,
+    work::plans,
     work::consumers,
     work::groups,
     streams::sources,

@@ -11,6 +11,8 @@ use tallyd_topology::{Node, Sink, Topology};
 pub(crate) struct Names {
     /// The name of the node that reads.
     pub(super) name: SmolStr,
+    /// The generation of plans.
+    pub(super) generation: String,
     /// The consumer group.
     pub(super) group: String,
     /// By partition: the stream that it reads.
@@ -53,6 +55,7 @@ impl Names {
         let of_node = |place| Ok((place, NodeNames::new(keys, topology, node_at(place)?)));
         Ok(Self {
             name: node.name.clone(),
+            generation: keys.generation(),
             group: keys.group(topology, node),
             inputs: (0..node.partitions).map(input).collect::<Result<_, StoreError>>()?,
             fences: (0..node.partitions).map(|p| keys.fence(&node.name, p)).collect(),

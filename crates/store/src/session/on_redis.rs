@@ -1,7 +1,7 @@
 //! The typed operations on Redis: the one place where what a session asks becomes commands.
 
 use super::{
-    Change, Committed, Names, Server,
+    Change, Committed, Names, Server, Watched,
     transaction::{begun, halt, named},
 };
 use crate::{
@@ -14,11 +14,15 @@ use crate::{
 };
 use redis::{Pipeline, Value};
 use smol_str::SmolStr;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tallyd_bolt::Address;
 use tallyd_runtime::{
     StoreError,
-    store::{Commit, Cursors, Fence, Fetched, Read, Span},
+    store::{Commit, Cursors, Fetched, Read, Span},
 };
 use tallyd_topology::Topology;
 
@@ -33,6 +37,8 @@ pub struct RedisServer {
     pub(crate) expiries: BTreeMap<usize, Expiries>,
     /// The server's clock less this process's, in ms: it tells which keys go soon.
     pub(crate) clock_offset: i64,
+    /// The generation of plans in which this worker's is in force, as it last heard.
+    pub(crate) generation: Arc<Mutex<Option<SmolStr>>>,
     pub(crate) random: Random,
 }
 
@@ -41,12 +47,12 @@ impl Server for RedisServer {
         (self.random)()
     }
 
-    async fn watch(&mut self, partitions: &[u16]) -> Result<Vec<Fence>, StoreError> {
+    async fn watch(&mut self, partitions: &[u16]) -> Result<Watched, StoreError> {
         let mut ask = Pipeline::new();
         ask.cmd("UNWATCH");
         self.add_watch(&mut ask, partitions)?;
         let stored = self.connection.all(&ask).await?.pop().unwrap_or(Value::Nil);
-        reply::array(stored)?.into_iter().map(reply::fence).collect()
+        self.watched(stored)
     }
 
     async fn execute(&mut self, changes: Vec<Change>) -> Result<bool, StoreError> {
@@ -117,22 +123,21 @@ impl Server for RedisServer {
         let at_most = commit.wait.as_ref().map_or(Duration::ZERO, |wait| wait.at_most);
         let mut replies = self.connection.send_waiting(&all, at_most).await?;
         let fences = replies.pop().unwrap_or(Value::Nil);
-        let watched = replies.pop().unwrap_or(Value::Nil);
+        let armed = replies.pop().unwrap_or(Value::Nil);
         let mut woken = Vec::new();
         if let Some(wait) = &commit.wait {
             woken = self.woken(wait, replies.drain(..1).next().unwrap_or(Value::Nil))?;
         }
         // What the transaction did comes first: an error of it must not hide behind another.
         let executed = executed(replies)?;
-        checked(watched)?;
-        let fences = reply::array(checked(fences)?)?.into_iter().map(reply::fence);
-        let fences = fences.collect::<Result<_, StoreError>>()?;
-        let Some(results) = executed else { return Ok(Committed { read: None, fences }) };
+        checked(armed)?;
+        let watched = self.watched(checked(fences)?)?;
+        let Some(results) = executed else { return Ok(Committed { read: None, watched }) };
         for part in &commit.parts {
             self.expiries.entry(part.node).or_default().remember(&part.expiries);
         }
         let read = Read { woken, ..self.read(commit, &all, results)? };
-        Ok(Committed { read: Some(read), fences })
+        Ok(Committed { read: Some(read), watched })
     }
 
     async fn consumers(&mut self, partition: u16) -> Result<Vec<(SmolStr, u64)>, StoreError> {
@@ -163,8 +168,20 @@ impl RedisServer {
     fn add_watch(&self, pipeline: &mut Pipeline, partitions: &[u16]) -> Result<(), StoreError> {
         let fences = partitions.iter().map(|partition| self.names.fence(*partition));
         let fences = fences.collect::<Result<Vec<&str>, StoreError>>()?;
-        pipeline.cmd("WATCH").arg(&fences).cmd("MGET").arg(&fences);
+        let generation = &self.names.generation;
+        pipeline.cmd("WATCH").arg(&fences).arg(generation);
+        pipeline.cmd("MGET").arg(&fences).arg(generation);
         Ok(())
+    }
+
+    /// The reply to the MGET of [`RedisServer::add_watch`].
+    fn watched(&self, stored: Value) -> Result<Watched, StoreError> {
+        let mut stored = reply::array(stored)?;
+        let generation = reply::text(stored.pop().unwrap_or(Value::Nil))?;
+        let mine = self.generation.lock().unwrap_or_else(PoisonError::into_inner);
+        let in_force = mine.as_deref() == generation.as_deref();
+        let fences = stored.into_iter().map(reply::fence).collect::<Result<_, StoreError>>()?;
+        Ok(Watched { fences, in_force })
     }
 
     fn add_change(&self, transaction: &mut Pipeline, change: &Change) -> Result<(), StoreError> {

@@ -25,13 +25,23 @@ pub enum Change {
     MoveGroup(u16, EntryId),
 }
 
+/// The fences that are watched.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Watched {
+    /// As they are, in the order asked for.
+    pub fences: Vec<Fence>,
+    /// Whether the plan of this connection's worker is in force. The generation of plans is
+    /// watched beside the fences.
+    pub in_force: bool,
+}
+
 /// What became of a commit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Committed {
     /// What it read; `None` where a fence had moved, so that nothing happened.
     pub read: Option<Read>,
-    /// The fences as they are after it, in the order asked for. They are watched.
-    pub fences: Vec<Fence>,
+    /// The fences as they are after it.
+    pub watched: Watched,
 }
 
 /// One node's task's own connection to a server. After an error it is of no more use.
@@ -50,7 +60,7 @@ pub trait Server: Send {
     fn watch(
         &mut self,
         partitions: &[u16],
-    ) -> impl Future<Output = Result<Vec<Fence>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Watched, StoreError>> + Send;
 
     /// Does all of these changes if no watched fence has moved, else nothing. Returns whether it
     /// did. Afterwards nothing is watched.

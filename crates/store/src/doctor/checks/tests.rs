@@ -220,9 +220,9 @@ fn healthy(topology: &Topology) -> Stored {
     let worker = Announcement {
         id: "w".into(),
         nodes: topology.nodes.iter().map(|node| (node.name.clone(), node.partitions)).collect(),
-        metrics: None,
         host: "h".into(),
         pid: 1,
+        ..Announcement::default()
     };
     let node = |node: &tallyd_topology::Node| NodeStatus {
         name: node.name.to_string(),

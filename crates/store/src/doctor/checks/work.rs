@@ -13,6 +13,7 @@ use tallyd_topology::Node;
 const HALTED: Check = Check::new("work", "halted");
 const WORKERS: Check = Check::new("work", "workers");
 const OWNERS: Check = Check::new("work", "owners");
+const PLANS: Check = Check::new("work", "plans");
 const CONSUMERS: Check = Check::new("work", "consumers");
 const GROUPS: Check = Check::new("work", "groups");
 
@@ -44,6 +45,38 @@ fn live<'a>(of: &'a Of<'_>) -> BTreeSet<&'a str> {
     let alive = |beat: i64| status.now.saturating_sub(beat) <= timeout;
     let live = status.workers.iter().filter(|(_, beat)| alive(*beat));
     live.map(|(worker, _)| worker.id.as_str()).collect()
+}
+
+/// Whether all workers run one file.
+pub fn plans(of: &Of<'_>) -> Vec<Finding> {
+    let Some(plan) = &of.stored.status.plan else { return Vec::new() };
+    let (in_force, live) = (plan.fingerprint(), live(of));
+    let workers = of.stored.status.workers.iter().map(|(worker, _)| worker);
+    let runs: Vec<_> = workers.filter(|worker| live.contains(worker.id.as_str())).collect();
+    let named = |in_it: bool| {
+        let some = runs.iter().filter(|worker| (worker.plan == in_force) == in_it);
+        some.map(|worker| worker.id.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let mut findings = Vec::new();
+    let waiting = named(false);
+    if !waiting.is_empty() {
+        findings.push(PLANS.warning(
+            format!("{waiting} wait: their file is another than that of {}", named(true)),
+            "beside each other they would lose events. Those that wait take part once no worker \
+             runs the other file",
+            vec![note("finish the rolling restart: stop the workers with the file to be replaced")],
+        ));
+    } else if !runs.is_empty() {
+        findings.push(PLANS.fine("all workers run one file"));
+    }
+    if of.subject.topology.fingerprint() != in_force && !runs.is_empty() {
+        findings.push(PLANS.warning(
+            format!("{} is not the file that the workers run", of.subject.file),
+            "what is said here of its bolts may be out of date",
+            vec![note("give the file that they run, or restart them with this one")],
+        ));
+    }
+    findings
 }
 
 /// Whether every partition has a worker.

@@ -1,0 +1,77 @@
+//! What a result missed while no plan in force had it, for people and as JSON.
+
+use crate::{output::Unwritten, terminal::safe};
+use serde_json::{Value, json};
+use smol_str::SmolStr;
+use tallyd_runtime::plan::{Gap, Plan};
+use tallyd_store::{Connection, keys::Keys, plan};
+
+/// What some sources and bolts missed: the part, and the events.
+pub struct Gaps(Vec<(SmolStr, Gap)>);
+
+impl Gaps {
+    /// The gaps of these bolts.
+    ///
+    /// # Errors
+    /// Where the server can't be read.
+    pub async fn read<'a>(
+        connection: &mut Connection,
+        keys: &Keys,
+        bolts: impl IntoIterator<Item = &'a str>,
+    ) -> anyhow::Result<Self> {
+        let plan = plan::read(connection, keys).await?.unwrap_or_default();
+        let gaps = bolts.into_iter().flat_map(|bolt| {
+            let gaps: Vec<_> = plan.gaps_of(bolt).map(|(part, gap)| (part.clone(), *gap)).collect();
+            gaps
+        });
+        Ok(Self(gaps.collect()))
+    }
+
+    /// All gaps of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        let gaps = plan.gaps.iter();
+        Self(gaps.flat_map(|(part, gaps)| gaps.iter().map(|gap| (part.clone(), *gap))).collect())
+    }
+
+    /// As JSON: times in ms since the epoch.
+    pub fn json(&self) -> Value {
+        let gap =
+            |(part, gap): &(SmolStr, Gap)| json!({ "part": part, "from": gap.from, "to": gap.to });
+        self.0.iter().map(gap).collect()
+    }
+
+    /// Prints one line for each.
+    pub fn print(&self) -> Result<(), Unwritten> {
+        self.0.iter().try_for_each(|(part, gap)| outln!("{}", safe(&said(part, *gap))))
+    }
+}
+
+fn said(part: &str, gap: Gap) -> String {
+    match (gap.from.map(when), gap.to.map(when)) {
+        (None, None) => format!("{part}: takes no events"),
+        (None, Some(to)) => format!("{part}: whole since {to}"),
+        (Some(from), None) => format!("{part}: gap from {from} on, because the file leaves it out"),
+        (Some(from), Some(to)) => format!("{part}: gap from {from} to {to}"),
+    }
+}
+
+/// A time for people.
+pub fn when(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| format!("{ms} ms"), |t| t.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_is_one_line() {
+        let said = |from, to| said("board", Gap { from, to });
+        assert_eq!(said(None, Some(0)), "board: whole since 1970-01-01T00:00:00Z");
+        assert_eq!(
+            said(Some(0), Some(1500)),
+            "board: gap from 1970-01-01T00:00:00Z to 1970-01-01T00:00:01.5Z"
+        );
+        assert!(said(Some(0), None).ends_with("because the file leaves it out"));
+    }
+}
