@@ -62,6 +62,8 @@ pub enum FaultKind {
     Join,
     /// The worker is stopped, and hands over.
     Leave,
+    /// All workers die, and others start so many ms later: more than the dedup window.
+    AllAway(u64),
 }
 
 impl FaultKind {
@@ -84,6 +86,7 @@ impl FaultKind {
             FaultKind::GroupToStart(_) => "group set to the start",
             FaultKind::Join => "worker added",
             FaultKind::Leave => "worker stopped",
+            FaultKind::AllAway(_) => "all workers away",
         }
     }
 }
@@ -104,17 +107,20 @@ pub enum Mutation {
     NoCursor,
     /// An edge is trimmed to what its first consumer has done.
     TrimByOne,
+    /// A log of the dedup bolt expires by the server's clock, a window after it was written last.
+    ForgetByClock,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Mutation; 6] = [
+    pub const ALL: [Mutation; 7] = [
         Mutation::NoFence,
         Mutation::FenceNotRaised,
         Mutation::ReadOutside,
         Mutation::NewBeforePending,
         Mutation::NoCursor,
         Mutation::TrimByOne,
+        Mutation::ForgetByClock,
     ];
 
     /// Whether the look for gaps is taken away with it: that second safeguard would find what these
@@ -132,6 +138,20 @@ impl Plan {
     /// The plan of a seed.
     #[must_use]
     pub fn of(seed: u64) -> Self {
+        let mut plan = Self::without_data_faults(seed);
+        // Of a generator of its own: what else a seed does stays as it was.
+        let mut random = ChaCha8Rng::seed_from_u64(seed ^ 0xDA7A);
+        if random.random_ratio(1, 4) {
+            let kind = FaultKind::AllAway(random.random_range(3_000..9_000));
+            plan.faults.push(Fault { at: random.random_range(0..TRIPS / 2), kind });
+        }
+        plan.faults.sort_by_key(|fault| fault.at);
+        plan
+    }
+
+    /// The plan of a seed with the faults that hit workers, connections and groups alone.
+    #[must_use]
+    pub fn without_data_faults(seed: u64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let count = random.random_range(0..24);
         let mut faults: Vec<Fault> = (0..count)

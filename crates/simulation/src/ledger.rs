@@ -2,6 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+/// For how many seconds after the one in which it first arrived an answer is known, and so many
+/// before: the window of the topology's dedup bolt, which goes by whole seconds.
+pub const WINDOW_S: i64 = 2;
+
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -27,7 +31,9 @@ pub struct Concept {
 /// The counts of a user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct User {
-    pub ids: BTreeSet<String>,
+    /// In which seconds each of the user's answers was counted.
+    pub ids: BTreeMap<String, Vec<i64>>,
+    pub answers: u64,
     pub right: u64,
     /// The points on the board whose bolt panics on poison, if it is on it.
     pub points: Option<i64>,
@@ -41,19 +47,29 @@ pub struct Ledger {
     pub duplicates: u64,
     pub malformed: u64,
     pub poisoned: u64,
+    /// How many answers were counted in each second of arrival.
+    pub seconds: BTreeMap<i64, u64>,
+    /// The last second in which an answer arrived.
+    pub last_second: i64,
     pub concepts: BTreeMap<String, Concept>,
     pub users: BTreeMap<String, User>,
 }
 
 impl Ledger {
-    /// Counts an answer that the server has taken.
-    pub fn count(&mut self, answer: &Answer, poisoned: bool) {
+    /// Counts an answer that the server has taken; it arrived at this time, in ms.
+    pub fn count(&mut self, answer: &Answer, poisoned: bool, arrival: i64) {
+        let second = arrival / 1000;
+        self.last_second = self.last_second.max(second);
         let user = self.users.entry(answer.user.clone()).or_default();
-        if !user.ids.insert(answer.id.clone()) {
+        let counted = user.ids.entry(answer.id.clone()).or_default();
+        if counted.iter().any(|before| (before - second).abs() <= WINDOW_S) {
             self.duplicates += 1;
             return;
         }
+        counted.push(second);
+        *self.seconds.entry(second).or_default() += 1;
         self.distinct += 1;
+        user.answers += 1;
         user.right += u64::from(answer.correct);
         user.last = answer.points;
         if poisoned {

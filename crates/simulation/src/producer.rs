@@ -31,9 +31,9 @@ pub async fn run(server: Arc<Server>, plan: &Plan) -> Ledger {
         sleep(Duration::from_micros(random.random_range(100..60_000))).await;
         let sending = next(&mut random, number, &mut sent);
         let fields = fields(&sending);
-        let taken = loop {
+        let (taken, arrival) = loop {
             match server.produce(STREAM, fields.clone()) {
-                Some(taken) => break taken,
+                Some((taken, id)) => break (taken, id.time()),
                 None => sleep(RETRY).await,
             }
         };
@@ -44,7 +44,7 @@ pub async fn run(server: Arc<Server>, plan: &Plan) -> Ledger {
         match sending {
             Sending::Answers(answers) => {
                 for answer in answers {
-                    ledger.count(&answer, answer.id.starts_with(bolts::POISON));
+                    ledger.count(&answer, answer.id.starts_with(bolts::POISON), arrival);
                 }
             }
             Sending::Nonsense => ledger.malformed += 1,

@@ -77,12 +77,19 @@ struct Workers {
     server: Arc<Server>,
     running: BTreeMap<SmolStr, (JoinHandle<()>, watch::Sender<bool>)>,
     started: usize,
+    /// Until when none is to run.
+    away_until: Instant,
 }
 
 async fn simulate(topology: Arc<Topology>, plan: &Plan, logging: bool) -> Report {
     let server = Server::new(Arc::clone(&topology), plan, logging);
-    let mut workers =
-        Workers { topology, server: Arc::clone(&server), running: BTreeMap::new(), started: 0 };
+    let mut workers = Workers {
+        topology,
+        server: Arc::clone(&server),
+        running: BTreeMap::new(),
+        started: 0,
+        away_until: Instant::now(),
+    };
     (0..plan.workers).for_each(|_| workers.join());
     let (sender, sent_by) = (Arc::clone(&server), plan.clone());
     let producer = tokio::spawn(async move { producer::run(sender, &sent_by).await });
@@ -104,7 +111,7 @@ async fn simulate(topology: Arc<Topology>, plan: &Plan, logging: bool) -> Report
 
 impl Workers {
     fn join(&mut self) {
-        if self.running.len() >= MAX_WORKERS {
+        if self.running.len() >= MAX_WORKERS || Instant::now() < self.away_until {
             return;
         }
         self.started += 1;
@@ -131,7 +138,7 @@ impl Workers {
         self.running.insert(id, (run, stop));
     }
 
-    /// Does what faults asked for. There is always a worker.
+    /// Does what faults asked for. There is always a worker, but when all are to be away.
     fn obey(&mut self) {
         while let Some(order) = self.server.order() {
             match order {
@@ -141,6 +148,13 @@ impl Workers {
                     }
                 }
                 Order::Join => self.join(),
+                Order::AllAway(ms) => {
+                    self.server.say(|| format!("all workers are away for {ms} ms"));
+                    self.away_until = Instant::now() + Duration::from_millis(ms);
+                    for (run, _) in std::mem::take(&mut self.running).into_values() {
+                        run.abort();
+                    }
+                }
                 Order::Leave(id) => {
                     if let Some((_, stop)) = self.running.remove(&id) {
                         stop.send_replace(true);

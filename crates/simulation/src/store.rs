@@ -15,6 +15,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+use tallyd_event::EntryId;
 use tallyd_runtime::{StoreError, store::ErrorKind};
 use tallyd_topology::Topology;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -69,6 +70,8 @@ pub enum Order {
     Join,
     /// Stop a worker, which hands over.
     Leave(SmolStr),
+    /// End all of them at once, and start another so many ms later.
+    AllAway(u64),
 }
 
 /// What becomes of one round trip.
@@ -109,7 +112,8 @@ impl Server {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.world.now = BEGIN + i64::try_from(self.began.elapsed().as_millis()).unwrap_or(0);
+        let passed = i64::try_from(self.began.elapsed().as_millis()).unwrap_or(0);
+        inner.world.go_on(BEGIN + passed);
         inner
     }
 
@@ -118,13 +122,14 @@ impl Server {
         run(&mut self.lock().world)
     }
 
-    /// A producer's XADD; `None` while the server loads or has no memory.
-    pub fn produce(&self, stream: &str, fields: Vec<(Vec<u8>, Vec<u8>)>) -> Option<u64> {
+    /// A producer's XADD: how often the data was lost before, and the entry's id. `None` while the
+    /// server loads or has no memory.
+    pub fn produce(&self, stream: &str, fields: Vec<(Vec<u8>, Vec<u8>)>) -> Option<(u64, EntryId)> {
         let mut inner = self.lock();
         let refused = inner.world.now < inner.loading_until.max(inner.out_of_memory_until);
         (!refused).then(|| {
-            inner.world.add(stream, fields);
-            inner.emptied
+            let id = inner.world.add(stream, fields);
+            (inner.emptied, id)
         })
     }
 
@@ -226,10 +231,11 @@ impl Inner {
                 if let Some((stream, group)) = chosen(number) {
                     let stream = self.world.streams.entry(stream).or_default();
                     let end = kind == FaultKind::GroupToEnd(number);
-                    let to = if end { stream.last } else { tallyd_event::EntryId::ZERO };
+                    let to = if end { stream.last } else { EntryId::ZERO };
                     stream.groups.entry(group).or_default().delivered = to;
                 }
             }
+            FaultKind::AllAway(ms) => self.orders.push_back(Order::AllAway(ms)),
             FaultKind::Join => self.orders.push_back(Order::Join),
             FaultKind::Leave => self.orders.push_back(Order::Leave(worker.clone())),
             FaultKind::CrashBefore

@@ -1,6 +1,7 @@
 //! What the simulated server holds, and what each command does to it at once. It knows nothing of
 //! faults, sessions or time: those who call it say what time it is.
 
+mod expiry;
 mod groups;
 
 use crate::Mutation;
@@ -67,6 +68,8 @@ pub struct World {
     written: BTreeMap<Slot, u64>,
     /// The cursors.
     pub cursors: BTreeMap<Slot, Cursor>,
+    /// When the next key of a bolt expires, if one does.
+    next_expiry: Option<i64>,
     workers: BTreeMap<SmolStr, (Announcement, i64)>,
     /// The generation of plans.
     generation: Option<SmolStr>,
@@ -96,6 +99,7 @@ impl World {
             generation: None,
             written: BTreeMap::new(),
             cursors: BTreeMap::new(),
+            next_expiry: None,
             workers: BTreeMap::new(),
             dead: Vec::new(),
             published: Vec::new(),
@@ -263,6 +267,7 @@ impl World {
         let (writes, expiries) = (part.writes.clone(), part.expiries.clone());
         let effects = Effects { writes, expiries, ..Effects::default() };
         self.bolts.entry(part.node).or_default().apply(&effects);
+        self.note_expiries(part);
         let topology = Arc::clone(&self.topology);
         if let Some(node) = topology.nodes.get(part.node) {
             for frame in &part.frames {
