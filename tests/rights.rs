@@ -119,8 +119,13 @@ async fn work(admin: &mut Connection, address: &RedisAddress) -> Result<(), Stor
     second.begin(&owned).await?;
     let pending = Next::Pending { partition: 0, from: EntryId::ZERO, count: 10 };
     assert_eq!(done(&mut second, &owned, &Commit::read(pending)).await?.entries.len(), 1);
-    let letter =
-        DeadLetter { kind: Rejected::Bolt, reason: "test".to_owned(), entry, fields: Vec::new() };
+    let letter = DeadLetter {
+        kind: Rejected::Bolt,
+        reason: "test".to_owned(),
+        entry,
+        fields: Vec::new(),
+        cut: None,
+    };
     let part = Part {
         node: 0,
         frames: vec![Frame { edge: 0, partition: 0, bytes: vec![0] }],
@@ -159,6 +164,7 @@ async fn bolt(store: &RedisStore, topology: &Topology) -> Result<(), StoreError>
         writes: vec![
             Write::Add { key: key("shared"), names: &["n"], deltas: vec![1] },
             Write::Append { key: key("seen"), fingerprints: vec![7] },
+            Write::DropLog { key: key("seen") },
             Write::Distinct { key: key("distinct"), items: vec!["a".into()] },
             Write::Field { key: key("hash"), name: "f".into(), value: b"v".to_vec() },
             Write::Member { key: key("groups"), members: vec!["a".into()] },

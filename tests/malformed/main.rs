@@ -116,6 +116,20 @@ impl Bench {
     }
 }
 
+/// Fields as a dead letter of a source keeps them: the first 64 KiB.
+fn as_kept(fields: &Fields) -> Fields {
+    let mut left = 64 << 10;
+    let mut kept = Vec::new();
+    for (name, value) in fields {
+        if left > name.len() {
+            let length = value.len().min(left - name.len());
+            left -= name.len() + length;
+            kept.push((name.clone(), value[..length].to_vec()));
+        }
+    }
+    kept
+}
+
 #[tokio::test]
 async fn every_malformed_entry_is_a_dead_letter_and_the_rest_counts_once() {
     let table = entries::table();
@@ -140,8 +154,9 @@ async fn every_malformed_entry_is_a_dead_letter_and_the_rest_counts_once() {
         for (reason, fields) in malformed.letters {
             let letter = letters.next().expect("a dead letter for each");
             assert_eq!((letter.node.as_str(), &letter.entry), ("answers", &entry.to_string()));
-            if letter.reason != reason || letter.raw != fields {
-                differences.push((reason, letter.reason, letter.raw == fields));
+            let kept = as_kept(&fields);
+            if letter.reason != reason || letter.raw != kept {
+                differences.push((reason, letter.reason, letter.raw == kept));
             }
         }
     }

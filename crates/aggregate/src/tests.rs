@@ -64,7 +64,7 @@ fn aggregate(measures: Vec<Measure>) -> Aggregate {
 fn event(at: i64, values: [Value; 3]) -> Event {
     let [right, ms, grade] = values;
     let values = vec![Value::Str("a".into()), right, ms, grade, Value::Int(at)];
-    Event { origin: EntryId { ms: at as u64, seq: 0 }, index: 0, values }
+    Event::new(EntryId { ms: at as u64, seq: 0 }, 0, values)
 }
 
 fn int(ms: i64) -> Event {
@@ -234,7 +234,7 @@ fn a_stored_value_that_is_not_ours_is_named() {
 
 #[test]
 fn a_late_event_counts_where_its_window_is_kept() {
-    let late = |arrival: u64| Event { origin: EntryId { ms: arrival, seq: 0 }, ..int(1) };
+    let late = |arrival: i64| Event { arrived: arrival, ..int(1) };
     let cases = [(119_999, 0, 1), (120_000, 1, 0)];
     for (arrival, late_windows, in_minute) in cases {
         let (memory, _) = run(&aggregate(measures()), &[late(arrival)], &[], false);
@@ -313,7 +313,7 @@ prop_compose! {
     ) -> Vec<Event> {
         let row = |(values, concept, at, delay): ([Value; 3], u8, i64, i64)| {
             let mut event = event(at, values);
-            event.origin.ms = (at + delay) as u64;
+            event.arrived = at + delay;
             event.values[0] = if concept == 0 { Value::Null } else { Value::Str(concept.to_string().into()) };
             event
         };

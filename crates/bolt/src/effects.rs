@@ -80,6 +80,22 @@ pub enum Write {
     },
 }
 
+impl Write {
+    /// The key that it changes.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        match self {
+            Write::Add { key, .. }
+            | Write::Append { key, .. }
+            | Write::DropLog { key }
+            | Write::Distinct { key, .. }
+            | Write::Field { key, .. }
+            | Write::Member { key, .. }
+            | Write::Score { key, .. } => key,
+        }
+    }
+}
+
 /// An event that a bolt can't use: it goes to the dead letters in the same commit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rejection {

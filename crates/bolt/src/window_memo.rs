@@ -212,7 +212,7 @@ mod tests {
         ];
         let mut memo = GroupMemo::new(&fields, "total");
         for (values, place, name) in cases {
-            let event = Event { origin: EntryId::ZERO, index: 0, values };
+            let event = Event::new(EntryId::ZERO, 0, values);
             assert_eq!(memo.place(&event), place);
             assert_eq!(memo.name(place), name);
             assert_eq!(GroupMemo::new(&[], "total").place(&event), 0);

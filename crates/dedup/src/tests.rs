@@ -20,7 +20,7 @@ fn dedup() -> Dedup {
 
 fn event(ms: u64, seq: u64, user: &str, id: &str) -> Event {
     let values = vec![Value::Str(id.into()), Value::Str(user.into())];
-    Event { origin: EntryId { ms, seq }, index: 0, values }
+    Event::new(EntryId { ms, seq }, 0, values)
 }
 
 /// Runs the events cut after each of `cuts`; where `aborts` says so, the batch is processed once

@@ -74,11 +74,7 @@ pub enum Reason {
     Batch(String),
 }
 
-/// Decodes one entry of a source stream.
-///
-/// A field that the schema does not name is ignored. An empty text is a missing value, except of
-/// a bool: there it is refused.
-/// `max_ahead_ms` bounds how far an event's time may lie after its arrival.
+/// Decodes one entry of a source stream that arrived when its id says. As [`decode_at`].
 #[must_use]
 pub fn decode(
     schema: &Schema,
@@ -86,7 +82,22 @@ pub fn decode(
     origin: EntryId,
     entry: &[(Vec<u8>, Vec<u8>)],
 ) -> Decoded {
-    let source = Source { schema, max_ahead_ms, origin };
+    decode_at(schema, max_ahead_ms, (origin, origin.time()), entry)
+}
+
+/// Decodes one entry of a source stream, by its id and the time at which it arrived.
+///
+/// A field that the schema does not name is ignored. An empty text is a missing value, except of
+/// a bool: there it is refused.
+/// `max_ahead_ms` bounds how far an event's time may lie after its arrival.
+#[must_use]
+pub fn decode_at(
+    schema: &Schema,
+    max_ahead_ms: i64,
+    (origin, arrived): (EntryId, i64),
+    entry: &[(Vec<u8>, Vec<u8>)],
+) -> Decoded {
+    let source = Source { schema, max_ahead_ms, origin, arrived };
     let mut batches = entry.iter().filter(|(name, _)| name == BATCH_FIELD.as_bytes());
     let batch = batches.next().filter(|_| schema.index(BATCH_FIELD).is_none());
     let mut decoded = Decoded::default();
@@ -125,7 +136,7 @@ pub fn event<'a>(
     origin: EntryId,
     given: impl Iterator<Item = (usize, Given<'a>)>,
 ) -> Result<Event, Reason> {
-    Source { schema, max_ahead_ms, origin }.event(0, fill(schema, given))
+    Source { schema, max_ahead_ms, origin, arrived: origin.time() }.event(0, fill(schema, given))
 }
 
 fn too_many(count: usize) -> String {
@@ -154,11 +165,12 @@ struct Source<'a> {
     schema: &'a Schema,
     max_ahead_ms: i64,
     origin: EntryId,
+    arrived: i64,
 }
 
 impl Source<'_> {
     fn event(&self, index: u32, values: Result<Vec<Value>, Reason>) -> Result<Event, Reason> {
-        let event = Event { origin: self.origin, index, values: values? };
+        let event = Event { arrived: self.arrived, ..Event::new(self.origin, index, values?) };
         let max_ahead_ms = self.max_ahead_ms;
         match event.time(self.schema).saturating_sub(event.arrival()) {
             ahead_ms if ahead_ms > max_ahead_ms => Err(Reason::Ahead { ahead_ms, max_ahead_ms }),

@@ -10,11 +10,21 @@ pub struct Event {
     pub origin: EntryId,
     /// Its place among the events of that entry; 0 where the entry holds one.
     pub index: u32,
+    /// When it reached its source, in ms since the epoch, on the Redis server's clock: the time of
+    /// its entry's id, or that of the read, where the id was ahead of the clock. It is decided once,
+    /// by the task that reads the source, and every frame carries it.
+    pub arrived: i64,
     /// The values, one for each field of the schema.
     pub values: Vec<Value>,
 }
 
 impl Event {
+    /// An event of an entry whose id says when it came.
+    #[must_use]
+    pub fn new(origin: EntryId, index: u32, values: Vec<Value>) -> Self {
+        Self { origin, index, arrived: origin.time(), values }
+    }
+
     /// The value at a place of the schema; `Null` beyond its end.
     #[must_use]
     pub fn value(&self, index: usize) -> &Value {
@@ -24,13 +34,17 @@ impl Event {
     /// When the event reached its source, in ms since the epoch, on the Redis server's clock.
     #[must_use]
     pub fn arrival(&self) -> i64 {
-        self.origin.time()
+        self.arrived
     }
 
-    /// When the event happened, in ms since the epoch: its time field, or else its arrival.
+    /// When the event happened, in ms since the epoch: its time field, or else when it first
+    /// arrived. (A dead letter that is replayed arrives again.)
     #[must_use]
     pub fn time(&self, schema: &Schema) -> i64 {
-        schema.time.and_then(|i| self.value(i).as_int()).unwrap_or_else(|| self.arrival())
+        schema
+            .time
+            .and_then(|i| self.value(i).as_int())
+            .unwrap_or_else(|| self.arrived.min(self.origin.time()))
     }
 
     /// The identity: two events with one key and one identity are one event.

@@ -1,8 +1,9 @@
 //! The frame codec: many events in one entry of an intermediate stream.
 //!
 //! A frame is the MessagePack array `[version, fields, rows]`: the field names once, then a row
-//! for each event, `[origin ms, origin sequence, index, value…]`. Fields are matched by name, so
-//! a schema may gain optional fields and change their order between writer and reader.
+//! for each event, `[origin ms, origin sequence, index, ahead, value…]`: `ahead` is by how many ms
+//! the time of its origin is ahead of its arrival, mostly 0. Fields are matched by name, so a
+//! schema may gain optional fields and change their order between writer and reader.
 
 use crate::{EntryId, Event, Field, Schema, Value};
 use serde::{
@@ -13,7 +14,7 @@ use serde::{
 use std::fmt;
 
 /// The version that this code writes, and the only one that it reads.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// Why a frame can't be written.
 pub type EncodeError = rmp_serde::encode::Error;
@@ -71,11 +72,12 @@ struct Row<'a>(&'a Event);
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Event { origin, index, values } = self.0;
-        let mut row = serializer.serialize_tuple(3 + values.len())?;
+        let Event { origin, index, arrived, values } = self.0;
+        let mut row = serializer.serialize_tuple(4 + values.len())?;
         row.serialize_element(&origin.ms)?;
         row.serialize_element(&origin.seq)?;
         row.serialize_element(index)?;
+        row.serialize_element(&origin.time().saturating_sub(*arrived))?;
         for value in values {
             row.serialize_element(value)?;
         }
@@ -180,6 +182,8 @@ impl<'de> Visitor<'de> for RowSeed<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Event, A::Error> {
         let origin = EntryId { ms: next(&mut seq)?, seq: next(&mut seq)? };
         let index = next(&mut seq)?;
+        let ahead: i64 = next(&mut seq)?;
+        let arrived = origin.time().saturating_sub(ahead);
         let mut values = vec![Value::Null; self.fields.len()];
         for place in self.places {
             let value: Value = next(&mut seq)?;
@@ -190,7 +194,7 @@ impl<'de> Visitor<'de> for RowSeed<'_> {
                     .map_err(|e| de::Error::custom(format!("field \"{}\": {e}", field.name)))?;
             }
         }
-        Ok(Event { origin, index, values })
+        Ok(Event { origin, index, arrived, values })
     }
 }
 
@@ -217,9 +221,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reads_what_it_writes(rows in prop::collection::vec((any::<u64>(), any::<u64>(), any::<u32>(), row()), 0..20)) {
+        fn reads_what_it_writes(rows in prop::collection::vec((any::<u64>(), any::<u64>(), any::<u32>(), -9i64..1 << 40, row()), 0..20)) {
             let events: Vec<Event> = rows.into_iter()
-                .map(|(ms, seq, index, values)| Event { origin: EntryId { ms, seq }, index, values })
+                .map(|(ms, seq, index, ahead, values)| {
+                    let event = Event::new(EntryId { ms, seq }, index, values);
+                    Event { arrived: event.arrived.saturating_sub(ahead), ..event }
+                })
                 .collect();
             let bytes = encode(&schema(), &events).unwrap();
             prop_assert_eq!(decode(&schema(), &bytes).unwrap(), events);
@@ -232,7 +239,7 @@ mod tests {
 
         #[test]
         fn a_frame_cut_short_is_refused(cut in 1usize..30) {
-            let event = Event { origin: EntryId::ZERO, index: 0, values: vec![Value::Str("u".into()), Value::Null, Value::Int(5)] };
+            let event = Event::new(EntryId::ZERO, 0, vec![Value::Str("u".into()), Value::Null, Value::Int(5)]);
             let bytes = encode(&schema(), &[event]).unwrap();
             let end = bytes.len().saturating_sub(cut);
             prop_assert!(decode(&schema(), &bytes[..end]).is_err());
@@ -241,11 +248,8 @@ mod tests {
 
     #[test]
     fn fields_are_matched_by_name() {
-        let event = Event {
-            origin: EntryId::ZERO,
-            index: 0,
-            values: vec![Value::Str("u".into()), Value::Null, Value::Int(5)],
-        };
+        let values = vec![Value::Str("u".into()), Value::Null, Value::Int(5)];
+        let event = Event::new(EntryId::ZERO, 0, values);
         let bytes = encode(&schema(), &[event]).unwrap();
         let mut added = Field::new("new", FieldType::Int);
         added.optional = true;
@@ -267,7 +271,7 @@ mod tests {
         let decoded = |place: usize, value: Value| {
             let mut values = sound.to_vec();
             values[place] = value;
-            let bytes = encode(&schema, &[Event { origin: EntryId::ZERO, index: 0, values }]);
+            let bytes = encode(&schema, &[Event::new(EntryId::ZERO, 0, values)]);
             decode(&schema, &bytes.unwrap()).map_err(|e| e.to_string())
         };
         let cases = [
@@ -291,7 +295,7 @@ mod tests {
         let bytes = rmp_serde::to_vec(&(9u8, Vec::<&str>::new(), Vec::<u8>::new())).unwrap();
         assert_eq!(
             decode(&schema(), &bytes).unwrap_err().to_string(),
-            "frame version 9 (expected 1)"
+            "frame version 9 (expected 2)"
         );
     }
 }

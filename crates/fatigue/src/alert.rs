@@ -49,7 +49,7 @@ pub(crate) fn alert(
         number(learner.load),
         number(learner.rapid),
     ];
-    Event { origin: cause.origin, index: cause.index, values }
+    Event { values, ..*cause }
 }
 
 fn number(number: f32) -> Value {

@@ -45,7 +45,7 @@ fn leaderboard(score: Score, ties: Ties) -> Leaderboard {
 fn event(at: i64, user: &str, points: Value, grade: Value) -> Event {
     let text = |text: &str| Value::Str(text.into());
     let values = vec![text(user), text("k"), points, grade, Value::Int(at)];
-    Event { origin: EntryId { ms: at as u64, seq: 0 }, index: 0, values }
+    Event::new(EntryId { ms: at as u64, seq: 0 }, 0, values)
 }
 
 fn points(at: i64, user: &str, points: i64) -> Event {
@@ -209,7 +209,7 @@ fn a_late_event_counts_where_its_period_is_kept() {
     for (arrival, late, on_hour) in [(2 * HOUR - 1, 0, 1), (2 * HOUR, 1, 0)] {
         let bolt = leaderboard(Score::Count, Ties::First);
         let mut event = points(0, "a", 1);
-        event.origin.ms = arrival as u64;
+        event.arrived = arrival;
         let (memory, _) = run(&bolt, &[event], &[], false);
         assert_eq!(memory.late, late);
         assert_eq!(ranking(&bolt, &memory, 0, "1970-01-01T0000Z", EVERYONE).len(), on_hour);
@@ -303,7 +303,7 @@ prop_compose! {
         let row = |(user, class, points, grade, at, delay): (u8, Option<u8>, i64, f64, i64, i64)| {
             let mut event = event(at, &user.to_string(), Value::Int(points), Value::Float(grade));
             event.values[1] = class.map_or(Value::Null, |class| Value::Str(class.to_string().into()));
-            event.origin.ms = (at + delay) as u64;
+            event.arrived = at + delay;
             event
         };
         rows.into_iter().map(row).collect()

@@ -107,7 +107,7 @@ impl Mastery {
             Value::Float(predicted),
             Value::Int(event.time(&self.input)),
         ];
-        Event { origin: event.origin, index: event.index, values }
+        Event { values, ..*event }
     }
 }
 

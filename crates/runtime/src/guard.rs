@@ -86,7 +86,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_one_event_is_found(length in 1usize..200, place in 0usize..200) {
-            let event = |i| Event { origin: EntryId::ZERO, index: if i == place { 13 } else { 0 }, values: Vec::new() };
+            let event = |i| Event::new(EntryId::ZERO, if i == place { 13 } else { 0 }, Vec::new());
             let events: Vec<Event> = (0..length).map(event).collect();
             let schema = Schema::default();
             let batch = Batch { schema: &schema, events: &events, now: 0 };

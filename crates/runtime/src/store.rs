@@ -4,14 +4,16 @@
 //! or nothing, and nothing happens once a fence of the session has moved.
 
 mod error;
+mod fetched;
 mod rejected;
 
 pub use error::{ErrorKind, StoreError};
+pub use fetched::{Fetched, Refused, Span};
 pub use rejected::Rejected;
 
 use smol_str::SmolStr;
 use std::{collections::BTreeMap, future::Future, time::Duration};
-use tallyd_bolt::{Address, Cell, Write};
+use tallyd_bolt::{Address, Write};
 use tallyd_event::{EntryId, decode::Fields};
 
 /// Who may work on a partition.
@@ -118,6 +120,8 @@ pub struct DeadLetter {
     pub entry: EntryId,
     /// The original fields.
     pub fields: Fields,
+    /// How many bytes the original fields were long, where only their beginning is kept.
+    pub cut: Option<u64>,
 }
 
 /// Events on their way to one partition of an edge.
@@ -161,19 +165,6 @@ pub struct Wait {
     pub after: Vec<(u16, EntryId)>,
     /// or for so long.
     pub at_most: Duration,
-}
-
-/// What lies strictly between two ids in a partition's stream.
-pub type Span = (u16, EntryId, EntryId);
-
-/// What a fetch found.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Fetched {
-    /// The cells, each with the place of its node.
-    pub cells: Vec<(usize, Address, Cell)>,
-    /// The partitions whose stream holds an entry in one of their spans: the group did not
-    /// deliver it.
-    pub skipped: Vec<u16>,
 }
 
 /// Everything that one batch changes.
@@ -240,6 +231,9 @@ pub struct Read {
     pub pending_from: Option<EntryId>,
     /// How many dead letters are lost, the oldest, because there are more than may be kept.
     pub dead_dropped: u64,
+    /// The server's clock right after the read, in ms since the epoch. A session of a source tells
+    /// it: no entry can have arrived later than that, whatever its id says.
+    pub now: Option<i64>,
     /// A group was missing, so that nothing was read: it has to be made again from the cursor.
     pub group_missing: bool,
     /// The partitions that are still the session's after the commit.
@@ -289,10 +283,16 @@ pub struct Survey {
     /// By node and partition: how many entries wait, and since when the oldest (ms since the
     /// epoch).
     pub lags: Vec<(usize, u16, Lag)>,
-    /// By node: the most entries that one stream which it writes holds.
+    /// By node: the most entries that one stream which it writes holds, those aside whose readers
+    /// are halted or missing.
     pub backlogs: Vec<(usize, u64)>,
+    /// By node: about how many bytes wait, in streams that it writes, for partitions that are
+    /// halted or that nobody owns.
+    pub stalled: Vec<(usize, u64)>,
     /// How many dead letters are stored.
     pub dead_letters: u64,
+    /// How many were dropped, the oldest, because all took more memory than they may.
+    pub dead_dropped: u64,
 }
 
 /// What waits for a node's partition.

@@ -20,7 +20,7 @@ use crate::{
     },
     tasks::Wanted,
     telemetry::{NodeMetrics, TaskMetrics},
-    work::{self, Queue, Work},
+    work::{self, Ahead, Queue, Work},
     worker::Shared,
 };
 use smol_str::SmolStr;
@@ -69,6 +69,8 @@ pub struct Task<S> {
     cursors: Cursors,
     /// Entries that were read and are not committed.
     queue: Queue,
+    /// The server's clock at the last read that told it, in ms since the epoch.
+    read_at: i64,
     /// What must hold no entry, before anything of the queue may be committed.
     unchecked: Vec<Span>,
     /// Partitions whose pending entries are not all claimed, and where to go on.
@@ -107,6 +109,7 @@ impl<S: Store> Task<S> {
             owned: Owned::new(),
             cursors: Cursors::new(),
             queue: Queue::new(),
+            read_at: 0,
             unchecked: Vec::new(),
             recovering: BTreeMap::new(),
             halting: BTreeMap::new(),
@@ -175,8 +178,9 @@ impl<S: Store> Task<S> {
     /// One cycle: a batch, its commit, and the read of what comes next.
     async fn cycle(&mut self, session: &mut S::Session) -> Result<(), StoreError> {
         let began = Instant::now();
+        let limit = self.sizing.events();
         let mut work =
-            work::take(&self.context, &mut self.queue, &self.cursors, self.sizing.events());
+            work::take(&self.context, &mut self.queue, &self.cursors, limit, self.read_at);
         self.sizing.weigh(work.entries, work.bytes);
         let next = self.next();
         if work.is_empty() && next == Next::Nothing {
@@ -188,8 +192,13 @@ impl<S: Store> Task<S> {
         if !skipped.is_empty() {
             return self.go_back(session, &skipped).await;
         }
-        let batch =
-            Measures { entries: work.entries, events: work.events(), arrivals: work.arrivals() };
+        let batch = Measures {
+            entries: work.entries,
+            events: work.events(),
+            arrivals: work.arrivals(),
+            ahead: work.ahead,
+        };
+        let inputs = work.inputs(self.options.shared.now(self.options.clock));
         let mut commit = work.commit(&self.context, &self.cursors, next)?;
         commit.wait = wait;
         let sent = Instant::now();
@@ -206,7 +215,8 @@ impl<S: Store> Task<S> {
                 self.keep(session, kept, true).await
             }
             Err(error) if error.kind == ErrorKind::Halt => {
-                self.halt(session, &commit, &error).await
+                let writers = self.writers(&inputs, &error.failed);
+                self.halt(session, &commit, writers, &error).await
             }
             Err(error) => Err(error),
         }
@@ -264,6 +274,9 @@ impl<S: Store> Task<S> {
             self.sizing.learn(batch.entries, batch.events, &commit.parts, emitted);
             self.options.shared.frame_events.store(self.sizing.frame_events(), Ordering::Relaxed);
             self.metrics.committed(began.elapsed(), sent.elapsed());
+            if let Some(ahead) = &batch.ahead {
+                self.metrics.ahead(ahead, Instant::now());
+            }
         }
     }
 
@@ -273,6 +286,7 @@ impl<S: Store> Task<S> {
         commit: &Commit,
         read: Read,
     ) -> Result<(), StoreError> {
+        self.read_at = read.now.unwrap_or(self.read_at);
         if read.group_missing {
             self.metrics.group_restored(&self.owned.keys().copied().collect::<Vec<_>>());
             return self.begin(session).await;
@@ -312,6 +326,8 @@ struct Measures {
     events: usize,
     /// By stage, when its events arrived, and how many at each time.
     arrivals: Vec<Vec<(i64, u64)>>,
+    /// What of it came with ids ahead of the server's clock.
+    ahead: Option<Ahead>,
 }
 
 /// What must hold no entry, if what was read is all that there is: from the cursor of a partition

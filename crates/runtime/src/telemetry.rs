@@ -10,6 +10,7 @@ pub use list::{begin, describe};
 use crate::{
     repeated::{Failed, Repeated},
     store::{Counts, DeadLetter, ErrorKind, Fence, Lag, Owner, Rejected, StoreError},
+    work::Ahead,
 };
 use delay::Delays;
 use metrics::{counter, gauge, histogram};
@@ -110,7 +111,12 @@ pub struct TaskMetrics {
     cycle: metrics::Histogram,
     dead_dropped: metrics::Counter,
     trouble: Mutex<Repeated>,
+    /// When the log told of entries that are ahead.
+    told_ahead: Option<Instant>,
 }
+
+/// How often the log tells of entries that are ahead: once there is one, all are.
+const TELL_AHEAD: Duration = Duration::from_secs(60);
 
 impl TaskMetrics {
     /// The metrics of the task of the node of this name.
@@ -123,8 +129,27 @@ impl TaskMetrics {
             cycle: histogram!("tallyd_cycle_seconds", "node" => node.clone()),
             dead_dropped: counter!("tallyd_dead_letters_dropped_total", "node" => node.clone()),
             trouble: Mutex::default(),
+            told_ahead: None,
             node,
         }
+    }
+
+    /// Entries of a source came with ids that are ahead of the server's clock.
+    pub fn ahead(&mut self, ahead: &Ahead, now: Instant) {
+        counter!("tallyd_entries_ahead_total", "node" => self.node.clone())
+            .increment(ahead.entries);
+        let told = |at: Instant| now.duration_since(at) < TELL_AHEAD;
+        if self.told_ahead.is_some_and(told) {
+            return;
+        }
+        self.told_ahead = Some(now);
+        error!(
+            node = self.node,
+            entry = %ahead.first,
+            ahead_ms = ahead.by_ms,
+            entries = ahead.entries,
+            "ENTRY ID AHEAD of the server's clock: its events count as arrived when they were read, and so do all that follow, because the stream goes on from that id; let producers send XADD with *, see: tallyd doctor"
+        );
     }
 
     /// A commit happened.
@@ -186,7 +211,7 @@ impl TaskMetrics {
         if paused {
             warn!(
                 node = self.node,
-                "paused: a stream that it writes holds more than max_backlog events; start more workers if this stays"
+                "paused: a stream that it writes holds more than max_backlog events, or more than max_stalled waits for partitions that are halted or have no worker; start more workers if this stays, see: tallyd status"
             );
         } else {
             info!(node = self.node, "reading again");
@@ -218,6 +243,11 @@ impl TaskMetrics {
         if let Some(Failed { times, lasted }) = trouble.worked(Instant::now()) {
             info!(node = self.node, times, seconds = lasted.as_secs(), "storage is back");
         }
+    }
+
+    /// What waits for partitions that are halted or that nobody owns.
+    pub fn stalled(node: &str, bytes: u64) {
+        gauge!("tallyd_stalled_bytes", "node" => node.to_owned()).set(bytes as f64);
     }
 
     /// What waits for the partitions of this worker, and since when.
@@ -302,4 +332,17 @@ pub fn log_line_lost() {
 /// How many dead letters are stored.
 pub fn dead_letters(stored: u64) {
     gauge!("tallyd_dead_letters").set(stored as f64);
+}
+
+/// The dead letters took too much memory, and the oldest went. `node` is the first of the topology,
+/// whose worker looks.
+pub fn dead_letters_dropped(node: &str, dropped: u64, bound: u64) {
+    if dropped > 0 {
+        counter!("tallyd_dead_letters_dropped_total", "node" => node.to_owned()).increment(dropped);
+        error!(
+            dropped,
+            bound,
+            "DEAD LETTERS LOST: they took more memory than dead_letters_bytes of [run], and the oldest go; fix what rejects events, then: tallyd dead replay, or drop"
+        );
+    }
 }

@@ -7,7 +7,7 @@
 use crate::{
     context::{Context, Stage, StageId},
     guard,
-    store::{Counts, Cursors, DeadLetter, Entry, Frame, Next, StoreError},
+    store::{Counts, Cursors, DeadLetter, Entry, Frame, Next, Rejected, StoreError},
     work::{self, FRAME_FIELD, Queue, Work},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -133,7 +133,8 @@ impl Task {
     /// One batch, as a task processes it, and the frames that it makes.
     fn process(&mut self, now: i64, runs: &mut [NodeRun]) -> Result<Vec<Delivery>, StoreError> {
         let max_events = self.context.topology.settings.max_batch;
-        let mut work = work::take(&self.context, &mut self.queue, &self.cursors, max_events);
+        let mut work =
+            work::take(&self.context, &mut self.queue, &self.cursors, max_events, i64::MAX);
         for (stage, of) in (0..).map(StageId).zip(&self.context.stages) {
             if let Some(run) = runs.get_mut(of.place) {
                 let effects = effects(of, stage, &mut work, now, &run.memory)?;
@@ -180,7 +181,7 @@ fn effects(
             .and_then(|reads| guard::process(&**bolt, &batch, &memory.load(&reads)));
         match outcome {
             Ok(effects) => return Ok(effects),
-            Err(poison) => work.reject(stage, of, poison.event, poison.reason)?,
+            Err(poison) => work.reject(stage, of, poison.event, Rejected::Panic, poison.reason)?,
         }
     }
     Ok(Effects::default())

@@ -20,6 +20,9 @@ pub const FRAME_FIELD: &str = "f";
 pub const ONLY_FIELD: &str = "only";
 /// The longest reason of a dead letter.
 const MAX_REASON_CHARS: usize = 300;
+/// The most bytes of an entry's fields that a dead letter keeps: the whole is in the source, for as
+/// long as that retains it.
+const MAX_LETTER_BYTES: usize = 64 << 10;
 /// The most bytes of entries in one commit.
 const MAX_BATCH_BYTES: usize = 1 << 20;
 
@@ -39,6 +42,28 @@ pub struct Work {
     pub entries: usize,
     /// How many bytes those entries are long.
     pub bytes: usize,
+    /// Entries of a source whose ids are ahead of the server's clock.
+    pub ahead: Option<Ahead>,
+}
+
+/// Entries whose ids are ahead of the server's clock: they arrived when they were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ahead {
+    /// How many.
+    pub entries: u64,
+    /// The first of them.
+    pub first: EntryId,
+    /// By how much its id is ahead, in ms.
+    pub by_ms: i64,
+}
+
+/// The events of a batch by stage, as its bolts took them.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    /// By stage.
+    pub events: Vec<Arc<Vec<Event>>>,
+    /// The time of the batch.
+    pub now: i64,
 }
 
 /// What one stage is given and does.
@@ -56,8 +81,16 @@ struct StageWork {
 /// Takes entries off the queue until the batch holds `max_events` events: at least one entry.
 ///
 /// An entry at or below its partition's cursor is acknowledged and skipped: its effects are in.
+/// `read_at` is the server's clock at the last read, which bounds when the entries of a source
+/// arrived.
 #[must_use]
-pub fn take(context: &Context, queue: &mut Queue, cursors: &Cursors, max_events: usize) -> Work {
+pub fn take(
+    context: &Context,
+    queue: &mut Queue,
+    cursors: &Cursors,
+    max_events: usize,
+    read_at: i64,
+) -> Work {
     let mut work = Work::default();
     work.stages.resize_with(context.stages.len(), StageWork::default);
     let mut events = 0;
@@ -70,7 +103,7 @@ pub fn take(context: &Context, queue: &mut Queue, cursors: &Cursors, max_events:
         }
         work.bytes +=
             entry.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
-        events += work.decode(context, partition, &entry);
+        events += work.decode(context, partition, &entry, read_at);
         work.last.insert(partition, entry.id);
         if events >= max_events || work.bytes >= MAX_BATCH_BYTES {
             break;
@@ -84,6 +117,12 @@ impl Work {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.acks.is_empty()
+    }
+
+    /// What the stages were given: for whoever has to find out what a part of it did.
+    #[must_use]
+    pub fn inputs(&self, now: i64) -> Inputs {
+        Inputs { events: self.stages.iter().map(|stage| Arc::clone(&stage.events)).collect(), now }
     }
 
     /// How many events the task has read.
@@ -121,7 +160,7 @@ impl Work {
     }
 
     /// Decodes an entry, and says how many events it holds.
-    fn decode(&mut self, context: &Context, partition: u16, entry: &Entry) -> usize {
+    fn decode(&mut self, context: &Context, partition: u16, entry: &Entry, read_at: i64) -> usize {
         if entry.fields.is_empty() {
             // Deleted while it was pending: there is nothing left to process.
             return 0;
@@ -136,7 +175,15 @@ impl Work {
         let mut stages = context.stages.iter().zip(&mut self.stages);
         let Some((of, stage)) = stages.find(|(of, _)| is_for(of)) else { return 0 };
         let (events, dead) = match context.topology.nodes.get(of.place).map(|node| &node.kind) {
-            Some(NodeKind::Source(source)) => decode_source(of, source.max_ahead_ms, entry),
+            Some(NodeKind::Source(source)) => {
+                let arrived = entry.id.time().min(read_at);
+                if arrived < entry.id.time() {
+                    let by_ms = entry.id.time().saturating_sub(arrived);
+                    let first = Ahead { entries: 0, first: entry.id, by_ms };
+                    self.ahead.get_or_insert(first).entries += 1;
+                }
+                decode_source(of, source.max_ahead_ms, entry, arrived)
+            }
             _ => decode_frame(of, entry),
         };
         let counts = stage.counts.entry(partition).or_default();
@@ -148,7 +195,7 @@ impl Work {
         decoded
     }
 
-    /// Moves an event at which a stage's bolt panicked from its batch to the dead letters.
+    /// Moves an event that a stage's bolt can't process from its batch to the dead letters.
     ///
     /// # Errors
     /// Where there is no such stage or event.
@@ -157,12 +204,13 @@ impl Work {
         stage: StageId,
         of: &Stage,
         event: usize,
+        kind: Rejected,
         reason: String,
     ) -> Result<(), StoreError> {
         let stage = self.stage_mut(stage)?;
         stage.event(event)?;
         let event = Arc::make_mut(&mut stage.events).remove(event);
-        stage.bury(of, &event, Rejected::Panic, reason);
+        stage.bury(of, &event, kind, reason);
         Ok(())
     }
 
@@ -265,11 +313,17 @@ impl StageWork {
     }
 }
 
-fn decode_source(of: &Stage, max_ahead_ms: i64, entry: &Entry) -> (Vec<Event>, Vec<DeadLetter>) {
-    let decoded = decode::decode(&of.input, max_ahead_ms, entry.id, &entry.fields);
+fn decode_source(
+    of: &Stage,
+    max_ahead_ms: i64,
+    entry: &Entry,
+    arrived: i64,
+) -> (Vec<Event>, Vec<DeadLetter>) {
+    let decoded = decode::decode_at(&of.input, max_ahead_ms, (entry.id, arrived), &entry.fields);
     let bury = |reject: decode::Reject| {
         let kind = Rejected::from(&reject.reason);
-        dead_letter(kind, reject.reason.to_string(), entry.id, reject.fields)
+        let (fields, cut) = beginning(reject.fields);
+        DeadLetter { cut, ..dead_letter(kind, reject.reason.to_string(), entry.id, fields) }
     };
     (decoded.events, decoded.rejects.into_iter().map(bury).collect())
 }
@@ -279,6 +333,22 @@ fn decode_source(of: &Stage, max_ahead_ms: i64, entry: &Entry) -> (Vec<Event>, V
 fn arrivals(events: &[Event]) -> Vec<(i64, u64)> {
     let runs = events.chunk_by(|one, next| one.arrival() == next.arrival());
     runs.filter_map(|run| Some((run.first()?.arrival(), run.len() as u64))).collect()
+}
+
+/// The fields as far as a dead letter keeps them, and how long they were, where that is not all.
+fn beginning(fields: decode::Fields) -> (decode::Fields, Option<u64>) {
+    let whole: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if whole <= MAX_LETTER_BYTES {
+        return (fields, None);
+    }
+    let (mut kept, mut left) = (Vec::new(), MAX_LETTER_BYTES);
+    for (name, mut value) in fields {
+        let Some(rest) = left.checked_sub(name.len()).filter(|rest| *rest > 0) else { break };
+        value.truncate(rest);
+        left = rest - value.len();
+        kept.push((name, value));
+    }
+    (kept, Some(whole as u64))
 }
 
 /// A dead letter with a reason that can be shown: a parser's message may quote all of what came.
@@ -293,7 +363,7 @@ fn dead_letter(
     if reason.chars().nth(MAX_REASON_CHARS).is_some() {
         cut.push('…');
     }
-    DeadLetter { kind, reason: cut, entry, fields }
+    DeadLetter { kind, reason: cut, entry, fields, cut: None }
 }
 
 fn field<'a>(entry: &'a Entry, name: &str) -> Option<&'a [u8]> {

@@ -291,8 +291,14 @@ impl<S: Store> Worker<S> {
             let backlog = entries.saturating_mul(frame_events) / 1000;
             let paused = backlog > self.topology.settings.max_backlog;
             task.shared.paused.store(paused, Ordering::Relaxed);
+            let stalled = survey.stalled.iter().filter(|(place, _)| task.nodes.contains(place));
+            TaskMetrics::stalled(&task.name, stalled.map(|(_, bytes)| bytes).sum());
         }
         telemetry::dead_letters(survey.dead_letters);
+        if let Some(node) = self.topology.nodes.first() {
+            let bound = self.topology.settings.dead_letters_bytes;
+            telemetry::dead_letters_dropped(&node.name, survey.dead_dropped, bound);
+        }
     }
 
     /// Leaves the membership first, so that others are ready when the partitions come free.

@@ -129,7 +129,7 @@ impl Server for SimulatedServer {
                 let cell = |address: Address| (node, address.clone(), memory.cell(&address));
                 cells.extend(addresses.into_iter().map(cell));
             }
-            Fetched { cells, skipped }
+            Fetched { cells, refused: Vec::new(), skipped }
         })
         .await
     }
@@ -148,7 +148,8 @@ impl Server for SimulatedServer {
         let run = move |world: &mut World, watch: &mut Watch| {
             let mut read = None;
             if world.unmoved(watch) {
-                read = Some(Read { woken, ..world.commit(place, &worker, &commit) });
+                let now = Some(world.now);
+                read = Some(Read { woken, now, ..world.commit(place, &worker, &commit) });
             } else if world.mutation == Some(Mutation::ReadOutside) {
                 drop(world.read(place, &worker, &commit.next));
             }

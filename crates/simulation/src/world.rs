@@ -14,7 +14,7 @@ use tallyd_bolt::{Effects, memory::Memory};
 use tallyd_event::{EntryId, decode::Fields};
 use tallyd_runtime::{
     plan::token,
-    store::{Announcement, Commit, Cursor, DeadLetter, Fence, Part, Read, Span, View},
+    store::{Announcement, Commit, Cursor, DeadLetter, Fence, Owner, Part, Read, Span, View},
 };
 use tallyd_store::{Change, keys::Keys};
 use tallyd_topology::Topology;
@@ -299,16 +299,22 @@ impl World {
         let mut longest = 0;
         for partition in (0..topology.partitions).filter(|p| source || partitions.contains(p)) {
             for edge in &node.edges {
-                let consumers =
-                    edge.consumers.iter().map(|&consumer| done_by((consumer, partition)));
+                let slots = edge.consumers.iter().map(|&consumer| (consumer, partition));
+                let consumers = slots.clone().map(done_by);
+                let slowest = consumers.clone().min().unwrap_or_default();
                 let lowest = match self.mutation {
-                    Some(Mutation::TrimByOne) => consumers.max(),
-                    _ => consumers.min(),
+                    Some(Mutation::TrimByOne) => consumers.max().unwrap_or_default(),
+                    _ => slowest,
                 };
                 let stream = self.keys.edge(&node.name, edge, partition);
-                self.trim_stream(&stream, lowest.unwrap_or_default());
+                self.trim_stream(&stream, lowest);
+                // What waits for nobody who works stops nobody.
+                let stalled = slots
+                    .clone()
+                    .filter(|slot| done_by(*slot) == slowest)
+                    .all(|slot| matches!(self.fence(slot).owner, Owner::Halted | Owner::Nobody));
                 let length = self.streams.get(&stream).map_or(0, |s| s.entries.len() as u64);
-                longest = longest.max(length);
+                longest = longest.max(if stalled { 0 } else { length });
             }
         }
         longest

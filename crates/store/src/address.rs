@@ -88,7 +88,7 @@ async fn heard<T>(
 }
 
 fn failed(error: &RedisError, place: &ConnectionAddr, address: &RedisAddress) -> StoreError {
-    let StoreError { kind, message } = classify(error);
+    let StoreError { kind, message, .. } = classify(error);
     let guess = guess(error, place, address).unwrap_or_default();
     StoreError::new(kind, format!("{place}: {message}{guess}"))
 }

@@ -158,6 +158,9 @@ pub fn add_dead_letters(
         let command = pipeline.cmd("XADD").arg(keys.dead()).arg("*");
         command.arg("node").arg(node).arg("reason").arg(&letter.reason);
         command.arg("entry").arg(letter.entry.to_string());
+        if let Some(bytes) = letter.cut {
+            command.arg("cut").arg(bytes);
+        }
         for (name, value) in &letter.fields {
             command.arg([b"field:".as_slice(), name].concat()).arg(value.as_slice());
         }

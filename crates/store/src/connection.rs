@@ -164,6 +164,7 @@ fn kind_of(code: &str) -> ErrorKind {
         "OOM" => ErrorKind::OutOfMemory,
         "NOREPLICAS" => ErrorKind::NoReplicas,
         "READONLY" | "MASTERDOWN" => ErrorKind::Replica,
+        "WRONGTYPE" => ErrorKind::WrongType,
         _ => ErrorKind::Other,
     }
 }

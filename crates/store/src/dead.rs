@@ -4,6 +4,7 @@ use crate::{
     connection::{Connection, checked},
     keys::Keys,
     reply,
+    store::server_ms,
 };
 use redis::{Pipeline, Value};
 use std::{collections::BTreeMap, ops::RangeInclusive};
@@ -26,6 +27,8 @@ pub struct Letter {
     pub reason: String,
     /// The entry of the source that brought it.
     pub entry: String,
+    /// How many bytes the original fields were long, where only their beginning is kept.
+    pub cut: Option<u64>,
     /// The original fields, as text: bytes that are no UTF-8 are shown as `\u{FFFD}`.
     pub fields: Vec<(String, String)>,
     /// The original fields, as they came.
@@ -95,6 +98,7 @@ fn letter(entry: Entry) -> Letter {
         node: about("node"),
         reason: about("reason"),
         entry: about("entry"),
+        cut: about("cut").parse().ok(),
         fields: raw.iter().map(|(name, value)| (show(name), show(value))).collect(),
         raw,
     }
@@ -136,7 +140,7 @@ pub async fn replay(
             c.all(&forget).await?;
             return Ok(false);
         };
-        let entries = again(topology, keys, &letter)?;
+        let entries = again(topology, keys, &letter, server_ms(c).await?)?;
         let mut all = Pipeline::new();
         all.cmd("MULTI");
         for (stream, fields) in &entries {
@@ -160,11 +164,13 @@ pub async fn replay(
 
 const MAX_TRIES: usize = 50;
 
-/// The entries that a dead letter becomes, each with its stream.
+/// The entries that a dead letter becomes, each with its stream. Their events arrive now: what was
+/// kept for those that arrived with it may be gone.
 fn again(
     topology: &Topology,
     keys: &Keys,
     letter: &Letter,
+    now: i64,
 ) -> Result<Vec<(String, Fields)>, StoreError> {
     let no_node = || {
         StoreError::new(
@@ -173,6 +179,13 @@ fn again(
         )
     };
     let (place, node) = topology.node(&letter.node).ok_or_else(no_node)?;
+    if let Some(bytes) = letter.cut {
+        let message = format!(
+            "only the beginning of its {bytes} bytes is kept (send entry {} of source \"{}\" again, where that is still there)",
+            letter.entry, letter.node
+        );
+        return Err(StoreError::new(ErrorKind::Other, message));
+    }
     let NodeKind::Bolt(bolt) = &node.kind else {
         let stream = keys.input(topology, node, 0).ok_or_else(no_node)?;
         return Ok(vec![(stream, letter.raw.clone())]);
@@ -181,7 +194,7 @@ fn again(
     let schema: &Schema = &from.schema;
     let key = topology.partitioned_by(place).ok_or_else(no_node)?;
     let mut parts: BTreeMap<u16, Vec<Event>> = BTreeMap::new();
-    for event in events(schema, letter)? {
+    for event in events(schema, letter, now)? {
         let partition = key.partition(schema, &event, topology.partitions);
         parts.entry(partition).or_default().push(event);
     }
@@ -199,16 +212,17 @@ fn again(
 
 /// The events of a bolt's dead letter: the one that it rejected, or those of a frame that could
 /// not be read when it came.
-fn events(schema: &Schema, letter: &Letter) -> Result<Vec<Event>, StoreError> {
+fn events(schema: &Schema, letter: &Letter, now: i64) -> Result<Vec<Event>, StoreError> {
     let refused = |reason: String| StoreError::new(ErrorKind::Other, reason);
     let is_frame = |(name, _): &&(Vec<u8>, Vec<u8>)| name == FRAME_FIELD.as_bytes();
     if schema.index(FRAME_FIELD).is_none()
         && let Some((_, bytes)) = letter.raw.iter().find(is_frame)
     {
-        return frame::decode(schema, bytes).map_err(|error| refused(error.to_string()));
+        let events = frame::decode(schema, bytes).map_err(|error| refused(error.to_string()))?;
+        return Ok(events.into_iter().map(|event| Event { arrived: now, ..event }).collect());
     }
     let origin = letter.entry.parse().unwrap_or_default();
-    let decoded = decode::decode(schema, i64::MAX, origin, &letter.raw);
+    let decoded = decode::decode_at(schema, i64::MAX, (origin, now), &letter.raw);
     match decoded.rejects.into_iter().next() {
         Some(reject) => Err(refused(reject.reason.to_string())),
         None => Ok(decoded.events),

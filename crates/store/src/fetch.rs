@@ -1,11 +1,18 @@
 //! Reading the state that a bolt asked for: one round trip for all of it, but for long logs.
 
-use crate::{connection::Connection, keys::Keys, reply};
+use crate::{
+    connection::{Connection, checked},
+    keys::Keys,
+    reply,
+};
 use hashbrown::HashMap;
 use redis::{Pipeline, Value};
 use smol_str::SmolStr;
 use tallyd_bolt::{Address, Cell, Fingerprints, Key, Kind};
-use tallyd_runtime::{StoreError, store::ErrorKind};
+use tallyd_runtime::{
+    StoreError,
+    store::{ErrorKind, Refused},
+};
 
 /// How many elements of a log are asked for at first, beside everything else: at most 256 KB. A
 /// bolt may ask for hundreds of logs.
@@ -17,16 +24,20 @@ const MORE: usize = 1 << 16;
 /// What is asked for of one bolt: its place, its name, and the addresses.
 pub(crate) type Asked<'a> = (usize, &'a str, Vec<Address>);
 
-/// Fetches cells of bolts, in one round trip with other commands, whose replies come first.
+/// What a fetch found: the replies of the other commands, the cells, and the keys that hold none.
+pub(crate) type Found = (Vec<Value>, Vec<(usize, Address, Cell)>, Vec<Refused>);
+
+/// Fetches cells of bolts, in one round trip with other commands, whose replies come first. A key
+/// that holds something else is told: it must cost no more than the events that need it.
 ///
 /// # Errors
-/// Where the connection broke, or what is stored is no such cell.
+/// Where the connection broke, or another command failed.
 pub async fn fetch(
     connection: &mut Connection,
     others: Pipeline,
     keys: &Keys,
     asked: Vec<Asked<'_>>,
-) -> Result<(Vec<Value>, Vec<(usize, Address, Cell)>), StoreError> {
+) -> Result<Found, StoreError> {
     let mut groups: HashMap<(usize, Kind, Key), (&str, Vec<SmolStr>)> = HashMap::new();
     for (place, bolt, addresses) in asked {
         for Address { kind, key, name } in addresses {
@@ -44,23 +55,44 @@ pub async fn fetch(
             Kind::Log => ask.cmd("LRANGE").arg(key).arg(0).arg(FIRST - 1),
         };
     }
-    let mut others = connection.all(&ask).await?;
+    let mut others = connection.send(&ask).await?;
     let answers = others.split_off(of_others);
-    let mut cells = Vec::new();
-    for (((place, kind, key), (bolt, names)), answer) in groups.into_iter().zip(answers) {
-        let found = match kind {
-            Kind::Counters(_) => {
-                vec![Cell::Counters(each(answer, |value| reply::integer(&value))?, 0)]
+    let others = others.into_iter().map(checked).collect::<Result<Vec<Value>, StoreError>>()?;
+    let (mut cells, mut refused) = (Vec::new(), Vec::new());
+    for (((node, kind, key), (bolt, names)), answer) in groups.into_iter().zip(answers) {
+        let full = keys.bolt(bolt, &key);
+        match cells_of(connection, kind, &full, answer).await {
+            Ok(found) => {
+                for (name, cell) in names.into_iter().zip(found) {
+                    cells.push((node, Address { kind, key: key.clone(), name }, cell));
+                }
             }
-            Kind::Field => each(answer, |value| reply::bytes(value).map(Cell::Field))?,
-            Kind::Score => each(answer, |value| reply::number(value).map(Cell::Score))?,
-            Kind::Log => vec![whole_log(connection, &keys.bolt(bolt, &key), answer).await?],
-        };
-        for (name, cell) in names.into_iter().zip(found) {
-            cells.push((place, Address { kind, key: key.clone(), name }, cell));
+            Err(error) if matches!(error.kind, ErrorKind::Reply | ErrorKind::WrongType) => {
+                let reason = format!("key {full}: {}", error.message);
+                refused.push(Refused { node, key, reason });
+            }
+            Err(error) => return Err(error),
         }
     }
-    Ok((others, cells))
+    Ok((others, cells, refused))
+}
+
+/// The cells that an answer holds, in the order in which they were asked for.
+async fn cells_of(
+    connection: &mut Connection,
+    kind: Kind,
+    full: &str,
+    answer: Value,
+) -> Result<Vec<Cell>, StoreError> {
+    let answer = checked(answer)?;
+    match kind {
+        Kind::Counters(_) => {
+            Ok(vec![Cell::Counters(each(answer, |value| reply::integer(&value))?, 0)])
+        }
+        Kind::Field => each(answer, |value| reply::bytes(value).map(Cell::Field)),
+        Kind::Score => each(answer, |value| reply::number(value).map(Cell::Score)),
+        Kind::Log => Ok(vec![whole_log(connection, full, answer).await?]),
+    }
 }
 
 fn texts(names: &[SmolStr]) -> Vec<&str> {

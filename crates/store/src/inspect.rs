@@ -15,7 +15,7 @@ use tallyd_runtime::{
     plan::Plan,
     store::{Announcement, Counts, Fence, Lag, Owner},
 };
-use tallyd_topology::Topology;
+use tallyd_topology::{NodeKind, Topology};
 
 /// A node's state over all of its partitions.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,7 +30,14 @@ pub struct NodeStatus {
     pub counts: Counts,
     /// What waits.
     pub lag: Lag,
+    /// Of a source: the last entry that was processed, where its id is ahead of the server's clock
+    /// by this many ms.
+    pub ahead: Option<(EntryId, i64)>,
 }
+
+/// How far an id may be ahead before it is told, in ms: a clock that is set back by a little makes
+/// one too.
+const AHEAD_MS: i64 = 1000;
 
 /// A topology's state.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -76,6 +83,11 @@ pub async fn status(
         for lag in lags(c, topology, keys, &places).await? {
             sum.lag.entries += lag.entries;
             sum.lag.oldest = [sum.lag.oldest, lag.oldest].into_iter().flatten().min();
+        }
+        if matches!(node.kind, NodeKind::Source(_)) {
+            let last = cursor(0).last;
+            let by_ms = last.time().saturating_sub(now);
+            sum.ahead = (by_ms > AHEAD_MS).then_some((last, by_ms));
         }
         let fences = (0..node.partitions).map(|p| keys.fence(&head.name, p)).collect::<Vec<_>>();
         let mut ask = Pipeline::new();

@@ -19,7 +19,9 @@ pub mod rights;
 #[doc(hidden)] // for the fuzz targets
 pub mod wire;
 
+mod backlog;
 mod memory;
+mod named_streams;
 mod plain;
 mod random;
 mod registration;

@@ -54,6 +54,7 @@ const fn right(sample: &'static str, on: &'static [On], why: &'static str) -> Ri
 const NONE: &[On] = &[On::Nothing];
 const OWN: &[On] = &[On::Own];
 const INPUTS: &[On] = &[On::Own, On::Source];
+const ALL_STREAMS: &[On] = &[On::Own, On::Source, On::Sink];
 const STREAMS: &[On] = &[On::Own, On::Sink];
 
 /// What a worker needs. Without one of them it does not start, or stands still sooner or later.
@@ -84,6 +85,7 @@ pub const WORKER: &[Right] = &[
     right("ZREM KEY v", OWN, "to leave"),
     right("ZREMRANGEBYSCORE KEY 0 1", OWN, "to forget workers that died"),
     right("PEXPIREAT KEY 9999999999999", OWN, "windows and logs go by themselves"),
+    right("MEMORY USAGE KEY", OWN, "how much memory dead letters take"),
     right("XADD KEY * f v", STREAMS, "frames, dead letters, sinks"),
     right("XACK KEY g 1-1", INPUTS, "to be done with an entry"),
     right("XAUTOCLAIM KEY g c 0 0-0", INPUTS, "what a worker that died had pending"),
@@ -97,7 +99,7 @@ pub const WORKER: &[Right] = &[
     right("XRANGE KEY - + COUNT 1", INPUTS, "lag"),
     right("XREAD COUNT 1 STREAMS KEY 0-0", INPUTS, "to wait for entries"),
     right("XREADGROUP GROUP g c COUNT 1 STREAMS KEY >", INPUTS, "to read entries"),
-    right("XTRIM KEY MINID 0", INPUTS, "to drop what every bolt has"),
+    right("XTRIM KEY MINID 0", ALL_STREAMS, "to drop what every bolt has; whether it is a stream"),
 ];
 
 /// The keys on which a right is to be had: of each kind those that the topology has.
@@ -136,7 +138,10 @@ mod tests {
     #[test]
     fn every_command_that_a_worker_sends_is_listed() {
         let code = [
+            include_str!("backlog.rs"),
             include_str!("commands.rs"),
+            include_str!("fetch.rs"),
+            include_str!("named_streams.rs"),
             include_str!("registration.rs"),
             include_str!("session/on_redis.rs"),
             include_str!("session/transaction.rs"),
@@ -151,7 +156,7 @@ mod tests {
             let command = piece.split('"').next().unwrap();
             let rest = piece.split(".arg(\"").nth(1).and_then(|rest| rest.split('"').next());
             let whole = match command {
-                "XGROUP" | "XINFO" => format!("{command}|{}", rest.unwrap()),
+                "MEMORY" | "XGROUP" | "XINFO" => format!("{command}|{}", rest.unwrap()),
                 _ => command.to_owned(),
             };
             let known = WORKER.iter().any(|right| right.command() == whole.to_lowercase());

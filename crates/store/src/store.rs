@@ -5,7 +5,7 @@ use crate::{
     connection::Connection,
     doctor::{self, Danger},
     keys::Keys,
-    plan,
+    named_streams, plan,
     random::{self, Random},
     registration, reply,
     session::{Names, RedisServer, RedisSession},
@@ -23,7 +23,7 @@ use tallyd_runtime::{
     plan::of_token,
     store::{Announcement, ErrorKind, Fence, Survey, View},
 };
-use tallyd_topology::{RedisAddress, Topology};
+use tallyd_topology::{Node, NodeKind, RedisAddress, Topology};
 use tokio::sync::Mutex;
 
 /// After how many session timeouts a worker that died is no longer listed.
@@ -106,6 +106,8 @@ impl Store for RedisStore {
         let mut connection = Connection::open_at(&self.address).await?;
         let clock_offset = server_ms(&mut connection).await? - local_ms();
         let expiries = self.topology.fused(place).into_iter().map(|p| (p, Expiries::default()));
+        let is_source = |node: &Node| matches!(node.kind, NodeKind::Source(_));
+        let tells_time = self.topology.nodes.get(place).is_some_and(is_source);
         let server = RedisServer {
             connection,
             names,
@@ -115,6 +117,7 @@ impl Store for RedisStore {
             expiries: expiries.collect(),
             clock_offset,
             random: Arc::clone(&self.random),
+            tells_time,
             generation: Arc::clone(&self.generation),
         };
         Ok(RedisSession::new(server, worker.clone()))
@@ -123,6 +126,7 @@ impl Store for RedisStore {
     async fn register(&self) -> Result<[u8; 16], StoreError> {
         let register = async |c: &mut Connection| {
             doctor::check_at_start(c, &self.address, &self.allowed).await?;
+            named_streams::check(c, &self.topology).await?;
             registration::register(c, &self.topology, &self.keys, None).await
         };
         let seed = self.control(register).await?;
@@ -252,7 +256,12 @@ async fn fences(
 pub async fn server_ms(c: &mut Connection) -> Result<i64, StoreError> {
     let mut ask = Pipeline::new();
     ask.cmd("TIME");
-    let time = reply::array(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
+    server_time(c.all(&ask).await?.pop().unwrap_or(Value::Nil))
+}
+
+/// What TIME replied, in ms since the epoch.
+pub(crate) fn server_time(reply: Value) -> Result<i64, StoreError> {
+    let time = reply::array(reply)?;
     match time.as_slice() {
         [seconds, micros] => Ok(reply::integer(seconds)?
             .saturating_mul(1000)

@@ -1,6 +1,7 @@
 //! Upkeep: trims the streams that a worker's partitions write, and says how long streams are.
 
 use crate::{
+    backlog::{self, Backlog},
     connection::{Connection, checked, present},
     keys::Keys,
     reply,
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 use tallyd_event::EntryId;
 use tallyd_runtime::{
     StoreError,
-    store::{Cursor, Lag, Survey},
+    store::{Cursor, ErrorKind, Lag, Survey},
 };
 use tallyd_topology::{Node, NodeKind, Retain, Source, Topology};
 
@@ -36,8 +37,12 @@ pub async fn tend(
             let done = done.map(|cursor| cursor.last).unwrap_or_default();
             trim_source(c, &keys.group(topology, node), source, done, now).await?;
         }
-        let longest = trim_edges(c, topology, keys, node, partitions, &cursors).await?;
-        survey.backlogs.push((*place, longest));
+        let edges = trim_edges(c, topology, keys, node, partitions, &cursors).await?;
+        let stalled = edges.iter().filter(|edge| edge.stalled);
+        let bytes = backlog::bytes(c, stalled).await?;
+        survey.stalled.push((*place, bytes));
+        let bound = topology.settings.max_stalled_bytes;
+        survey.backlogs.push((*place, backlog::longest(&edges, bytes > bound)));
         if topology.head(*place) != *place {
             // What waits for it is what waits for its head.
             continue;
@@ -57,7 +62,42 @@ pub async fn tend(
     ask.cmd("XLEN").arg(keys.dead());
     let length = c.all(&ask).await?.pop().unwrap_or(Value::Nil);
     survey.dead_letters = u64::try_from(reply::integer(&length)?).unwrap_or(0);
+    // One worker is enough: the one that reads the first source.
+    if owned.iter().any(|(place, partitions)| *place == 0 && !partitions.is_empty()) {
+        let bound = topology.settings.dead_letters_bytes;
+        survey.dead_dropped = trim_dead_letters(c, keys, survey.dead_letters, bound).await?;
+        survey.dead_letters = survey.dead_letters.saturating_sub(survey.dead_dropped);
+    }
     Ok(survey)
+}
+
+/// Drops the oldest dead letters while all take more than so many bytes of memory. Returns how
+/// many were dropped.
+async fn trim_dead_letters(
+    c: &mut Connection,
+    keys: &Keys,
+    mut stored: u64,
+    bound: u64,
+) -> Result<u64, StoreError> {
+    let mut dropped = 0;
+    while stored > 0 {
+        let mut ask = Pipeline::new();
+        // Without a sample: letters differ in length by thousands of times.
+        ask.cmd("MEMORY").arg("USAGE").arg(keys.dead()).arg("SAMPLES").arg(0);
+        let bytes = reply::integer(&c.all(&ask).await?.pop().unwrap_or(Value::Nil))?.unsigned_abs();
+        if bytes <= bound {
+            break;
+        }
+        // A tenth less than may be, so that not every letter after it costs a look at all of them.
+        let kept = u128::from(stored) * u128::from(bound / 10 * 9) / u128::from(bytes);
+        let kept = u64::try_from(kept).unwrap_or(stored).min(stored - 1);
+        let mut trim = Pipeline::new();
+        trim.cmd("XTRIM").arg(keys.dead()).arg("MAXLEN").arg("=").arg(kept);
+        let gone = reply::integer(&c.all(&trim).await?.pop().unwrap_or(Value::Nil))?;
+        dropped += gone.unsigned_abs();
+        stored = kept;
+    }
+    Ok(dropped)
 }
 
 /// Reads the cursors of all nodes.
@@ -84,7 +124,7 @@ pub async fn cursors(
 }
 
 /// Trims what every consumer of an edge has behind its cursor: all of them, because a group that
-/// is slower still needs the rest. Returns the longest of the streams.
+/// is slower still needs the rest. Returns the streams that hold entries afterwards.
 async fn trim_edges(
     c: &mut Connection,
     topology: &Topology,
@@ -92,32 +132,42 @@ async fn trim_edges(
     node: &Node,
     partitions: &[u16],
     cursors: &Cursors,
-) -> Result<u64, StoreError> {
+) -> Result<Vec<Backlog>, StoreError> {
     let mut ask = Pipeline::new();
+    let mut asked = Vec::new();
     // A source has one partition, and writes all partitions of its edges.
     let own = node.partitions == topology.partitions;
     let written = (0..topology.partitions).filter(|p| !own || partitions.contains(p));
     for partition in written {
         for edge in &node.edges {
             let stream = keys.edge(&node.name, edge, partition);
-            let cursor = |&consumer: &usize| {
-                let of_node = cursors.get(consumer)?;
-                Some(of_node.get(&partition).map(|cursor| cursor.last).unwrap_or_default())
-            };
-            let done = edge.consumers.iter().filter_map(cursor).min().unwrap_or_default();
+            let mut consumers = Vec::new();
+            for &consumer in &edge.consumers {
+                let (Some(of), Some(at)) = (topology.nodes.get(consumer), cursors.get(consumer))
+                else {
+                    let message = format!("no node {consumer} reads {stream}");
+                    return Err(StoreError::new(ErrorKind::Other, message));
+                };
+                let last = at.get(&partition).map(|cursor| cursor.last).unwrap_or_default();
+                consumers.push((last, keys.fence(&of.name, partition)));
+            }
+            let done = consumers.iter().map(|(last, _)| *last).min().unwrap_or_default();
             if done > EntryId::ZERO {
                 ask.cmd("XTRIM").arg(&stream).arg("MINID").arg(done.next().to_string()).ignore();
             }
             ask.cmd("XLEN").arg(&stream);
+            let slowest = consumers.into_iter().filter(|(last, _)| *last == done);
+            asked.push((stream, slowest.map(|(_, fence)| fence).collect()));
         }
     }
     if ask.is_empty() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
     let replies = c.all(&ask).await?;
     let lengths = ask.cmd_iter().zip(&replies).filter(|(command, _)| command_is(command, "XLEN"));
-    let longest = lengths.map(|(_, length)| reply::integer(length).unwrap_or(0)).max().unwrap_or(0);
-    Ok(u64::try_from(longest).unwrap_or(0))
+    let lengths: Result<Vec<i64>, StoreError> =
+        lengths.map(|(_, length)| reply::integer(length)).collect();
+    backlog::of(c, asked, lengths?).await
 }
 
 pub(crate) fn command_is(command: &redis::Cmd, name: &str) -> bool {

@@ -102,6 +102,9 @@ fn as_json(before: &Status, after: &Status, settings: &Settings) -> Value {
             "duplicates": node.counts.duplicates,
             "dead_letters": node.counts.dead,
             "late": node.counts.late,
+            "ahead": node.ahead.map(|(entry, by_ms)| {
+                json!({ "entry": entry.to_string(), "ahead_ms": by_ms })
+            }),
         })
     };
     let worker = |(worker, beat): &(Announcement, i64)| {
@@ -198,6 +201,15 @@ fn print(before: &Status, after: &Status, settings: &Settings) -> Result<(), Unw
         outln!(
             "DEAD LETTERS FULL: each new one costs the oldest\n  mend what rejects events, then: tallyd dead replay, or drop"
         )?;
+    }
+    for node in &after.nodes {
+        if let Some((entry, by_ms)) = node.ahead {
+            println!(
+                "ENTRY ID AHEAD {}: entry {entry} is {} s ahead of the server's clock\n  its events count as arrived when they were read; see: tallyd doctor",
+                node.name,
+                by_ms / 1000
+            );
+        }
     }
     for (place, reason) in &after.halted {
         let (place, reason) = (safe(place), safe(reason));

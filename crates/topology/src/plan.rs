@@ -43,6 +43,11 @@ pub struct Settings {
     pub shared_refresh_ms: u64,
     /// How many dead letters are kept. Default 1,000,000.
     pub dead_letters: u64,
+    /// About how many bytes they take at most.
+    pub dead_letters_bytes: u64,
+    /// How many bytes may wait in a node's streams for partitions that are halted or have no
+    /// worker, before it stops reading.
+    pub max_stalled_bytes: u64,
     /// How many bytes of state a worker caches for each bolt. Default 256 MiB.
     pub cache_bytes: u64,
     /// Whether bolts are fused where they can be. Default true.

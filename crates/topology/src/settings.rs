@@ -88,6 +88,13 @@ pub const RUN_KEYS: &[KeySpec] = &[
         doc: "A bolt stops reading while a stream that it writes holds more events than this.",
     },
     KeySpec {
+        name: "max_stalled",
+        kind: Kind::Size,
+        default: Default::value("\"256MiB\""),
+        doc: "How much may wait, for each node that writes it, for partitions that are halted or \
+              have no worker. Up to there the others go on; beyond it their writer stops reading.",
+    },
+    KeySpec {
         name: "max_batch",
         kind: Kind::Int(1, 65_536),
         default: Default::value("8_192"),
@@ -108,10 +115,17 @@ pub const RUN_KEYS: &[KeySpec] = &[
         doc: "How many dead letters are kept; the oldest go first.",
     },
     KeySpec {
+        name: "dead_letters_bytes",
+        kind: Kind::Size,
+        default: Default::value("\"256MiB\""),
+        doc: "About how much memory of Redis they take; the oldest go first. `\"1MiB\"` or more.",
+    },
+    KeySpec {
         name: "cache",
         kind: Kind::Size,
         default: Default::value("\"256MiB\""),
-        doc: "How much state a worker keeps in memory for each bolt; `\"1MiB\"` or more.",
+        doc: "How much state a worker keeps in memory for each bolt; `\"1MiB\"` or more. What a \
+              dedup bolt has seen comes on top: about 20 to 40 bytes for each id of its window.",
     },
     KeySpec {
         name: "fuse",
@@ -205,10 +219,14 @@ pub(crate) fn settings(run: &Section<'_>) -> Option<Settings> {
     let max_batch = run.int("max_batch");
     let dead_letters = run.int("dead_letters");
     let cache_bytes = run.size("cache");
+    let max_stalled_bytes = run.size("max_stalled");
+    let dead_letters_bytes = run.size("dead_letters_bytes");
     let fuse = run.bool("fuse");
-    if cache_bytes.is_some_and(|bytes| bytes < 1 << 20) {
-        let fault = Fault::new("\"cache\" is too small", run.span("cache"));
-        run.sheet.fault(fault.help("it must be 1MiB or more"));
+    for (key, bytes) in [("cache", cache_bytes), ("dead_letters_bytes", dead_letters_bytes)] {
+        if bytes.is_some_and(|bytes| bytes < 1 << 20) {
+            let fault = Fault::new(format!("\"{key}\" is too small"), run.span(key));
+            run.sheet.fault(fault.help("it must be 1MiB or more"));
+        }
     }
     Some(Settings {
         session_timeout_ms: session_timeout_ms?.unsigned_abs(),
@@ -216,6 +234,8 @@ pub(crate) fn settings(run: &Section<'_>) -> Option<Settings> {
         max_batch: usize::try_from(max_batch?).ok()?,
         shared_refresh_ms: shared_refresh_ms?.unsigned_abs(),
         dead_letters: dead_letters?.unsigned_abs(),
+        dead_letters_bytes: dead_letters_bytes?,
+        max_stalled_bytes: max_stalled_bytes?,
         cache_bytes: cache_bytes?,
         fuse: fuse?,
     })

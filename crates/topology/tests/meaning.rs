@@ -40,6 +40,8 @@ fn what_is_left_out_has_its_default() {
         max_batch: 8192,
         shared_refresh_ms: 5000,
         dead_letters: 1_000_000,
+        dead_letters_bytes: 256 << 20,
+        max_stalled_bytes: 256 << 20,
         cache_bytes: 256 << 20,
         fuse: true,
     };

@@ -33,7 +33,8 @@ fn event(schema: &Schema, u: &mut Unstructured<'_>) -> arbitrary::Result<Event> 
     let origin = EntryId { ms: u.arbitrary()?, seq: u.arbitrary()? };
     let index = u.arbitrary()?;
     let values = schema.fields.iter().map(|field| value(field.kind, u));
-    Ok(Event { origin, index, values: values.collect::<Result<_, _>>()? })
+    let event = Event::new(origin, index, values.collect::<Result<_, _>>()?);
+    Ok(Event { arrived: event.arrived.saturating_sub(i64::from(u.arbitrary::<u32>()?)), ..event })
 }
 
 fn value(kind: FieldType, u: &mut Unstructured<'_>) -> arbitrary::Result<Value> {

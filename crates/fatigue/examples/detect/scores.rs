@@ -43,7 +43,7 @@ pub fn bolt(answers: &[Answer], parameters: Parameters) -> Scores {
             Value::Int(answer.at),
         ];
         let origin = EntryId { ms: answer.at as u64, seq: place as u64 };
-        let events = [Event { origin, index: 0, values }];
+        let events = [Event::new(origin, 0, values)];
         let effects =
             memory.run(&bolt as &dyn Bolt, &Batch { schema: &schema, events: &events, now: 0 });
         assert!(effects.rejects.is_empty(), "{:?}", effects.rejects);

@@ -47,7 +47,7 @@ fn event(n: u64, user: &str, question: u64, right: bool, ms: f64, minute: i64) -
         Value::Float(ms),
         Value::Int(at),
     ];
-    Event { origin: EntryId { ms: (START + 1_000_000 * MINUTE) as u64, seq: n }, index: 0, values }
+    Event::new(EntryId { ms: (START + 1_000_000 * MINUTE) as u64, seq: n }, 0, values)
 }
 
 /// A session of 60 usual answers, 50 slow and wrong ones, and `after` of the usual kind.
@@ -136,7 +136,7 @@ fn a_state_that_is_none_rejects_the_learner_s_answers_alone() {
 fn a_clock_ahead_of_the_server_s_does_not_hold_back_later_sessions() {
     let (bolt, mut memory) = (bolt(Parameters::default()), Memory::default());
     let mut ahead = event(1, "u", 1, true, 5000.0, 40 * 24 * 60);
-    ahead.origin.ms = START as u64;
+    ahead.arrived = START;
     run(&bolt, &mut memory, &[ahead]);
     let state = &memory.hashes[&learner_key("u")]["state"];
     assert_eq!(Reading::of(state).unwrap().at, START);

@@ -114,7 +114,7 @@ fn event(ms: u64, answer: &Answer) -> Event {
         text(&answer.item),
         Value::Bool(answer.correct),
     ];
-    Event { origin: EntryId { ms, seq: 0 }, index: 0, values }
+    Event::new(EntryId { ms, seq: 0 }, 0, values)
 }
 
 fn rows(path: &Path, columns: &[&str]) -> Result<Vec<Vec<String>>, Box<dyn Error>> {

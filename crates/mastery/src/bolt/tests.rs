@@ -58,7 +58,7 @@ fn event(number: u64, text: &str) -> Event {
     let id = Value::Str(format!("a{number}").into());
     let at = Value::Int(1000 + number as i64);
     let values = vec![id, word(0), word(1), word(2), right, at];
-    Event { origin: EntryId { ms: number, seq: 0 }, index: 0, values }
+    Event::new(EntryId { ms: number, seq: 0 }, 0, values)
 }
 
 fn run(memory: &mut Memory, bolt: &Mastery, texts: &[&str]) -> Effects {

@@ -1,5 +1,7 @@
 //! What goes wrong with storage, by kinds that a worker can act on.
 
+use tallyd_bolt::Key;
+
 /// What kind of trouble storage is in. The label of a metric, so the kinds are few.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -33,13 +35,15 @@ pub enum ErrorKind {
     Setup,
     /// No answer in time.
     Timeout,
+    /// A key holds another type of value than tallyd stores there.
+    WrongType,
     /// Anything else.
     Other,
 }
 
 impl ErrorKind {
     /// All of them.
-    pub const ALL: [ErrorKind; 16] = [
+    pub const ALL: [ErrorKind; 17] = [
         ErrorKind::Auth,
         ErrorKind::Bug,
         ErrorKind::Busy,
@@ -55,6 +59,7 @@ impl ErrorKind {
         ErrorKind::Reply,
         ErrorKind::Setup,
         ErrorKind::Timeout,
+        ErrorKind::WrongType,
         ErrorKind::Other,
     ];
 
@@ -77,6 +82,7 @@ impl ErrorKind {
             ErrorKind::Reply => "reply",
             ErrorKind::Setup => "setup",
             ErrorKind::Timeout => "timeout",
+            ErrorKind::WrongType => "wrong_type",
             ErrorKind::Other => "other",
         }
     }
@@ -112,6 +118,9 @@ impl ErrorKind {
             ErrorKind::Reply => "no supported server answers this: please report it",
             ErrorKind::Setup => "the address of the server, or its TLS, does not fit",
             ErrorKind::Timeout => "no answer in time: look at Redis's load and the network",
+            ErrorKind::WrongType => {
+                "a key of tallyd's holds what somebody else wrote: delete it, then: tallyd dead replay"
+            }
             ErrorKind::Other => "the error names the cause",
         }
     }
@@ -125,13 +134,16 @@ pub struct StoreError {
     pub kind: ErrorKind,
     /// What happened, for people.
     pub message: String,
+    /// Of [`ErrorKind::Halt`]: the keys of bolts' state, each with the place of its node, whose
+    /// commands failed. Empty where another command failed, or it is not known which.
+    pub failed: Vec<(usize, Key)>,
 }
 
 impl StoreError {
     /// An error of this kind.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), failed: Vec::new() }
     }
 
     /// A state that must not be, told with its values: a fault of tallyd.

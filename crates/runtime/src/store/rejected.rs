@@ -21,11 +21,13 @@ pub enum Rejected {
     Bolt,
     /// The bolt panicked.
     Panic,
+    /// A key that the bolt needs for the event holds another type of value.
+    WrongType,
 }
 
 impl Rejected {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Rejected; 8] = [
+    pub const ALL: [Rejected; 9] = [
         Rejected::MissingField,
         Rejected::BadValue,
         Rejected::OutOfRange,
@@ -34,6 +36,7 @@ impl Rejected {
         Rejected::Frame,
         Rejected::Bolt,
         Rejected::Panic,
+        Rejected::WrongType,
     ];
 
     /// The label of metrics.
@@ -48,6 +51,7 @@ impl Rejected {
             Rejected::Frame => "frame",
             Rejected::Bolt => "bolt",
             Rejected::Panic => "panic",
+            Rejected::WrongType => "wrong_type",
         }
     }
 }

@@ -4,10 +4,12 @@ use super::{OfNode, Task};
 use crate::{
     context::{StageId, no_stage},
     guard,
-    store::{Session, Store, StoreError},
-    work::Work,
+    store::{Fetched, Refused, Rejected, Session, Store, StoreError},
+    work::{Inputs, Work},
 };
-use tallyd_bolt::{Address, Effects};
+use std::collections::BTreeMap;
+use tallyd_bolt::{Address, Batch, Effects, Key, Reads};
+use tallyd_event::Event;
 use tokio::time::Instant;
 
 impl<S: Store> Task<S> {
@@ -27,11 +29,12 @@ impl<S: Store> Task<S> {
             }
             level = level.iter().flat_map(|&stage| self.context.takers(stage)).collect();
         }
-        self.fetch(session, Vec::new()).await
+        self.fetch(session, Vec::new()).await.map(|found| found.skipped)
     }
 
-    /// Runs some stages, whose state is fetched at once. An event that makes a bolt panic goes to
-    /// the dead letters, and the others run again without it.
+    /// Runs some stages, whose state is fetched at once. An event that makes a bolt panic, or needs
+    /// a key that somebody else wrote, goes to the dead letters, and the others run again without
+    /// it.
     async fn process_level(
         &mut self,
         session: &mut S::Session,
@@ -44,9 +47,13 @@ impl<S: Store> Task<S> {
         while !open.is_empty() {
             let missing = open.iter().map(|&stage| self.missing(stage, work, now));
             let missing = missing.collect::<Result<_, StoreError>>()?;
-            let skipped = self.fetch(session, missing).await?;
-            if !skipped.is_empty() {
-                return Ok(skipped);
+            let found = self.fetch(session, missing).await?;
+            if !found.skipped.is_empty() {
+                return Ok(found.skipped);
+            }
+            if !found.refused.is_empty() {
+                self.refuse(work, &open, &found.refused, now)?;
+                continue;
             }
             let mut again = Vec::new();
             for stage in open {
@@ -77,10 +84,81 @@ impl<S: Store> Task<S> {
                     node.metrics.looked_up(asked, missing.len() as u64);
                     return Ok((of.place, missing));
                 }
-                Err(poison) => work.reject(stage, of, poison.event, poison.reason)?,
+                Err(poison) => {
+                    work.reject(stage, of, poison.event, Rejected::Panic, poison.reason)?;
+                }
             }
         }
         Ok((of.place, Vec::new()))
+    }
+
+    /// Rejects the events that ask for keys which hold something else than the bolts store there.
+    fn refuse(
+        &mut self,
+        work: &mut Work,
+        stages: &[StageId],
+        refused: &[Refused],
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let mut rejected = 0;
+        for &stage in stages {
+            let of = self.context.stage(stage)?;
+            let keys: BTreeMap<&Key, &str> = refused
+                .iter()
+                .filter(|refused| refused.node == of.place)
+                .map(|refused| (&refused.key, refused.reason.as_str()))
+                .collect();
+            let (Some(bolt), Some(batch)) = (&of.bolt, work.batch(stage, of, now)?) else {
+                continue;
+            };
+            let mut asking = Vec::new();
+            for (index, event) in batch.events.iter().enumerate().filter(|_| !keys.is_empty()) {
+                let one = Batch { events: std::slice::from_ref(event), ..batch };
+                let asked = guard::reads(&**bolt, &one, &Reads::default());
+                let asked = asked.as_ref().into_iter().flat_map(Reads::iter);
+                let reason = asked.filter_map(|address| keys.get(&address.key)).next();
+                asking.extend(reason.map(|reason| (index, (*reason).to_owned())));
+            }
+            rejected += asking.len();
+            // From behind, so that the places of the others stay.
+            for (event, reason) in asking.into_iter().rev() {
+                work.reject(stage, of, event, Rejected::WrongType, reason)?;
+            }
+        }
+        if rejected == 0 {
+            let reasons: Vec<&str> = refused.iter().map(|key| key.reason.as_str()).collect();
+            let message = format!("no event asked for what was refused: {}", reasons.join("; "));
+            return Err(StoreError::bug(message));
+        }
+        Ok(())
+    }
+
+    /// The partitions whose events make the bolts write to keys that refused a write: the batch's
+    /// events run again, a partition at a time, on the state that they had. `None` where that does
+    /// not tell.
+    pub(super) fn writers(&self, batch: &Inputs, failed: &[(usize, Key)]) -> Option<Vec<u16>> {
+        let mut writers = Vec::new();
+        let topology = &self.context.topology;
+        let stages = self.context.stages.iter().zip(&self.nodes).zip(&batch.events);
+        for ((of, node), events) in stages {
+            let keys: Vec<&Key> =
+                failed.iter().filter(|(place, _)| *place == of.place).map(|(_, key)| key).collect();
+            let (false, Some(bolt)) = (keys.is_empty(), &of.bolt) else { continue };
+            let by = topology.partitioned_by(of.place)?;
+            let mut parts: BTreeMap<u16, Vec<Event>> = BTreeMap::new();
+            for event in events.iter() {
+                let partition = by.partition(&of.input, event, topology.partitions);
+                parts.entry(partition).or_default().push(event.clone());
+            }
+            for (partition, events) in parts {
+                let part = Batch { schema: &of.input, events: &events, now: batch.now };
+                let effects = guard::process(&**bolt, &part, node.cache.state()).ok()?;
+                if effects.writes.iter().any(|write| keys.contains(&write.key())) {
+                    writers.push(partition);
+                }
+            }
+        }
+        (!writers.is_empty()).then_some(writers)
     }
 
     /// Runs a stage's bolt on the cells of the cache. Returns whether it went through.
@@ -102,29 +180,30 @@ impl<S: Store> Task<S> {
                 Ok(true)
             }
             Err(poison) => {
-                work.reject(stage, of, poison.event, poison.reason)?;
+                work.reject(stage, of, poison.event, Rejected::Panic, poison.reason)?;
                 Ok(false)
             }
         }
     }
 
-    /// Brings cells into the caches. Returns the partitions whose group skipped an entry.
+    /// Brings cells into the caches. What is left of the answer: the partitions whose group skipped
+    /// an entry, and the keys that hold no cells.
     async fn fetch(
         &mut self,
         session: &mut S::Session,
         mut missing: Vec<(usize, Vec<Address>)>,
-    ) -> Result<Vec<u16>, StoreError> {
+    ) -> Result<Fetched, StoreError> {
         missing.retain(|(_, addresses)| !addresses.is_empty());
         let spans = std::mem::take(&mut self.unchecked);
         if missing.is_empty() && spans.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Fetched::default());
         }
-        let fetched = session.fetch(missing, &spans).await?;
-        for (place, address, cell) in fetched.cells {
+        let mut fetched = session.fetch(missing, &spans).await?;
+        for (place, address, cell) in std::mem::take(&mut fetched.cells) {
             let stage = self.context.stage_of(place)?;
             of_stage(&mut self.nodes, stage)?.cache.insert(address, cell, Instant::now());
         }
-        Ok(fetched.skipped)
+        Ok(fetched)
     }
 }
 

@@ -135,16 +135,22 @@ impl<S: Store> Task<S> {
         self.begin(session).await
     }
 
-    /// A command failed inside the commit, and the others happened: nobody goes on with these
-    /// partitions until an operator has looked.
+    /// A command failed inside the commit, and the others happened, cursors and acknowledgements
+    /// among them. So the partitions that did not write to its key are whole, and go on. Nobody
+    /// goes on with those that did, or where it is not known, with all of the commit, until an
+    /// operator has looked.
     pub(super) async fn halt(
         &mut self,
         session: &mut S::Session,
         commit: &Commit,
+        writers: Option<Vec<u16>>,
         error: &StoreError,
     ) -> Result<(), StoreError> {
-        let in_commit = |p: &u16| {
-            commit.acks.is_empty() || commit.acks.iter().any(|(partition, _)| partition == p)
+        let in_commit = |p: &u16| match &writers {
+            Some(writers) => writers.contains(p),
+            None => {
+                commit.acks.is_empty() || commit.acks.iter().any(|(partition, _)| partition == p)
+            }
         };
         let halted: Owned =
             self.owned.iter().filter(|(p, _)| in_commit(p)).map(clone_pair).collect();

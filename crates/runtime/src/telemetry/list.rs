@@ -6,7 +6,7 @@ use crate::store::{ErrorKind, Lag, Rejected};
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
-use tallyd_topology::Topology;
+use tallyd_topology::{NodeKind, Topology};
 
 /// The name, kind and meaning of every metric but the delays, which describe themselves.
 const METRICS: &[(&str, Kind, &str)] = &[
@@ -21,6 +21,11 @@ const METRICS: &[(&str, Kind, &str)] = &[
         "tallyd_dead_letters_dropped_total",
         Kind::Counter,
         "Dead letters that are lost, because more came than may be kept",
+    ),
+    (
+        "tallyd_entries_ahead_total",
+        Kind::Counter,
+        "Entries of a source whose ids are ahead of the server's clock",
     ),
     (
         "tallyd_events_dead_lettered_total",
@@ -55,6 +60,11 @@ const METRICS: &[(&str, Kind, &str)] = &[
     ),
     ("tallyd_process_seconds", Kind::Histogram, "Time in the bolt, for one batch"),
     ("tallyd_redis_errors_total", Kind::Counter, "Errors of the storage, by kind"),
+    (
+        "tallyd_stalled_bytes",
+        Kind::Gauge,
+        "About how many bytes wait for partitions that are halted or that nobody owns",
+    ),
     ("tallyd_takeovers_total", Kind::Counter, "Partitions taken"),
 ];
 
@@ -106,7 +116,11 @@ pub fn begin(topology: &Topology, served: Option<&BTreeSet<SmolStr>>) {
         ] {
             counter!(counter, "node" => name.to_owned()).increment(0);
         }
+        if matches!(node.kind, NodeKind::Source(_)) {
+            counter!("tallyd_entries_ahead_total", "node" => name.to_owned()).increment(0);
+        }
         gauge!("tallyd_paused", "node" => name.to_owned()).set(0.0);
+        TaskMetrics::stalled(name, 0);
         halted(name, [].into_iter());
         owned(name, 0);
     }

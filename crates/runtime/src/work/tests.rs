@@ -68,7 +68,7 @@ fn each_stage_has_what_is_emitted_and_what_is_for_it_alone() {
         entry(&context, 3, &["y"], Some("gone")),
     ]
     .into();
-    let mut work = take(&context, &mut queue, &Cursors::new(), 100);
+    let mut work = take(&context, &mut queue, &Cursors::new(), 100, i64::MAX);
     assert_eq!(ids(&context, &work, 0), ["a", "b"]);
     assert_eq!((ids(&context, &work, 1), work.events()), (vec!["x".to_owned()], 2));
 
@@ -77,7 +77,7 @@ fn each_stage_has_what_is_emitted_and_what_is_for_it_alone() {
     assert_eq!(ids(&context, &work, 1), ["x", "a", "b"]);
     assert_eq!(ids(&context, &work, 2), ["a", "b"]);
     // What one rejects is still the other's.
-    work.reject(StageId(1), &context.stages[1], 1, "no".to_owned()).unwrap();
+    work.reject(StageId(1), &context.stages[1], 1, Rejected::Panic, "no".to_owned()).unwrap();
     assert_eq!(ids(&context, &work, 1), ["x", "b"]);
     assert_eq!(ids(&context, &work, 2), ["a", "b"]);
     work.finish(&context, StageId(1), Effects::default()).unwrap();
@@ -104,7 +104,7 @@ fn what_is_below_the_cursor_is_acknowledged_and_not_done_again() {
     let cursor = Cursor { last: EntryId { ms: 2, seq: 1 }, ..Cursor::default() };
     let cursors: Cursors = [(0, vec![cursor; 3])].into();
     let entries = [entry(&context, 1, &["a"], None), entry(&context, 2, &["b"], Some("board"))];
-    let work = take(&context, &mut entries.into(), &cursors, 100);
+    let work = take(&context, &mut entries.into(), &cursors, 100, i64::MAX);
     assert_eq!((ids(&context, &work, 0).len(), ids(&context, &work, 1).len()), (0, 1));
     assert_eq!(work.acks[&0].len(), 2);
 }
@@ -114,14 +114,14 @@ fn what_must_not_be_screams() {
     use crate::store::ErrorKind;
     let context = context();
     let mut queue: Queue = [entry(&context, 1, &["a"], None)].into();
-    let mut work = take(&context, &mut queue, &Cursors::new(), 100);
+    let mut work = take(&context, &mut queue, &Cursors::new(), 100, i64::MAX);
     let of = &context.stages[0];
     let rejects = vec![tallyd_bolt::Rejection { event: 1, reason: "no".into() }];
     let strange = Effects { rejects, ..Effects::default() };
     let errors = [
         work.batch(StageId(3), of, 0).err(),
-        work.reject(StageId(3), of, 0, String::new()).err(),
-        work.reject(StageId(0), of, 1, String::new()).err(),
+        work.reject(StageId(3), of, 0, Rejected::Panic, String::new()).err(),
+        work.reject(StageId(0), of, 1, Rejected::Panic, String::new()).err(),
         work.finish(&context, StageId(3), Effects::default()).err(),
         work.finish(&context, StageId(0), strange).err(),
         context.stage(StageId(3)).err(),
@@ -132,4 +132,41 @@ fn what_must_not_be_screams() {
         assert_eq!(error.kind, ErrorKind::Bug, "{number}");
         assert!(error.message.contains("please report"), "{number}: {}", error.message);
     }
+}
+
+#[test]
+fn an_entry_arrives_no_later_than_it_is_read() {
+    let context = context();
+    let (place, _) = context.topology.node("s").unwrap();
+    let source = Context::new(&context.topology, place, |_| None).unwrap();
+    let fields = [("id", "a"), ("user", "u")];
+    let fields = fields.map(|(name, text)| (name.as_bytes().to_vec(), text.as_bytes().to_vec()));
+    let entry = |ms, seq| (0, Entry { id: EntryId { ms, seq }, fields: fields.clone().into() });
+    let far = 1_795_815_000_000_000;
+    let mut queue: Queue = [entry(4_999, 0), entry(far, 0), entry(far, 1)].into();
+    let mut work = take(&source, &mut queue, &Cursors::new(), 100, 5_000);
+    let first = EntryId { ms: far, seq: 0 };
+    assert_eq!(work.ahead, Some(Ahead { entries: 2, first, by_ms: far as i64 - 5_000 }));
+    assert_eq!(work.arrivals()[0], [(4_999, 1), (5_000, 2)]);
+    work.finish(&source, StageId::READS, Effects::default()).unwrap();
+    let commit = work.commit(&source, &Cursors::new(), Next::Nothing).unwrap();
+    let frame = &commit.parts[0].frames[0].bytes;
+    let events = frame::decode(&source.stages[0].input, frame).unwrap();
+    let times = |event: &Event| (event.arrival(), event.time(&source.stages[0].input));
+    assert_eq!(
+        events.iter().map(times).collect::<Vec<_>>(),
+        [(4_999, 4_999), (5_000, 5_000), (5_000, 5_000)]
+    );
+    // They are three events all the same: an identity is that of the entry.
+    assert_eq!(events[1].origin, first);
+}
+
+#[test]
+fn a_dead_letter_keeps_the_beginning_of_what_is_too_long() {
+    let field = |name: &str, length| (name.as_bytes().to_vec(), vec![b'x'; length]);
+    let small = vec![field("a", 10), field("b", MAX_LETTER_BYTES - 12)];
+    assert_eq!(beginning(small.clone()), (small, None));
+    let long = vec![field("a", 10), field("b", 1 << 20), field("c", 5)];
+    let kept = vec![field("a", 10), field("b", MAX_LETTER_BYTES - 12)];
+    assert_eq!(beginning(long), (kept, Some((1 << 20) + 18)));
 }

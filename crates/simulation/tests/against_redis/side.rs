@@ -205,6 +205,7 @@ impl<S: Store> Side<S> {
             reason: "a test".to_owned(),
             entry: EntryId::ZERO,
             fields: vec![(b"n".to_vec(), b"v".to_vec())],
+            cut: None,
         };
         let wait = commit.wait.as_ref().map(|places| Wait {
             after: self.ids_of(node, places),

@@ -72,6 +72,7 @@ pub const OF_TOPOLOGY: &[fn(&Of<'_>) -> Vec<Finding>] = &[
     work::consumers,
     work::groups,
     streams::sources,
+    streams::entry_ids,
     streams::other_readers,
     streams::sinks,
     streams::strays,

@@ -11,6 +11,7 @@ use crate::{
     keys::Keys,
     random::Random,
     reply,
+    store::server_time,
 };
 use redis::{Pipeline, Value};
 use smol_str::SmolStr;
@@ -40,6 +41,8 @@ pub struct RedisServer {
     /// The generation of plans in which this worker's is in force, as it last heard.
     pub(crate) generation: Arc<Mutex<Option<SmolStr>>>,
     pub(crate) random: Random,
+    /// Whether each read tells the server's clock: that of a source does.
+    pub(crate) tells_time: bool,
 }
 
 impl Server for RedisServer {
@@ -102,14 +105,14 @@ impl Server for RedisServer {
         let names = &self.names;
         let bolt = |(place, asked)| Ok((place, names.node(place)?.name.as_str(), asked));
         let asked = addresses.into_iter().map(bolt).collect::<Result<_, StoreError>>()?;
-        let (found, cells) = fetch(&mut self.connection, look, &self.keys, asked).await?;
+        let (found, cells, refused) = fetch(&mut self.connection, look, &self.keys, asked).await?;
         let mut skipped = Vec::new();
         for ((partition, ..), answer) in spans.iter().zip(found) {
             if !reply::array(answer)?.is_empty() {
                 skipped.push(*partition);
             }
         }
-        Ok(Fetched { cells, skipped })
+        Ok(Fetched { cells, refused, skipped })
     }
 
     async fn commit(
@@ -120,8 +123,13 @@ impl Server for RedisServer {
         let mut all = self.transaction(commit)?;
         all.cmd("EXEC");
         self.add_watch(&mut all, partitions)?;
+        if self.tells_time {
+            all.cmd("TIME");
+        }
         let at_most = commit.wait.as_ref().map_or(Duration::ZERO, |wait| wait.at_most);
         let mut replies = self.connection.send_waiting(&all, at_most).await?;
+        let time = if self.tells_time { replies.pop() } else { None };
+        let now = time.map(|time| server_time(checked(time)?)).transpose()?;
         let fences = replies.pop().unwrap_or(Value::Nil);
         let armed = replies.pop().unwrap_or(Value::Nil);
         let mut woken = Vec::new();
@@ -136,7 +144,7 @@ impl Server for RedisServer {
         for part in &commit.parts {
             self.expiries.entry(part.node).or_default().remember(&part.expiries);
         }
-        let read = Read { woken, ..self.read(commit, &all, results)? };
+        let read = Read { woken, now, ..self.read(commit, &all, results)? };
         Ok(Committed { read: Some(read), watched })
     }
 

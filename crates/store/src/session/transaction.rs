@@ -8,6 +8,8 @@ use crate::{
     tend::command_is,
 };
 use redis::{Pipeline, Value};
+use std::collections::BTreeMap;
+use tallyd_bolt::Key;
 use tallyd_event::EntryId;
 use tallyd_runtime::{
     StoreError,
@@ -128,11 +130,18 @@ impl RedisServer {
         let last = if commit.next == Next::Nothing { None } else { results.pop() };
         let mut read = Read::default();
         let before = begun().len() + usize::from(commit.wait.is_some());
+        let mut failures: Vec<(Option<String>, StoreError)> = Vec::new();
         for (command, result) in transaction.cmd_iter().skip(before).zip(results) {
-            let result = checked(result).map_err(|error| halt(named(command, error)))?;
-            if command_is(command, TRIM_DEAD_LETTERS) {
-                read.dead_dropped += u64::try_from(reply::integer(&result)?).unwrap_or(0);
+            match checked(result) {
+                Err(error) => failures.push((key_of(command), named(command, error))),
+                Ok(result) if command_is(command, TRIM_DEAD_LETTERS) => {
+                    read.dead_dropped += u64::try_from(reply::integer(&result)?).unwrap_or(0);
+                }
+                Ok(_) => {}
             }
+        }
+        if !failures.is_empty() {
+            return Err(self.failed(commit, failures));
         }
         match (&commit.next, last) {
             (_, Some(Value::ServerError(error))) if error.code() == "NOGROUP" => {
@@ -156,6 +165,24 @@ impl RedisServer {
         Ok(read)
     }
 
+    /// Commands failed inside EXEC, and the others happened: which keys of bolts it was, if it was
+    /// nothing else.
+    fn failed(&self, commit: &Commit, failures: Vec<(Option<String>, StoreError)>) -> StoreError {
+        let mut written: BTreeMap<String, (usize, Key)> = BTreeMap::new();
+        for part in &commit.parts {
+            let Ok(names) = self.names.node(part.node) else { continue };
+            for write in &part.writes {
+                let key = write.key();
+                written.insert(self.keys.bolt(&names.name, key), (part.node, key.clone()));
+            }
+        }
+        let of_bolts = failures.iter().map(|(key, _)| written.get(key.as_ref()?).cloned());
+        let failed = of_bolts.collect::<Option<Vec<_>>>().unwrap_or_default();
+        let messages: Vec<String> =
+            failures.into_iter().take(MAX_TOLD).map(|(_, error)| error.message).collect();
+        StoreError { failed, ..halt(StoreError::new(ErrorKind::Halt, messages.join("; "))) }
+    }
+
     fn now(&self) -> i64 {
         crate::store::local_ms().saturating_add(self.clock_offset)
     }
@@ -166,6 +193,16 @@ pub(super) fn begun() -> Pipeline {
     let mut transaction = Pipeline::new();
     transaction.cmd("MULTI");
     transaction
+}
+
+/// How many commands that failed in one commit are told.
+const MAX_TOLD: usize = 3;
+
+fn key_of(command: &redis::Cmd) -> Option<String> {
+    match command.args_iter().nth(1)? {
+        redis::Arg::Simple(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        _ => None,
+    }
 }
 
 /// The error, with the command and key that it came of.

@@ -11,6 +11,7 @@ use tallyd_event::EntryId;
 use tallyd_topology::{NodeKind, Retain, Source};
 
 const SOURCES: Check = Check::new("streams", "sources");
+const IDS: Check = Check::new("streams", "entry-ids");
 const READERS: Check = Check::new("streams", "other-readers");
 const SINKS: Check = Check::new("streams", "sinks");
 const STRAYS: Check = Check::new("streams", "left-over");
@@ -41,6 +42,37 @@ pub fn sources(of: &Of<'_>) -> Vec<Finding> {
         } else {
             findings.push(SOURCES.fine(format!("{} is trimmed: {}", stream.key, size(stream))));
         }
+    }
+    findings
+}
+
+/// Whether the ids of a source's entries are ahead of the server's clock.
+pub fn entry_ids(of: &Of<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (stream, _) in sources_of(of) {
+        let Some(node) = of.subject.topology.nodes.get(stream.node) else { continue };
+        let status = of.stored.status.nodes.iter().find(|status| status.name == node.name);
+        let Some((entry, by_ms)) = status.and_then(|status| status.ahead) else {
+            findings.push(IDS.fine(format!("the ids of {} go by the server's clock", stream.key)));
+            continue;
+        };
+        let key = quoted(&stream.key);
+        findings.push(IDS.warning(
+            format!(
+                "entry {entry} of {} is {} s ahead of the server's clock",
+                stream.key,
+                by_ms / 1000
+            ),
+            "every later entry has an id of that time too. Their events count as arrived when they \
+             are read: they are late, and forgotten as duplicates, by that; their age in the lag is \
+             not known, and retain does not trim them",
+            vec![
+                note("let producers leave the id to the server (XADD with *). Then, while none of"),
+                note("them sends and all is processed, begin the stream's ids again:"),
+                of.tallyd("wait"),
+                of.facts.cli(&format!("DEL {key}")),
+            ],
+        ));
     }
     findings
 }

@@ -284,6 +284,9 @@ fn what_is_stored_is_fine_or_found() {
         ("owners", Warning, |s| s.status.nodes[2].owners[1] = Owner::Worker("gone".into())),
         ("consumers", Warning, |s| s.streams[1].groups[0].consumers[1].1 = 4),
         ("groups", Warning, |s| s.streams[1].groups[0].name = "taken-out".into()),
+        ("entry-ids", Warning, |s| {
+            s.status.nodes[0].ahead = Some((EntryId { ms: 9, seq: 0 }, 9_000))
+        }),
         ("other-readers", Warning, |s| s.streams[0].groups[1].delivered = EntryId::ZERO),
         ("other-readers", Warning, |s| {
             s.streams[0].groups[1].lowest_pending = Some(EntryId { ms: 1, seq: 0 })

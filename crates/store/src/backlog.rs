@@ -1,0 +1,102 @@
+//! What waits in the streams that a node writes, and for whom: a partition that is halted, or that no
+//! worker has, must not stop the others.
+
+use crate::{connection::Connection, reply};
+use redis::{Pipeline, Value};
+use tallyd_runtime::{StoreError, store::Owner};
+
+/// How many entries of a stream are looked at, to know how long one is.
+const SAMPLE: usize = 4;
+
+/// A stream that holds entries.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// Its key.
+    pub stream: String,
+    /// How many entries it holds.
+    pub entries: u64,
+    /// Whether those that are the furthest behind in it are all halted or owned by nobody.
+    pub stalled: bool,
+}
+
+/// The streams of these lengths, each with the fences of those that are the furthest behind in it.
+///
+/// # Errors
+/// Where the server can't be read.
+pub async fn of(
+    c: &mut Connection,
+    streams: Vec<(String, Vec<String>)>,
+    lengths: Vec<i64>,
+) -> Result<Vec<Backlog>, StoreError> {
+    let lengths = lengths.into_iter().map(|length| u64::try_from(length).unwrap_or(0));
+    let waiting: Vec<((String, Vec<String>), u64)> =
+        streams.into_iter().zip(lengths).filter(|(_, entries)| *entries > 0).collect();
+    let mut ask = Pipeline::new();
+    for ((_, fences), _) in waiting.iter().filter(|((_, fences), _)| !fences.is_empty()) {
+        ask.cmd("MGET").arg(fences);
+    }
+    if ask.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut owners = c.all(&ask).await?.into_iter();
+    let mut backlogs = Vec::with_capacity(waiting.len());
+    for ((stream, fences), entries) in waiting {
+        let stored = match fences.is_empty() {
+            true => Vec::new(),
+            false => reply::array(owners.next().unwrap_or(Value::Nil))?,
+        };
+        let mut stalled = !stored.is_empty();
+        for fence in stored {
+            stalled &= matches!(reply::fence(fence)?.owner, Owner::Halted | Owner::Nobody);
+        }
+        backlogs.push(Backlog { stream, entries, stalled });
+    }
+    Ok(backlogs)
+}
+
+/// The most entries of one stream that the writer waits for: what is stalled counts only where
+/// there is too much of it.
+pub fn longest(backlogs: &[Backlog], with_stalled: bool) -> u64 {
+    let counted = backlogs.iter().filter(|backlog| with_stalled || !backlog.stalled);
+    counted.map(|backlog| backlog.entries).max().unwrap_or(0)
+}
+
+/// About how many bytes these streams hold: their first entries tell how long one is.
+///
+/// # Errors
+/// Where the server can't be read.
+pub async fn bytes(
+    c: &mut Connection,
+    backlogs: impl Iterator<Item = &Backlog>,
+) -> Result<u64, StoreError> {
+    let backlogs: Vec<&Backlog> = backlogs.collect();
+    let mut ask = Pipeline::new();
+    for backlog in &backlogs {
+        ask.cmd("XRANGE").arg(&backlog.stream).arg("-").arg("+").arg("COUNT").arg(SAMPLE);
+    }
+    if ask.is_empty() {
+        return Ok(0);
+    }
+    let mut sum = 0;
+    for (backlog, answer) in backlogs.iter().zip(c.all(&ask).await?) {
+        let entries = reply::entries(answer)?;
+        let fields = entries.iter().flat_map(|entry| &entry.fields);
+        let bytes: usize = fields.map(|(name, value)| name.len() + value.len()).sum();
+        let one = bytes as u64 / entries.len().max(1) as u64;
+        sum += backlog.entries.saturating_mul(one);
+    }
+    Ok(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stalled_stops_nobody_until_it_is_too_much() {
+        let backlog = |entries, stalled| Backlog { stream: String::new(), entries, stalled };
+        let backlogs = [backlog(5, false), backlog(9_000, true), backlog(7, false)];
+        assert_eq!((longest(&backlogs, false), longest(&backlogs, true)), (7, 9_000));
+        assert_eq!(longest(&[], true), 0);
+    }
+}
