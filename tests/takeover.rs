@@ -110,13 +110,13 @@ async fn a_zombie_can_neither_commit_nor_read() {
         zombie.commit(&owned, &done(entry)).await.unwrap(),
         Outcome::Fenced { kept: vec![] }
     );
-    assert!(zombie.begin(&owned).await.unwrap().is_empty());
+    assert!(zombie.begin(&owned).await.unwrap().cursors.is_empty());
     heir.begin(&taken).await.unwrap();
     assert!(matches!(heir.commit(&taken, &done(entry)).await.unwrap(), Outcome::Done(_)));
     heir.forget_consumers(&taken, 0).await.unwrap();
     let consumers = ask(&server.url, &["XINFO", "CONSUMERS", "s", "tallyd:t"]).await;
     assert!(!format!("{consumers:?}").contains("zombie"));
-    assert_eq!(last(&heir.begin(&taken).await.unwrap(), 0), entry);
+    assert_eq!(last(&heir.begin(&taken).await.unwrap().cursors, 0), entry);
 }
 
 #[tokio::test]
@@ -287,5 +287,5 @@ async fn a_switch_of_plans_fences_all_that_the_old_one_has_in_flight() {
     assert_eq!(late, Outcome::Fenced { kept: Vec::new() });
     // A session that keeps nothing begins again, and gets nothing either.
     assert_eq!(session.take(&owned).await.unwrap(), Owned::new());
-    assert_eq!(session.begin(&owned).await.unwrap(), BTreeMap::new());
+    assert_eq!(session.begin(&owned).await.unwrap().cursors, BTreeMap::new());
 }

@@ -5,6 +5,7 @@
 
 pub mod assign;
 pub mod plan;
+pub mod reckon;
 pub mod store;
 pub mod telemetry;
 pub mod test_driver;

@@ -6,10 +6,12 @@
 mod error;
 mod fetched;
 mod rejected;
+mod streams;
 
 pub use error::{ErrorKind, StoreError};
 pub use fetched::{Fetched, Refused, Span};
 pub use rejected::Rejected;
+pub use streams::{Begun, Lag, StreamFacts};
 
 use smol_str::SmolStr;
 use std::{collections::BTreeMap, future::Future, time::Duration};
@@ -46,6 +48,11 @@ pub struct Fence {
 pub struct Cursor {
     /// The last entry whose effects are in.
     pub last: EntryId,
+    /// How many of the entries that were ever added to the stream are accounted for up to there:
+    /// processed, or lost. Only the node that reads counts them.
+    pub accounted: u64,
+    /// How often the stream began again: somebody deleted it, or set its ids back.
+    pub restarts: u64,
     /// What was done up to there.
     pub counts: Counts,
 }
@@ -75,6 +82,8 @@ pub struct Counts {
     pub dead: u64,
     /// Windows that an event came too late for.
     pub late: u64,
+    /// Entries that were added to the stream and deleted before they were read.
+    pub lost: u64,
 }
 
 impl Counts {
@@ -85,6 +94,7 @@ impl Counts {
         self.duplicates += other.duplicates;
         self.dead += other.dead;
         self.late += other.late;
+        self.lost += other.lost;
     }
 
     /// What was done since an earlier count.
@@ -96,6 +106,7 @@ impl Counts {
             duplicates: self.duplicates.saturating_sub(earlier.duplicates),
             dead: self.dead.saturating_sub(earlier.dead),
             late: self.late.saturating_sub(earlier.late),
+            lost: self.lost.saturating_sub(earlier.lost),
         }
     }
 }
@@ -295,15 +306,6 @@ pub struct Survey {
     pub dead_dropped: u64,
 }
 
-/// What waits for a node's partition.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lag {
-    /// Entries that are not yet processed.
-    pub entries: u64,
-    /// When the oldest of them arrived, in ms since the epoch.
-    pub oldest: Option<i64>,
-}
-
 /// A partition that a session owns, with the fence that says so.
 pub type Owned = BTreeMap<u16, Fence>;
 
@@ -370,7 +372,16 @@ pub trait Session: Send {
 
     /// Begins a cycle: from here on, a commit of these partitions is fenced. Makes missing groups
     /// from the cursors and returns the cursors of those that are still the session's.
-    fn begin(&mut self, owned: &Owned) -> impl Future<Output = Result<Cursors, StoreError>> + Send;
+    ///
+    /// Where a stream's ids are below its cursor, the stream began again, and what it holds was
+    /// never read: the cursor is set back to its beginning, fenced.
+    fn begin(&mut self, owned: &Owned) -> impl Future<Output = Result<Begun, StoreError>> + Send;
+
+    /// What the server says of the streams of these partitions, in this order.
+    fn streams(
+        &mut self,
+        partitions: &[u16],
+    ) -> impl Future<Output = Result<Vec<StreamFacts>, StoreError>> + Send;
 
     /// Fetches cells of the nodes' bolts, by their places, and looks into spans for what was not
     /// delivered.

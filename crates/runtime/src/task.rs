@@ -9,11 +9,12 @@
 
 mod bolts;
 mod ownership;
+mod reading;
 
 use crate::{
     cache::Cache,
     context::{Context, Stage},
-    sizing::Sizing,
+    sizing::{MAX_FRAME_ENTRY, MAX_SOURCE_ENTRY, Sizing},
     store::{
         Commit, Counts, Cursors, ErrorKind, Next, Outcome, Owned, Read, Session, Span, Store,
         StoreError, Wait, last,
@@ -23,6 +24,7 @@ use crate::{
     work::{self, Ahead, Queue, Work},
     worker::Shared,
 };
+use reading::Reading;
 use smol_str::SmolStr;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -30,6 +32,7 @@ use std::{
     time::Duration,
 };
 use tallyd_event::EntryId;
+use tallyd_topology::NodeKind;
 use tokio::{sync::watch, time::Instant};
 
 /// How long an idle task waits for an entry before it looks whether it is wanted elsewhere.
@@ -38,6 +41,10 @@ const IDLE_WAIT: Duration = Duration::from_millis(100);
 const PAUSE_WAIT: Duration = Duration::from_millis(20);
 /// The first and longest wait after an error; a session of that length makes it short again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// From how many failures in a row to read a single entry that entry is to blame, and not a server
+/// that was restarted.
+const SINGLE_FAILED: u32 = 3;
 
 /// What a worker gives its task.
 pub struct TaskOptions {
@@ -77,7 +84,12 @@ pub struct Task<S> {
     recovering: BTreeMap<u16, EntryId>,
     /// Partitions to halt as soon as they are this task's again, and why: halting may fail too.
     halting: BTreeMap<u16, String>,
-    /// The last read of new entries found none.
+    reading: Reading,
+    /// Whether it is just about to begin with its partitions.
+    beginning: bool,
+    /// How often in a row the connection broke where a single entry was asked for.
+    single_failed: u32,
+    /// The last reads of new entries found none, on all partitions.
     idle: bool,
     paused: bool,
 }
@@ -101,7 +113,7 @@ impl<S: Store> Task<S> {
         };
         Self {
             metrics: TaskMetrics::new(name(context.place)),
-            sizing: Sizing::new(settings.max_batch),
+            sizing: Sizing::new(settings.max_batch, largest_entry(&context)),
             nodes: context.stages.iter().map(of_node).collect(),
             store,
             context,
@@ -113,6 +125,9 @@ impl<S: Store> Task<S> {
             unchecked: Vec::new(),
             recovering: BTreeMap::new(),
             halting: BTreeMap::new(),
+            reading: Reading::default(),
+            beginning: false,
+            single_failed: 0,
             idle: false,
             paused: false,
         }
@@ -124,6 +139,7 @@ impl<S: Store> Task<S> {
         loop {
             let began = Instant::now();
             let Err(error) = self.session().await else { return };
+            self.read_failed(&error);
             if began.elapsed() > BACKOFF.1 {
                 wait = BACKOFF.0;
             }
@@ -141,6 +157,25 @@ impl<S: Store> Task<S> {
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(BACKOFF.1);
         }
+    }
+
+    /// A connection that broke may have broken by what it was asked for: then less is asked for.
+    fn read_failed(&mut self, error: &StoreError) {
+        if !matches!(error.kind, ErrorKind::Connection | ErrorKind::Timeout) {
+            return;
+        }
+        // To begin, the server is asked for a stream, and answers with its first and last entry.
+        let single = match self.reading.asked() {
+            0 => self.beginning,
+            asked => self.sizing.failed(asked),
+        };
+        self.single_failed = if single { self.single_failed + 1 } else { 0 };
+        if self.single_failed >= SINGLE_FAILED {
+            self.metrics.cant_read(&self.cursors, error);
+        }
+        // Where no connection can be made, that says nothing more of the same read.
+        self.reading.forget();
+        self.beginning = false;
     }
 
     /// Works on one connection until it breaks, or until there is nothing more to do.
@@ -178,20 +213,25 @@ impl<S: Store> Task<S> {
     /// One cycle: a batch, its commit, and the read of what comes next.
     async fn cycle(&mut self, session: &mut S::Session) -> Result<(), StoreError> {
         let began = Instant::now();
+        if self.fills() {
+            return self.fill(session).await;
+        }
         let limit = self.sizing.events();
         let mut work =
             work::take(&self.context, &mut self.queue, &self.cursors, limit, self.read_at);
-        self.sizing.weigh(work.entries, work.bytes);
         let next = self.next();
         if work.is_empty() && next == Next::Nothing {
             tokio::time::sleep(PAUSE_WAIT).await;
             return Ok(());
         }
-        let wait = self.wait(&work, &next);
         let skipped = self.process(session, &mut work).await?;
         if !skipped.is_empty() {
             return self.go_back(session, &skipped).await;
         }
+        if self.reckon(session, &mut work).await? {
+            return self.begin_again(session).await;
+        }
+        let wait = self.wait(&work, &next);
         let batch = Measures {
             entries: work.entries,
             events: work.events(),
@@ -222,29 +262,22 @@ impl<S: Store> Task<S> {
         }
     }
 
-    /// What the commit reads: the rest of the queue first, then what is pending, then what is new.
-    fn next(&mut self) -> Next {
-        if !self.queue.is_empty() {
-            return Next::Nothing;
+    /// Reads on, and commits nothing.
+    async fn fill(&mut self, session: &mut S::Session) -> Result<(), StoreError> {
+        let commit = Commit::read(self.next_new());
+        match session.commit(&self.owned, &commit).await? {
+            Outcome::Done(read) => self.after_commit(session, &commit, read).await,
+            Outcome::Fenced { kept } => {
+                self.metrics.fenced(self.owned.len(), kept.len());
+                self.keep(session, kept, true).await
+            }
         }
-        if let Some((&partition, &from)) = self.recovering.iter().next() {
-            return Next::Pending { partition, from, count: self.sizing.entries(1) };
-        }
-        let paused = self.options.shared.paused.load(Ordering::Relaxed);
-        if paused != self.paused {
-            self.paused = paused;
-            self.metrics.paused(paused);
-        }
-        if paused {
-            return Next::Nothing;
-        }
-        let partitions: Vec<u16> = self.owned.keys().copied().collect();
-        Next::New { count: self.sizing.entries(partitions.len()), partitions }
     }
 
     /// Where the last read found nothing, the next one waits until there is something.
     fn wait(&self, work: &Work, next: &Next) -> Option<Wait> {
-        let waits = self.idle && work.is_empty() && matches!(next, Next::New { .. });
+        let nothing = work.is_empty() && !work.corrects();
+        let waits = self.idle && nothing && matches!(next, Next::New { .. });
         let after = || self.cursors.keys().map(|p| (*p, last(&self.cursors, *p))).collect();
         waits.then(|| Wait { after: after(), at_most: IDLE_WAIT })
     }
@@ -261,10 +294,12 @@ impl<S: Store> Task<S> {
                 of_nodes.resize_with(of_nodes.len().max(stage + 1), Default::default);
                 if let Some(before) = of_nodes.get_mut(stage) {
                     done.add(&cursor.counts.since(&before.counts));
+                    self.metrics.counted_again(*partition, before, cursor);
                     *before = *cursor;
                 }
             }
             emitted += done.emitted;
+            node.metrics.lost(done.lost);
             if !commit.acks.is_empty() {
                 let arrivals = batch.arrivals.get(stage).map_or(&[][..], Vec::as_slice);
                 node.metrics.committed(&done, &part.dead, arrivals, now);
@@ -284,20 +319,16 @@ impl<S: Store> Task<S> {
         &mut self,
         session: &mut S::Session,
         commit: &Commit,
-        read: Read,
+        mut read: Read,
     ) -> Result<(), StoreError> {
         self.read_at = read.now.unwrap_or(self.read_at);
         if read.group_missing {
             self.metrics.group_restored(&self.owned.keys().copied().collect::<Vec<_>>());
             return self.begin(session).await;
         }
-        self.unchecked = spans(&commit.next, &read, &self.cursors);
         let mut skipped: Vec<u16> = read.woken.iter().map(|(partition, _)| *partition).collect();
         skipped.retain(|p| !read.entries.iter().any(|(partition, _)| partition == p));
-        if let Next::New { .. } = commit.next {
-            self.idle = read.entries.is_empty();
-        }
-        self.queue.extend(read.entries);
+        self.arrived(&commit.next, &mut read);
         if self.owned.keys().any(|p| !read.kept.contains(p)) {
             return self.keep(session, read.kept, false).await;
         }
@@ -320,6 +351,15 @@ impl<S: Store> Task<S> {
     }
 }
 
+/// How large an entry of the node's streams can be, in bytes.
+fn largest_entry(context: &Context) -> usize {
+    let node = context.topology.nodes.get(context.place);
+    match node.map(|node| &node.kind) {
+        Some(NodeKind::Bolt(_)) => MAX_FRAME_ENTRY,
+        Some(NodeKind::Source(_)) | None => MAX_SOURCE_ENTRY,
+    }
+}
+
 /// What a batch looked like.
 struct Measures {
     entries: usize,
@@ -328,24 +368,6 @@ struct Measures {
     arrivals: Vec<Vec<(i64, u64)>>,
     /// What of it came with ids ahead of the server's clock.
     ahead: Option<Ahead>,
-}
-
-/// What must hold no entry, if what was read is all that there is: from the cursor of a partition
-/// to the first entry. What is pending may have gaps further on; new entries have none. Where the
-/// wait saw that entry as the first, nothing can be before it.
-fn spans(next: &Next, read: &Read, cursors: &Cursors) -> Vec<Span> {
-    let mut seen: BTreeMap<u16, EntryId> = BTreeMap::new();
-    let mut spans = Vec::new();
-    for (partition, entry) in &read.entries {
-        let cursor = last(cursors, *partition);
-        let first = !seen.contains_key(partition);
-        let after = seen.insert(*partition, entry.id).unwrap_or(cursor).max(cursor);
-        let looked = first || matches!(next, Next::Pending { .. });
-        if looked && entry.id > after.next() && !read.woken.contains(&(*partition, entry.id)) {
-            spans.push((*partition, after, entry.id));
-        }
-    }
-    spans
 }
 
 #[cfg(test)]

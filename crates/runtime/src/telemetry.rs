@@ -9,7 +9,10 @@ pub use list::{begin, describe};
 
 use crate::{
     repeated::{Failed, Repeated},
-    store::{Counts, DeadLetter, ErrorKind, Fence, Lag, Owner, Rejected, StoreError},
+    store::{
+        Begun, Counts, Cursor, Cursors, DeadLetter, ErrorKind, Fence, Lag, Owner, Rejected,
+        StoreError, last,
+    },
     work::Ahead,
 };
 use delay::Delays;
@@ -35,6 +38,7 @@ pub struct NodeMetrics {
     hits: metrics::Counter,
     late: metrics::Counter,
     misses: metrics::Counter,
+    lost: metrics::Counter,
     process: metrics::Histogram,
     visible: Arc<Delays>,
 }
@@ -53,6 +57,7 @@ impl NodeMetrics {
             hits: counter!("tallyd_cache_hits_total", "node" => node.clone()),
             late: counter!("tallyd_events_late_total", "node" => node.clone()),
             misses: counter!("tallyd_cache_misses_total", "node" => node.clone()),
+            lost: counter!("tallyd_lost_entries_total", "node" => node.clone()),
             process: histogram!("tallyd_process_seconds", "node" => node.clone()),
             visible: delay::of(&node),
             node,
@@ -62,6 +67,18 @@ impl NodeMetrics {
     /// A batch went through the bolt.
     pub fn processed(&self, took: Duration) {
         self.process.record(took);
+    }
+
+    /// Entries are gone that were never read.
+    pub fn lost(&self, entries: u64) {
+        if entries > 0 {
+            error!(
+                node = self.node,
+                entries,
+                "ENTRIES LOST: they were added to its stream and deleted before it read them, by MAXLEN of a producer, XTRIM, XDEL or DEL; let only tallyd trim what it reads"
+            );
+            self.lost.increment(entries);
+        }
     }
 
     /// The bolt looked at its state so often, and so many cells had to be fetched for it.
@@ -113,6 +130,7 @@ pub struct TaskMetrics {
     trouble: Mutex<Repeated>,
     /// When the log told of entries that are ahead.
     told_ahead: Option<Instant>,
+    restarts: metrics::Counter,
 }
 
 /// How often the log tells of entries that are ahead: once there is one, all are.
@@ -130,6 +148,7 @@ impl TaskMetrics {
             dead_dropped: counter!("tallyd_dead_letters_dropped_total", "node" => node.clone()),
             trouble: Mutex::default(),
             told_ahead: None,
+            restarts: counter!("tallyd_streams_restarted_total", "node" => node.clone()),
             node,
         }
     }
@@ -201,7 +220,51 @@ impl TaskMetrics {
         warn!(
             node = self.node,
             ?partitions,
-            "consumer group was missing or had skipped entries; set to the cursor, nothing is lost"
+            "consumer group was missing or had skipped entries; set to the cursor"
+        );
+    }
+
+    /// Streams began again: somebody deleted them, or set their ids back.
+    pub fn restarted(&self, begun: &Begun) {
+        for (partition, before) in &begun.restarted {
+            self.restarts.increment(1);
+            let now = begun.cursors.get(partition).and_then(|of_nodes| of_nodes.first());
+            let lost = now.map_or(0, |now| now.counts.since(&before.counts).lost);
+            let cursor = before.last.to_string();
+            counter!("tallyd_lost_entries_total", "node" => self.node.clone()).increment(lost);
+            error!(
+                node = self.node,
+                partition,
+                cursor,
+                lost,
+                "STREAM BEGAN AGAIN: its ids are below what was read; somebody deleted it or set its ids back, and what it held unread then is gone; reading it from its beginning"
+            );
+        }
+    }
+
+    /// A stream counts fewer entries than were read of it.
+    pub fn counted_again(&self, partition: u16, before: &Cursor, now: &Cursor) {
+        if now.restarts > before.restarts {
+            self.restarts.increment(1);
+            error!(
+                node = self.node,
+                partition,
+                "STREAM MADE AGAIN: the server counts fewer entries in it than were read; somebody deleted it (or it comes from a server before Redis 7.0, which does not count); what it held unread then is gone"
+            );
+        }
+    }
+
+    /// A connection broke with each read, down to reads of a single entry.
+    pub fn cant_read(&self, cursors: &Cursors, error: &StoreError) {
+        let after: Vec<String> = cursors
+            .keys()
+            .map(|partition| format!("{partition}: {}", last(cursors, *partition)))
+            .collect();
+        error!(
+            node = self.node,
+            ?after,
+            %error,
+            "CAN'T READ ONE ENTRY: the connection breaks even where a single one is asked for, the first after the cursor (by partition: after); most often the server cuts off clients of such replies: raise maxmemory-clients and the normal class of client-output-buffer-limit above the size of an entry; see: tallyd doctor"
         );
     }
 

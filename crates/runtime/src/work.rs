@@ -2,12 +2,14 @@
 
 mod emit;
 
+pub use emit::MAX_FRAME_BYTES;
+
 use crate::{
     context::{Context, Stage, StageId, no_stage},
     store::{Commit, Counts, Cursor, Cursors, DeadLetter, Entry, Next, Part, Rejected, StoreError},
 };
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 use tallyd_bolt::{Batch, Effects};
@@ -38,10 +40,12 @@ pub struct Work {
     pub acks: BTreeMap<u16, Vec<EntryId>>,
     /// The last entry of each partition whose effects this batch brings in.
     last: BTreeMap<u16, EntryId>,
+    /// How many entries of each partition it brings in.
+    read: BTreeMap<u16, u64>,
+    /// By partition: the cursor of the node that reads, where a look at its stream changed it.
+    corrected: BTreeMap<u16, Cursor>,
     /// How many entries held events, to learn how many events an entry holds.
     pub entries: usize,
-    /// How many bytes those entries are long.
-    pub bytes: usize,
     /// Entries of a source whose ids are ahead of the server's clock.
     pub ahead: Option<Ahead>,
 }
@@ -78,6 +82,12 @@ struct StageWork {
     emits: Arc<Vec<Event>>,
 }
 
+/// How many bytes an entry is long.
+#[must_use]
+pub fn weight(entry: &Entry) -> usize {
+    entry.fields.iter().map(|(name, value)| name.len() + value.len()).sum()
+}
+
 /// Takes entries off the queue until the batch holds `max_events` events: at least one entry.
 ///
 /// An entry at or below its partition's cursor is acknowledged and skipped: its effects are in.
@@ -93,7 +103,7 @@ pub fn take(
 ) -> Work {
     let mut work = Work::default();
     work.stages.resize_with(context.stages.len(), StageWork::default);
-    let mut events = 0;
+    let (mut events, mut bytes) = (0, 0);
     while let Some((partition, entry)) = queue.pop_front() {
         work.acks.entry(partition).or_default().push(entry.id);
         let cursor = crate::store::last(cursors, partition);
@@ -101,11 +111,11 @@ pub fn take(
         if entry.id <= done {
             continue;
         }
-        work.bytes +=
-            entry.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        bytes += weight(&entry);
         events += work.decode(context, partition, &entry, read_at);
         work.last.insert(partition, entry.id);
-        if events >= max_events || work.bytes >= MAX_BATCH_BYTES {
+        *work.read.entry(partition).or_default() += 1;
+        if events >= max_events || bytes >= MAX_BATCH_BYTES {
             break;
         }
     }
@@ -123,6 +133,23 @@ impl Work {
     #[must_use]
     pub fn inputs(&self, now: i64) -> Inputs {
         Inputs { events: self.stages.iter().map(|stage| Arc::clone(&stage.events)).collect(), now }
+    }
+
+    /// How far it reaches in a partition: the last entry, and how many it brings in.
+    #[must_use]
+    pub fn reach(&self, partition: u16) -> Option<(EntryId, u64)> {
+        Some((*self.last.get(&partition)?, self.read.get(&partition).copied().unwrap_or_default()))
+    }
+
+    /// Goes on from another cursor of the node that reads, in the commit of this batch.
+    pub fn correct(&mut self, partition: u16, cursor: Cursor) {
+        self.corrected.insert(partition, cursor);
+    }
+
+    /// Whether there is anything to write but acknowledgements.
+    #[must_use]
+    pub fn corrects(&self) -> bool {
+        !self.corrected.is_empty()
     }
 
     /// How many events the task has read.
@@ -163,6 +190,9 @@ impl Work {
     fn decode(&mut self, context: &Context, partition: u16, entry: &Entry, read_at: i64) -> usize {
         if entry.fields.is_empty() {
             // Deleted while it was pending: there is nothing left to process.
+            if let Some(stage) = self.stages.first_mut() {
+                stage.counts.entry(partition).or_default().lost += 1;
+            }
             return 0;
         }
         self.entries += 1;
@@ -269,10 +299,24 @@ impl Work {
         next: Next,
     ) -> Result<Commit, StoreError> {
         let mut parts = Vec::with_capacity(self.stages.len());
+        let partitions: BTreeSet<u16> =
+            self.last.keys().chain(self.corrected.keys()).copied().collect();
         for (number, (stage, of)) in self.stages.into_iter().zip(&context.stages).enumerate() {
-            let advance = |(&partition, &last): (&u16, &EntryId)| {
+            let advance = |partition: u16| {
                 let before = cursors.get(&partition).and_then(|of| of.get(number)).copied();
-                let mut cursor = Cursor { last, ..before.unwrap_or_default() };
+                let mut cursor = before.unwrap_or_default();
+                if let Some(corrected) = self.corrected.get(&partition) {
+                    cursor = if number == 0 {
+                        *corrected
+                    } else {
+                        // Those that are fused with it never are at another entry.
+                        Cursor { last: corrected.last, ..cursor }
+                    };
+                }
+                cursor.last = self.last.get(&partition).copied().unwrap_or(cursor.last);
+                if number == 0 {
+                    cursor.accounted += self.read.get(&partition).copied().unwrap_or_default();
+                }
                 if let Some(counts) = stage.counts.get(&partition) {
                     cursor.counts.add(counts);
                 }
@@ -282,7 +326,7 @@ impl Work {
             let frames = emit::frames(node, context.topology.partitions, &stage.emits);
             parts.push(Part {
                 node: of.place,
-                cursors: self.last.iter().map(advance).collect(),
+                cursors: partitions.iter().copied().map(advance).collect(),
                 frames: frames.map_err(|error| {
                     StoreError::bug(format!("a frame of {} can't be encoded: {error}", node.name))
                 })?,

@@ -55,7 +55,7 @@ impl Audit<'_> {
             let mut found = Counts::default();
             let of_node = self.world.cursors.iter().filter(|((node, _), _)| *node == place);
             of_node.for_each(|(_, cursor)| found.add(&cursor.counts));
-            let expected = Counts { events, emitted, duplicates, dead, late: 0 };
+            let expected = Counts { events, emitted, duplicates, dead, late: 0, lost: 0 };
             self.compare(name, &expected, &found);
         }
     }

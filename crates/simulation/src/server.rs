@@ -15,7 +15,7 @@ use tallyd_bolt::Address;
 use tallyd_event::EntryId;
 use tallyd_runtime::{
     StoreError,
-    store::{Commit, Cursors, Fence, Fetched, Read, Span, Wait},
+    store::{Commit, Cursors, Fence, Fetched, Read, Span, StreamFacts, Wait},
 };
 use tallyd_store::{Change, Committed, Server, Watched};
 use tokio::time::{Instant, sleep};
@@ -115,6 +115,14 @@ impl Server for SimulatedServer {
         self.trip("read cursors", false, read).await
     }
 
+    async fn streams(&mut self, partitions: &[u16]) -> Result<Vec<StreamFacts>, StoreError> {
+        let slots = self.slots(partitions);
+        let facts = move |world: &mut World, _: &mut Watch| {
+            slots.into_iter().map(|slot| world.facts(slot)).collect()
+        };
+        self.trip("read streams", false, facts).await
+    }
+
     async fn fetch(
         &mut self,
         addresses: Vec<(usize, Vec<Address>)>,
@@ -168,6 +176,7 @@ impl Server for SimulatedServer {
 /// What a transaction does, for the log.
 fn name(changes: &[Change]) -> &'static str {
     match changes.first() {
+        Some(Change::Cursor(..)) => "set cursors back",
         Some(Change::Fence(..)) => "set fences",
         Some(Change::ForgetConsumer(..)) => "forget consumers",
         Some(Change::Halt(..)) => "halt",

@@ -14,7 +14,9 @@ use tallyd_bolt::{Effects, memory::Memory};
 use tallyd_event::{EntryId, decode::Fields};
 use tallyd_runtime::{
     plan::token,
-    store::{Announcement, Commit, Cursor, DeadLetter, Fence, Owner, Part, Read, Span, View},
+    store::{
+        Announcement, Commit, Cursor, DeadLetter, Fence, Owner, Part, Read, Span, StreamFacts, View,
+    },
 };
 use tallyd_store::{Change, keys::Keys};
 use tallyd_topology::Topology;
@@ -29,6 +31,8 @@ pub struct Stream {
     pub entries: BTreeMap<EntryId, Fields>,
     /// The id of the last entry that it ever had.
     pub last: EntryId,
+    /// How many entries it ever had.
+    pub added: u64,
     /// Its consumer groups.
     pub groups: BTreeMap<String, Group>,
 }
@@ -134,6 +138,7 @@ impl World {
         let stream = self.streams.entry(stream.to_owned()).or_default();
         stream.entries.insert(id, fields);
         stream.last = id;
+        stream.added += 1;
         id
     }
 
@@ -146,6 +151,11 @@ impl World {
     /// Does a change of a partition.
     pub fn change(&mut self, place: usize, change: &Change) {
         match change {
+            Change::Cursor(stage, partition, cursor) => {
+                if let Some(node) = self.topology.fused(place).get(*stage) {
+                    self.cursors.insert((*node, *partition), *cursor);
+                }
+            }
             Change::Fence(partition, fence) => self.set_fence((place, *partition), fence.clone()),
             Change::ForgetConsumer(partition, name) => {
                 if let Some(group) = self.group((place, *partition)) {
@@ -230,6 +240,20 @@ impl World {
     /// Takes a worker out of the membership.
     pub fn leave(&mut self, worker: &SmolStr) {
         self.workers.remove(worker);
+    }
+
+    /// What is known of the stream that a partition reads.
+    #[must_use]
+    pub fn facts(&self, slot: Slot) -> StreamFacts {
+        let stream = self.input(slot).and_then(|input| self.streams.get(&input));
+        let Some(stream) = stream else { return StreamFacts::default() };
+        let ends = stream.entries.keys().next().zip(stream.entries.keys().next_back());
+        StreamFacts {
+            length: stream.entries.len() as u64,
+            generated: stream.last,
+            ends: ends.map(|(first, last)| (*first, *last)),
+            added: Some(stream.added),
+        }
     }
 
     /// The cursor of a partition.

@@ -5,6 +5,7 @@ use crate::{
     keys::Keys,
     plan, random, reply,
     store::{server_ms, view},
+    streams,
     tend::{Place, cursors, lags},
 };
 use redis::{Pipeline, Value};
@@ -28,6 +29,8 @@ pub struct NodeStatus {
     pub owners: Vec<Owner>,
     /// What it has done.
     pub counts: Counts,
+    /// How often its streams were deleted and made again, or their ids were set back.
+    pub restarts: u64,
     /// What waits.
     pub lag: Lag,
     /// Of a source: the last entry that was processed, where its id is ahead of the server's clock
@@ -79,6 +82,7 @@ pub async fn status(
             (0..node.partitions).map(|partition| (node, partition, cursor(partition))).collect();
         for (_, _, cursor) in &places {
             sum.counts.add(&cursor.counts);
+            sum.restarts += cursor.restarts;
         }
         for lag in lags(c, topology, keys, &places).await? {
             sum.lag.entries += lag.entries;
@@ -123,17 +127,17 @@ pub async fn drained(
         let mut ask = Pipeline::new();
         ask.cmd("HGETALL").arg(keys.cursors(&node.name));
         let stored = reply::facts(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
-        let mut ask = Pipeline::new();
+        let mut inputs = Vec::new();
         for partition in 0..node.partitions {
             let stored = stored.get(&partition.to_string()).cloned();
-            let last =
-                stored.map(reply::cursor).transpose()?.map_or(EntryId::ZERO, |cursor| cursor.last);
-            if let Some(stream) = keys.input(topology, node, partition) {
-                ask.cmd("XRANGE").arg(stream).arg(format!("({last}")).arg("+").arg("COUNT").arg(1);
-            }
+            let last = stored.map(reply::cursor).transpose()?.unwrap_or_default().last;
+            inputs.extend(keys.input(topology, node, partition).map(|stream| (stream, last)));
         }
-        for waiting in c.all(&ask).await? {
-            if !reply::array(waiting)?.is_empty() {
+        let known = streams::facts(c, inputs.iter().map(|(stream, _)| stream.as_str())).await?;
+        for ((_, last), known) in inputs.iter().zip(known) {
+            // Of a stream whose ids are below the cursor nothing is read yet: it began again.
+            let read_to = if known.generated < *last { EntryId::ZERO } else { *last };
+            if known.ends.is_some_and(|(_, end)| end > read_to) {
                 return Ok(false);
             }
         }

@@ -28,6 +28,7 @@ mod registration;
 mod session;
 mod socket;
 mod store;
+mod streams;
 mod tend;
 
 pub use connection::Connection;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tallyd_event::EntryId;
 use tallyd_runtime::{
     StoreError,
-    store::{Counts, Cursor, Entry, ErrorKind, Fence, Owner},
+    store::{Counts, Cursor, Entry, ErrorKind, Fence, Owner, StreamFacts},
 };
 
 /// An error that names what was expected and a little of what came.
@@ -145,26 +145,47 @@ pub fn fence(reply: Value) -> Result<Fence, StoreError> {
     Ok(Fence { owner, epoch, random })
 }
 
-/// A cursor as it is stored: the entry's id, then events, emitted, duplicates, dead and late.
+/// A cursor as it is stored: the entry's id, then events, emitted, duplicates, dead, late and lost,
+/// then how many entries are accounted for, and how often the stream began again.
 pub fn cursor_text(cursor: &Cursor) -> String {
-    let Counts { events, emitted, duplicates, dead, late } = cursor.counts;
-    format!("{} {events} {emitted} {duplicates} {dead} {late}", cursor.last)
+    let Cursor { last, accounted, restarts, counts } = cursor;
+    let Counts { events, emitted, duplicates, dead, late, lost } = counts;
+    format!("{last} {events} {emitted} {duplicates} {dead} {late} {lost} {accounted} {restarts}")
 }
 
 pub fn cursor(reply: Value) -> Result<Cursor, StoreError> {
     let Some(stored) = text(reply)? else { return Ok(Cursor::default()) };
-    let mut words = stored.split(' ');
-    let last = words.next().and_then(|id| id.parse().ok());
-    let mut count = || words.next().and_then(|n| n.parse().ok());
-    let parsed = (last, count(), count(), count(), count(), count());
-    let (Some(last), Some(events), Some(emitted), Some(duplicates), Some(dead), Some(late)) =
-        parsed
+    let (last, numbers) = stored.split_once(' ').unwrap_or((&stored, ""));
+    let numbers = numbers.split(' ').map(str::parse).collect::<Result<Vec<u64>, _>>();
+    let (Ok(last), Ok(Ok([events, emitted, duplicates, dead, late, lost, accounted, restarts]))) =
+        (last.parse(), numbers.map(<[u64; 8]>::try_from))
     else {
         let message =
-            format!("\"{stored}\" is not a cursor (expected an entry id and five counts)");
+            format!("\"{stored}\" is not a cursor (expected an entry id and eight numbers)");
         return Err(StoreError::new(ErrorKind::Reply, message));
     };
-    Ok(Cursor { last, counts: Counts { events, emitted, duplicates, dead, late } })
+    let counts = Counts { events, emitted, duplicates, dead, late, lost };
+    Ok(Cursor { last, accounted, restarts, counts })
+}
+
+/// What `XINFO STREAM` says.
+pub fn stream_facts(reply: Value) -> Result<StreamFacts, StoreError> {
+    let mut facts = facts(reply)?;
+    let first = entries(Value::Array(facts.remove("first-entry").into_iter().collect()))?;
+    let last = entries(Value::Array(facts.remove("last-entry").into_iter().collect()))?;
+    let added = facts.get("entries-added").map(integer).transpose()?;
+    Ok(StreamFacts {
+        length: count(facts.get("length").unwrap_or(&Value::Nil))?,
+        generated: entry_id(facts.remove("last-generated-id").unwrap_or(Value::Nil))?,
+        ends: first.first().zip(last.first()).map(|(first, last)| (first.id, last.id)),
+        added: added.map(|added| u64::try_from(added).unwrap_or(0)),
+    })
+}
+
+/// A number of things.
+pub fn count(reply: &Value) -> Result<u64, StoreError> {
+    let number = integer(reply)?;
+    u64::try_from(number).map_err(|_| unexpected("a number of things", reply))
 }
 
 #[cfg(test)]
@@ -178,8 +199,9 @@ mod tests {
             let stored = Value::BulkString(fence_text(&written).into_bytes());
             assert_eq!(fence(stored).unwrap(), written);
         }
-        let counts = Counts { events: 1, emitted: 2, duplicates: 3, dead: 4, late: 5 };
-        let written = Cursor { last: EntryId { ms: 9, seq: 8 }, counts };
+        let counts = Counts { events: 1, emitted: 2, duplicates: 3, dead: 4, late: 5, lost: 6 };
+        let last = EntryId { ms: 9, seq: 8 };
+        let written = Cursor { last, accounted: 7, restarts: 1, counts };
         let stored = Value::BulkString(cursor_text(&written).into_bytes());
         assert_eq!(cursor(stored).unwrap(), written);
         assert!(cursor(Value::BulkString(b"9-8 1".to_vec())).is_err());

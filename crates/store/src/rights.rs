@@ -94,6 +94,7 @@ pub const WORKER: &[Right] = &[
     right("XGROUP DELCONSUMER KEY g c", INPUTS, "to forget workers that left"),
     right("XINFO CONSUMERS KEY g", INPUTS, "to forget workers that left"),
     right("XINFO GROUPS KEY", INPUTS, "lag, and how far a stream may be trimmed"),
+    right("XINFO STREAM KEY", INPUTS, "whether entries are lost, and streams began again"),
     right("XLEN KEY", INPUTS, "lag and backpressure"),
     right("XPENDING KEY g", &[On::Source], "how far a source may be trimmed"),
     right("XRANGE KEY - + COUNT 1", INPUTS, "lag"),
@@ -146,6 +147,7 @@ mod tests {
             include_str!("session/on_redis.rs"),
             include_str!("session/transaction.rs"),
             include_str!("store.rs"),
+            include_str!("streams.rs"),
             include_str!("tend.rs"),
         ];
         let mut sent = 0;

@@ -22,7 +22,10 @@ use tallyd_bolt::Address;
 use tallyd_event::EntryId;
 use tallyd_runtime::{
     Session, StoreError,
-    store::{Commit, Cursors, Fence, Fetched, Outcome, Owned, Owner, Read, Span, last},
+    reckon::restarted,
+    store::{
+        Begun, Commit, Cursor, Fence, Fetched, Outcome, Owned, Owner, Read, Span, StreamFacts,
+    },
 };
 
 /// A task's session on a server.
@@ -59,20 +62,42 @@ impl<S: Server> Session for FencedSession<S> {
         self.set_owner(owned, &Owner::Halted, Some(reason)).await
     }
 
-    async fn begin(&mut self, owned: &Owned) -> Result<Cursors, StoreError> {
+    async fn begin(&mut self, owned: &Owned) -> Result<Begun, StoreError> {
         let kept = self.kept(owned).await?;
         if kept.is_empty() {
-            return Ok(Cursors::new());
+            return Ok(Begun::default());
         }
-        let mut cursors = self.server.cursors(&kept).await?;
-        // Missing groups are made at the cursor: never at `$`, which would lose entries.
-        let make = |partition: &u16| Change::MakeGroup(*partition, last(&cursors, *partition));
-        let groups = cursors.keys().map(make).collect();
-        self.execute(groups).await?;
-        // Making the groups ended the WATCH, or a fence moved under it: look again.
+        let mut begun = Begun { cursors: self.server.cursors(&kept).await?, ..Begun::default() };
+        let streams = self.server.streams(&kept).await?;
+        let mut changes = Vec::new();
+        for (partition, facts) in kept.into_iter().zip(streams) {
+            let of_nodes = begun.cursors.entry(partition).or_default();
+            if let Some(before) = begin_again(of_nodes, &facts) {
+                begun.restarted.push((partition, before));
+                let set =
+                    |(stage, cursor): (usize, &Cursor)| Change::Cursor(stage, partition, *cursor);
+                changes.extend(of_nodes.iter().enumerate().map(set));
+                changes.push(Change::MoveGroup(partition, EntryId::ZERO));
+            }
+            // Missing groups are made at the cursor: never at `$`, which would lose entries.
+            let last = of_nodes.first().map(|cursor| cursor.last).unwrap_or_default();
+            changes.push(Change::MakeGroup(partition, last));
+        }
+        let happened = self.execute(changes).await?;
+        // The transaction ended the WATCH, or a fence moved under it: look again.
         let kept = self.kept(owned).await?;
-        cursors.retain(|partition, _| kept.contains(partition));
-        Ok(cursors)
+        begun.cursors.retain(|partition, _| kept.contains(partition));
+        begun.restarted.retain(|(partition, _)| kept.contains(partition));
+        if !happened {
+            // The cursors of these were not set back. Whoever begins again sees that once more.
+            let restarted: Vec<u16> = begun.restarted.drain(..).map(|(p, _)| p).collect();
+            begun.cursors.retain(|partition, _| !restarted.contains(partition));
+        }
+        Ok(begun)
+    }
+
+    async fn streams(&mut self, partitions: &[u16]) -> Result<Vec<StreamFacts>, StoreError> {
+        self.server.streams(partitions).await
     }
 
     async fn fetch(
@@ -164,6 +189,22 @@ impl<S: Server> FencedSession<S> {
         // Where a fence moved meanwhile, another has the partition, which is as good.
         self.execute(changes).await.map(drop)
     }
+}
+
+/// Sets cursors back where their stream began again, and returns that of the node that reads as it
+/// was before.
+fn begin_again(of_nodes: &mut [Cursor], facts: &StreamFacts) -> Option<Cursor> {
+    let before = *of_nodes.first()?;
+    if facts.generated >= before.last {
+        return None;
+    }
+    for fused in of_nodes.iter_mut().skip(1) {
+        fused.last = EntryId::ZERO;
+    }
+    if let Some(reads) = of_nodes.first_mut() {
+        *reads = restarted(&before, facts);
+    }
+    Some(before)
 }
 
 /// The partitions, each with its fence. None where another plan is in force: then nothing is this

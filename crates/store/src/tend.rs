@@ -6,6 +6,7 @@ use crate::{
     keys::Keys,
     reply,
     store::server_ms,
+    streams,
 };
 use redis::{Pipeline, Value};
 use std::collections::BTreeMap;
@@ -190,7 +191,9 @@ async fn trim_source(
             Some(EntryId { ms: u64::try_from(now).unwrap_or(0).saturating_sub(ms), seq: 0 })
         }
     };
-    if done == EntryId::ZERO {
+    // Ids below the cursor are of a stream that began again: nobody has read it yet.
+    let known = streams::facts(c, [source.stream.as_str()]).await?;
+    if done == EntryId::ZERO || known.iter().any(|stream| stream.generated < done) {
         return Ok(());
     }
     let mut ask = Pipeline::new();
@@ -267,29 +270,50 @@ pub async fn lags(
             ask.cmd("XINFO").arg("GROUPS").arg(&stream);
         }
         let mut replies = c.send(&ask).await?.into_iter();
-        for (node, ..) in places {
-            let mut next = || replies.next().unwrap_or(Value::Nil);
-            lags.push(lag(&keys.group(topology, node), [next(), next(), next()])?);
+        let mut below = Vec::new();
+        for (node, partition, cursor) in places {
+            let mut next = || checked(replies.next().unwrap_or(Value::Nil));
+            let (first, length, groups) = (next()?, reply::count(&next()?)?, next());
+            match reply::entries(first)?.first() {
+                Some(first) => {
+                    let entries = waiting(&keys.group(topology, node), length, groups.ok())?;
+                    lags.push(Lag { entries, oldest: Some(first.id.time()) });
+                }
+                None => {
+                    if length > 0 {
+                        let stream = keys.input(topology, node, *partition).unwrap_or_default();
+                        below.push((lags.len(), stream, cursor.last));
+                    }
+                    lags.push(Lag::default());
+                }
+            }
+        }
+        // Where all that there is is below the cursor, the stream may have begun again.
+        let known = streams::facts(c, below.iter().map(|(_, stream, _)| stream.as_str())).await?;
+        for ((place, _, cursor), known) in below.iter().zip(known) {
+            if let (Some(lag), Some((first, _))) = (lags.get_mut(*place), known.ends)
+                && known.generated < *cursor
+            {
+                *lag = Lag { entries: known.length, oldest: Some(first.time()) };
+            }
         }
     }
     Ok(lags)
 }
 
-/// The lag by the first entry after the cursor, the stream's length and its groups.
-fn lag(group: &str, [first, length, groups]: [Value; 3]) -> Result<Lag, StoreError> {
-    let first = reply::entries(checked(first)?)?;
-    let Some(first) = first.first() else { return Ok(Lag::default()) };
-    // Redis 7 counts what a group has not read. Before, the stream's length is an upper bound.
-    let mut entries = reply::integer(&checked(length)?)?;
-    for stored in present(groups)?.map_or(Ok(Vec::new()), reply::array)? {
+/// How many entries wait, where some do, by the stream's length and its groups: Redis 7 counts what
+/// a group has not read. Before, and where entries were deleted, the length is an upper bound.
+fn waiting(group: &str, length: u64, groups: Option<Value>) -> Result<u64, StoreError> {
+    let mut entries = length;
+    for stored in groups.map_or(Ok(Vec::new()), reply::array)? {
         let facts = reply::facts(stored)?;
         let name = facts.get("name").cloned().map(reply::text).transpose()?.flatten();
         if name.as_deref() == Some(group)
-            && let Some(Value::Int(unread)) = facts.get("lag")
+            && let Some(unread @ Value::Int(_)) = facts.get("lag")
         {
-            let pending = facts.get("pending").map(reply::integer).transpose()?.unwrap_or(0);
-            entries = (unread + pending).max(1);
+            let pending = facts.get("pending").map_or(Ok(0), reply::count)?;
+            entries = (reply::count(unread)? + pending).clamp(1, length.max(1));
         }
     }
-    Ok(Lag { entries: u64::try_from(entries).unwrap_or(0), oldest: Some(first.id.time()) })
+    Ok(entries)
 }

@@ -105,6 +105,8 @@ fn as_json(before: &Status, after: &Status, settings: &Settings) -> Value {
             "ahead": node.ahead.map(|(entry, by_ms)| {
                 json!({ "entry": entry.to_string(), "ahead_ms": by_ms })
             }),
+            "lost_entries": node.counts.lost,
+            "stream_restarts": node.restarts,
         })
     };
     let worker = |(worker, beat): &(Announcement, i64)| {
@@ -204,11 +206,23 @@ fn print(before: &Status, after: &Status, settings: &Settings) -> Result<(), Unw
     }
     for node in &after.nodes {
         if let Some((entry, by_ms)) = node.ahead {
-            println!(
+            outln!(
                 "ENTRY ID AHEAD {}: entry {entry} is {} s ahead of the server's clock\n  its events count as arrived when they were read; see: tallyd doctor",
                 node.name,
                 by_ms / 1000
-            );
+            )?;
+        }
+        let (name, lost) = (safe(&node.name), node.counts.lost);
+        if lost > 0 {
+            outln!(
+                "LOST {name}: {lost} entries were deleted from its stream before it read them\n  let only tallyd trim what it reads; send again what is missing: a dedup bolt drops what was counted"
+            )?;
+        }
+        if node.restarts > 0 {
+            let times = node.restarts;
+            outln!(
+                "BEGAN AGAIN {name}: its stream was deleted, or its ids were set back, {times} times; what it held unread then is gone"
+            )?;
         }
     }
     for (place, reason) in &after.halted {

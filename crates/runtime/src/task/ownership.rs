@@ -73,8 +73,13 @@ impl<S: Store> Task<S> {
 
     pub(super) async fn begin(&mut self, session: &mut S::Session) -> Result<(), StoreError> {
         self.cursors.clear();
+        self.reading.forget();
         if !self.owned.is_empty() {
-            self.cursors = session.begin(&self.owned).await?;
+            self.beginning = true;
+            let begun = session.begin(&self.owned).await?;
+            self.beginning = false;
+            self.metrics.restarted(&begun);
+            self.cursors = begun.cursors;
         }
         if self.owned.len() != self.cursors.len() {
             // One was lost just now: as in `keep`.
@@ -100,6 +105,9 @@ impl<S: Store> Task<S> {
         self.unchecked.clear();
         self.recovering.clear();
         self.cursors.clear();
+        self.sizing.forget();
+        self.reading.forget();
+        self.beginning = false;
     }
 
     /// Drops what was read and is not committed: it is pending, and claimed again.
@@ -117,6 +125,12 @@ impl<S: Store> Task<S> {
     ) -> Result<(), StoreError> {
         self.claim_all_again();
         self.rewind(session, skipped).await
+    }
+
+    /// A stream began again: what it holds is read from its beginning.
+    pub(super) async fn begin_again(&mut self, session: &mut S::Session) -> Result<(), StoreError> {
+        self.claim_all_again();
+        self.begin(session).await
     }
 
     /// There are entries after the cursors of these partitions that their groups do not deliver:

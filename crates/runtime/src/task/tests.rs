@@ -1,7 +1,7 @@
 //! What a task forgets, with a store that gives what the test says.
 
 use super::*;
-use crate::store::{Announcement, Cursor, Fence, Fetched, Owner, Survey, View};
+use crate::store::{Announcement, Begun, Cursor, Fence, Fetched, Owner, StreamFacts, Survey, View};
 use tallyd_bolt::{Address, Cell, Key, Kind};
 use tallyd_topology::parse;
 
@@ -71,8 +71,12 @@ impl Session for Left {
         not_asked()
     }
 
-    async fn begin(&mut self, _: &Owned) -> Result<Cursors, StoreError> {
-        Ok(self.0.clone())
+    async fn begin(&mut self, _: &Owned) -> Result<Begun, StoreError> {
+        Ok(Begun { cursors: self.0.clone(), restarted: Vec::new() })
+    }
+
+    async fn streams(&mut self, _: &[u16]) -> Result<Vec<StreamFacts>, StoreError> {
+        not_asked()
     }
 
     async fn fetch(

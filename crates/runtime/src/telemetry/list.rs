@@ -51,6 +51,11 @@ const METRICS: &[(&str, Kind, &str)] = &[
         Kind::Counter,
         "Log lines that could not be written to standard error",
     ),
+    (
+        "tallyd_lost_entries_total",
+        Kind::Counter,
+        "Entries that were added to a stream and deleted before they were read",
+    ),
     ("tallyd_partitions_owned", Kind::Gauge, "Partitions that this worker owns"),
     ("tallyd_paused", Kind::Gauge, "1 while a full stream stops the node from reading"),
     (
@@ -64,6 +69,11 @@ const METRICS: &[(&str, Kind, &str)] = &[
         "tallyd_stalled_bytes",
         Kind::Gauge,
         "About how many bytes wait for partitions that are halted or that nobody owns",
+    ),
+    (
+        "tallyd_streams_restarted_total",
+        Kind::Counter,
+        "Times a stream was deleted and made again, or its ids were set back",
     ),
     ("tallyd_takeovers_total", Kind::Counter, "Partitions taken"),
 ];

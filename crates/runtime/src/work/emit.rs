@@ -2,11 +2,14 @@
 
 use crate::store::Frame;
 use std::collections::BTreeMap;
-use tallyd_event::{Event, decode, frame};
+use tallyd_event::{Event, Value, decode, frame};
 use tallyd_topology::Node;
 
 /// The most events of one frame.
 const MAX_FRAME_EVENTS: usize = 1024;
+/// The most bytes of the events of one frame; one event may be longer. Whoever reads an edge goes by
+/// it, so that no read is of more than it may be.
+pub const MAX_FRAME_BYTES: usize = 256 * 1024;
 
 pub(super) fn frames(
     node: &Node,
@@ -21,13 +24,38 @@ pub(super) fn frames(
             parts.entry(partition).or_default().push(event);
         }
         for (partition, events) in parts {
-            for chunk in events.chunks(MAX_FRAME_EVENTS) {
+            let mut rest = events.as_slice();
+            while !rest.is_empty() {
+                let (chunk, more) = rest.split_at(first_frame(rest));
                 let bytes = frame::encode(&node.schema, chunk.iter().copied())?;
                 frames.push(Frame { edge: place, partition, bytes });
+                rest = more;
             }
         }
     }
     Ok(frames)
+}
+
+/// How many of these events the first frame takes: at least one.
+fn first_frame(events: &[&Event]) -> usize {
+    let mut bytes = 0;
+    let fits = |event: &&&Event| {
+        bytes += longest(event);
+        bytes <= MAX_FRAME_BYTES
+    };
+    events.iter().take(MAX_FRAME_EVENTS).take_while(fits).count().max(1)
+}
+
+/// The most bytes that an event may take in a frame.
+fn longest(event: &Event) -> usize {
+    // Of numbers, and of what stands before a text, none takes more.
+    const VALUE: usize = 9;
+    let value = |value: &Value| match value {
+        Value::Str(text) => VALUE + text.len(),
+        _ => VALUE,
+    };
+    // Its origin and index come first.
+    3 * VALUE + event.values.iter().map(value).sum::<usize>()
 }
 
 type Published = Vec<(usize, decode::Fields)>;

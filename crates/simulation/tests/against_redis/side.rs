@@ -100,7 +100,7 @@ impl<S: Store> Side<S> {
                 self.sessions[*session] = self.store.open(session % NODES, &worker.into()).await?;
             }
             Operation::Begin(session, owned) => {
-                let cursors = self.sessions[*session].begin(owned).await?;
+                let cursors = self.sessions[*session].begin(owned).await?.cursors;
                 let place = |(p, cursors): (u16, Vec<Cursor>)| {
                     let of_nodes = cursors.into_iter();
                     let place = |c: Cursor| (self.place(session % NODES, p, c.last), c.counts);
@@ -212,7 +212,7 @@ impl<S: Store> Side<S> {
             at_most: Duration::from_millis(1),
         });
         let cursor = |(p, place, counts): &(u16, Place, Counts)| {
-            (*p, Cursor { last: self.id(node, *p, *place), counts: *counts })
+            (*p, Cursor { last: self.id(node, *p, *place), counts: *counts, ..Cursor::default() })
         };
         let cursors: Vec<(u16, Cursor)> = commit.cursors.iter().map(cursor).collect();
         let expiries = commit.expiries.iter().map(|k| (k.clone(), FAR_MS)).collect();

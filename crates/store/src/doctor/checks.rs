@@ -6,6 +6,7 @@
 pub mod access;
 pub mod connections;
 pub mod faults;
+pub mod losses;
 pub mod memory;
 pub mod persistence;
 pub mod replication;
@@ -67,6 +68,7 @@ pub struct Of<'a> {
 /// The checks of a topology on its server.
 pub const OF_TOPOLOGY: &[fn(&Of<'_>) -> Vec<Finding>] = &[
     work::halted,
+    losses::entries,
     work::owners,
     work::plans,
     work::consumers,

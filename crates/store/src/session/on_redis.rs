@@ -12,6 +12,7 @@ use crate::{
     random::Random,
     reply,
     store::server_time,
+    streams,
 };
 use redis::{Pipeline, Value};
 use smol_str::SmolStr;
@@ -23,7 +24,7 @@ use std::{
 use tallyd_bolt::Address;
 use tallyd_runtime::{
     StoreError,
-    store::{Commit, Cursors, Fetched, Read, Span},
+    store::{Commit, Cursors, Fetched, Read, Span, StreamFacts},
 };
 use tallyd_topology::Topology;
 
@@ -90,6 +91,12 @@ impl Server for RedisServer {
             }
         }
         Ok(cursors)
+    }
+
+    async fn streams(&mut self, partitions: &[u16]) -> Result<Vec<StreamFacts>, StoreError> {
+        let inputs = partitions.iter().map(|partition| self.names.input(*partition));
+        let inputs = inputs.collect::<Result<Vec<&str>, StoreError>>()?;
+        streams::facts(&mut self.connection, inputs).await
     }
 
     async fn fetch(
@@ -195,6 +202,12 @@ impl RedisServer {
     fn add_change(&self, transaction: &mut Pipeline, change: &Change) -> Result<(), StoreError> {
         let (names, group) = (&self.names, &self.names.group);
         match change {
+            Change::Cursor(stage, partition, cursor) => {
+                let missing = || StoreError::bug(format!("no node {stage} of the task"));
+                let names = names.nodes.values().nth(*stage).ok_or_else(missing)?;
+                let text = reply::cursor_text(cursor);
+                transaction.cmd("HSET").arg(&names.cursors).arg(*partition).arg(text)
+            }
             Change::Fence(partition, fence) => {
                 transaction.cmd("SET").arg(names.fence(*partition)?).arg(reply::fence_text(fence))
             }
@@ -229,7 +242,7 @@ impl Change {
             Change::ForgetConsumer(..) | Change::MoveGroup(..) => {
                 matches!(code, "NOGROUP" | "ERR")
             }
-            Change::Fence(..) | Change::Halt(..) => false,
+            Change::Cursor(..) | Change::Fence(..) | Change::Halt(..) => false,
         }
     }
 }

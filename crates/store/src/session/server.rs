@@ -6,12 +6,14 @@ use tallyd_bolt::Address;
 use tallyd_event::EntryId;
 use tallyd_runtime::{
     StoreError,
-    store::{Commit, Cursors, Fence, Fetched, Read, Span},
+    store::{Commit, Cursor, Cursors, Fence, Fetched, Read, Span, StreamFacts},
 };
 
 /// A change of what belongs to a node's partition, in a transaction of its own.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
+    /// Sets the cursor of a node: by its place among the node of the task and those fused with it.
+    Cursor(usize, u16, Cursor),
     /// Sets the fence.
     Fence(u16, Fence),
     /// Deletes a consumer of the group, if both exist.
@@ -75,6 +77,12 @@ pub trait Server: Send {
         &mut self,
         partitions: &[u16],
     ) -> impl Future<Output = Result<Cursors, StoreError>> + Send;
+
+    /// What the server says of the streams that these partitions read, in this order.
+    fn streams(
+        &mut self,
+        partitions: &[u16],
+    ) -> impl Future<Output = Result<Vec<StreamFacts>, StoreError>> + Send;
 
     /// Fetches cells of the nodes' bolts, by their places, and looks into spans for entries. Very
     /// long logs take more than one round trip.

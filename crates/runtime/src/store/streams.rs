@@ -1,0 +1,35 @@
+//! What is known of the streams that a task reads.
+
+use super::{Cursor, Cursors};
+use tallyd_event::EntryId;
+
+/// What a server says of a stream, at one moment. A stream that is missing has only zeroes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamFacts {
+    /// How many entries it holds.
+    pub length: u64,
+    /// The highest id that it ever had, or was set to.
+    pub generated: EntryId,
+    /// The first and the last entry that it holds.
+    pub ends: Option<(EntryId, EntryId)>,
+    /// How many entries were ever added to it. Servers before Redis 7.0 do not say.
+    pub added: Option<u64>,
+}
+
+/// What a cycle begins with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Begun {
+    /// The cursors of the partitions that are still the session's.
+    pub cursors: Cursors,
+    /// Those of them whose stream began again, with the cursors of the node that reads from before.
+    pub restarted: Vec<(u16, Cursor)>,
+}
+
+/// What waits for a node's partition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lag {
+    /// Entries that are not yet processed.
+    pub entries: u64,
+    /// When the oldest of them arrived, in ms since the epoch.
+    pub oldest: Option<i64>,
+}
