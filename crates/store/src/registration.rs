@@ -7,7 +7,7 @@ use tallyd_runtime::{StoreError, store::ErrorKind};
 use tallyd_topology::Topology;
 
 /// The version of everything that is stored. Raised when an older worker could not read it.
-const FORMAT: &str = "5";
+const FORMAT: &str = "6";
 
 /// Checks the stored topology, and stores what is new: the seed that is `known`, or a new one.
 /// Returns the stored seed.
