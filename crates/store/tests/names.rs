@@ -90,7 +90,7 @@ fn stored(memory: &Memory) -> BTreeSet<&Key> {
 fn parts(kind: &str) -> usize {
     match kind {
         "items" => 1,
-        "learner" | "item" => 2,
+        "buckets" | "learner" | "item" => 2,
         "seen" | "groups" => 3,
         "board" | "window" => 4,
         "distinct" => 5,
