@@ -272,11 +272,12 @@ pub async fn lags(
         let mut replies = c.send(&ask).await?.into_iter();
         let mut below = Vec::new();
         for (node, partition, cursor) in places {
-            let mut next = || checked(replies.next().unwrap_or(Value::Nil));
-            let (first, length, groups) = (next()?, reply::count(&next()?)?, next());
+            let mut next = || replies.next().unwrap_or(Value::Nil);
+            let (first, length) = (checked(next())?, reply::count(&checked(next())?)?);
+            let groups = present(next())?;
             match reply::entries(first)?.first() {
                 Some(first) => {
-                    let entries = waiting(&keys.group(topology, node), length, groups.ok())?;
+                    let entries = waiting(&keys.group(topology, node), length, groups)?;
                     lags.push(Lag { entries, oldest: Some(first.id.time()) });
                 }
                 None => {
