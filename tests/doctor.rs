@@ -288,6 +288,7 @@ async fn the_listed_rights_are_enough_and_a_missing_one_is_named() {
         rights::WORKER.iter().map(|r| format!("+{}", r.command())).collect();
     let mut user =
         vec!["ACL", "SETUSER", "worker", "on", ">secret", "~tallyd:{t/0}:*", "~s", "~out"];
+    user.push("&tallyd:{t/0}:*");
     user.extend(commands.iter().map(String::as_str));
     place.ask(&user).await;
     let url = place.url_of("worker");

@@ -8,8 +8,8 @@ use tallyd_query::{QueryError, Results, Stored};
 use tallyd_runtime::{
     Session, Store, StoreError,
     store::{
-        Announcement, Commit, Cursor, DeadLetter, Fence, Frame, Next, Outcome, Owned, Part, Read,
-        Rejected, Wait,
+        Announcement, Beat, Commit, Cursor, DeadLetter, ErrorKind, Fence, Frame, Listener, Next,
+        Outcome, Owned, Part, Read, Rejected, Wait,
     },
 };
 use tallyd_store::{
@@ -92,18 +92,27 @@ async fn done(
 /// halts and leaves.
 async fn work(admin: &mut Connection, address: &RedisAddress) -> Result<(), StoreError> {
     let topology = topology();
-    let keys = Keys::new(&topology.name, 0);
     let store = RedisStore::at(Arc::clone(&topology), address.clone());
     store.register().await?;
-    ask(admin, &["HSET", &keys.announcements(), "of-another-version", "{}"]).await?;
     let nodes = topology.nodes.iter().map(|node| (node.name.clone(), node.partitions)).collect();
-    let about = Announcement { id: "first".into(), nodes, ..Announcement::default() };
-    store.heartbeat(&about).await?;
-    store.switch(Some(&"of-another-time".into()), &about.id).await?;
-    store.switch(None, &about.id).await?;
-    store.heartbeat(&about).await?;
+    let announcement = Announcement { id: "first".into(), nodes, ..Announcement::default() };
+    let mut listener = store.listen(&"first".into()).await?;
+    let (peers, forget) = (vec!["first".into()], vec!["long dead".into()]);
+    let view = store.heartbeat(&Beat { announcement, peers: peers.clone(), forget }).await?;
+    assert!(!view.server.is_empty(), "the server tells its runs apart");
+    assert_eq!(store.look(&peers).await?, [("first".into(), true)].into());
+    store.switch(Some(&"of-another-time".into()), &"first".into()).await?;
+    store.switch(None, &"first".into()).await?;
+    let announcement = view.workers.first().map(|(worker, _)| worker.clone()).unwrap_or_default();
+    store.heartbeat(&Beat { announcement, peers: peers.clone(), forget: Vec::new() }).await?;
+    store.nudge().await?;
+    listener.nudged().await?;
 
     let mut first = store.open(0, &"first".into()).await?;
+    // Without the right to ask, it waits for short times.
+    let connection =
+        first.connection().ok_or_else(|| StoreError::new(ErrorKind::Auth, "NOPERM client|id"))?;
+    store.wake(connection).await?;
     let owned = first.take(&[(0, Fence::default())].into()).await?;
     first.begin(&owned).await?;
     add_answer(admin).await?;

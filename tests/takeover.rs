@@ -11,7 +11,7 @@ use tallyd_event::EntryId;
 use tallyd_harness::{Server, ServerOptions};
 use tallyd_runtime::{
     Session, Store,
-    store::{Announcement, Commit, Cursor, Fence, Next, Outcome, Owned, Part, Span, last},
+    store::{Announcement, Beat, Commit, Cursor, Fence, Next, Outcome, Owned, Part, Span, last},
 };
 use tallyd_store::{Connection, RedisSession, RedisStore, keys::Keys};
 use tallyd_topology::{Topology, parse};
@@ -190,21 +190,27 @@ async fn a_group_that_was_moved_past_an_entry_is_set_back() {
     }
 }
 
+/// The first heartbeat of a worker that serves nothing.
+fn beat(worker: &str) -> Beat {
+    let announcement = Announcement { id: worker.into(), ..Announcement::default() };
+    Beat { announcement, peers: vec![worker.into()], forget: Vec::new() }
+}
+
 #[tokio::test]
 async fn a_server_that_lost_its_data_gets_the_same_seed_again() {
     let server = server().await;
-    let worker = Announcement { id: "w".into(), ..Announcement::default() };
+    let beat = beat("w");
     let old = RedisStore::new(topology(), &server.url);
     let seed = old.register().await.unwrap();
     ask(&server.url, &["FLUSHALL"]).await;
-    old.heartbeat(&worker).await.unwrap();
+    old.heartbeat(&beat).await.unwrap();
     let other = RedisStore::new(topology(), &server.url);
     assert_eq!(other.register().await.unwrap(), seed);
 
     // Where another was quicker, the old one must not go on with its own.
     ask(&server.url, &["FLUSHALL"]).await;
     assert_ne!(RedisStore::new(topology(), &server.url).register().await.unwrap(), seed);
-    let error = old.heartbeat(&worker).await.unwrap_err();
+    let error = old.heartbeat(&beat).await.unwrap_err();
     assert!(error.message.contains("start the worker again"), "{error}");
 }
 
@@ -263,11 +269,10 @@ async fn a_fence_never_repeats_even_where_the_server_went_back() {
 async fn a_switch_of_plans_fences_all_that_the_old_one_has_in_flight() {
     let server = server().await;
     let id: SmolStr = "old".into();
-    let worker = Announcement { id: id.clone(), ..Announcement::default() };
     let old = RedisStore::new(topology(), &server.url);
     old.register().await.unwrap();
     assert!(old.switch(None, &id).await.unwrap());
-    let token = old.heartbeat(&worker).await.unwrap().generation;
+    let token = old.heartbeat(&beat(&id)).await.unwrap().generation;
     assert!(!old.switch(None, &id).await.unwrap(), "there is a plan by now");
     let mut session = old.open(0, &id).await.unwrap();
     let owned = session.take(&new()).await.unwrap();

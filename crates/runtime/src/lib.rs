@@ -10,6 +10,7 @@ pub mod store;
 pub mod telemetry;
 pub mod test_driver;
 
+mod backoff;
 mod cache;
 mod context;
 mod guard;
@@ -22,4 +23,4 @@ mod worker;
 
 pub use store::{Session, Store, StoreError};
 pub use work::{FRAME_FIELD, ONLY_FIELD};
-pub use worker::{Worker, WorkerOptions, WorkerStatus};
+pub use worker::{Ended, Worker, WorkerOptions, WorkerStatus};

@@ -5,11 +5,13 @@
 
 mod error;
 mod fetched;
+mod membership;
 mod rejected;
 mod streams;
 
 pub use error::{ErrorKind, StoreError};
 pub use fetched::{Fetched, Refused, Span};
+pub use membership::{Announcement, Beat, Listener, View};
 pub use rejected::Rejected;
 pub use streams::{Begun, Lag, StreamFacts};
 
@@ -251,43 +253,6 @@ pub struct Read {
     pub kept: Vec<u16>,
 }
 
-/// What a worker says of itself with each heartbeat.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Announcement {
-    /// The worker's id, unique to this run of it.
-    pub id: SmolStr,
-    /// The nodes that it serves, by name, with their numbers of partitions.
-    pub nodes: BTreeMap<SmolStr, u16>,
-    /// Where its metrics are, if anywhere.
-    pub metrics: Option<String>,
-    /// The host that it runs on.
-    pub host: String,
-    /// Its process id there.
-    pub pid: u32,
-    /// The fingerprint of its plan.
-    #[serde(default)]
-    pub plan: SmolStr,
-    /// The version of tallyd that it runs.
-    #[serde(default)]
-    pub version: SmolStr,
-    /// When it started, by its own clock, in ms since the epoch.
-    #[serde(default)]
-    pub since: i64,
-}
-
-/// The workers and fences of a topology at one moment.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct View {
-    /// The server's clock, in ms since the epoch.
-    pub now: i64,
-    /// The workers, and when each was last heard of.
-    pub workers: Vec<(Announcement, i64)>,
-    /// The fences of all nodes that any worker announces, by name.
-    pub fences: BTreeMap<SmolStr, Vec<Fence>>,
-    /// The generation of the plan in force; `None` where no worker has run yet.
-    pub generation: Option<SmolStr>,
-}
-
 /// What is to be known of a node's streams.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Survey {
@@ -313,6 +278,8 @@ pub type Owned = BTreeMap<u16, Fence>;
 pub trait Store: Clone + Send + Sync + 'static {
     /// A task's own connection.
     type Session: Session;
+    /// A worker's subscription, on a connection of its own.
+    type Listener: Listener;
 
     /// Opens a session for a node and those fused with it, by its place in the topology. `worker`
     /// owns what it takes.
@@ -326,11 +293,27 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// that keys its fingerprints.
     fn register(&self) -> impl Future<Output = Result<[u8; 16], StoreError>> + Send;
 
-    /// Says that a worker is alive, and returns what is known of all.
-    fn heartbeat(
+    /// Subscribes in the name of a worker.
+    fn listen(
         &self,
-        announcement: &Announcement,
-    ) -> impl Future<Output = Result<View, StoreError>> + Send;
+        worker: &SmolStr,
+    ) -> impl Future<Output = Result<Self::Listener, StoreError>> + Send;
+
+    /// Says that a worker is alive, and returns what is known of all. One round trip, on a
+    /// connection that serves nothing else.
+    fn heartbeat(&self, beat: &Beat) -> impl Future<Output = Result<View, StoreError>> + Send;
+
+    /// Asks only which of these workers are subscribed.
+    fn look(
+        &self,
+        workers: &[SmolStr],
+    ) -> impl Future<Output = Result<BTreeMap<SmolStr, bool>, StoreError>> + Send;
+
+    /// Makes all who listen look at the membership and the fences at once.
+    fn nudge(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Ends the wait of the session on this connection, if it waits.
+    fn wake(&self, connection: u64) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Puts the own plan in force, where the generation still is the one that was seen. Returns
     /// whether it is in force now.
@@ -340,7 +323,7 @@ pub trait Store: Clone + Send + Sync + 'static {
         worker: &SmolStr,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Takes a worker out of the membership, so that others are assigned its partitions.
+    /// Takes a worker out of the membership: what it still owns is free to take.
     fn leave(&self, worker: &SmolStr) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Trims the streams that the owned partitions write, and says how long those are.
@@ -353,6 +336,9 @@ pub trait Store: Clone + Send + Sync + 'static {
 /// A task's own connection. After an error it is of no more use: nothing that it did last is
 /// known to have happened or not, and all that it owned has to be taken again.
 pub trait Session: Send {
+    /// By what [`Store::wake`] knows its connection; `None` where its waits can't be cut short.
+    fn connection(&self) -> Option<u64>;
+
     /// Takes partitions whose fences still are as seen, writing new fences. Returns the new
     /// fences of those it got: all, or none if a fence moved meanwhile.
     fn take(

@@ -8,20 +8,22 @@
 //! not known.
 
 mod bolts;
+mod idle;
 mod ownership;
 mod reading;
 
 use crate::{
+    backoff::Backoff,
     cache::Cache,
     context::{Context, Stage},
     sizing::{MAX_FRAME_ENTRY, MAX_SOURCE_ENTRY, Sizing},
     store::{
         Commit, Counts, Cursors, ErrorKind, Next, Outcome, Owned, Read, Session, Span, Store,
-        StoreError, Wait, last,
+        StoreError,
     },
-    tasks::Wanted,
+    tasks::{Wanted, Why},
     telemetry::{NodeMetrics, TaskMetrics},
-    work::{self, Ahead, Queue, Work},
+    work::{self, Ahead, Queue},
     worker::Shared,
 };
 use reading::Reading;
@@ -33,10 +35,11 @@ use std::{
 };
 use tallyd_event::EntryId;
 use tallyd_topology::NodeKind;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
-/// How long an idle task waits for an entry before it looks whether it is wanted elsewhere.
-const IDLE_WAIT: Duration = Duration::from_millis(100);
 /// How long a paused task waits before it looks again.
 const PAUSE_WAIT: Duration = Duration::from_millis(20);
 /// The first and longest wait after an error; a session of that length makes it short again.
@@ -50,12 +53,16 @@ const SINGLE_FAILED: u32 = 3;
 pub struct TaskOptions {
     /// The worker's id, as in fences.
     pub worker: SmolStr,
+    /// What tells it from every other task: how long it waits after errors goes by it.
+    pub name: SmolStr,
     /// What the task should own.
     pub wanted: watch::Receiver<Wanted>,
     /// What it does own.
     pub owned: watch::Sender<BTreeSet<u16>>,
     /// Clock, backpressure and frame sizes.
     pub shared: Arc<Shared>,
+    /// Told when it has released something, or could not take what seemed free: all look again.
+    pub released: Arc<Notify>,
     /// How many bytes of state it caches for each bolt.
     pub cache_bytes: u64,
     /// The monotonic clock that the shared one goes by.
@@ -91,6 +98,8 @@ pub struct Task<S> {
     single_failed: u32,
     /// The last reads of new entries found none, on all partitions.
     idle: bool,
+    /// Whether a wait can be cut short from outside: a right is missing otherwise.
+    wakes: bool,
     paused: bool,
 }
 
@@ -129,22 +138,23 @@ impl<S: Store> Task<S> {
             beginning: false,
             single_failed: 0,
             idle: false,
+            wakes: true,
             paused: false,
         }
     }
 
     /// Runs until its worker wants it to stop.
     pub async fn run(mut self) {
-        let mut wait = BACKOFF.0;
+        let mut backoff = Backoff::new(BACKOFF, &self.options.name);
         loop {
             let began = Instant::now();
             let Err(error) = self.session().await else { return };
             self.read_failed(&error);
             if began.elapsed() > BACKOFF.1 {
-                wait = BACKOFF.0;
+                backoff.reset();
             }
             if self.options.wanted.borrow().stop {
-                // What it still owns is taken over by others once its heartbeat is missed.
+                // What it still owns is taken over by others, as from a worker that is gone.
                 return;
             }
             if error.kind == ErrorKind::Bug {
@@ -153,9 +163,9 @@ impl<S: Store> Task<S> {
                 self.metrics.halted(&owned, &error);
                 self.halting.extend(owned.into_iter().map(|p| (p, error.message.clone())));
             }
+            let wait = backoff.next();
             self.metrics.storage_failed(&error, wait);
             tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(BACKOFF.1);
         }
     }
 
@@ -186,7 +196,8 @@ impl<S: Store> Task<S> {
         if !mine.is_empty() {
             let taken = session.take(&mine).await?;
             self.owned.clear();
-            self.gained(&mut session, taken).await?;
+            let why = taken.keys().map(|partition| (*partition, Why::Own)).collect();
+            self.gained(&mut session, taken, &why).await?;
         }
         self.options.wanted.mark_changed();
         loop {
@@ -231,7 +242,7 @@ impl<S: Store> Task<S> {
         if self.reckon(session, &mut work).await? {
             return self.begin_again(session).await;
         }
-        let wait = self.wait(&work, &next);
+        let wait = self.wait(&work, &next, session.connection());
         let batch = Measures {
             entries: work.entries,
             events: work.events(),
@@ -242,7 +253,7 @@ impl<S: Store> Task<S> {
         let mut commit = work.commit(&self.context, &self.cursors, next)?;
         commit.wait = wait;
         let sent = Instant::now();
-        match session.commit(&self.owned, &commit).await {
+        match self.send(session, &commit).await {
             Ok(Outcome::Done(read)) => {
                 self.metrics.storage_worked();
                 self.note(&commit, &batch, began, sent);
@@ -274,14 +285,6 @@ impl<S: Store> Task<S> {
         }
     }
 
-    /// Where the last read found nothing, the next one waits until there is something.
-    fn wait(&self, work: &Work, next: &Next) -> Option<Wait> {
-        let nothing = work.is_empty() && !work.corrects();
-        let waits = self.idle && nothing && matches!(next, Next::New { .. });
-        let after = || self.cursors.keys().map(|p| (*p, last(&self.cursors, *p))).collect();
-        waits.then(|| Wait { after: after(), at_most: IDLE_WAIT })
-    }
-
     /// A commit happened: the caches and cursors follow, and what it took is measured.
     fn note(&mut self, commit: &Commit, batch: &Measures, began: Instant, sent: Instant) {
         let now = self.options.shared.now(self.options.clock);
@@ -308,6 +311,7 @@ impl<S: Store> Task<S> {
         if !commit.acks.is_empty() {
             self.sizing.learn(batch.entries, batch.events, &commit.parts, emitted);
             self.options.shared.frame_events.store(self.sizing.frame_events(), Ordering::Relaxed);
+            self.options.shared.commits.fetch_add(1, Ordering::Relaxed);
             self.metrics.committed(began.elapsed(), sent.elapsed());
             if let Some(ahead) = &batch.ahead {
                 self.metrics.ahead(ahead, Instant::now());

@@ -1,8 +1,12 @@
 //! How the tasks of one node share the partitions that its worker should own. Pure, but for telling
 //! the tasks.
 
-use crate::store::Fence;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::{store::Fence, worker::Gone};
+use smol_str::SmolStr;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 use tokio::sync::watch;
 
 /// How many tasks a node has with which others are fused. One waits while the server runs its
@@ -15,13 +19,67 @@ pub struct Wanted {
     /// The partitions that it should own. What it owns beyond them, it gives back.
     pub own: BTreeSet<u16>,
     /// Those of them that are free to take, with the fences that say so.
-    pub free: BTreeMap<u16, Fence>,
+    pub free: BTreeMap<u16, Free>,
     /// Partitions that should be another's and whose fences name this worker. Where the task does
     /// not know that it owns one (the reply to its take was lost), it gives it back all the same:
     /// else nobody would work on it.
     pub stray: BTreeMap<u16, Fence>,
     /// It should end once everything is given back.
     pub stop: bool,
+}
+
+/// A partition that is free to take.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Free {
+    /// The fence that says so.
+    pub fence: Fence,
+    /// Why it is free.
+    pub why: Why,
+}
+
+/// Why a partition may be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It never had an owner.
+    New,
+    /// Its owner gave it back.
+    Released,
+    /// Its owner is this very worker, whose connection broke.
+    Own,
+    /// Its owner is gone.
+    Gone(SmolStr, Gone),
+    /// Its owner is no longer among the workers.
+    Left(SmolStr),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Why::New => write!(f, "nobody had taken them yet"),
+            Why::Released => write!(f, "released"),
+            Why::Own => write!(f, "this worker's own connection broke"),
+            Why::Gone(worker, Gone::Process) => write!(f, "worker {worker}: its process is gone"),
+            Why::Gone(worker, Gone::Silent(time)) => {
+                write!(f, "worker {worker}: heartbeat missed for {:.1} s", time.as_secs_f64())
+            }
+            Why::Left(worker) => write!(f, "worker {worker}: it has left"),
+        }
+    }
+}
+
+impl Wanted {
+    /// Whether a task that owns these partitions has to take or to release some.
+    fn leaves_to_do(&self, owned: &BTreeSet<u16>) -> bool {
+        self.stop
+            || owned.iter().any(|p| !self.own.contains(p))
+            || self.free.keys().any(|p| !owned.contains(p))
+            || !self.stray.is_empty()
+    }
+}
+
+fn only<T: Clone>(all: &BTreeMap<u16, T>, its: impl Fn(&u16) -> bool) -> BTreeMap<u16, T> {
+    let its = all.iter().filter(|(partition, _)| its(partition));
+    its.map(|(partition, what)| (*partition, what.clone())).collect()
 }
 
 /// A worker's end of what it and a task tell each other.
@@ -55,22 +113,35 @@ impl Tasks {
         self.handles.iter().flat_map(|task| task.owned.borrow().clone()).collect()
     }
 
+    /// The partitions that each task owns, as they change.
+    pub fn owned_by_tasks(&self) -> Vec<watch::Receiver<BTreeSet<u16>>> {
+        self.handles.iter().map(|task| task.owned.clone()).collect()
+    }
+
     /// Tells each task what it should own of what the node should.
     pub fn direct(&mut self, wanted: &Wanted) {
         self.divide(wanted);
         for (number, task) in self.handles.iter().enumerate() {
             let is_its = |partition: &u16| self.shares.get(partition) == Some(&number);
-            let fences = |all: &BTreeMap<u16, Fence>| {
-                let its = all.iter().filter(|(p, _)| is_its(p));
-                its.map(|(p, fence)| (*p, fence.clone())).collect()
-            };
-            task.wanted.send_replace(Wanted {
+            let wanted = Wanted {
                 own: wanted.own.iter().copied().filter(is_its).collect(),
-                free: fences(&wanted.free),
-                stray: fences(&wanted.stray),
+                free: only(&wanted.free, is_its),
+                stray: only(&wanted.stray, is_its),
                 stop: wanted.stop,
-            });
+            };
+            // Told again where something is left to do, even unchanged: what could not be taken or
+            // released is tried again. A task that waits for events is not woken for nothing.
+            let owned = task.owned.borrow().clone();
+            if wanted.leaves_to_do(&owned) || *task.wanted.borrow() != wanted {
+                task.wanted.send_replace(wanted);
+            }
         }
+    }
+
+    /// Makes the tasks look at what they should own, even where it is as before: one that waits on
+    /// a dead connection finds that out.
+    pub fn wake(&self) {
+        self.handles.iter().for_each(|task| task.wanted.send_modify(|_| {}));
     }
 
     /// Ends the tasks, once they have given everything back.

@@ -13,6 +13,7 @@ use crate::{
         Begun, Counts, Cursor, Cursors, DeadLetter, ErrorKind, Fence, Lag, Owner, Rejected,
         StoreError, last,
     },
+    tasks::Why,
     work::Ahead,
 };
 use delay::Delays;
@@ -202,11 +203,18 @@ impl TaskMetrics {
         );
     }
 
-    /// Partitions were taken.
-    pub fn took(&self, partitions: &[u16]) {
+    /// Partitions were taken, each with the reason for which it was free.
+    pub fn took(&self, partitions: &[u16], why: &BTreeMap<u16, Why>) {
         counter!("tallyd_takeovers_total", "node" => self.node.clone())
             .increment(partitions.len() as u64);
-        info!(node = self.node, ?partitions, "took partitions");
+        let mut by_reason: BTreeMap<String, Vec<u16>> = BTreeMap::new();
+        for partition in partitions {
+            let why = why.get(partition).map_or_else(String::new, Why::to_string);
+            by_reason.entry(why).or_default().push(*partition);
+        }
+        for (why, partitions) in by_reason {
+            info!(node = self.node, ?partitions, why, "took partitions");
+        }
     }
 
     /// Partitions were given back.
@@ -390,6 +398,12 @@ pub fn plan_switched(plan: &str) {
 /// A log line could not be written. Not logged here: whoever could not write it says so later.
 pub fn log_line_lost() {
     counter!("tallyd_log_lines_lost_total").increment(1);
+}
+
+/// The server refuses the subscription by which others see that this worker lives.
+pub fn can_not_subscribe(error: &StoreError) {
+    redis_error(error.kind);
+    warn!(%error, "can't subscribe: if this worker is killed, others notice it only after session_timeout; give its user +subscribe and the channels of docs/security.md");
 }
 
 /// How many dead letters are stored.

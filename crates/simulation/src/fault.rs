@@ -48,6 +48,10 @@ pub enum FaultKind {
     OutOfMemory(u64),
     /// For so many ms the server loads its data.
     Loading(u64),
+    /// For so many ms the server answers nobody, and then everybody.
+    Stall(u64),
+    /// The worker's subscription breaks.
+    CutSubscription,
     /// The server restarts and keeps its data; every connection breaks.
     Restart,
     /// The server restarts without its data.
@@ -79,6 +83,8 @@ impl FaultKind {
             FaultKind::Pause(_) => "worker paused",
             FaultKind::OutOfMemory(_) => "server out of memory",
             FaultKind::Loading(_) => "server loading",
+            FaultKind::Stall(_) => "server stood still",
+            FaultKind::CutSubscription => "subscription cut",
             FaultKind::Restart => "server restarted",
             FaultKind::RestartEmpty => "server restarted without its data",
             FaultKind::DestroyGroup(_) => "group destroyed",
@@ -180,7 +186,7 @@ fn kind(random: &mut impl Rng) -> FaultKind {
     let mut ms = || random.random_range(1..2500);
     let ms = ms();
     let group = random.random_range(0..64);
-    match random.random_range(0..24) {
+    match random.random_range(0..27) {
         0..2 => FaultKind::CrashBefore,
         2..4 => FaultKind::CrashAfter,
         4..6 => FaultKind::LoseRequest,
@@ -194,6 +200,8 @@ fn kind(random: &mut impl Rng) -> FaultKind {
         19 => FaultKind::GroupToEnd(group),
         20 => FaultKind::GroupToStart(group),
         21..23 => FaultKind::Join,
+        23..25 => FaultKind::Stall(ms),
+        25 => FaultKind::CutSubscription,
         _ => FaultKind::Leave,
     }
 }

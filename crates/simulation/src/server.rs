@@ -7,10 +7,7 @@ use crate::{
     world::{Slot, Watch, World},
 };
 use smol_str::SmolStr;
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 use tallyd_bolt::Address;
 use tallyd_event::EntryId;
 use tallyd_runtime::{
@@ -18,10 +15,7 @@ use tallyd_runtime::{
     store::{Commit, Cursors, Fence, Fetched, Read, Span, StreamFacts, Wait},
 };
 use tallyd_store::{Change, Committed, Server, Watched};
-use tokio::time::{Instant, sleep};
-
-/// How often a blocked read looks.
-const LOOK: Duration = Duration::from_millis(2);
+use tokio::time::{Instant, timeout_at};
 
 /// A task's connection to the simulated server.
 pub struct SimulatedServer {
@@ -30,13 +24,21 @@ pub struct SimulatedServer {
     worker: SmolStr,
     /// The generation of plans of which the worker last heard.
     heard: Heard,
+    /// By what the server knows the connection.
+    number: u64,
     /// The server's side of the connection: a request that arrives late still finds it.
     watch: Arc<Mutex<Watch>>,
 }
 
 impl SimulatedServer {
-    pub(crate) fn new(wire: Wire, place: usize, worker: SmolStr, heard: Heard) -> Self {
-        Self { wire, place, worker, heard, watch: Arc::default() }
+    pub(crate) fn new(
+        wire: Wire,
+        place: usize,
+        worker: SmolStr,
+        number: u64,
+        heard: Heard,
+    ) -> Self {
+        Self { wire, place, worker, number, heard, watch: Arc::default() }
     }
 
     fn watched(&self, (fences, generation): (Vec<Fence>, Option<SmolStr>)) -> Watched {
@@ -66,22 +68,28 @@ impl SimulatedServer {
     async fn wait(&self, wait: &Wait) -> Result<Vec<(u16, EntryId)>, StoreError> {
         let until = Instant::now() + wait.at_most;
         self.trip("wait", false, |_, _| ()).await?;
+        let stirred = self.wire.peek(World::stirred);
         loop {
+            let stirs = stirred.notified();
             let found: Vec<(u16, EntryId)> = self.wire.peek(|world| {
                 let first = |(partition, id): &(u16, EntryId)| {
                     Some((*partition, world.after((self.place, *partition), *id)?))
                 };
                 wait.after.iter().filter_map(first).collect()
             });
-            if !found.is_empty() || Instant::now() >= until {
+            let woken = self.wire.is_woken(self.number);
+            if !found.is_empty() || woken || timeout_at(until, stirs).await.is_err() {
                 return Ok(found);
             }
-            sleep(LOOK).await;
         }
     }
 }
 
 impl Server for SimulatedServer {
+    fn connection(&self) -> Option<u64> {
+        Some(self.number)
+    }
+
     fn random(&mut self) -> Result<u64, StoreError> {
         Ok(self.wire.random())
     }

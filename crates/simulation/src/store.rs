@@ -46,6 +46,8 @@ struct Inner {
     restarts: u64,
     out_of_memory_until: i64,
     loading_until: i64,
+    /// The server answers nobody before.
+    stalled_until: Instant,
     paused_until: BTreeMap<SmolStr, Instant>,
     orders: VecDeque<Order>,
     injected: BTreeMap<&'static str, u64>,
@@ -99,6 +101,7 @@ impl Server {
             restarts: 0,
             out_of_memory_until: 0,
             loading_until: 0,
+            stalled_until: Instant::now(),
             paused_until: BTreeMap::new(),
             orders: VecDeque::new(),
             injected: BTreeMap::new(),
@@ -143,12 +146,25 @@ impl Server {
         self.lock().orders.pop_front()
     }
 
+    /// The server stands still for a while, as after CLIENT PAUSE: who asks waits.
+    pub fn stall(&self, time: Duration) {
+        self.lock().stall(time);
+    }
+
+    /// The server restarts and keeps its data: every connection breaks.
+    pub fn restart(&self) {
+        let mut inner = self.lock();
+        inner.restarts += 1;
+        inner.world.restart();
+    }
+
     /// From now on nothing goes wrong any more.
     pub fn calm(&self) {
         let mut inner = self.lock();
         inner.calm = true;
         inner.out_of_memory_until = 0;
         inner.loading_until = 0;
+        inner.stalled_until = Instant::now();
         inner.paused_until.clear();
     }
 
@@ -205,6 +221,10 @@ impl Inner {
         fate
     }
 
+    fn stall(&mut self, time: Duration) {
+        self.stalled_until = self.stalled_until.max(Instant::now() + time);
+    }
+
     fn strike(&mut self, kind: FaultKind, worker: &SmolStr) {
         let (now, groups) = (self.world.now, self.world.groups());
         let after = |ms: u64| now.saturating_add_unsigned(ms);
@@ -216,9 +236,15 @@ impl Inner {
             }
             FaultKind::OutOfMemory(ms) => self.out_of_memory_until = after(ms),
             FaultKind::Loading(ms) => self.loading_until = after(ms),
-            FaultKind::Restart => self.restarts += 1,
+            FaultKind::Stall(ms) => self.stall(Duration::from_millis(ms)),
+            FaultKind::CutSubscription => self.world.break_subscriptions(Some(worker)),
+            FaultKind::Restart => {
+                self.restarts += 1;
+                self.world.restart();
+            }
             FaultKind::RestartEmpty => {
                 self.restarts += 1;
+                self.world.restart();
                 self.emptied += 1;
                 self.world.lose_everything();
             }
@@ -296,6 +322,7 @@ impl Wire {
             _ => {}
         }
         sleep(delay).await;
+        self.wait_for_the_server().await;
         let outcome = self.happen(name, writes, run);
         sleep(delay).await;
         match fate {
@@ -345,6 +372,11 @@ impl Wire {
         look(&self.server.lock().world)
     }
 
+    /// Whether somebody ended the wait of this connection.
+    pub(crate) fn is_woken(&self, connection: u64) -> bool {
+        self.server.lock().world.is_woken(connection)
+    }
+
     async fn stand_still(&self) {
         loop {
             let until = self.server.lock().paused_until.get(&self.worker).copied();
@@ -352,6 +384,14 @@ impl Wire {
                 Some(until) if until > Instant::now() => sleep_until(until).await,
                 _ => return,
             }
+        }
+    }
+
+    async fn wait_for_the_server(&self) {
+        let mut until = self.server.lock().stalled_until;
+        while until > Instant::now() {
+            sleep_until(until).await;
+            until = self.server.lock().stalled_until;
         }
     }
 

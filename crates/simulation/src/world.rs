@@ -3,8 +3,10 @@
 
 mod expiry;
 mod groups;
+mod membership;
 
 use crate::Mutation;
+use membership::Members;
 use smol_str::SmolStr;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,9 +16,7 @@ use tallyd_bolt::{Effects, memory::Memory};
 use tallyd_event::{EntryId, decode::Fields};
 use tallyd_runtime::{
     plan::token,
-    store::{
-        Announcement, Commit, Cursor, DeadLetter, Fence, Owner, Part, Read, Span, StreamFacts, View,
-    },
+    store::{Commit, Cursor, DeadLetter, Fence, Owner, Part, Read, Span, StreamFacts},
 };
 use tallyd_store::{Change, keys::Keys};
 use tallyd_topology::Topology;
@@ -74,9 +74,9 @@ pub struct World {
     pub cursors: BTreeMap<Slot, Cursor>,
     /// When the next key of a bolt expires, if one does.
     next_expiry: Option<i64>,
-    workers: BTreeMap<SmolStr, (Announcement, i64)>,
     /// The generation of plans.
     generation: Option<SmolStr>,
+    members: Members,
     /// Dead letters, each with the place of its node.
     pub dead: Vec<(usize, DeadLetter)>,
     /// What sinks were given: the node's place, the sink's, and the fields.
@@ -104,7 +104,7 @@ impl World {
             written: BTreeMap::new(),
             cursors: BTreeMap::new(),
             next_expiry: None,
-            workers: BTreeMap::new(),
+            members: Members::default(),
             dead: Vec::new(),
             published: Vec::new(),
             halted: BTreeMap::new(),
@@ -114,9 +114,10 @@ impl World {
 
     /// All data is gone. The clock goes on.
     pub fn lose_everything(&mut self) {
-        let last_id = self.last_id;
+        let (last_id, mut members) = (self.last_id, std::mem::take(&mut self.members));
+        members.lose_workers();
         *self = Self::new(Arc::clone(&self.topology), self.now, self.mutation);
-        self.last_id = last_id;
+        (self.last_id, self.members) = (last_id, members);
     }
 
     /// The stream that a node's partition reads.
@@ -139,6 +140,7 @@ impl World {
         stream.entries.insert(id, fields);
         stream.last = id;
         stream.added += 1;
+        self.stir();
         id
     }
 
@@ -183,6 +185,12 @@ impl World {
         }
     }
 
+    /// How often fences were written.
+    #[must_use]
+    pub fn fence_writes(&self) -> u64 {
+        self.written.values().sum()
+    }
+
     /// Watches these fences, whatever was watched before, and returns them.
     pub fn watch(&self, watch: &mut Watch, slots: &[Slot]) -> Vec<Fence> {
         let written = |slot| self.written.get(slot).copied().unwrap_or_default();
@@ -197,27 +205,6 @@ impl World {
         let unmoved = watch.0.iter().all(|(slot, at)| written(slot) == *at);
         watch.0.clear();
         unmoved || self.mutation == Some(Mutation::NoFence)
-    }
-
-    /// Notes a worker's heartbeat, and returns what is known of all.
-    pub fn heartbeat(&mut self, announcement: &Announcement) -> View {
-        let beat = (announcement.clone(), self.now);
-        self.workers.insert(announcement.id.clone(), beat);
-        let kept = 20 * i64::try_from(self.topology.settings.session_timeout_ms).unwrap_or(0);
-        let now = self.now;
-        self.workers.retain(|_, (_, beat)| now - *beat <= kept);
-        let nodes: BTreeMap<SmolStr, u16> =
-            self.workers.values().flat_map(|(worker, _)| worker.nodes.clone()).collect();
-        let fences_of = |(name, partitions): (SmolStr, u16)| {
-            let place = self.topology.node(&name).map_or(usize::MAX, |(place, _)| place);
-            (name, (0..partitions).map(|p| self.fence((place, p))).collect())
-        };
-        View {
-            now,
-            workers: self.workers.values().cloned().collect(),
-            fences: nodes.into_iter().map(fences_of).collect(),
-            generation: self.generation.clone(),
-        }
     }
 
     /// Puts the topology's plan in force, if the generation still is the one that was seen.
@@ -235,11 +222,6 @@ impl World {
     #[must_use]
     pub fn generation(&self) -> Option<SmolStr> {
         self.generation.clone()
-    }
-
-    /// Takes a worker out of the membership.
-    pub fn leave(&mut self, worker: &SmolStr) {
-        self.workers.remove(worker);
     }
 
     /// What is known of the stream that a partition reads.

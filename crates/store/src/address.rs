@@ -7,7 +7,7 @@ use crate::{
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, Pipeline,
     RedisError, TlsCertificates,
-    aio::{ConnectionLike, MultiplexedConnection},
+    aio::{ConnectionLike, MultiplexedConnection, PubSub},
     io::tcp::TcpSettings,
 };
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
@@ -48,6 +48,25 @@ pub(crate) async fn open(address: &RedisAddress) -> Result<Way, StoreError> {
     hello.cmd("HELLO");
     heard(&client, address, way.exchange(&hello)).await?;
     Ok(way)
+}
+
+/// A subscription to these channels, on a connection of its own.
+///
+/// # Errors
+/// Where the address is wrong, the server can't be reached, or the user may not subscribe.
+pub(crate) async fn subscribe(
+    address: &RedisAddress,
+    channels: &[String],
+) -> Result<PubSub, StoreError> {
+    let client = client(address).await?;
+    let subscribed = timeout(CONNECT, async {
+        let mut subscription = client.get_async_pubsub().await?;
+        subscription.subscribe(channels).await?;
+        Ok(subscription)
+    });
+    let subscribed =
+        subscribed.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
+    subscribed.map_err(|e| failed(&e, client.get_connection_info().addr(), address))
 }
 
 async fn through_client(

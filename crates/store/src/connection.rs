@@ -148,6 +148,8 @@ pub(crate) fn classify(error: &redis::RedisError) -> StoreError {
         redis::ErrorKind::Server(ServerErrorKind::BusyLoading) => ErrorKind::Loading,
         _ if error.is_timeout() => ErrorKind::Timeout,
         _ if error.is_connection_dropped() || error.is_io_error() => ErrorKind::Connection,
+        // Said in place of any answer, with no code of its own: it passes.
+        _ if error.to_string().contains("max number of clients reached") => ErrorKind::Busy,
         _ => error.code().map_or(ErrorKind::Other, kind_of),
     };
     StoreError::new(kind, error.to_string())

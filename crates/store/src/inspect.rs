@@ -3,8 +3,9 @@
 use crate::{
     connection::{Connection, checked},
     keys::Keys,
+    membership::view,
     plan, random, reply,
-    store::{server_ms, view},
+    store::server_ms,
     streams,
     tend::{Place, cursors, lags},
 };
@@ -69,7 +70,7 @@ pub async fn status(
     keys: &Keys,
 ) -> Result<Status, StoreError> {
     let now = server_ms(c).await?;
-    let (view, _) = view(c, keys, now).await?;
+    let view = view(c, keys, now).await?;
     let cursors = cursors(c, topology, keys).await?;
     let plan = plan::read(c, keys).await?;
     let mut status = Status { now, workers: view.workers, plan, ..Status::default() };

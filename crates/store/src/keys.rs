@@ -99,6 +99,18 @@ impl Keys {
         format!("{}announcements", self.prefix)
     }
 
+    /// The channel of nudges: who listens looks at the membership and the fences at once.
+    #[must_use]
+    pub fn nudges(&self) -> String {
+        format!("{}nudges", self.prefix)
+    }
+
+    /// The channel that a worker is subscribed to for as long as its process lives.
+    #[must_use]
+    pub fn alive(&self, worker: &str) -> String {
+        format!("{}alive:{worker}", self.prefix)
+    }
+
     /// What the stored data depends on: a hash.
     #[must_use]
     pub fn topology(&self) -> String {

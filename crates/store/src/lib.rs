@@ -20,6 +20,7 @@ pub mod rights;
 pub mod wire;
 
 mod backlog;
+mod membership;
 mod memory;
 mod named_streams;
 mod plain;
@@ -32,6 +33,7 @@ mod streams;
 mod tend;
 
 pub use connection::Connection;
+pub use membership::RedisListener;
 pub use memory::{Memory, memory};
 pub use random::Random;
 pub use session::{Change, Committed, FencedSession, RedisServer, RedisSession, Server, Watched};

@@ -75,8 +75,12 @@ async fn log_in(socket: &mut Socket, login: &RedisConnectionInfo) -> Result<(), 
     }
     if let Some(Value::ServerError(error)) = replies.next() {
         let details = error.details().unwrap_or_default().to_owned();
+        if is_full(&error) {
+            let refused = "Redis server refused the connection";
+            return Err((ServerErrorKind::ResponseError.into(), refused, details).into());
+        }
         let refused = "Redis server refused to switch database";
-        return Err((ServerErrorKind::ResponseError.into(), refused, details).into());
+        return Err((ErrorKind::InvalidClientConfig, refused, details).into());
     }
     Ok(())
 }

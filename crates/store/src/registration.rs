@@ -51,18 +51,16 @@ pub async fn register(
     })
 }
 
-/// Checks that the data are those that the worker registered with. Where the server lost them, they
-/// begin anew with the same seed: fingerprints that are made with two seeds don't meet, and a retry
-/// would count twice.
+/// Checks that the data are those that the worker registered with, by the seed that is stored.
+/// Where the server lost them, they begin anew with the same seed: fingerprints that are made with
+/// two seeds don't meet, and a retry would count twice.
 pub async fn still_registered(
     c: &mut Connection,
     topology: &Topology,
     keys: &Keys,
     seed: [u8; 16],
+    stored: Option<Vec<u8>>,
 ) -> Result<(), StoreError> {
-    let mut ask = Pipeline::new();
-    ask.cmd("HGET").arg(keys.topology()).arg("seed");
-    let stored = reply::bytes(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
     let stored = match stored {
         Some(stored) => stored,
         None => register(c, topology, keys, Some(seed)).await?.to_vec(),

@@ -63,6 +63,16 @@ pub fn number(reply: Value) -> Result<Option<f64>, StoreError> {
     }
 }
 
+/// A reply to TIME, in ms since the epoch.
+pub fn time(reply: Value) -> Result<i64, StoreError> {
+    match array(reply)?.as_slice() {
+        [seconds, micros] => {
+            Ok(integer(seconds)?.saturating_mul(1000).saturating_add(integer(micros)? / 1000))
+        }
+        _ => Err(StoreError::new(ErrorKind::Reply, "expected the server's time")),
+    }
+}
+
 pub fn entry_id(reply: Value) -> Result<EntryId, StoreError> {
     let text = text(reply)?.unwrap_or_default();
     text.parse()

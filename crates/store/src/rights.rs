@@ -19,6 +19,8 @@ pub enum On {
     Source,
     /// The streams that applications follow.
     Sink,
+    /// tallyd's own channels, below the topology's prefix.
+    Channel,
 }
 
 /// A command that a worker has to be allowed.
@@ -39,7 +41,10 @@ impl Right {
         let mut words = self.sample.split(' ');
         let first = words.next().unwrap_or_default().to_lowercase();
         match (first.as_str(), words.next()) {
-            ("acl" | "config" | "memory" | "xgroup" | "xinfo", Some(second)) => {
+            (
+                "acl" | "client" | "config" | "memory" | "pubsub" | "xgroup" | "xinfo",
+                Some(second),
+            ) => {
                 format!("{first}|{}", second.to_lowercase())
             }
             _ => first,
@@ -55,6 +60,7 @@ const NONE: &[On] = &[On::Nothing];
 const OWN: &[On] = &[On::Own];
 const INPUTS: &[On] = &[On::Own, On::Source];
 const ALL_STREAMS: &[On] = &[On::Own, On::Source, On::Sink];
+const CHANNEL: &[On] = &[On::Channel];
 const STREAMS: &[On] = &[On::Own, On::Sink];
 
 /// What a worker needs. Without one of them it does not start, or stands still sooner or later.
@@ -82,8 +88,12 @@ pub const WORKER: &[Right] = &[
     right("ZADD KEY 1 v", OWN, "leaderboards, heartbeats"),
     right("ZMSCORE KEY v", OWN, "leaderboards"),
     right("ZRANGE KEY 0 -1", OWN, "the workers"),
-    right("ZREM KEY v", OWN, "to leave"),
-    right("ZREMRANGEBYSCORE KEY 0 1", OWN, "to forget workers that died"),
+    right("ZREM KEY v", OWN, "to leave, and to forget workers that died"),
+    right("CLIENT ID", NONE, "to wake a task that waits for entries"),
+    right("CLIENT UNBLOCK 1", NONE, "to wake a task that waits for entries"),
+    right("SUBSCRIBE KEY", CHANNEL, "that others see at once if the process is killed"),
+    right("PUBSUB NUMSUB", NONE, "to see at once whether another worker's process was killed"),
+    right("PUBLISH KEY v", CHANNEL, "that others take at once what is released"),
     right("PEXPIREAT KEY 9999999999999", OWN, "windows and logs go by themselves"),
     right("MEMORY USAGE KEY", OWN, "how much memory dead letters take"),
     right("XADD KEY * f v", STREAMS, "frames, dead letters, sinks"),
@@ -111,6 +121,9 @@ pub fn places(right: &Right, topology: &Topology, keys: &Keys) -> BTreeSet<Strin
         match on {
             On::Nothing => {
                 places.insert(String::new());
+            }
+            On::Channel => {
+                places.insert(keys.nudges());
             }
             // One stands for all: they have one prefix.
             On::Own => {
@@ -142,6 +155,7 @@ mod tests {
             include_str!("backlog.rs"),
             include_str!("commands.rs"),
             include_str!("fetch.rs"),
+            include_str!("membership.rs"),
             include_str!("named_streams.rs"),
             include_str!("registration.rs"),
             include_str!("session/on_redis.rs"),
@@ -158,7 +172,9 @@ mod tests {
             let command = piece.split('"').next().unwrap();
             let rest = piece.split(".arg(\"").nth(1).and_then(|rest| rest.split('"').next());
             let whole = match command {
-                "MEMORY" | "XGROUP" | "XINFO" => format!("{command}|{}", rest.unwrap()),
+                "CLIENT" | "MEMORY" | "PUBSUB" | "XGROUP" | "XINFO" => {
+                    format!("{command}|{}", rest.unwrap())
+                }
                 _ => command.to_owned(),
             };
             let known = WORKER.iter().any(|right| right.command() == whole.to_lowercase());

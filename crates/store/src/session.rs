@@ -38,6 +38,10 @@ pub struct FencedSession<S> {
 pub type RedisSession = FencedSession<RedisServer>;
 
 impl<S: Server> Session for FencedSession<S> {
+    fn connection(&self) -> Option<u64> {
+        self.server.connection()
+    }
+
     async fn take(&mut self, seen: &BTreeMap<u16, Fence>) -> Result<Owned, StoreError> {
         let stored = self.watch(seen.keys().copied()).await?;
         let mut taken = Owned::new();

@@ -5,6 +5,7 @@ use crate::{
     connection::Connection,
     doctor::{self, Danger},
     keys::Keys,
+    membership::{self, Heart, RedisListener},
     named_streams, plan,
     random::{self, Random},
     registration, reply,
@@ -15,19 +16,16 @@ use redis::{Pipeline, Value};
 use smol_str::SmolStr;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex as Lock, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
+    sync::{Arc, LazyLock, Mutex as Lock, PoisonError},
+    time::Instant,
 };
 use tallyd_runtime::{
     Store, StoreError,
     plan::of_token,
-    store::{Announcement, ErrorKind, Fence, Survey, View},
+    store::{Beat, Survey, View},
 };
 use tallyd_topology::{Node, NodeKind, RedisAddress, Topology};
 use tokio::sync::Mutex;
-
-/// After how many session timeouts a worker that died is no longer listed.
-const FORGOTTEN_AFTER: u64 = 20;
 
 /// A topology's storage on one Redis.
 #[derive(Clone)]
@@ -37,6 +35,7 @@ pub struct RedisStore {
     keys: Keys,
     allowed: BTreeSet<Danger>,
     control: Arc<Mutex<Option<Connection>>>,
+    heart: Arc<Mutex<Option<Heart>>>,
     /// The seed that the registration gave.
     seed: Arc<Mutex<Option<[u8; 16]>>>,
     random: Random,
@@ -63,6 +62,7 @@ impl RedisStore {
             keys,
             allowed,
             control: Arc::default(),
+            heart: Arc::default(),
             seed: Arc::default(),
             generation: Arc::default(),
             random,
@@ -96,20 +96,39 @@ impl RedisStore {
         *place = Some(connection);
         Ok(outcome)
     }
+
+    /// Sends what a heartbeat is made of, on a connection that serves nothing else. Whoever gives
+    /// up waiting takes the connection with it.
+    async fn heart<T>(
+        &self,
+        run: impl AsyncFnOnce(&mut Heart) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut place = self.heart.lock().await;
+        let mut heart = match place.take() {
+            Some(heart) => heart,
+            None => Heart::open(&self.address).await?,
+        };
+        let outcome = run(&mut heart).await?;
+        *place = Some(heart);
+        Ok(outcome)
+    }
 }
 
 impl Store for RedisStore {
     type Session = RedisSession;
+    type Listener = RedisListener;
 
     async fn open(&self, place: usize, worker: &SmolStr) -> Result<RedisSession, StoreError> {
         let names = Names::new(&self.keys, &self.topology, place)?;
         let mut connection = Connection::open_at(&self.address).await?;
         let clock_offset = server_ms(&mut connection).await? - local_ms();
+        let client = membership::client_id(&mut connection).await?;
         let expiries = self.topology.fused(place).into_iter().map(|p| (p, Expiries::default()));
         let is_source = |node: &Node| matches!(node.kind, NodeKind::Source(_));
         let tells_time = self.topology.nodes.get(place).is_some_and(is_source);
         let server = RedisServer {
             connection,
+            client,
             names,
             topology: Arc::clone(&self.topology),
             keys: self.keys.clone(),
@@ -134,39 +153,21 @@ impl Store for RedisStore {
         Ok(seed)
     }
 
-    async fn heartbeat(&self, announcement: &Announcement) -> Result<View, StoreError> {
-        let topology = &self.topology;
+    async fn listen(&self, worker: &SmolStr) -> Result<RedisListener, StoreError> {
+        RedisListener::open(&self.address, &self.keys, worker).await
+    }
+
+    async fn heartbeat(&self, beat: &Beat) -> Result<View, StoreError> {
         let seed = *self.seed.lock().await;
-        let view = self
-            .control(async |c| {
-                if let Some(seed) = seed {
-                    registration::still_registered(c, topology, &self.keys, seed).await?;
-                }
-                let now = server_ms(c).await?;
-                let about = serde_json::to_string(announcement).map_err(|e| {
-                    StoreError::new(ErrorKind::Other, format!("can't write the announcement: {e}"))
-                })?;
-                let kept = topology.settings.session_timeout_ms.saturating_mul(FORGOTTEN_AFTER);
-                let mut beat = Pipeline::new();
-                beat.cmd("ZADD").arg(self.keys.workers()).arg(now).arg(announcement.id.as_str());
-                beat.cmd("HSET")
-                    .arg(self.keys.announcements())
-                    .arg(announcement.id.as_str())
-                    .arg(about);
-                beat.cmd("ZREMRANGEBYSCORE")
-                    .arg(self.keys.workers())
-                    .arg("-inf")
-                    .arg(now - kept as i64);
-                c.all(&beat).await?;
-                let (view, gone) = view(c, &self.keys, now).await?;
-                if !gone.is_empty() {
-                    let mut forget = Pipeline::new();
-                    forget.cmd("HDEL").arg(self.keys.announcements()).arg(gone);
-                    c.all(&forget).await?;
-                }
-                Ok(view)
-            })
-            .await?;
+        let beat = async |heart: &mut Heart| {
+            let view = heart.beat(&self.topology, &self.keys, seed, beat).await?;
+            if view.workers.iter().any(|(worker, _)| *worker == beat.announcement) {
+                return Ok(view);
+            }
+            // Somebody has taken it out, or the server has lost it: it is announced again.
+            heart.beat(&self.topology, &self.keys, seed, beat).await
+        };
+        let view = self.heart(beat).await?;
         let mine = self.topology.fingerprint();
         let in_force = view.generation.clone().filter(|token| of_token(token) == mine);
         *self.generation.lock().unwrap_or_else(PoisonError::into_inner) = in_force;
@@ -177,6 +178,18 @@ impl Store for RedisStore {
         let seen = seen.map(SmolStr::as_str);
         self.control(async |c| plan::switch(c, &self.topology, &self.keys, seen, worker).await)
             .await
+    }
+
+    async fn look(&self, workers: &[SmolStr]) -> Result<BTreeMap<SmolStr, bool>, StoreError> {
+        self.heart(async |heart| heart.look(&self.keys, workers).await).await
+    }
+
+    async fn nudge(&self) -> Result<(), StoreError> {
+        self.heart(async |heart| heart.nudge(&self.keys).await).await
+    }
+
+    async fn wake(&self, connection: u64) -> Result<(), StoreError> {
+        self.heart(async |heart| heart.wake(connection).await).await
     }
 
     async fn leave(&self, worker: &SmolStr) -> Result<(), StoreError> {
@@ -191,64 +204,6 @@ impl Store for RedisStore {
     }
 }
 
-/// The workers and fences as they are stored, and the announcements that are of no use any more.
-/// Only reads: who looks at a topology may have no right to write.
-pub(crate) async fn view(
-    c: &mut Connection,
-    keys: &Keys,
-    now: i64,
-) -> Result<(View, Vec<String>), StoreError> {
-    let mut ask = Pipeline::new();
-    ask.cmd("ZRANGE").arg(keys.workers()).arg(0).arg(-1).arg("WITHSCORES");
-    ask.cmd("HGETALL").arg(keys.announcements()).cmd("MGET").arg(keys.generation());
-    let mut answers = c.all(&ask).await?.into_iter();
-    let mut beats: BTreeMap<String, i64> = BTreeMap::new();
-    let mut scores = reply::array(answers.next().unwrap_or(Value::Nil))?.into_iter();
-    while let (Some(id), Some(beat)) = (scores.next(), scores.next()) {
-        beats.insert(
-            reply::text(id)?.unwrap_or_default(),
-            reply::number(beat)?.unwrap_or(0.0) as i64,
-        );
-    }
-    let mut view = View { now, ..View::default() };
-    let mut gone = Vec::new();
-    for (id, about) in reply::facts(answers.next().unwrap_or(Value::Nil))? {
-        let about = reply::text(about)?.unwrap_or_default();
-        match (beats.get(&id), serde_json::from_str::<Announcement>(&about)) {
-            (Some(beat), Ok(worker)) => view.workers.push((worker, *beat)),
-            // Nobody hears of it any more, or a version that is not ours wrote it.
-            _ => gone.push(id),
-        }
-    }
-    let generation = reply::array(answers.next().unwrap_or(Value::Nil))?.into_iter().next();
-    view.generation = reply::text(generation.unwrap_or(Value::Nil))?.map(SmolStr::from);
-    view.fences = fences(c, keys, &view.workers).await?;
-    Ok((view, gone))
-}
-
-async fn fences(
-    c: &mut Connection,
-    keys: &Keys,
-    workers: &[(Announcement, i64)],
-) -> Result<BTreeMap<SmolStr, Vec<Fence>>, StoreError> {
-    let nodes: BTreeMap<SmolStr, u16> =
-        workers.iter().flat_map(|(worker, _)| worker.nodes.clone()).collect();
-    let mut ask = Pipeline::new();
-    for (node, partitions) in &nodes {
-        ask.cmd("MGET").arg((0..*partitions).map(|p| keys.fence(node, p)).collect::<Vec<_>>());
-    }
-    if nodes.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let mut fences = BTreeMap::new();
-    for ((node, _), stored) in nodes.into_iter().zip(c.all(&ask).await?) {
-        let of_node: Result<Vec<Fence>, StoreError> =
-            reply::array(stored)?.into_iter().map(reply::fence).collect();
-        fences.insert(node, of_node?);
-    }
-    Ok(fences)
-}
-
 /// The server's clock, in ms since the epoch.
 ///
 /// # Errors
@@ -256,22 +211,12 @@ async fn fences(
 pub async fn server_ms(c: &mut Connection) -> Result<i64, StoreError> {
     let mut ask = Pipeline::new();
     ask.cmd("TIME");
-    server_time(c.all(&ask).await?.pop().unwrap_or(Value::Nil))
+    reply::time(c.all(&ask).await?.pop().unwrap_or(Value::Nil))
 }
 
-/// What TIME replied, in ms since the epoch.
-pub(crate) fn server_time(reply: Value) -> Result<i64, StoreError> {
-    let time = reply::array(reply)?;
-    match time.as_slice() {
-        [seconds, micros] => Ok(reply::integer(seconds)?
-            .saturating_mul(1000)
-            .saturating_add(reply::integer(micros)? / 1000)),
-        _ => Err(StoreError::new(ErrorKind::Reply, "expected the server's time")),
-    }
-}
-
-/// This process's clock, in ms since the epoch: only ever used with its offset to the server's.
+/// This process's clock, in ms since it was first asked: only ever used with its offset to the
+/// server's. Nobody can set it.
 pub(crate) fn local_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    i64::try_from(BEGAN.elapsed().as_millis()).unwrap_or(i64::MAX)
 }

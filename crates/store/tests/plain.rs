@@ -190,13 +190,13 @@ async fn user_password_and_database_are_said_first() {
             "?user=u&pass=p%40",
             auth,
             "-ERR max number of clients reached\r\n",
-            Some((ErrorKind::Other, "max number of clients reached")),
+            Some((ErrorKind::Busy, "max number of clients reached")),
         ),
         (
             "?db=3",
             select,
             "-ERR DB index is out of range\r\n",
-            Some((ErrorKind::Other, "DB index is out of range")),
+            Some((ErrorKind::Setup, "DB index is out of range")),
         ),
     ];
     for (query, told, answer, refused) in cases {

@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tallyd_runtime::{Worker, WorkerOptions};
+use tallyd_runtime::{Ended, Worker, WorkerOptions};
 use tallyd_store::{RedisStore, doctor::Danger};
 use tallyd_topology::Topology;
 use tokio::{
@@ -83,8 +83,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         });
     }
     tokio::spawn(risks::watch(address));
-    worker.run(stop).await?;
-    tracing::info!("worker stopped, its partitions are handed over");
+    match worker.run(stop).await? {
+        Ended::HandedOver => tracing::info!("worker stopped, its partitions are handed over"),
+        Ended::Kept { partitions } => tracing::warn!(
+            partitions,
+            "worker stopped, but could not give all of its partitions back; others take them over"
+        ),
+    }
     Ok(ExitCode::SUCCESS)
 }
 

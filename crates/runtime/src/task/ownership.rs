@@ -2,7 +2,10 @@
 //! back, and halts them.
 
 use super::Task;
-use crate::store::{Commit, Fence, Owned, Session, Store, StoreError, last};
+use crate::{
+    store::{Commit, Fence, Owned, Session, Store, StoreError, last},
+    tasks::Why,
+};
 use std::collections::BTreeMap;
 use tallyd_event::EntryId;
 
@@ -17,18 +20,21 @@ impl<S: Store> Task<S> {
             session.release(&surplus).await?;
             let partitions: Vec<u16> = surplus.into_keys().collect();
             self.metrics.released(&partitions);
+            self.options.released.notify_one();
             let kept = self.owned.keys().copied().filter(|p| !partitions.contains(p)).collect();
             self.keep(session, kept, false).await?;
         }
-        let free: BTreeMap<u16, Fence> = wanted
-            .free
-            .iter()
-            .filter(|(p, _)| !self.owned.contains_key(p))
-            .map(clone_pair)
-            .collect();
-        if !free.is_empty() {
-            let taken = session.take(&free).await?;
-            self.gained(session, taken).await?;
+        let free = wanted.free.iter().filter(|(p, _)| !self.owned.contains_key(p));
+        let fences: BTreeMap<u16, Fence> = free.map(|(p, free)| (*p, free.fence.clone())).collect();
+        if !fences.is_empty() {
+            let why = wanted.free.into_iter().map(|(p, free)| (p, free.why)).collect();
+            let taken = session.take(&fences).await?;
+            if taken.len() < fences.len() {
+                // Another moved one of the fences meanwhile: what is free is looked at again at
+                // once, and not with the next heartbeat.
+                self.options.released.notify_one();
+            }
+            self.gained(session, taken, &why).await?;
         }
         Ok(())
     }
@@ -38,6 +44,7 @@ impl<S: Store> Task<S> {
         &mut self,
         session: &mut S::Session,
         mut taken: Owned,
+        why: &BTreeMap<u16, Why>,
     ) -> Result<(), StoreError> {
         for (partition, reason) in self.halting.clone() {
             if let Some(fence) = taken.remove(&partition) {
@@ -47,7 +54,7 @@ impl<S: Store> Task<S> {
         }
         if !taken.is_empty() {
             let partitions: Vec<u16> = taken.keys().copied().collect();
-            self.metrics.took(&partitions);
+            self.metrics.took(&partitions, why);
             self.recovering.extend(partitions.iter().map(|&p| (p, EntryId::ZERO)));
             self.owned.extend(taken);
         }

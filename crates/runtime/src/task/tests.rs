@@ -1,7 +1,9 @@
 //! What a task forgets, with a store that gives what the test says.
 
 use super::*;
-use crate::store::{Announcement, Begun, Cursor, Fence, Fetched, Owner, StreamFacts, Survey, View};
+use crate::store::{
+    Beat, Begun, Cursor, Fence, Fetched, Listener, Owner, StreamFacts, Survey, View,
+};
 use tallyd_bolt::{Address, Cell, Key, Kind};
 use tallyd_topology::parse;
 
@@ -30,7 +32,16 @@ fn not_asked<T>() -> Result<T, StoreError> {
     Err(StoreError::new(ErrorKind::Other, "the test does not ask for it"))
 }
 
+struct Nobody;
+
+impl Listener for Nobody {
+    async fn nudged(&mut self) -> Result<(), StoreError> {
+        not_asked()
+    }
+}
+
 impl Store for Nothing {
+    type Listener = Nobody;
     type Session = Left;
 
     async fn open(&self, _: usize, _: &SmolStr) -> Result<Left, StoreError> {
@@ -41,7 +52,23 @@ impl Store for Nothing {
         not_asked()
     }
 
-    async fn heartbeat(&self, _: &Announcement) -> Result<View, StoreError> {
+    async fn listen(&self, _: &SmolStr) -> Result<Nobody, StoreError> {
+        not_asked()
+    }
+
+    async fn heartbeat(&self, _: &Beat) -> Result<View, StoreError> {
+        not_asked()
+    }
+
+    async fn look(&self, _: &[SmolStr]) -> Result<BTreeMap<SmolStr, bool>, StoreError> {
+        not_asked()
+    }
+
+    async fn nudge(&self) -> Result<(), StoreError> {
+        not_asked()
+    }
+
+    async fn wake(&self, _: u64) -> Result<(), StoreError> {
         not_asked()
     }
 
@@ -59,6 +86,10 @@ impl Store for Nothing {
 }
 
 impl Session for Left {
+    fn connection(&self) -> Option<u64> {
+        None
+    }
+
     async fn take(&mut self, _: &BTreeMap<u16, Fence>) -> Result<Owned, StoreError> {
         not_asked()
     }
@@ -105,9 +136,11 @@ fn task() -> Task<Nothing> {
     let context = Context::new(&topology, 1, |_| None).unwrap();
     let options = TaskOptions {
         worker: "w".into(),
+        name: "w n 0".into(),
         wanted: watch::channel(Wanted::default()).1,
         owned: watch::channel(BTreeSet::new()).0,
         shared: Arc::default(),
+        released: Arc::default(),
         cache_bytes: 1 << 20,
         clock: Instant::now(),
     };

@@ -3,12 +3,16 @@
 use super::{SEED, Server, Wire};
 use crate::{server::SimulatedServer, world::World};
 use smol_str::SmolStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 use tallyd_runtime::{
     Store, StoreError,
-    store::{Announcement, Lag, Survey, View},
+    store::{Beat, ErrorKind, Lag, Listener, Survey, View},
 };
 use tallyd_store::FencedSession;
+use tokio::sync::Notify;
 
 /// The generation of plans of which a worker last heard.
 pub(crate) type Heard = Arc<Mutex<Option<SmolStr>>>;
@@ -34,29 +38,58 @@ impl SimulatedStore {
     }
 }
 
+/// A worker's subscription. It ends when it is dropped, as the connection of a process does.
+pub struct SimulatedListener {
+    server: Arc<Server>,
+    number: u64,
+    told: Arc<Notify>,
+}
+
+impl Listener for SimulatedListener {
+    async fn nudged(&mut self) -> Result<(), StoreError> {
+        self.told.notified().await;
+        let stands = self.server.with(|world| world.is_subscribed(self.number));
+        let broken = || StoreError::new(ErrorKind::Connection, "the subscription broke");
+        stands.then_some(()).ok_or_else(broken)
+    }
+}
+
+impl Drop for SimulatedListener {
+    fn drop(&mut self) {
+        self.server.with(|world| world.unsubscribe(self.number));
+    }
+}
+
 impl Store for SimulatedStore {
     type Session = FencedSession<SimulatedServer>;
+    type Listener = SimulatedListener;
 
     async fn open(&self, node: usize, worker: &SmolStr) -> Result<Self::Session, StoreError> {
         let name = self.server.with(|world| {
             world.topology.nodes.get(node).map(|node| node.name.clone()).unwrap_or_default()
         });
         let wire = Wire::open(&self.server, worker, name);
-        wire.trip("connect", false, |_| ()).await?;
-        Ok(FencedSession::new(
-            SimulatedServer::new(wire, node, worker.clone(), Arc::clone(&self.heard)),
-            worker.clone(),
-        ))
+        let number = wire.trip("connect", false, |world| world.connect()).await?;
+        let server =
+            SimulatedServer::new(wire, node, worker.clone(), number, Arc::clone(&self.heard));
+        Ok(FencedSession::new(server, worker.clone()))
     }
 
     async fn register(&self) -> Result<[u8; 16], StoreError> {
         self.wire().trip("register", true, |_| SEED).await
     }
 
-    async fn heartbeat(&self, announcement: &Announcement) -> Result<View, StoreError> {
-        let announcement = announcement.clone();
-        let beat = move |world: &mut World| world.heartbeat(&announcement);
-        let view = self.wire().trip("heartbeat", true, beat).await?;
+    async fn listen(&self, worker: &SmolStr) -> Result<SimulatedListener, StoreError> {
+        // A request that arrives after its sender gave up finds the connection closed.
+        self.wire().trip("subscribe", false, |_| ()).await?;
+        let told = Arc::new(Notify::new());
+        let number = self.server.with(|world| world.subscribe(worker, Arc::clone(&told)));
+        Ok(SimulatedListener { server: Arc::clone(&self.server), number, told })
+    }
+
+    async fn heartbeat(&self, beat: &Beat) -> Result<View, StoreError> {
+        let beat = beat.clone();
+        let view = self.wire().trip("heartbeat", true, move |world| world.heartbeat(&beat)).await?;
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&view.generation);
         Ok(view)
     }
@@ -64,6 +97,19 @@ impl Store for SimulatedStore {
     async fn switch(&self, seen: Option<&SmolStr>, _: &SmolStr) -> Result<bool, StoreError> {
         let seen = seen.cloned();
         self.wire().trip("switch plans", true, move |world| world.switch(seen.as_ref())).await
+    }
+
+    async fn look(&self, workers: &[SmolStr]) -> Result<BTreeMap<SmolStr, bool>, StoreError> {
+        let workers = workers.to_vec();
+        self.wire().trip("look", false, move |world| world.look(&workers)).await
+    }
+
+    async fn nudge(&self) -> Result<(), StoreError> {
+        self.wire().trip("nudge", false, |world| world.nudge()).await
+    }
+
+    async fn wake(&self, connection: u64) -> Result<(), StoreError> {
+        self.wire().trip("wake", false, move |world| world.wake(connection)).await
     }
 
     async fn leave(&self, worker: &SmolStr) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@ mod stored;
 use crate::operation::{Answer, Commit, NODES, Next, Operation, Place, WORKERS};
 use rand::RngExt;
 use redis::Pipeline;
+use smol_str::SmolStr;
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -14,7 +15,7 @@ use tallyd_event::EntryId;
 use tallyd_runtime::{
     Session, Store, StoreError,
     store::{
-        self, Announcement, Counts, Cursor, DeadLetter, Entry, Frame, Outcome, Owned, Part,
+        self, Announcement, Beat, Counts, Cursor, DeadLetter, Entry, Frame, Outcome, Owned, Part,
         Rejected, Survey, View, Wait,
     },
 };
@@ -137,7 +138,10 @@ impl<S: Store> Side<S> {
                 return Ok(Answer::Took(self.sessions[*session].take(seen).await?));
             }
             Operation::Heartbeat(worker) => {
-                return Ok(view(self.store.heartbeat(&self.announcement(*worker)).await?));
+                let peers = WORKERS.map(SmolStr::from).to_vec();
+                let announcement = self.announcement(*worker);
+                let beat = Beat { announcement, peers, forget: Vec::new() };
+                return Ok(view(self.store.heartbeat(&beat).await?));
             }
             Operation::Leave(worker) => self.store.leave(&WORKERS[*worker].into()).await?,
             Operation::Tend(owned) => return Ok(survey(self.store.tend(owned).await?)),

@@ -10,10 +10,10 @@ use crate::{
     connection::{Connection, checked},
     keys::Keys,
     reply,
-    store::{local_ms, server_ms},
+    store::server_ms,
 };
 use redis::{Pipeline, Value};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tallyd_runtime::{StoreError, store::ErrorKind};
 use tallyd_topology::{RedisAddress, Topology};
 
@@ -152,13 +152,19 @@ async fn pings(c: &mut Connection) -> Result<Vec<u64>, StoreError> {
 async fn clock(c: &mut Connection) -> Result<Clock, StoreError> {
     let mut best: Option<Clock> = None;
     for _ in 0..CLOCK_READINGS {
-        let sent = local_ms();
+        let sent = wall_ms();
         let theirs = server_ms(c).await?;
-        let round_trip_ms = local_ms() - sent;
+        let round_trip_ms = wall_ms() - sent;
         let reading = Clock { ahead_ms: theirs - (sent + round_trip_ms / 2), round_trip_ms };
         if best.is_none_or(|best| reading.round_trip_ms < best.round_trip_ms) {
             best = Some(reading);
         }
     }
     best.ok_or_else(|| StoreError::new(ErrorKind::Reply, "the server's clock gave no reading"))
+}
+
+/// This machine's clock, in ms since the epoch: what the user of it goes by.
+fn wall_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -10,9 +10,7 @@ use crate::{
     fetch::fetch,
     keys::Keys,
     random::Random,
-    reply,
-    store::server_time,
-    streams,
+    reply, streams,
 };
 use redis::{Pipeline, Value};
 use smol_str::SmolStr;
@@ -31,6 +29,8 @@ use tallyd_topology::Topology;
 /// A task's own connection to Redis.
 pub struct RedisServer {
     pub(crate) connection: Connection,
+    /// Its id among the server's clients.
+    pub(crate) client: Option<u64>,
     pub(crate) topology: Arc<Topology>,
     pub(crate) keys: Keys,
     pub(crate) names: Names,
@@ -47,6 +47,10 @@ pub struct RedisServer {
 }
 
 impl Server for RedisServer {
+    fn connection(&self) -> Option<u64> {
+        self.client
+    }
+
     fn random(&mut self) -> Result<u64, StoreError> {
         (self.random)()
     }
@@ -133,10 +137,11 @@ impl Server for RedisServer {
         if self.tells_time {
             all.cmd("TIME");
         }
-        let at_most = commit.wait.as_ref().map_or(Duration::ZERO, |wait| wait.at_most);
+        // Twice: a server that stands still for a while may begin to when the wait has ended.
+        let at_most = commit.wait.as_ref().map_or(Duration::ZERO, |wait| 2 * wait.at_most);
         let mut replies = self.connection.send_waiting(&all, at_most).await?;
         let time = if self.tells_time { replies.pop() } else { None };
-        let now = time.map(|time| server_time(checked(time)?)).transpose()?;
+        let now = time.map(|time| reply::time(checked(time)?)).transpose()?;
         let fences = replies.pop().unwrap_or(Value::Nil);
         let armed = replies.pop().unwrap_or(Value::Nil);
         let mut woken = Vec::new();

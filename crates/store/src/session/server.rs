@@ -51,6 +51,9 @@ pub struct Committed {
 /// Partitions are those of the node. WATCH holds from [`Server::watch`] or the end of
 /// [`Server::commit`] to the next transaction, whatever becomes of that.
 pub trait Server: Send {
+    /// By what another connection can end a wait of this one; `None` where none can.
+    fn connection(&self) -> Option<u64>;
+
     /// A random number, for a fence. No round trip.
     ///
     /// # Errors
