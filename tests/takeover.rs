@@ -11,7 +11,9 @@ use tallyd_event::EntryId;
 use tallyd_harness::{Server, ServerOptions};
 use tallyd_runtime::{
     Session, Store,
-    store::{Announcement, Beat, Commit, Cursor, Fence, Next, Outcome, Owned, Part, Span, last},
+    store::{
+        Announcement, Beat, Commit, Cursor, Fence, Next, Outcome, Owned, Owner, Part, Span, last,
+    },
 };
 use tallyd_store::{Connection, RedisSession, RedisStore, keys::Keys};
 use tallyd_topology::{Topology, parse};
@@ -123,6 +125,7 @@ async fn a_zombie_can_neither_commit_nor_read() {
 async fn one_of_two_takes_a_partition() {
     let server = server().await;
     let store = RedisStore::new(topology(), &server.url);
+    store.register().await.unwrap();
     let mut first = store.open(0, &"first".into()).await.unwrap();
     let mut second = store.open(0, &"second".into()).await.unwrap();
     let free = new();
@@ -134,6 +137,7 @@ async fn one_of_two_takes_a_partition() {
 async fn a_destroyed_group_is_made_again_from_the_cursor() {
     let server = server().await;
     let store = RedisStore::new(topology(), &server.url);
+    store.register().await.unwrap();
     let mut session = store.open(0, &"w".into()).await.unwrap();
     let owned = session.take(&new()).await.unwrap();
     session.begin(&owned).await.unwrap();
@@ -160,6 +164,7 @@ async fn skipped(session: &mut RedisSession, span: Span) -> Vec<u16> {
 async fn a_group_that_was_moved_past_an_entry_is_set_back() {
     let server = server().await;
     let store = RedisStore::new(topology(), &server.url);
+    store.register().await.unwrap();
     let mut session = store.open(0, &"w".into()).await.unwrap();
     let owned = session.take(&new()).await.unwrap();
     session.begin(&owned).await.unwrap();
@@ -220,6 +225,7 @@ async fn a_long_log_is_fetched_whole() {
     const LONG: u128 = 70_000;
     let server = server().await;
     let store = RedisStore::new(topology(), &server.url);
+    store.register().await.unwrap();
     let mut session = store.open(1, &"w".into()).await.unwrap();
     for (name, length) in [("long", LONG), ("short", 3), ("none", 0)] {
         let mut put = Pipeline::new();
@@ -257,12 +263,48 @@ async fn a_fence_never_repeats_even_where_the_server_went_back() {
     let written = ask(&server.url, &["GET", &fence]).await;
 
     // A failover that loses the take-over: the worker takes the partition as for the first time.
-    ask(&server.url, &["DEL", &fence]).await;
+    ask(&server.url, &["SET", &fence, "#0#0000000000000000"]).await;
     let second = session.take(&new()).await.unwrap();
     assert_eq!((&first[&0].owner, first[&0].epoch), (&second[&0].owner, second[&0].epoch));
     assert_ne!(first, second);
     assert_ne!(ask(&server.url, &["GET", &fence]).await, written);
     assert!(session.begin(&first).await.unwrap().cursors.is_empty(), "the first fence is as good");
+}
+
+#[tokio::test]
+async fn what_was_there_and_is_missing_is_no_beginning() {
+    let server = server().await;
+    let store = RedisStore::new(topology(), &server.url);
+    store.register().await.unwrap();
+    let keys = Keys::new(&topology().name, 0);
+    let mut session = store.open(0, &"me".into()).await.unwrap();
+    let owned = session.take(&new()).await.unwrap();
+    assert_eq!(session.begin(&owned).await.unwrap().cursors.len(), 1);
+
+    // Without its cursor, all that the stream holds would count again: the partition is halted.
+    ask(&server.url, &["HDEL", &keys.cursors("s"), "0"]).await;
+    let begun = session.begin(&owned).await.unwrap();
+    assert_eq!((begun.cursors.len(), begun.lost), (0, vec![0]));
+    let fence = keys.fence("s", 0);
+    let stored = ask(&server.url, &["GET", &fence]).await;
+    assert!(format!("{stored:?}").contains("!halted#1"), "{stored:?}");
+
+    // A fence that is missing is nobody's to take, neither as seen before nor as a new one.
+    ask(&server.url, &["DEL", &fence]).await;
+    assert_eq!(session.take(&new()).await.unwrap(), Owned::new());
+    let seen = store.heartbeat(&Beat { announcement: serves("w"), ..beat("w") }).await.unwrap();
+    assert_eq!(seen.fences["s"][0].owner, Owner::Halted);
+    let reason = ask(&server.url, &["HGET", &keys.halted(), "s:0"]).await;
+    assert!(format!("{reason:?}").contains("its fence is missing"), "{reason:?}");
+    // Nor does registering once more make it: it was made before.
+    store.register().await.unwrap();
+    assert_eq!(session.take(&new()).await.unwrap(), Owned::new());
+}
+
+/// A worker that serves the source.
+fn serves(worker: &str) -> Announcement {
+    let nodes = [("s".into(), 1)].into();
+    Announcement { id: worker.into(), nodes, ..Announcement::default() }
 }
 
 #[tokio::test]

@@ -13,9 +13,13 @@ use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use tallyd_runtime::{
     StoreError,
-    store::{Announcement, Beat, ErrorKind, Fence, Listener, View},
+    store::{Announcement, Beat, ErrorKind, Fence, Listener, Owner, View},
 };
 use tallyd_topology::{RedisAddress, Topology};
+
+/// Why a partition is halted whose fence is missing.
+const LOST: &str = "its fence is missing, which was there: the server lost writes, or somebody \
+     deleted it. Compare its figures with the source, then: tallyd resume";
 
 /// The connection of a worker's heart, and what it knows of its server.
 pub(crate) struct Heart {
@@ -80,6 +84,7 @@ impl Heart {
         let mut first = answers.into_iter().map(checked);
         let now = reply::time(first.next().unwrap_or(Ok(Value::Nil))?)?;
         let stored = reply::bytes(first.next().unwrap_or(Ok(Value::Nil))?)?;
+        let all_lost = stored.is_none();
         first.try_for_each(|answer| answer.map(drop))?;
         self.clock_offset = now - local_ms();
         if let Some(seed) = seed {
@@ -93,11 +98,39 @@ impl Heart {
         } else {
             read_fences(&mut self.connection, keys, &announces).await?
         };
+        if !all_lost {
+            self.halt_lost(keys, &fences).await?;
+        }
         // Where somebody has taken it out, the next beat says it again.
         if workers.iter().any(|(worker, _)| *worker == beat.announcement) {
             self.announced = Some((beat.announcement.clone(), announces));
         }
         Ok(View { now, server: self.server.clone(), workers, subscribed, fences, generation })
+    }
+
+    /// Halts the partitions whose fences are missing: they were made when the nodes were
+    /// registered, so the server lost writes, or somebody deleted them. Nobody takes them for new.
+    async fn halt_lost(
+        &mut self,
+        keys: &Keys,
+        fences: &BTreeMap<SmolStr, Vec<Fence>>,
+    ) -> Result<(), StoreError> {
+        let halted = Fence { owner: Owner::Halted, epoch: 1, random: 0 };
+        let mut put = Pipeline::new();
+        for (node, of_node) in fences {
+            for (partition, fence) in (0..).zip(of_node) {
+                if *fence == reply::LOST_FENCE {
+                    let key = keys.fence(node, partition);
+                    put.cmd("SET").arg(key).arg(reply::fence_text(&halted)).arg("NX");
+                    let field = format!("{node}:{partition}");
+                    put.cmd("HSET").arg(keys.halted()).arg(field).arg(LOST);
+                }
+            }
+        }
+        if put.is_empty() {
+            return Ok(());
+        }
+        self.connection.all(&put).await.map(drop)
     }
 
     /// Asks only which of these workers are subscribed.
@@ -206,7 +239,7 @@ fn fences_of(
     let mut stored = reply::array(stored)?.into_iter();
     let mut fences = BTreeMap::new();
     for (node, partitions) in nodes {
-        let of_node = stored.by_ref().take(usize::from(*partitions)).map(reply::fence);
+        let of_node = stored.by_ref().take(usize::from(*partitions)).map(reply::made_fence);
         fences.insert(node.clone(), of_node.collect::<Result<Vec<_>, _>>()?);
     }
     Ok(fences)

@@ -94,10 +94,10 @@ async fn moment(
     let stored = c.all(&ask).await?.into_iter().skip(1).step_by(2);
     for (input, stored) in before.values().zip(stored) {
         let stored = reply::facts(stored)?;
-        begun |= !stored.is_empty();
         for (partition, stream) in input.streams.iter().enumerate() {
             let cursor = stored.get(&partition.to_string()).cloned().map(reply::cursor);
             let last = cursor.transpose()?.map_or(EntryId::ZERO, |cursor| cursor.last);
+            begun |= last > EntryId::ZERO;
             let after = format!("({last}");
             first.cmd("XRANGE").arg(stream).arg(after).arg("+").arg("COUNT").arg(1);
         }

@@ -3,11 +3,14 @@
 use crate::{connection::Connection, keys::Keys, random, reply};
 use redis::{Pipeline, Value};
 use std::collections::BTreeMap;
-use tallyd_runtime::{StoreError, store::ErrorKind};
-use tallyd_topology::Topology;
+use tallyd_runtime::{
+    StoreError,
+    store::{Cursor, ErrorKind, Fence},
+};
+use tallyd_topology::{Node, Topology};
 
 /// The version of everything that is stored. Raised when an older worker could not read it.
-const FORMAT: &str = "6";
+const FORMAT: &str = "7";
 
 /// Checks the stored topology, and stores what is new: the seed that is `known`, or a new one.
 /// Returns the stored seed.
@@ -34,6 +37,10 @@ pub async fn register(
         }
     }
     let mut put = Pipeline::new();
+    let is_made = |name: &str| stored.contains_key(&made(name));
+    for (place, node) in topology.nodes.iter().enumerate().filter(|(_, n)| !is_made(&n.name)) {
+        make(&mut put, keys, node, topology.head(place) == place);
+    }
     for (key, value) in &shape {
         put.cmd("HSETNX").arg(keys.topology()).arg(key).arg(value);
     }
@@ -49,6 +56,25 @@ pub async fn register(
             format!("the stored seed is {length} bytes long (expected 16)"),
         )
     })
+}
+
+/// The field that says that a node's fences and cursors were made.
+fn made(node: &str) -> String {
+    format!("{node}.made")
+}
+
+/// Makes the cursors of a node, and its fences where it has its own, once for all time: from here
+/// on, one that is missing was lost, and is no beginning.
+fn make(put: &mut Pipeline, keys: &Keys, node: &Node, is_head: bool) {
+    for partition in 0..node.partitions {
+        if is_head {
+            let fence = reply::fence_text(&Fence::default());
+            put.cmd("SET").arg(keys.fence(&node.name, partition)).arg(fence).arg("NX");
+        }
+        let cursor = reply::cursor_text(&Cursor::default());
+        put.cmd("HSETNX").arg(keys.cursors(&node.name)).arg(partition).arg(cursor);
+    }
+    put.cmd("HSETNX").arg(keys.topology()).arg(made(&node.name)).arg(node.partitions);
 }
 
 /// Checks that the data are those that the worker registered with, by the seed that is stored.

@@ -137,6 +137,18 @@ pub fn fence_text(fence: &Fence) -> String {
     format!("{owner}#{}#{:016x}", fence.epoch, fence.random)
 }
 
+/// What a fence reads as that was made when its node was registered and is missing.
+pub const LOST_FENCE: Fence = Fence { owner: Owner::Halted, epoch: 0, random: 0 };
+
+/// A fence that was made when its node was registered. Where it is missing, the server has lost it:
+/// nobody may take the partition as if it were new.
+pub fn made_fence(reply: Value) -> Result<Fence, StoreError> {
+    match reply {
+        Value::Nil => Ok(LOST_FENCE),
+        stored => fence(stored),
+    }
+}
+
 pub fn fence(reply: Value) -> Result<Fence, StoreError> {
     let Some(stored) = text(reply)? else { return Ok(Fence::default()) };
     // A worker's id may hold a `#` of its own.

@@ -28,6 +28,11 @@ use tallyd_runtime::{
     },
 };
 
+/// Why a partition is halted whose cursor is missing.
+pub const LOST_CURSOR: &str = "its cursor is missing, which was there: the server lost writes, or \
+     somebody deleted it. Restore the data, or write the last entry that is counted into the hash of \
+     cursors, then: tallyd resume";
+
 /// A task's session on a server.
 pub struct FencedSession<S> {
     server: S,
@@ -67,11 +72,10 @@ impl<S: Server> Session for FencedSession<S> {
     }
 
     async fn begin(&mut self, owned: &Owned) -> Result<Begun, StoreError> {
-        let kept = self.kept(owned).await?;
+        let (kept, mut begun) = self.known(owned).await?;
         if kept.is_empty() {
-            return Ok(Begun::default());
+            return Ok(begun);
         }
-        let mut begun = Begun { cursors: self.server.cursors(&kept).await?, ..Begun::default() };
         let streams = self.server.streams(&kept).await?;
         let mut changes = Vec::new();
         for (partition, facts) in kept.into_iter().zip(streams) {
@@ -161,6 +165,30 @@ impl<S: Server> FencedSession<S> {
         let partitions: Vec<u16> = partitions.collect();
         let watched = self.server.watch(&partitions).await?;
         with_fences(partitions, watched)
+    }
+
+    /// Watches the fences, and reads the cursors of the partitions that still are the session's.
+    /// A cursor was made when its node was registered. One that is missing was lost, and to begin
+    /// without it would count everything again: such a partition is halted.
+    async fn known(&mut self, owned: &Owned) -> Result<(Vec<u16>, Begun), StoreError> {
+        let mut begun = Begun::default();
+        loop {
+            let kept = self.kept(owned).await?;
+            if kept.is_empty() {
+                return Ok((kept, begun));
+            }
+            begun.cursors = self.server.cursors(&kept).await?;
+            let lost = |p: &&u16| !begun.cursors.contains_key(p);
+            let lost: Vec<u16> = kept.iter().filter(lost).copied().collect();
+            if lost.is_empty() {
+                return Ok((kept, begun));
+            }
+            let of_lost = owned.iter().filter(|(partition, _)| lost.contains(partition));
+            let of_lost = of_lost.map(|(partition, fence)| (*partition, fence.clone())).collect();
+            self.set_owner(&of_lost, &Owner::Halted, Some(LOST_CURSOR)).await?;
+            begun.lost.extend(lost);
+            // That ended the WATCH under which the cursors were read: all over again.
+        }
     }
 
     /// Watches the fences and returns the partitions that still are the session's.

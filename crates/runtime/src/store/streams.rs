@@ -23,6 +23,8 @@ pub struct Begun {
     pub cursors: Cursors,
     /// Those of them whose stream began again, with the cursors of the node that reads from before.
     pub restarted: Vec<(u16, Cursor)>,
+    /// Partitions that were halted just now, because their cursors are missing.
+    pub lost: Vec<u16>,
 }
 
 /// What waits for a node's partition.

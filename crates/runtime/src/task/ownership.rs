@@ -3,7 +3,7 @@
 
 use super::Task;
 use crate::{
-    store::{Commit, Fence, Owned, Session, Store, StoreError, last},
+    store::{Commit, ErrorKind, Fence, Owned, Session, Store, StoreError, last},
     tasks::Why,
 };
 use std::collections::BTreeMap;
@@ -86,6 +86,10 @@ impl<S: Store> Task<S> {
             let begun = session.begin(&self.owned).await?;
             self.beginning = false;
             self.metrics.restarted(&begun);
+            if !begun.lost.is_empty() {
+                let why = "cursors are missing that were there (see: tallyd status)";
+                self.metrics.halted(&begun.lost, &StoreError::new(ErrorKind::Halt, why));
+            }
             self.cursors = begun.cursors;
         }
         if self.owned.len() != self.cursors.len() {

@@ -103,7 +103,7 @@ impl Session for Left {
     }
 
     async fn begin(&mut self, _: &Owned) -> Result<Begun, StoreError> {
-        Ok(Begun { cursors: self.0.clone(), restarted: Vec::new() })
+        Ok(Begun { cursors: self.0.clone(), ..Begun::default() })
     }
 
     async fn streams(&mut self, _: &[u16]) -> Result<Vec<StreamFacts>, StoreError> {

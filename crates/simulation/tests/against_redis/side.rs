@@ -69,6 +69,7 @@ impl Side<SimulatedStore> {
 
 impl<S: Store> Side<S> {
     async fn new(store: S, backend: Backend, topology: Arc<Topology>) -> Self {
+        store.register().await.unwrap();
         let mut sessions = Vec::new();
         for worker in WORKERS {
             for node in 0..NODES {

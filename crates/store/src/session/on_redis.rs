@@ -15,7 +15,7 @@ use crate::{
 use redis::{Pipeline, Value};
 use smol_str::SmolStr;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -89,11 +89,16 @@ impl Server for RedisServer {
             ask.cmd("HMGET").arg(&names.cursors).arg(partitions);
         }
         let mut cursors = Cursors::new();
+        let mut missing = BTreeSet::new();
         for answer in self.connection.all(&ask).await? {
             for (partition, stored) in partitions.iter().zip(reply::array(answer)?) {
+                if stored == Value::Nil {
+                    missing.insert(*partition);
+                }
                 cursors.entry(*partition).or_default().push(reply::cursor(stored)?);
             }
         }
+        cursors.retain(|partition, _| !missing.contains(partition));
         Ok(cursors)
     }
 
@@ -200,7 +205,8 @@ impl RedisServer {
         let generation = reply::text(stored.pop().unwrap_or(Value::Nil))?;
         let mine = self.generation.lock().unwrap_or_else(PoisonError::into_inner);
         let in_force = mine.as_deref() == generation.as_deref();
-        let fences = stored.into_iter().map(reply::fence).collect::<Result<_, StoreError>>()?;
+        let fences =
+            stored.into_iter().map(reply::made_fence).collect::<Result<_, StoreError>>()?;
         Ok(Watched { fences, in_force })
     }
 

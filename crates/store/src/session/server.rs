@@ -74,7 +74,7 @@ pub trait Server: Send {
         changes: Vec<Change>,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Reads the cursors of these partitions. What the connection knew of stored keys is
+    /// Reads the cursors of these partitions; those of which one is missing are left out. What the connection knew of stored keys is
     /// forgotten: others may have changed them since.
     fn cursors(
         &mut self,
