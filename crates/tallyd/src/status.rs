@@ -47,9 +47,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let full = memory.is_full(&memory_before);
     if args.target.json {
         let mut json = as_json(&before, &after, &open.topology.settings);
-        json["memory_used"] = memory.used.into();
-        json["memory_limit"] = memory.limit.into();
-        json["memory_full"] = full.into();
+        if let Value::Object(json) = &mut json {
+            json.insert("memory_used".to_owned(), memory.used.into());
+            json.insert("memory_limit".to_owned(), memory.limit.into());
+            json.insert("memory_full".to_owned(), full.into());
+        }
         outln!("{}", serde_json::to_string_pretty(&json)?)?;
     } else {
         print(&before, &after, &open.topology.settings)?;

@@ -15,10 +15,13 @@ fn but(changes: &[&str]) -> Facts {
     facts
 }
 
+/// Changes of what is good, and what is found then.
+type Case<'a> = (&'a [&'a str], &'a [(&'a str, Level)]);
+
 #[test]
 fn a_state_that_is_bad_is_found_and_one_that_only_looks_like_it_is_not() {
     use Level::{BrokenPromise as Broken, Warning};
-    let cases: &[(&[&str], &[(&str, Level)])] = &[
+    let cases: &[Case<'_>] = &[
         (&["used_memory 8000000001"], &[("limit", Broken)]),
         (&["used_memory 8100000000", "mem_not_counted_for_evict 200000000"], &[("limit", Warning)]),
         (&["maxmemory-clients 2097152"], &[("client-memory", Broken)]),
