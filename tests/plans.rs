@@ -1,7 +1,7 @@
 //! Workers with different files, on a real redis-server: a roll loses nothing without a word, and
 //! what a file leaves out says what it missed.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use redis::Pipeline;
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! What becomes of entries that are deleted before they are read, of streams that begin again, and
 //! of large entries, on a real redis-server and with real workers.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use redis::{Pipeline, Value};
 use std::{path::Path, time::Duration};
@@ -51,7 +51,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(folder.path(), ServerOptions::with(arguments)).await.unwrap();
         let topology = parse("t.toml", FILE, &|_| None).unwrap();
-        let open = Deployment::open(topology.into(), &server.url).await.unwrap();
+        let open = Deployment::open(topology, &server.url).await.unwrap();
         let connection = Connection::open(&server.url).await.unwrap();
         std::fs::write(folder.path().join("t.toml"), FILE).unwrap();
         Self { open, connection, url: server.url.clone(), _server: server, folder }
