@@ -39,7 +39,7 @@ impl Audit<'_> {
     }
 
     fn counts(&mut self, ledger: &Ledger) {
-        let Ledger { distinct, duplicates, malformed, poisoned, .. } = *ledger;
+        let Ledger { distinct, duplicates, malformed, poisoned, lost, .. } = *ledger;
         let events = distinct + duplicates;
         let expected = [
             ("answers", events, events, 0, malformed),
@@ -55,7 +55,8 @@ impl Audit<'_> {
             let mut found = Counts::default();
             let of_node = self.world.cursors.iter().filter(|((node, _), _)| *node == place);
             of_node.for_each(|(_, cursor)| found.add(&cursor.counts));
-            let expected = Counts { events, emitted, duplicates, dead, late: 0, lost: 0 };
+            let lost = if name == "answers" { lost } else { 0 };
+            let expected = Counts { events, emitted, duplicates, dead, late: 0, lost };
             self.compare(name, &expected, &found);
         }
     }
@@ -136,7 +137,7 @@ impl Audit<'_> {
             let second = key.as_str().rsplit(':').next().and_then(|second| second.parse().ok());
             *found.entry(second.unwrap_or_default()).or_default() += log.len() as u64;
         }
-        let met = |second: &i64| *second >= ledger.last_second - WINDOW_S;
+        let met = |second: &i64| (*second - ledger.last_second).abs() <= WINDOW_S;
         let gone = |second: &i64| !met(second) && !found.contains_key(second);
         let mut expected = ledger.seconds.clone();
         expected.retain(|second, _| !gone(second));

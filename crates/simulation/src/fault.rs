@@ -68,6 +68,12 @@ pub enum FaultKind {
     Leave,
     /// All workers die, and others start so many ms later: more than the dedup window.
     AllAway(u64),
+    /// Somebody deletes so many entries of the source that are not processed yet, pending ones
+    /// too: the first ones, or where the number is odd, every other one.
+    DeleteEntries(usize),
+    /// Somebody deletes the source's stream. What is added afterwards has ids of a clock that is
+    /// so many ms behind.
+    StreamBeginsAgain(u64),
 }
 
 impl FaultKind {
@@ -93,6 +99,9 @@ impl FaultKind {
             FaultKind::Join => "worker added",
             FaultKind::Leave => "worker stopped",
             FaultKind::AllAway(_) => "all workers away",
+            FaultKind::DeleteEntries(_) => "unprocessed entries deleted",
+            FaultKind::StreamBeginsAgain(0) => "source deleted",
+            FaultKind::StreamBeginsAgain(_) => "source deleted, and begun again with lower ids",
         }
     }
 }
@@ -115,11 +124,13 @@ pub enum Mutation {
     TrimByOne,
     /// A log of the dedup bolt expires by the server's clock, a window after it was written last.
     ForgetByClock,
+    /// Nobody asks what the server says of the streams that are read.
+    NoFacts,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Mutation; 7] = [
+    pub const ALL: [Mutation; 8] = [
         Mutation::NoFence,
         Mutation::FenceNotRaised,
         Mutation::ReadOutside,
@@ -127,6 +138,7 @@ impl Mutation {
         Mutation::NoCursor,
         Mutation::TrimByOne,
         Mutation::ForgetByClock,
+        Mutation::NoFacts,
     ];
 
     /// Whether the look for gaps is taken away with it: that second safeguard would find what these
@@ -139,6 +151,8 @@ impl Mutation {
 
 /// The round trips in which faults may fall: about what a run takes while events are sent.
 const TRIPS: u64 = 2500;
+/// How far a clock is set back: longer than a run.
+const BEHIND_MS: u64 = 3_600_000;
 
 impl Plan {
     /// The plan of a seed.
@@ -150,6 +164,18 @@ impl Plan {
         if random.random_ratio(1, 4) {
             let kind = FaultKind::AllAway(random.random_range(3_000..9_000));
             plan.faults.push(Fault { at: random.random_range(0..TRIPS / 2), kind });
+        }
+        // Not both: what was deleted of a stream that is deleted too, nobody can count.
+        match random.random_range(0..8) {
+            0 => plan.faults.extend((0..random.random_range(1..20)).map(|_| Fault {
+                at: random.random_range(0..TRIPS),
+                kind: FaultKind::DeleteEntries(random.random_range(1..8)),
+            })),
+            1 => plan.faults.push(Fault {
+                at: random.random_range(0..TRIPS / 2),
+                kind: FaultKind::StreamBeginsAgain(if random.random() { BEHIND_MS } else { 0 }),
+            }),
+            _ => {}
         }
         plan.faults.sort_by_key(|fault| fault.at);
         plan

@@ -47,9 +47,11 @@ pub struct Ledger {
     pub duplicates: u64,
     pub malformed: u64,
     pub poisoned: u64,
+    /// Entries that were deleted before they were processed.
+    pub lost: u64,
     /// How many answers were counted in each second of arrival.
     pub seconds: BTreeMap<i64, u64>,
-    /// The last second in which an answer arrived.
+    /// The second in which the last answer arrived.
     pub last_second: i64,
     pub concepts: BTreeMap<String, Concept>,
     pub users: BTreeMap<String, User>,
@@ -59,7 +61,7 @@ impl Ledger {
     /// Counts an answer that the server has taken; it arrived at this time, in ms.
     pub fn count(&mut self, answer: &Answer, poisoned: bool, arrival: i64) {
         let second = arrival / 1000;
-        self.last_second = self.last_second.max(second);
+        self.last_second = second;
         let user = self.users.entry(answer.user.clone()).or_default();
         let counted = user.ids.entry(answer.id.clone()).or_default();
         if counted.iter().any(|before| (before - second).abs() <= WINDOW_S) {

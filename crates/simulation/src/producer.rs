@@ -4,11 +4,12 @@ use crate::{
     Plan, bolts,
     ledger::{Answer, Ledger},
     store::Server,
+    world::World,
 };
 use rand::{RngExt, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use std::{sync::Arc, time::Duration};
-use tallyd_event::decode::Fields;
+use tallyd_event::{EntryId, decode::Fields};
 use tokio::time::sleep;
 
 /// The stream of the source.
@@ -21,36 +22,54 @@ enum Sending {
     Nonsense,
 }
 
-/// Sends all of a plan, and returns the ledger of what the server has taken and not lost.
-pub async fn run(server: Arc<Server>, plan: &Plan) -> Ledger {
+/// What the server has taken, in the order of the stream.
+#[derive(Default)]
+pub struct Book {
+    /// How often the data was lost before.
+    emptied: u64,
+    sent: Vec<(EntryId, Sending)>,
+}
+
+impl Book {
+    /// What must come of it, where these entries were deleted before they were processed.
+    pub fn ledger(&self, world: &World) -> Ledger {
+        let mut ledger = Ledger { lost: world.lost(), ..Ledger::default() };
+        for (id, sending) in self.sent.iter().filter(|(id, _)| !world.is_lost(*id)) {
+            match sending {
+                Sending::Answers(answers) => {
+                    for answer in answers {
+                        ledger.count(answer, answer.id.starts_with(bolts::POISON), id.time());
+                    }
+                }
+                Sending::Nonsense => ledger.malformed += 1,
+            }
+        }
+        ledger
+    }
+}
+
+/// Sends all of a plan, and returns what the server has taken and not lost with all its data.
+pub async fn run(server: Arc<Server>, plan: &Plan) -> Book {
     let mut random = ChaCha8Rng::seed_from_u64(plan.seed.wrapping_add(1));
-    let mut sent: Vec<Answer> = Vec::new();
-    let mut ledger = Ledger::default();
-    let mut emptied = 0;
+    let mut answers: Vec<Answer> = Vec::new();
+    let mut book = Book::default();
     for number in 0..plan.sendings {
         sleep(Duration::from_micros(random.random_range(100..60_000))).await;
-        let sending = next(&mut random, number, &mut sent);
+        let sending = next(&mut random, number, &mut answers);
         let fields = fields(&sending);
-        let (taken, arrival) = loop {
+        let (emptied, id) = loop {
             match server.produce(STREAM, fields.clone()) {
-                Some((taken, id)) => break (taken, id.time()),
+                Some(taken) => break taken,
                 None => sleep(RETRY).await,
             }
         };
-        if taken != emptied {
+        if emptied != book.emptied {
             // What the server lost is lost with all that came of it.
-            (ledger, emptied) = (Ledger::default(), taken);
+            book = Book { emptied, sent: Vec::new() };
         }
-        match sending {
-            Sending::Answers(answers) => {
-                for answer in answers {
-                    ledger.count(&answer, answer.id.starts_with(bolts::POISON), arrival);
-                }
-            }
-            Sending::Nonsense => ledger.malformed += 1,
-        }
+        book.sent.push((id, sending));
     }
-    if server.emptied() == emptied { ledger } else { Ledger::default() }
+    if server.emptied() == book.emptied { book } else { Book::default() }
 }
 
 fn next(random: &mut ChaCha8Rng, number: usize, sent: &mut Vec<Answer>) -> Sending {

@@ -2,8 +2,7 @@
 
 use crate::{
     Plan, audit, bolts,
-    ledger::Ledger,
-    producer,
+    producer::{self, Book},
     store::{Order, Server, SimulatedStore},
 };
 use smol_str::{SmolStr, format_smolstr};
@@ -97,16 +96,17 @@ async fn simulate(topology: Arc<Topology>, plan: &Plan, logging: bool) -> Report
         workers.obey();
         sleep(LOOK).await;
     }
-    let ledger = producer.await.unwrap_or_default();
+    let book = producer.await.unwrap_or_default();
     server.calm();
-    let mut differences = workers.drain(&ledger).await;
+    let mut differences = workers.drain().await;
     if differences.is_empty() {
-        differences = workers.settle(&ledger).await;
+        differences = workers.settle(&book).await;
     }
     workers.stop().await;
     let (trips, hash, log) = server.trace();
     let injected = server.injected();
-    Report { differences, answers: ledger.distinct, trips, hash, injected, log }
+    let answers = server.with(|world| book.ledger(world)).distinct;
+    Report { differences, answers, trips, hash, injected, log }
 }
 
 impl Workers {
@@ -168,7 +168,7 @@ impl Workers {
     }
 
     /// Waits until every node has done what waits for it.
-    async fn drain(&mut self, ledger: &Ledger) -> Vec<String> {
+    async fn drain(&mut self) -> Vec<String> {
         let began = Instant::now();
         loop {
             self.obey();
@@ -188,17 +188,19 @@ impl Workers {
                     format!("{}:{partition}", name.unwrap_or_default())
                 });
                 let at = at.collect::<Vec<_>>().join(", ");
-                return vec![format!("stuck, of {} answers, at {at}", ledger.distinct)];
+                return vec![format!("stuck at {at}")];
             }
             sleep(LOOK).await;
         }
     }
 
-    /// Waits until the streams are trimmed, and returns what differs then.
-    async fn settle(&mut self, ledger: &Ledger) -> Vec<String> {
+    /// Waits until the streams are trimmed and what was lost is counted, and returns what differs
+    /// then.
+    async fn settle(&mut self, book: &Book) -> Vec<String> {
         let began = Instant::now();
         loop {
-            let differences = self.server.with(|world| audit::differences(world, ledger));
+            let differences =
+                self.server.with(|world| audit::differences(world, &book.ledger(world)));
             if differences.is_empty() || began.elapsed() > PATIENCE {
                 return differences;
             }

@@ -3,6 +3,7 @@
 
 mod expiry;
 mod groups;
+mod losses;
 mod membership;
 
 use crate::Mutation;
@@ -72,6 +73,7 @@ pub struct World {
     written: BTreeMap<Slot, u64>,
     /// The cursors.
     pub cursors: BTreeMap<Slot, Cursor>,
+    losses: losses::Losses,
     /// When the next key of a bolt expires, if one does.
     next_expiry: Option<i64>,
     /// The generation of plans.
@@ -103,6 +105,7 @@ impl World {
             generation: None,
             written: BTreeMap::new(),
             cursors: BTreeMap::new(),
+            losses: losses::Losses::default(),
             next_expiry: None,
             members: Members::default(),
             dead: Vec::new(),
@@ -133,9 +136,7 @@ impl World {
 
     /// Adds an entry to a stream.
     pub fn add(&mut self, stream: &str, fields: Fields) -> EntryId {
-        let id = EntryId { ms: u64::try_from(self.now).unwrap_or_default(), seq: 0 };
-        let id = id.max(self.last_id.next());
-        self.last_id = id;
+        let id = self.new_id(stream);
         let stream = self.streams.entry(stream.to_owned()).or_default();
         stream.entries.insert(id, fields);
         stream.last = id;
@@ -229,6 +230,9 @@ impl World {
     pub fn facts(&self, slot: Slot) -> StreamFacts {
         let stream = self.input(slot).and_then(|input| self.streams.get(&input));
         let Some(stream) = stream else { return StreamFacts::default() };
+        if self.mutation == Some(Mutation::NoFacts) {
+            return losses::nothing_known();
+        }
         let ends = stream.entries.keys().next().zip(stream.entries.keys().next_back());
         StreamFacts {
             length: stream.entries.len() as u64,
@@ -261,6 +265,7 @@ impl World {
             self.apply(part);
         }
         for (partition, ids) in &commit.acks {
+            self.note_processed(place, ids);
             if let Some(group) = self.group((place, *partition)) {
                 ids.iter().for_each(|id| drop(group.pending.remove(id)));
             }
@@ -300,7 +305,11 @@ impl World {
         let source = matches!(node.kind, tallyd_topology::NodeKind::Source(_));
         let done_by = |slot: Slot| done.get(&slot).map(|c| c.last).unwrap_or_default();
         if source && let Some(input) = self.input((place, 0)) {
-            self.trim_stream(&input, done_by((place, 0)));
+            let done = done_by((place, 0));
+            // Ids below the cursor are of a stream that began again: nobody has read it yet.
+            if self.streams.get(&input).is_some_and(|stream| stream.last >= done) {
+                self.trim_stream(&input, done);
+            }
         }
         let mut longest = 0;
         for partition in (0..topology.partitions).filter(|p| source || partitions.contains(p)) {

@@ -3,7 +3,7 @@
 
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
-use tallyd_simulation::{Mutation, Plan, bolts, run, shrink::shrink};
+use tallyd_simulation::{FaultKind, Mutation, Plan, bolts, run, shrink::shrink};
 
 /// How many seeds are run here. `make simulate` runs more.
 const SEEDS: u64 = 250;
@@ -55,6 +55,26 @@ fn each_safeguard_taken_away_is_found() {
         let found = (0..WITHIN).find(fails);
         println!("{mutation:?}, fused {fuse}: found by seed {found:?}");
         assert!(found.is_some(), "{mutation:?}, fused {fuse}: not found in {WITHIN} seeds");
+    }
+}
+
+/// Deleted entries, and a stream that began again: each fails where nobody asks the server.
+#[test]
+fn what_is_deleted_is_found_by_what_the_server_says() {
+    bolts::quiet_panics();
+    let of_kinds: [fn(FaultKind) -> bool; 2] = [
+        |kind| matches!(kind, FaultKind::DeleteEntries(_)),
+        |kind| matches!(kind, FaultKind::StreamBeginsAgain(1..)),
+    ];
+    for (number, of_kind) in of_kinds.into_iter().enumerate() {
+        let plans = (0..WITHIN).map(Plan::of);
+        let mut plans = plans.filter(|plan| plan.faults.iter().any(|fault| of_kind(fault.kind)));
+        let mutation = Some(Mutation::NoFacts);
+        let fails =
+            |plan: &Plan| !run(&Plan { mutation, ..plan.clone() }, false).differences.is_empty();
+        let found = plans.find(fails).map(|plan| plan.seed);
+        println!("kind {number}: found by seed {found:?}");
+        assert!(found.is_some(), "kind {number}: not found in {WITHIN} seeds");
     }
 }
 
