@@ -3,11 +3,12 @@
 use crate::{
     bolts,
     ledger::{Ledger, WINDOW_S},
-    world::World,
+    world::{OVERWRITTEN, World},
 };
 use std::collections::BTreeMap;
 use tallyd_bolt::{Key, memory::Memory};
-use tallyd_runtime::store::Counts;
+use tallyd_event::partition_of;
+use tallyd_runtime::store::{Counts, Rejected};
 
 /// Every figure that is not as it must be, in words.
 pub(crate) struct Audit<'a> {
@@ -22,6 +23,7 @@ pub(crate) fn differences(world: &World, ledger: &Ledger) -> Vec<String> {
     audit.dead(ledger);
     audit.concepts(ledger);
     audit.users(ledger);
+    audit.halts();
     audit.streams();
     audit.differences
 }
@@ -63,7 +65,8 @@ impl Audit<'_> {
 
     fn dead(&mut self, ledger: &Ledger) {
         let mut found: BTreeMap<(String, String), u64> = BTreeMap::new();
-        for (place, letter) in &self.world.dead {
+        for (place, letter) in self.world.dead.iter().filter(|(_, l)| l.kind != Rejected::WrongType)
+        {
             let node = self.world.topology.nodes.get(*place).map(|node| node.name.to_string());
             *found.entry((node.unwrap_or_default(), letter.reason.clone())).or_default() += 1;
         }
@@ -119,7 +122,16 @@ impl Audit<'_> {
                 memory.hashes.get(&key).and_then(|hash| hash.get(field)).map(|bytes| text(bytes))
             };
             let found = field(&fatigue, Key::new(&["learner", name]), "answers");
-            self.compare(&format!("{name} fatigue answers"), &Some(answers.clone()), &found);
+            match self.world.overwritten(name) {
+                None => {
+                    let what = format!("{name} fatigue answers");
+                    self.compare(&what, &Some(answers.clone()), &found);
+                }
+                Some(gone) => {
+                    let what = format!("{name} fatigue answers, overwritten or refused");
+                    self.compare(&what, &user.answers, &(gone + self.refused(name)));
+                }
+            }
             let group = format!("learner={name}");
             let found = field(&predicted, Key::new(&["window", "all", "all", &group]), "answers");
             self.compare(&format!("{name} predicted answers"), &Some(answers.clone()), &found);
@@ -128,6 +140,27 @@ impl Audit<'_> {
             let expected = format!("{answers} {}", user.right);
             self.compare(&format!("{name} overall"), &Some(expected), &found);
         }
+    }
+
+    /// How many answers of a learner are dead letters of the bolt whose key was overwritten.
+    fn refused(&self, learner: &str) -> u64 {
+        let dead = self.world.dead.iter().filter(|(place, letter)| {
+            let node = self.world.topology.nodes.get(*place);
+            let user = (b"user".to_vec(), learner.as_bytes().to_vec());
+            node.is_some_and(|node| node.name == OVERWRITTEN)
+                && letter.kind == Rejected::WrongType
+                && letter.fields.contains(&user)
+        });
+        dead.count() as u64
+    }
+
+    /// Only what wrote to a key that was overwritten was ever halted.
+    fn halts(&mut self) {
+        let of = |learner| partition_of([learner], self.world.topology.partitions);
+        let concerned: Vec<u16> = self.world.overwritten_learners().map(of).collect();
+        let halted = self.world.ever_halted().iter();
+        let others = halted.filter(|(_, p)| !concerned.contains(p)).copied().collect();
+        self.compare("partitions that were halted for others", &Vec::new(), &others);
     }
 
     /// What can still be met is kept, and nothing is that was not counted.

@@ -74,6 +74,11 @@ pub enum FaultKind {
     /// Somebody deletes the source's stream. What is added afterwards has ids of a clock that is
     /// so many ms behind.
     StreamBeginsAgain(u64),
+    /// The next entry of the source has an id that is so many ms ahead of the server's clock.
+    IdAhead(u64),
+    /// Somebody sets a string at the key of the hash of a learner of this number. An operator
+    /// resumes what is halted so many ms later; the string stays.
+    Overwrite(usize, u64),
 }
 
 impl FaultKind {
@@ -100,6 +105,8 @@ impl FaultKind {
             FaultKind::Leave => "worker stopped",
             FaultKind::AllAway(_) => "all workers away",
             FaultKind::DeleteEntries(_) => "unprocessed entries deleted",
+            FaultKind::IdAhead(_) => "id far ahead",
+            FaultKind::Overwrite(..) => "learner's key overwritten",
             FaultKind::StreamBeginsAgain(0) => "source deleted",
             FaultKind::StreamBeginsAgain(_) => "source deleted, and begun again with lower ids",
         }
@@ -126,11 +133,17 @@ pub enum Mutation {
     ForgetByClock,
     /// Nobody asks what the server says of the streams that are read.
     NoFacts,
+    /// An entry arrives when its id says, even if that is after it is read.
+    ArrivalById,
+    /// A key of the wrong type fails the whole read.
+    RefusalFails,
+    /// Which command failed inside EXEC is not told.
+    FailureUntold,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Mutation; 8] = [
+    pub const ALL: [Mutation; 11] = [
         Mutation::NoFence,
         Mutation::FenceNotRaised,
         Mutation::ReadOutside,
@@ -139,6 +152,9 @@ impl Mutation {
         Mutation::TrimByOne,
         Mutation::ForgetByClock,
         Mutation::NoFacts,
+        Mutation::ArrivalById,
+        Mutation::RefusalFails,
+        Mutation::FailureUntold,
     ];
 
     /// Whether the look for gaps is taken away with it: that second safeguard would find what these
@@ -153,6 +169,8 @@ impl Mutation {
 const TRIPS: u64 = 2500;
 /// How far a clock is set back: longer than a run.
 const BEHIND_MS: u64 = 3_600_000;
+/// How far ahead an id is: more than the clocks of a day differ.
+const AHEAD_MS: u64 = 28 * 3_600_000;
 
 impl Plan {
     /// The plan of a seed.
@@ -176,6 +194,17 @@ impl Plan {
                 kind: FaultKind::StreamBeginsAgain(if random.random() { BEHIND_MS } else { 0 }),
             }),
             _ => {}
+        }
+        if random.random_ratio(1, 8) {
+            let kind = FaultKind::IdAhead(AHEAD_MS);
+            plan.faults.push(Fault { at: random.random_range(0..TRIPS / 2), kind });
+        }
+        if random.random_ratio(1, 3) {
+            plan.faults.extend((0..random.random_range(1..8)).map(|_| {
+                let ms = random.random_range(1..3000);
+                let kind = FaultKind::Overwrite(random.random_range(0..9), ms);
+                Fault { at: random.random_range(0..TRIPS / 2), kind }
+            }));
         }
         plan.faults.sort_by_key(|fault| fault.at);
         plan

@@ -37,8 +37,9 @@ impl Book {
         for (id, sending) in self.sent.iter().filter(|(id, _)| !world.is_lost(*id)) {
             match sending {
                 Sending::Answers(answers) => {
+                    let arrival = world.arrival(*id);
                     for answer in answers {
-                        ledger.count(answer, answer.id.starts_with(bolts::POISON), id.time());
+                        ledger.count(answer, answer.id.starts_with(bolts::POISON), arrival);
                     }
                 }
                 Sending::Nonsense => ledger.malformed += 1,

@@ -12,7 +12,7 @@ use tallyd_bolt::Address;
 use tallyd_event::EntryId;
 use tallyd_runtime::{
     StoreError,
-    store::{Commit, Cursors, Fence, Fetched, Read, Span, StreamFacts, Wait},
+    store::{Commit, Cursors, ErrorKind, Fence, Fetched, Read, Refused, Span, StreamFacts, Wait},
 };
 use tallyd_store::{Change, Committed, Server, Watched};
 use tokio::time::{Instant, timeout_at};
@@ -26,6 +26,8 @@ pub struct SimulatedServer {
     heard: Heard,
     /// By what the server knows the connection.
     number: u64,
+    /// The server's clock at the last read that was heard of.
+    read_at: i64,
     /// The server's side of the connection: a request that arrives late still finds it.
     watch: Arc<Mutex<Watch>>,
 }
@@ -38,7 +40,7 @@ impl SimulatedServer {
         number: u64,
         heard: Heard,
     ) -> Self {
-        Self { wire, place, worker, number, heard, watch: Arc::default() }
+        Self { wire, place, worker, number, heard, read_at: 0, watch: Arc::default() }
     }
 
     fn watched(&self, (fences, generation): (Vec<Fence>, Option<SmolStr>)) -> Watched {
@@ -137,17 +139,30 @@ impl Server for SimulatedServer {
         spans: &[Span],
     ) -> Result<Fetched, StoreError> {
         let (place, spans) = (self.place, spans.to_vec());
-        self.trip("fetch", false, move |world, _| {
-            let skipped = world.skipped(place, &spans);
-            let mut cells = Vec::new();
+        let fetch = move |world: &mut World, _: &mut Watch| {
+            let mut fetched =
+                Fetched { skipped: world.skipped(place, &spans), ..Fetched::default() };
             for (node, addresses) in addresses {
-                let memory = world.bolts.entry(node).or_default();
-                let cell = |address: Address| (node, address.clone(), memory.cell(&address));
-                cells.extend(addresses.into_iter().map(cell));
+                for address in addresses {
+                    let key = &address.key;
+                    if let Some(reason) = world.refusal(node, key) {
+                        let refused = Refused { node, key: key.clone(), reason };
+                        if !fetched.refused.contains(&refused) {
+                            fetched.refused.push(refused);
+                        }
+                        continue;
+                    }
+                    let cell = world.bolts.entry(node).or_default().cell(&address);
+                    fetched.cells.push((node, address, cell));
+                }
             }
-            Fetched { cells, refused: Vec::new(), skipped }
-        })
-        .await
+            let fails = world.mutation == Some(Mutation::RefusalFails);
+            match fetched.refused.first().filter(|_| fails) {
+                Some(refused) => Err(StoreError::new(ErrorKind::WrongType, &refused.reason)),
+                None => Ok(fetched),
+            }
+        };
+        self.trip("fetch", false, fetch).await?
     }
 
     async fn commit(
@@ -161,17 +176,24 @@ impl Server for SimulatedServer {
         };
         let slots = self.slots(partitions);
         let (place, worker, commit) = (self.place, self.worker.clone(), commit.clone());
+        let read_at = self.read_at;
         let run = move |world: &mut World, watch: &mut Watch| {
             let mut read = None;
             if world.unmoved(watch) {
-                let now = Some(world.now);
-                read = Some(Read { woken, now, ..world.commit(place, &worker, &commit) });
+                let committed = world.commit(place, &worker, &commit, read_at);
+                let told = world.mutation != Some(Mutation::ArrivalById);
+                let now = Some(if told { world.now } else { i64::MAX });
+                read = Some(committed.map(|read| (Read { woken, now, ..read }, world.now)));
             } else if world.mutation == Some(Mutation::ReadOutside) {
                 drop(world.read(place, &worker, &commit.next));
             }
             (read, (world.watch(watch, &slots), world.generation()))
         };
         let (read, watched) = self.trip("commit", true, run).await?;
+        let read = read.transpose()?.map(|(read, now)| {
+            self.read_at = now;
+            read
+        });
         Ok(Committed { read, watched: self.watched(watched) })
     }
 

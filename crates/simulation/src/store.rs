@@ -264,6 +264,8 @@ impl Inner {
             FaultKind::AllAway(ms) => self.orders.push_back(Order::AllAway(ms)),
             FaultKind::DeleteEntries(count) => self.world.delete_entries(count),
             FaultKind::StreamBeginsAgain(behind) => self.world.delete_source(behind),
+            FaultKind::IdAhead(ms) => self.world.next_id_ahead(ms),
+            FaultKind::Overwrite(user, ms) => self.world.overwrite(user, ms),
             FaultKind::Join => self.orders.push_back(Order::Join),
             FaultKind::Leave => self.orders.push_back(Order::Leave(worker.clone())),
             FaultKind::CrashBefore

@@ -1,10 +1,13 @@
 //! What the simulated server holds, and what each command does to it at once. It knows nothing of
 //! faults, sessions or time: those who call it say what time it is.
 
+mod broken;
 mod expiry;
 mod groups;
 mod losses;
 mod membership;
+
+pub use broken::OVERWRITTEN;
 
 use crate::Mutation;
 use membership::Members;
@@ -13,9 +16,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
-use tallyd_bolt::{Effects, memory::Memory};
+use tallyd_bolt::{Effects, Key, memory::Memory};
 use tallyd_event::{EntryId, decode::Fields};
 use tallyd_runtime::{
+    StoreError,
     plan::token,
     store::{Commit, Cursor, DeadLetter, Fence, Owner, Part, Read, Span, StreamFacts},
 };
@@ -63,7 +67,6 @@ pub struct World {
     keys: Keys,
     /// The server's clock, in ms since the epoch.
     pub now: i64,
-    last_id: EntryId,
     /// Streams by key.
     pub streams: BTreeMap<String, Stream>,
     /// The state of each node's bolt.
@@ -74,6 +77,7 @@ pub struct World {
     /// The cursors.
     pub cursors: BTreeMap<Slot, Cursor>,
     losses: losses::Losses,
+    broken: broken::Broken,
     /// When the next key of a bolt expires, if one does.
     next_expiry: Option<i64>,
     /// The generation of plans.
@@ -98,7 +102,6 @@ impl World {
             topology,
             keys,
             now,
-            last_id: EntryId::ZERO,
             streams: BTreeMap::new(),
             bolts: BTreeMap::new(),
             fences: BTreeMap::new(),
@@ -106,6 +109,7 @@ impl World {
             written: BTreeMap::new(),
             cursors: BTreeMap::new(),
             losses: losses::Losses::default(),
+            broken: broken::Broken::default(),
             next_expiry: None,
             members: Members::default(),
             dead: Vec::new(),
@@ -117,10 +121,10 @@ impl World {
 
     /// All data is gone. The clock goes on.
     pub fn lose_everything(&mut self) {
-        let (last_id, mut members) = (self.last_id, std::mem::take(&mut self.members));
+        let mut members = std::mem::take(&mut self.members);
         members.lose_workers();
         *self = Self::new(Arc::clone(&self.topology), self.now, self.mutation);
-        (self.last_id, self.members) = (last_id, members);
+        self.members = members;
     }
 
     /// The stream that a node's partition reads.
@@ -168,6 +172,7 @@ impl World {
             }
             Change::Halt(partition, reason) => {
                 self.halted.insert((place, *partition), reason.clone());
+                self.broken.halts.insert((place, *partition));
             }
             Change::MakeGroup(partition, last) => self.make_group((place, *partition), *last),
             Change::MoveGroup(partition, id) => {
@@ -259,23 +264,35 @@ impl World {
         cursors
     }
 
-    /// What a commit does, its read at the end included.
-    pub fn commit(&mut self, place: usize, worker: &SmolStr, commit: &Commit) -> Read {
+    /// What a commit does, its read at the end included. What it brings in was read at this time
+    /// at the latest.
+    ///
+    /// # Errors
+    /// Where a command failed inside it: the others happened.
+    pub fn commit(
+        &mut self,
+        place: usize,
+        worker: &SmolStr,
+        commit: &Commit,
+        read_at: i64,
+    ) -> Result<Read, StoreError> {
+        let mut failed = Vec::new();
         for part in &commit.parts {
-            self.apply(part);
+            self.apply(part, &mut failed);
         }
         for (partition, ids) in &commit.acks {
-            self.note_processed(place, ids);
+            self.note_processed(place, ids, read_at);
             if let Some(group) = self.group((place, *partition)) {
                 ids.iter().for_each(|id| drop(group.pending.remove(id)));
             }
         }
-        self.read(place, worker, &commit.next)
+        let read = self.read(place, worker, &commit.next);
+        if failed.is_empty() { Ok(read) } else { Err(self.halts(failed)) }
     }
 
     /// What a commit changes of one node.
-    fn apply(&mut self, part: &Part) {
-        let (writes, expiries) = (part.writes.clone(), part.expiries.clone());
+    fn apply(&mut self, part: &Part, failed: &mut Vec<(usize, Key)>) {
+        let (writes, expiries) = (self.writable(part, failed), part.expiries.clone());
         let effects = Effects { writes, expiries, ..Effects::default() };
         self.bolts.entry(part.node).or_default().apply(&effects);
         self.note_expiries(part);

@@ -12,6 +12,7 @@ impl World {
     /// The server's clock goes on, and what expires by then is gone: as early as a server may.
     pub fn go_on(&mut self, now: i64) {
         self.now = now;
+        self.resume();
         if self.next_expiry.is_none_or(|at| now < at) {
             return;
         }

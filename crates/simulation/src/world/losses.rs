@@ -12,8 +12,12 @@ pub(super) struct Losses {
     /// Entries that were deleted before they were processed, and whether they can be counted: not,
     /// where the whole stream was deleted.
     unprocessed: BTreeMap<EntryId, bool>,
+    /// When entries arrived that were processed.
+    arrivals: BTreeMap<EntryId, i64>,
     /// How far the clock is behind that gives the source its ids, in ms.
     behind: u64,
+    /// How far the next id of the source is ahead, in ms.
+    ahead: u64,
 }
 
 impl World {
@@ -52,24 +56,36 @@ impl World {
         self.losses.unprocessed.contains_key(&id)
     }
 
-    /// A worker had read these entries before they were deleted, and brings them in.
-    pub(super) fn note_processed(&mut self, place: usize, ids: &[EntryId]) {
+    /// When an entry of the source arrived: by its id, but no later than it was read.
+    #[must_use]
+    pub fn arrival(&self, id: EntryId) -> i64 {
+        self.losses.arrivals.get(&id).copied().unwrap_or_else(|| id.time())
+    }
+
+    /// The next entry of the source has an id that is so far ahead, in ms.
+    pub fn next_id_ahead(&mut self, ms: u64) {
+        self.losses.ahead = ms;
+    }
+
+    /// A worker brings these entries in. It read them at this time at the latest, and before they
+    /// were deleted, if they were.
+    pub(super) fn note_processed(&mut self, place: usize, ids: &[EntryId], read_at: i64) {
         if self.source().is_some_and(|(source, _)| source == place) {
             self.losses.unprocessed.retain(|id, _| !ids.contains(id));
+            for id in ids {
+                self.losses.arrivals.entry(*id).or_insert_with(|| id.time().min(read_at));
+            }
         }
     }
 
     /// The id of the next entry of a stream.
     pub(super) fn new_id(&mut self, stream: &str) -> EntryId {
-        let now = u64::try_from(self.now).unwrap_or_default();
-        let behind =
-            self.source().filter(|(_, source)| source == stream).map(|_| self.losses.behind);
-        if let Some(behind) = behind.filter(|behind| *behind > 0) {
-            let last = self.streams.get(stream).map(|stream| stream.last).unwrap_or_default();
-            return EntryId { ms: now.saturating_sub(behind), seq: 0 }.max(last.next());
+        let mut ms = u64::try_from(self.now).unwrap_or_default();
+        if self.source().is_some_and(|(_, source)| source == stream) {
+            ms = ms.saturating_sub(self.losses.behind) + std::mem::take(&mut self.losses.ahead);
         }
-        self.last_id = EntryId { ms: now, seq: 0 }.max(self.last_id.next());
-        self.last_id
+        let last = self.streams.get(stream).map(|stream| stream.last).unwrap_or_default();
+        EntryId { ms, seq: 0 }.max(last.next())
     }
 
     fn source(&self) -> Option<(usize, String)> {
