@@ -44,8 +44,9 @@ fn each_safeguard_taken_away_is_found() {
     bolts::quiet_panics();
     let with_and_without = Mutation::ALL.map(|mutation| [(mutation, false), (mutation, true)]);
     for (mutation, fuse) in with_and_without.into_iter().flatten() {
-        if (mutation, fuse) == (Mutation::TrimByOne, true) {
-            // Where bolts are fused, no edge of this topology has two consumers.
+        // Where bolts are fused, no edge of this topology has two consumers. And three tasks share
+        // its two partitions, so that a commit seldom holds another that could be halted with one.
+        if fuse && matches!(mutation, Mutation::TrimByOne | Mutation::FailureUntold) {
             continue;
         }
         let fails = |seed: &u64| {
