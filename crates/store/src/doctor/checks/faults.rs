@@ -49,7 +49,7 @@ const KNOWN: &[Fault] = &[
         what: TRUNCATED,
         why: TRUNCATED_WHY,
         instead: INSTEAD_OF_TRUNCATING,
-        source: "findings/watch.sh; seen on Redis 6.2.14 to 8.6.2; the same as valkey-io/valkey#4342",
+        source: "findings/aof-half-transaction.sh; seen on Redis 6.2.14 to 8.6.2; the same as valkey-io/valkey#4342",
     },
     Fault {
         make: Make::Valkey,
