@@ -76,6 +76,8 @@ pub enum FaultKind {
     StreamBeginsAgain(u64),
     /// The next entry of the source has an id that is so many ms ahead of the server's clock.
     IdAhead(u64),
+    /// From now on the server breaks a connection for which more bytes of entries wait than this.
+    ReplyLimit(usize),
     /// Somebody sets a string at the key of the hash of a learner of this number. An operator
     /// resumes what is halted so many ms later; the string stays.
     Overwrite(usize, u64),
@@ -105,6 +107,7 @@ impl FaultKind {
             FaultKind::Leave => "worker stopped",
             FaultKind::AllAway(_) => "all workers away",
             FaultKind::DeleteEntries(_) => "unprocessed entries deleted",
+            FaultKind::ReplyLimit(_) => "replies limited in bytes",
             FaultKind::IdAhead(_) => "id far ahead",
             FaultKind::Overwrite(..) => "learner's key overwritten",
             FaultKind::StreamBeginsAgain(0) => "source deleted",
@@ -169,6 +172,9 @@ impl Mutation {
 const TRIPS: u64 = 2500;
 /// How far a clock is set back: longer than a run.
 const BEHIND_MS: u64 = 3_600_000;
+/// Of entries in one reply, in bytes: more than the largest batch or frame of a run, and less than
+/// two of them.
+const REPLY_LIMIT: usize = 6_000;
 /// How far ahead an id is: more than the clocks of a day differ.
 const AHEAD_MS: u64 = 28 * 3_600_000;
 
@@ -205,6 +211,10 @@ impl Plan {
                 let kind = FaultKind::Overwrite(random.random_range(0..9), ms);
                 Fault { at: random.random_range(0..TRIPS / 2), kind }
             }));
+        }
+        if random.random_ratio(1, 4) {
+            let kind = FaultKind::ReplyLimit(REPLY_LIMIT);
+            plan.faults.push(Fault { at: random.random_range(0..TRIPS / 4), kind });
         }
         plan.faults.sort_by_key(|fault| fault.at);
         plan

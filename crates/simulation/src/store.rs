@@ -265,6 +265,7 @@ impl Inner {
             FaultKind::AllAway(ms) => self.orders.push_back(Order::AllAway(ms)),
             FaultKind::DeleteEntries(count) => self.world.delete_entries(count),
             FaultKind::StreamBeginsAgain(behind) => self.world.delete_source(behind),
+            FaultKind::ReplyLimit(bytes) => self.world.reply_limit = Some(bytes),
             FaultKind::IdAhead(ms) => self.world.next_id_ahead(ms),
             FaultKind::Overwrite(user, ms) => self.world.overwrite(user, ms),
             FaultKind::Join => self.orders.push_back(Order::Join),

@@ -21,7 +21,7 @@ use tallyd_event::{EntryId, decode::Fields};
 use tallyd_runtime::{
     StoreError,
     plan::token,
-    store::{Commit, Cursor, DeadLetter, Fence, Owner, Part, Read, Span, StreamFacts},
+    store::{Commit, Cursor, DeadLetter, ErrorKind, Fence, Owner, Part, Read, Span, StreamFacts},
 };
 use tallyd_store::{Change, keys::Keys};
 use tallyd_topology::Topology;
@@ -87,6 +87,8 @@ pub struct World {
     pub dead: Vec<(usize, DeadLetter)>,
     /// What sinks were given: the node's place, the sink's, and the fields.
     pub published: Vec<(usize, usize, Fields)>,
+    /// The most bytes of entries that a connection may be sent at once.
+    pub reply_limit: Option<usize>,
     /// Why partitions are halted.
     pub halted: BTreeMap<Slot, String>,
     /// The safeguard that is missing, if any.
@@ -114,6 +116,7 @@ impl World {
             members: Members::default(),
             dead: Vec::new(),
             published: Vec::new(),
+            reply_limit: None,
             halted: BTreeMap::new(),
             mutation,
         }
@@ -268,7 +271,7 @@ impl World {
     /// at the latest.
     ///
     /// # Errors
-    /// Where a command failed inside it: the others happened.
+    /// Where a command failed inside it, or the reply is too long: the rest happened.
     pub fn commit(
         &mut self,
         place: usize,
@@ -287,6 +290,10 @@ impl World {
             }
         }
         let read = self.read(place, worker, &commit.next);
+        if self.reply_limit.is_some_and(|limit| groups::weight(&read) > limit) {
+            // All of it happened, and nobody hears of it.
+            return Err(StoreError::new(ErrorKind::Connection, "the reply was too long"));
+        }
         if failed.is_empty() { Ok(read) } else { Err(self.halts(failed)) }
     }
 

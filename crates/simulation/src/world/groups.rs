@@ -120,3 +120,9 @@ impl World {
         self.streams.iter().flat_map(of).collect()
     }
 }
+
+/// How many bytes of entries a reply holds.
+pub(super) fn weight(read: &Read) -> usize {
+    let fields = read.entries.iter().flat_map(|(_, entry)| &entry.fields);
+    fields.map(|(name, value)| name.len() + value.len()).sum()
+}
