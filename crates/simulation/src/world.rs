@@ -124,10 +124,10 @@ impl World {
 
     /// All data is gone. The clock goes on.
     pub fn lose_everything(&mut self) {
-        let mut members = std::mem::take(&mut self.members);
+        let (mut members, resume_at) = (std::mem::take(&mut self.members), self.broken.resume_at);
         members.lose_workers();
         *self = Self::new(Arc::clone(&self.topology), self.now, self.mutation);
-        self.members = members;
+        (self.members, self.broken.resume_at) = (members, resume_at);
     }
 
     /// The stream that a node's partition reads.

@@ -19,8 +19,8 @@ const ANSWERS: &str = "answers";
 pub(super) struct Broken {
     /// By learner's key: how many answers were counted there and are gone.
     gone: BTreeMap<Key, u64>,
-    /// When an operator resumes what is halted.
-    resume_at: i64,
+    /// From when on an operator resumes what is halted, if one looks at all.
+    pub(super) resume_at: Option<i64>,
     /// The partitions that ever were halted.
     pub(super) halts: BTreeSet<Slot>,
 }
@@ -29,7 +29,7 @@ impl World {
     /// Sets a string at the key of the hash of a learner.
     pub fn overwrite(&mut self, user: usize, ms: u64) {
         let key = Key::new(&["learner", &format!("u{user}")]);
-        self.broken.resume_at = self.now.saturating_add_unsigned(ms);
+        self.broken.resume_at = Some(self.now.saturating_add_unsigned(ms));
         let Some((place, _)) = self.topology.node(OVERWRITTEN) else { return };
         let memory = self.bolts.entry(place).or_default();
         let hash = memory.hashes.remove(&key);
@@ -89,7 +89,7 @@ impl World {
 
     /// What an operator does when it is time.
     pub(super) fn resume(&mut self) {
-        if self.halted.is_empty() || self.now < self.broken.resume_at {
+        if self.broken.resume_at.is_none_or(|at| self.now < at) {
             return;
         }
         for slot in std::mem::take(&mut self.halted).into_keys() {
