@@ -3,7 +3,7 @@
 //! For each group and window there is one hash of plain numbers ([`window_key`]), a `HyperLogLog`
 //! for each distinct measure ([`distinct_key`]), and for each window a set of its groups
 //! ([`groups_key`]). An event counts in the windows that hold its time, unless such a window was
-//! already gone when the event arrived: then it is late there, and counts in the others.
+//! already final when the event arrived: then it is late there, and counts in the others.
 //!
 //! Sums of ints are exact, beyond the range of an event's ints too: up to 2^127. Floats are added
 //! one after the other in the order of the events. An event that would take a sum beyond its range
@@ -58,9 +58,9 @@ impl Bolt for Aggregate {
 
     fn reads(&self, batch: &Batch<'_>, reads: &mut Reads<'_>) {
         let mut sites = Sites::new(&self.options, &self.calendar, batch.now);
-        let mut places = Vec::new();
-        for event in batch.events {
-            sites.find(batch.schema, event, &mut places);
+        let (mut places, mut late) = (Vec::new(), Vec::new());
+        for event in batch.events.iter().enumerate() {
+            sites.find(batch.schema, event, &mut places, &mut late);
         }
         for site in sites.all() {
             for column in &self.counted.columns {
@@ -73,9 +73,9 @@ impl Bolt for Aggregate {
         let mut effects = Effects::default();
         let mut sites = Sites::new(&self.options, &self.calendar, batch.now);
         let mut tallies: Vec<Tally> = Vec::new();
-        let mut places = Vec::new();
+        let (mut places, mut late) = (Vec::new(), Vec::new());
         for (index, event) in batch.events.iter().enumerate() {
-            let late = sites.find(batch.schema, event, &mut places);
+            sites.find(batch.schema, (index, event), &mut places, &mut late);
             let new = sites.all().iter().skip(tallies.len());
             tallies.extend(new.map(|site| Tally::load(&self.counted, state, &site.key)));
             let mut here = places.iter().filter_map(|&place| tallies.get(place));
@@ -83,7 +83,7 @@ impl Bolt for Aggregate {
                 effects.reject(index, reason);
                 continue;
             }
-            effects.late += late;
+            effects.late.append(&mut late);
             for &place in &places {
                 if let Some(tally) = tallies.get_mut(place) {
                     tally.count(&self.counted, event);

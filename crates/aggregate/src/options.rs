@@ -1,7 +1,7 @@
 //! What a topology says of an aggregate bolt.
 
 use smol_str::SmolStr;
-use tallyd_bolt::{FieldRef, calendar::Length};
+use tallyd_bolt::{FieldRef, Lasting, calendar::Length};
 
 /// The relative accuracy of quantiles where the topology names none.
 pub const DEFAULT_ACCURACY: f64 = 0.01;
@@ -27,8 +27,8 @@ pub struct WindowOptions {
     pub name: SmolStr,
     /// How long it is.
     pub length: Length,
-    /// How long it is kept after its end, in ms, and changed by late events; `None`: for ever.
-    pub retain_ms: Option<i64>,
+    /// How long it can be read after its end, and is changed by late events.
+    pub lasting: Lasting,
 }
 
 /// One measure of an aggregate bolt.

@@ -3,7 +3,7 @@
 use crate::{Options, WindowOptions, keys::TOTAL, window_key};
 use hashbrown::HashMap;
 use smol_str::SmolStr;
-use tallyd_bolt::{GroupMemo, Key, WindowMemo, calendar::Calendar};
+use tallyd_bolt::{GroupMemo, Key, Late, WindowMemo, calendar::Calendar};
 use tallyd_event::{Event, Schema};
 
 /// The sites of one batch.
@@ -31,7 +31,7 @@ impl<'a> Sites<'a> {
     /// The sites of a new batch: none yet.
     pub(crate) fn new(options: &'a Options, calendar: &'a Calendar, now: i64) -> Self {
         let memo = |window: &'a WindowOptions| {
-            (window, WindowMemo::new(calendar, window.length, window.retain_ms).at(now))
+            (window, WindowMemo::new(calendar, window.length, window.lasting).at(now))
         };
         Self {
             windows: options.windows.iter().map(memo).collect(),
@@ -41,18 +41,28 @@ impl<'a> Sites<'a> {
         }
     }
 
-    /// Puts the places of an event's sites into `places`, and says how many windows it is too late
-    /// for.
-    pub(crate) fn find(&mut self, schema: &Schema, event: &Event, places: &mut Vec<usize>) -> u64 {
+    /// Puts the places of an event's sites into `places`, and the windows that it is too late for
+    /// into `late`. `event` comes with its place in the batch.
+    pub(crate) fn find(
+        &mut self,
+        schema: &Schema,
+        (index, event): (usize, &Event),
+        places: &mut Vec<usize>,
+        late: &mut Vec<Late>,
+    ) {
         places.clear();
+        late.clear();
         let (time, arrival) = (event.time(schema), event.arrival());
         let group = self.groups.place(event);
         let Self { windows, groups, places: known, all } = self;
-        let mut late = 0;
         for (length, (window, memo)) in windows.iter_mut().enumerate() {
-            let Some(kept) = memo.find(time, arrival) else {
-                late += 1;
-                continue;
+            let kept = match memo.find(time, arrival) {
+                Ok(kept) => kept,
+                Err(closed) => {
+                    let (window, label) = (window.name.clone(), closed.window.label.clone());
+                    late.push(Late { event: index, window, label });
+                    continue;
+                }
             };
             let place = known.entry((length, kept.place, group)).or_insert_with(|| {
                 let (label, group) = (kept.window.label.clone(), groups.name(group));
@@ -62,7 +72,6 @@ impl<'a> Sites<'a> {
             });
             places.push(*place);
         }
-        late
     }
 
     /// All sites so far.

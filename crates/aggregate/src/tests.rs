@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
-use tallyd_bolt::{FieldRef, Key, calendar::Length, memory::Memory};
+use tallyd_bolt::{FieldRef, Key, Lasting, calendar::Length, memory::Memory};
 use tallyd_event::{EntryId, Event, Field, FieldType, Value};
 
 const MINUTE: i64 = 60_000;
@@ -45,8 +45,10 @@ fn measures() -> Vec<Measure> {
 }
 
 fn windows() -> Vec<WindowOptions> {
-    let window =
-        |name: &str, length, retain_ms| WindowOptions { name: name.into(), length, retain_ms };
+    let window = |name: &str, length, retain_ms| {
+        let lasting = Lasting { retain_ms, grace_ms: None };
+        WindowOptions { name: name.into(), length, lasting }
+    };
     vec![window("1m", Length::Millis(MINUTE), Some(MINUTE)), window("all", Length::All, None)]
 }
 

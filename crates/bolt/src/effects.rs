@@ -18,8 +18,8 @@ pub struct Effects {
     pub rejects: Vec<Rejection>,
     /// How many events were dropped as already seen.
     pub duplicates: u64,
-    /// How many windows or periods an event came too late for: it counted in the others.
-    pub late: u64,
+    /// The windows and periods that events came too late for: they counted in the others.
+    pub late: Vec<Late>,
 }
 
 /// One change of a stored value.
@@ -103,6 +103,17 @@ pub struct Rejection {
     pub event: usize,
     /// Why, in the style of errors: lowercase, with values, no period.
     pub reason: String,
+}
+
+/// A window or period that an event came too late for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Late {
+    /// The event's place in the batch.
+    pub event: usize,
+    /// The name of the window or period, such as `1h` or `day`.
+    pub window: SmolStr,
+    /// The label of the one that is final.
+    pub label: SmolStr,
 }
 
 impl Effects {

@@ -8,16 +8,18 @@ pub mod memory;
 
 mod cells;
 mod effects;
+mod exact_sum;
 mod key;
 mod parameter;
 mod state;
 mod window_memo;
 
-pub use effects::{Effects, Rejection, Write};
+pub use effects::{Effects, Late, Rejection, Write};
+pub use exact_sum::ExactSum;
 pub use key::Key;
 pub use parameter::Parameter;
 pub use state::{Address, Cell, Fingerprints, Kind, Names, Reads, State};
-pub use window_memo::{GroupMemo, KeptWindow, WindowMemo};
+pub use window_memo::{GroupMemo, KeptWindow, Lasting, WindowMemo};
 
 use smol_str::SmolStr;
 use tallyd_event::{Event, Schema};

@@ -98,6 +98,6 @@ impl Memory {
         }
         self.expiries.extend(effects.expiries.iter().cloned());
         self.duplicates += effects.duplicates;
-        self.late += effects.late;
+        self.late += effects.late.len() as u64;
     }
 }

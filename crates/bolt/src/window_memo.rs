@@ -16,14 +16,24 @@ use tallyd_event::Event;
 pub struct WindowMemo<'a> {
     calendar: &'a Calendar,
     length: Length,
-    retain_ms: Option<i64>,
+    lasting: Lasting,
     /// The time of the batch: what can't be read any more by then is not begun again.
     now: i64,
     windows: Vec<KeptWindow>,
-    /// The windows that hold every time from their start to their end: start to place. Where the
-    /// clocks are set back or forward, windows overlap or are cut, and those are not here.
+    /// The windows that hold every time from their start to their end: start to place. A day, week
+    /// or month does not, where the clocks were set back over midnight.
     whole: BTreeMap<i64, usize>,
     last: Option<usize>,
+}
+
+/// How long windows last beyond their end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lasting {
+    /// For how many ms they can be read; `None`: for ever.
+    pub retain_ms: Option<i64>,
+    /// For how many ms late events still change them, at most while they can be read; `None`: as
+    /// long as that.
+    pub grace_ms: Option<i64>,
 }
 
 /// A window, and how long it is kept.
@@ -35,14 +45,35 @@ pub struct KeptWindow {
     pub window: Window,
     /// When its keys go, in ms since the epoch; `None`: never.
     pub expiry: Option<i64>,
+    /// The first arrival that is too late for it, in ms since the epoch; `None`: none is.
+    pub closes: Option<i64>,
+}
+
+impl Lasting {
+    /// When the keys of a window go, in ms since the epoch; `None`: never.
+    #[must_use]
+    pub fn expiry(self, window: &Window) -> Option<i64> {
+        after(window, self.retain_ms)
+    }
+
+    /// From which arrival on, in ms since the epoch, events are too late for a window: once all
+    /// that arrived before are processed it is final. `None`: it never is.
+    #[must_use]
+    pub fn closes(self, window: &Window) -> Option<i64> {
+        [after(window, self.retain_ms), after(window, self.grace_ms)].into_iter().flatten().min()
+    }
+}
+
+fn after(window: &Window, ms: Option<i64>) -> Option<i64> {
+    ms.filter(|_| window.end < i64::MAX).map(|ms| window.end.saturating_add(ms))
 }
 
 impl<'a> WindowMemo<'a> {
-    /// The memo of a new batch. Windows are kept for `retain_ms` after their end; `None`: for ever.
+    /// The memo of a new batch.
     #[must_use]
-    pub fn new(calendar: &'a Calendar, length: Length, retain_ms: Option<i64>) -> Self {
+    pub fn new(calendar: &'a Calendar, length: Length, lasting: Lasting) -> Self {
         let (windows, whole) = (Vec::new(), BTreeMap::new());
-        Self { calendar, length, retain_ms, now: i64::MIN, windows, whole, last: None }
+        Self { calendar, length, lasting, now: i64::MIN, windows, whole, last: None }
     }
 
     /// The same, of a batch that is processed at this time.
@@ -51,13 +82,19 @@ impl<'a> WindowMemo<'a> {
         Self { now, ..self }
     }
 
-    /// The window that holds a time; `None` where it is kept no longer, at the event's arrival or
-    /// by now: what was counted in it may be deleted, and it must not begin again with a part.
-    pub fn find(&mut self, time: i64, arrival: i64) -> Option<&KeptWindow> {
+    /// The window that holds a time: as an error where it was final at the event's arrival, or can
+    /// be read no longer by now. What was counted in it may be deleted then, and it must not begin
+    /// again with a part.
+    ///
+    /// # Errors
+    /// The window that the event is too late for.
+    pub fn find(&mut self, time: i64, arrival: i64) -> Result<&KeptWindow, &KeptWindow> {
         let place = self.known(time).unwrap_or_else(|| self.add(time));
-        let kept =
-            |kept: &&KeptWindow| kept.expiry.is_none_or(|expiry| arrival.max(self.now) < expiry);
-        self.windows.get(place).filter(kept)
+        #[expect(clippy::indexing_slicing, reason = "a place is that of a window, which stays")]
+        let kept = &self.windows[place];
+        let is_open = kept.closes.is_none_or(|closes| arrival < closes);
+        let is_kept = kept.expiry.is_none_or(|expiry| self.now < expiry);
+        if is_open && is_kept { Ok(kept) } else { Err(kept) }
     }
 
     fn known(&mut self, time: i64) -> Option<usize> {
@@ -83,9 +120,8 @@ impl<'a> WindowMemo<'a> {
             self.whole.insert(window.start, place);
             self.last = Some(place);
         }
-        let retain_ms = self.retain_ms.filter(|_| window.end < i64::MAX);
-        let expiry = retain_ms.map(|retain_ms| window.end.saturating_add(retain_ms));
-        self.windows.push(KeptWindow { place, window, expiry });
+        let (expiry, closes) = (self.lasting.expiry(&window), self.lasting.closes(&window));
+        self.windows.push(KeptWindow { place, window, expiry, closes });
         place
     }
 }
@@ -161,6 +197,8 @@ mod tests {
     /// Half a day before they change in Berlin, by an hour, in October 2026.
     const AUTUMN: i64 = 1_792_846_800_000;
 
+    const FOR_EVER: Lasting = Lasting { retain_ms: None, grace_ms: None };
+
     proptest! {
         #[test]
         fn gives_what_the_calendar_gives(
@@ -176,7 +214,7 @@ mod tests {
             length in 0usize..LENGTHS.len(),
         ) {
             let calendar = Calendar::new(ZONES[zone]).unwrap();
-            let mut memo = WindowMemo::new(&calendar, LENGTHS[length], None);
+            let mut memo = WindowMemo::new(&calendar, LENGTHS[length], FOR_EVER);
             for time in times {
                 let expected = calendar.window(LENGTHS[length], time);
                 let found = memo.find(time, i64::MAX).unwrap();
@@ -186,17 +224,34 @@ mod tests {
     }
 
     #[test]
-    fn a_window_is_late_from_its_expiry_on() {
+    fn a_window_is_changed_while_its_grace_lasts() {
         let calendar = Calendar::new("UTC").unwrap();
-        let mut memo = WindowMemo::new(&calendar, Length::Millis(60_000), Some(1000));
-        assert_eq!(memo.find(30_000, 60_999).unwrap().expiry, Some(61_000));
-        assert!(memo.find(30_000, 61_000).is_none());
+        // (retain, grace, when its keys go, the first arrival that is too late)
+        let cases = [
+            (Some(1000), Some(500), Some(61_000), Some(60_500)),
+            (Some(1000), Some(0), Some(61_000), Some(60_000)),
+            (Some(1000), Some(2000), Some(61_000), Some(61_000)),
+            (Some(1000), None, Some(61_000), Some(61_000)),
+            (None, Some(500), None, Some(60_500)),
+            (None, None, None, None),
+        ];
+        for (retain_ms, grace_ms, expiry, closes) in cases {
+            let lasting = Lasting { retain_ms, grace_ms };
+            let mut memo = WindowMemo::new(&calendar, Length::Millis(60_000), lasting);
+            let late = closes.unwrap_or(i64::MAX);
+            let kept = memo.find(30_000, late - 1).unwrap();
+            assert_eq!((kept.expiry, kept.closes), (expiry, closes), "{lasting:?}");
+            assert_eq!(memo.find(30_000, late).is_err(), closes.is_some(), "{lasting:?}");
+            let mut memo = WindowMemo::new(&calendar, Length::All, lasting);
+            assert_eq!(memo.find(30_000, i64::MAX).unwrap().expiry, None);
+        }
         // An event that arrived in time and is processed when the window is gone is late too.
-        let mut memo = WindowMemo::new(&calendar, Length::Millis(60_000), Some(1000)).at(61_000);
-        assert!(memo.find(30_000, 40_000).is_none());
-        assert!(memo.find(60_000, 60_000).is_some());
-        let mut memo = WindowMemo::new(&calendar, Length::All, Some(1000)).at(i64::MAX);
-        assert_eq!(memo.find(30_000, i64::MAX).unwrap().expiry, None);
+        let lasting = Lasting { retain_ms: Some(1000), grace_ms: Some(500) };
+        let mut memo = WindowMemo::new(&calendar, Length::Millis(60_000), lasting).at(61_000);
+        assert!(memo.find(30_000, 40_000).is_err());
+        assert!(memo.find(60_000, 60_000).is_ok());
+        let mut memo = WindowMemo::new(&calendar, Length::Millis(60_000), lasting).at(60_999);
+        assert!(memo.find(30_000, 40_000).is_ok());
     }
 
     #[test]

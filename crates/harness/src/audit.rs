@@ -134,7 +134,7 @@ async fn concepts(
         let label = open.topology.calendar.window(of_window.length, *start).label;
         let group = Key::group([("concept", Some(&**concept))]);
         let key = open.keys.bolt("concepts", &Key::new(&["window", window, &label, &group]));
-        if ends_soon(count.end, of_window.retain_ms, now) {
+        if ends_soon(count.end, of_window.lasting.retain_ms, now) {
             found.remove(&key);
             continue;
         }
@@ -204,7 +204,7 @@ async fn boards(
             .map_or("everyone".into(), |class| Key::group([("class", Some(&**class))]));
         let key = open.keys.bolt("points", &Key::new(&["board", period, &window.label, &group]));
         found.retain(|other| *other != key);
-        if ends_soon(ranking.end, of_period.retain_ms, now) {
+        if ends_soon(ranking.end, of_period.lasting.retain_ms, now) {
             continue;
         }
         let stored =

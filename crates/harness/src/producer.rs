@@ -10,7 +10,7 @@ use std::{
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tallyd_bolt::calendar;
+use tallyd_bolt::{Lasting, calendar};
 use tallyd_event::EntryId;
 use tallyd_learners::{
     Ledger, LedgerOptions, Length, Sending, Simulation, SimulationOptions, Span,
@@ -50,15 +50,12 @@ pub fn ledger(topology: &Topology) -> Result<Ledger, HarnessError> {
         let NodeKind::Bolt(bolt) = &node.kind else { continue };
         match &bolt.options {
             BoltOptions::Aggregate(aggregate) => {
-                options.windows = aggregate
-                    .windows
-                    .iter()
-                    .map(|w| span(&w.name, w.length, w.retain_ms))
-                    .collect();
+                options.windows =
+                    aggregate.windows.iter().map(|w| span(&w.name, w.length, w.lasting)).collect();
             }
             BoltOptions::Leaderboard(board) => {
                 options.periods =
-                    board.periods.iter().map(|p| span(&p.name, p.length, p.retain_ms)).collect();
+                    board.periods.iter().map(|p| span(&p.name, p.length, p.lasting)).collect();
             }
             _ => {}
         }
@@ -66,7 +63,7 @@ pub fn ledger(topology: &Topology) -> Result<Ledger, HarnessError> {
     Ok(Ledger::new(options)?)
 }
 
-fn span(name: &str, length: calendar::Length, retain_ms: Option<i64>) -> Span {
+fn span(name: &str, length: calendar::Length, lasting: Lasting) -> Span {
     let length = match length {
         calendar::Length::Millis(ms) => Length::Millis(ms),
         calendar::Length::Day => Length::Day,
@@ -74,7 +71,9 @@ fn span(name: &str, length: calendar::Length, retain_ms: Option<i64>) -> Span {
         calendar::Length::Month => Length::Month,
         calendar::Length::All => Length::All,
     };
-    Span { name: name.into(), length, retain_ms }
+    // Late answers change what is still kept.
+    let grace_ms = [lasting.retain_ms, lasting.grace_ms].into_iter().flatten().min();
+    Span { name: name.into(), length, grace_ms }
 }
 
 /// Sends until told to stop, and returns the ledger of what was sent.

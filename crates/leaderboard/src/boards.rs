@@ -1,8 +1,9 @@
 //! The boards and periods that a batch's events are on, each named once.
 
-use crate::{Options, PeriodOptions, board_key, composite::Span, keys::EVERYONE};
+use crate::{Options, PeriodOptions, board_key, composite::Span, keys::EVERYONE, state_key};
 use hashbrown::HashMap;
-use tallyd_bolt::{FieldRef, GroupMemo, Key, WindowMemo, calendar::Calendar};
+use smol_str::SmolStr;
+use tallyd_bolt::{FieldRef, GroupMemo, Key, Late, WindowMemo, calendar::Calendar};
 use tallyd_event::{Event, Schema};
 
 /// The boards of one batch.
@@ -18,6 +19,8 @@ pub(crate) struct Boards<'a> {
 pub(crate) struct Board {
     /// Its sorted set.
     pub(crate) key: Key,
+    /// The hash of what its scores alone do not say.
+    pub(crate) state: Key,
     /// When it goes, if ever.
     pub(crate) expiry: Option<i64>,
     /// The time in which its scores are reached.
@@ -28,7 +31,7 @@ impl<'a> Boards<'a> {
     /// The boards of a new batch: none yet.
     pub(crate) fn new(options: &'a Options, calendar: &'a Calendar, now: i64) -> Self {
         let memo = |period: &'a PeriodOptions| {
-            (period, WindowMemo::new(calendar, period.length, period.retain_ms).at(now))
+            (period, WindowMemo::new(calendar, period.length, period.lasting).at(now))
         };
         let groups = |fields: &'a Vec<FieldRef>| (&fields[..], GroupMemo::new(fields, EVERYONE));
         Self {
@@ -39,30 +42,44 @@ impl<'a> Boards<'a> {
         }
     }
 
-    /// Puts the places of the boards that an event is on into `places`, and says how many periods
-    /// it is too late for.
-    pub(crate) fn find(&mut self, schema: &Schema, event: &Event, places: &mut Vec<usize>) -> u64 {
+    /// Puts the places of the boards that an event is on into `places`, and the periods that it is
+    /// too late for into `late`. `event` comes with its place in the batch.
+    pub(crate) fn find(
+        &mut self,
+        schema: &Schema,
+        (index, event): (usize, &Event),
+        places: &mut Vec<usize>,
+        late: &mut Vec<Late>,
+    ) {
         places.clear();
+        late.clear();
         let (time, arrival) = (event.time(schema), event.arrival());
         let Self { periods, boards, places: known, all } = self;
-        let mut late = periods.len() as u64;
         for (number, (period, memo)) in periods.iter_mut().enumerate() {
-            let Some(kept) = memo.find(time, arrival) else { continue };
-            late -= 1;
+            let kept = match memo.find(time, arrival) {
+                Ok(kept) => kept,
+                Err(closed) => {
+                    let (window, label) = (period.name.clone(), closed.window.label.clone());
+                    late.push(Late { event: index, window, label });
+                    continue;
+                }
+            };
             for (board, (fields, groups)) in boards.iter_mut().enumerate() {
                 if fields.iter().any(|field| event.value(field.index).is_null()) {
                     continue;
                 }
                 let group = groups.place(event);
                 let place = known.entry((number, kept.place, board, group)).or_insert_with(|| {
-                    let key = board_key(period, &kept.window.label, groups.name(group));
-                    all.push(Board { key, expiry: kept.expiry, span: Span::of(&kept.window) });
+                    let (label, group): (&SmolStr, &str) = (&kept.window.label, groups.name(group));
+                    let (key, state) =
+                        (board_key(period, label, group), state_key(period, label, group));
+                    let span = Span::of(&kept.window);
+                    all.push(Board { key, state, expiry: kept.expiry, span });
                     all.len() - 1
                 });
                 places.push(*place);
             }
         }
-        late
     }
 
     /// The board at a place that [`Boards::find`] gave.

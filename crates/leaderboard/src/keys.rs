@@ -23,3 +23,11 @@ pub fn group(values: &[(&str, &str)]) -> SmolStr {
 pub fn board_key(period: &PeriodOptions, label: &str, group: &str) -> Key {
     Key::new(&["board", &period.name, label, group])
 }
+
+/// The hash that holds, by member, what a board's scores alone do not say: of a `last` score the
+/// time of its event in ms, of a sum of floats the exact sum ([`tallyd_bolt::ExactSum`]). Boards of
+/// other scores have none.
+#[must_use]
+pub fn state_key(period: &PeriodOptions, label: &str, group: &str) -> Key {
+    Key::new(&["state", &period.name, label, group])
+}

@@ -9,10 +9,11 @@
 //!
 //! When a score counts as reached: a sum or count, at the latest of the events that make it up (0
 //! points are no part of it); a maximum or minimum, at the earliest event with that value; a last
-//! value, at the event that brought it. The order of events is that of their times, but for `last`,
-//! which takes them in the order of the stream.
+//! value, at the event that brought it, of those that had arrived. The order of events is that of
+//! their times, except for `last_arrived`, which takes them in the order of the stream. A hash
+//! ([`state_key`]) holds what a score alone does not say.
 //!
-//! An event that arrives after a period is gone is late there, and counts in the others. One that
+//! An event that arrives when a period is final is late there, and counts in the others. One that
 //! would take a score beyond its range ([`composite::GREATEST`] for ints, infinity for floats) is
 //! rejected, and counts on no board. One without the score's field is on no board. The bolt emits
 //! nothing.
@@ -25,12 +26,12 @@ mod options;
 mod standing;
 mod standings;
 
-pub use keys::{EVERYONE, board_key, group};
+pub use keys::{EVERYONE, board_key, group, state_key};
 pub use options::{Options, PeriodOptions, Score, Ties};
 
 use crate::{
     boards::Boards,
-    standing::{Points, Scoring},
+    standing::{Points, Refusal, Scoring, Stored},
     standings::Standings,
 };
 use smol_str::SmolStr;
@@ -65,12 +66,15 @@ impl Bolt for Leaderboard {
 
     fn reads(&self, batch: &Batch<'_>, reads: &mut Reads<'_>) {
         let mut boards = Boards::new(&self.options, &self.calendar, batch.now);
-        let mut places = Vec::new();
-        for event in batch.events {
-            let Some((member, _)) = self.entry(event) else { continue };
-            boards.find(batch.schema, event, &mut places);
+        let (mut places, mut late) = (Vec::new(), Vec::new());
+        for event in batch.events.iter().enumerate() {
+            let Some((member, _)) = self.entry(event.1) else { continue };
+            boards.find(batch.schema, event, &mut places, &mut late);
             for board in places.iter().filter_map(|&place| boards.get(place)) {
                 reads.score(&board.key, &member);
+                if self.scoring.has_rest() {
+                    reads.field(&board.state, &member);
+                }
             }
         }
     }
@@ -79,25 +83,25 @@ impl Bolt for Leaderboard {
         let mut effects = Effects::default();
         let mut boards = Boards::new(&self.options, &self.calendar, batch.now);
         let mut standings = Standings::default();
-        let mut places = Vec::new();
+        let (mut places, mut late) = (Vec::new(), Vec::new());
         for (index, event) in batch.events.iter().enumerate() {
             let Some((name, points)) = self.entry(event) else { continue };
             let member = (standings.member(&name), &name);
             let time = event.time(batch.schema);
-            let late = boards.find(batch.schema, event, &mut places);
+            boards.find(batch.schema, (index, event), &mut places, &mut late);
             let on = places.iter().filter_map(|&place| Some((place, boards.get(place)?)));
             // All scores are worked out before one is set: an event counts on all boards or none.
             let next = on.map(|(place, board)| {
-                let standing = standings.open(state, (place, board), member);
-                let score = standings.score(standing);
-                Ok((standing, self.scoring.next(score, points, time, board.span)?))
+                let standing = standings.open((state, &self.scoring), (place, board), member);
+                let stored = standings.get(standing)?;
+                Ok((standing, self.scoring.next(stored, points, time, board.span)?))
             });
-            match next.collect::<Result<Vec<(usize, f64)>, standing::Beyond>>() {
+            match next.collect::<Result<Vec<(usize, Stored)>, Refusal>>() {
                 Ok(scores) => {
-                    effects.late += late;
+                    effects.late.append(&mut late);
                     scores.into_iter().for_each(|(standing, score)| standings.set(standing, score));
                 }
-                Err(beyond) => effects.reject(index, beyond.to_string()),
+                Err(refusal) => effects.reject(index, refusal.to_string()),
             }
         }
         standings.write(&boards, &mut effects);

@@ -1,7 +1,7 @@
 //! What a topology says of a leaderboard bolt.
 
 use smol_str::SmolStr;
-use tallyd_bolt::{FieldRef, calendar::Length};
+use tallyd_bolt::{FieldRef, Lasting, calendar::Length};
 
 /// The options of a leaderboard bolt. The topology checks that fields have the type that their use
 /// needs, that names are unique, and that [`Ties::First`] has a score of whole numbers.
@@ -25,14 +25,17 @@ pub struct Options {
 pub enum Score {
     /// How many events.
     Count,
-    /// The value of the last event in the order of the stream.
+    /// The value of the event with the latest time; of two with one time, of the one that arrived
+    /// later.
     Last(FieldRef),
+    /// The value of the event that arrived last.
+    LastArrived(FieldRef),
     /// The greatest value.
     Max(FieldRef),
     /// The least value. Rank 1 is the lowest score, as of the fastest runner; everywhere else it
     /// is the highest.
     Min(FieldRef),
-    /// The sum of the values.
+    /// The sum of the values. It is exact: that of floats is rounded once, to be shown.
     Sum(FieldRef),
 }
 
@@ -43,8 +46,8 @@ pub struct PeriodOptions {
     pub name: SmolStr,
     /// How long it is.
     pub length: Length,
-    /// How long it is kept after its end, in ms, and changed by late events; `None`: for ever.
-    pub retain_ms: Option<i64>,
+    /// How long it can be read after its end, and is changed by late events.
+    pub lasting: Lasting,
 }
 
 /// Who of two members with one score stands higher.
@@ -104,6 +107,7 @@ impl Score {
         match self {
             Score::Count => "count".to_owned(),
             Score::Last(field) => format!("last({})", field.name),
+            Score::LastArrived(field) => format!("last_arrived({})", field.name),
             Score::Max(field) => format!("max({})", field.name),
             Score::Min(field) => format!("min({})", field.name),
             Score::Sum(field) => format!("sum({})", field.name),

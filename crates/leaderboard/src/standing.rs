@@ -1,10 +1,13 @@
-//! How an event changes a member's score. The stored `f64` is the whole state: it is decoded and
-//! encoded for every event, so no split of events into batches can change it.
+//! How an event changes a member's score. What is stored is the whole state: the `f64` is decoded
+//! and encoded for every event, so no split of events into batches can change it. Where it is not
+//! enough, the rest ([`Rest`]) stands beside it.
 
 use crate::{
     Options, Score, Ties,
     composite::{GREATEST, Span, decode, encode},
 };
+use std::fmt;
+use tallyd_bolt::ExactSum;
 use tallyd_event::{Event, FieldType, Schema};
 
 /// How a bolt scores.
@@ -22,6 +25,7 @@ pub(crate) struct Scoring {
 enum Rule {
     Greatest,
     Last,
+    LastArrived,
     Least,
     Sum,
 }
@@ -33,13 +37,35 @@ pub(crate) enum Points {
     Int(i64),
 }
 
+/// What is stored of a member on a board.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Stored {
+    /// What the sorted set holds.
+    pub(crate) score: f64,
+    /// What the score alone does not say.
+    pub(crate) rest: Rest,
+}
+
+/// What a score alone does not say.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Rest {
+    /// Of a `last` score the time of its event, in ms since the epoch.
+    Last(i64),
+    /// Nothing: the score says all.
+    Nothing,
+    /// Of a sum of floats the sum itself.
+    Sum(ExactSum),
+}
+
 /// Why an event can't be scored.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub(crate) enum Beyond {
+pub(crate) enum Refusal {
     #[error("score {0} is beyond {GREATEST} (2^53), the greatest whole score that a board holds")]
     Int(i128),
     #[error("score {0:?} + {1:?} is beyond what a board can hold")]
     Float(f64, f64),
+    #[error("stored beside the score is \"{}\", which is not {wanted}", .given.escape_ascii())]
+    Unreadable { given: Vec<u8>, wanted: &'static str },
 }
 
 impl Scoring {
@@ -47,6 +73,7 @@ impl Scoring {
         let (rule, field) = match &options.score {
             Score::Count => (Rule::Sum, None),
             Score::Last(field) => (Rule::Last, Some(field)),
+            Score::LastArrived(field) => (Rule::LastArrived, Some(field)),
             Score::Max(field) => (Rule::Greatest, Some(field)),
             Score::Min(field) => (Rule::Least, Some(field)),
             Score::Sum(field) => (Rule::Sum, Some(field)),
@@ -66,20 +93,72 @@ impl Scoring {
         }
     }
 
-    /// The member's score after an event at a time, from the one before.
+    /// Whether a score alone does not say all.
+    pub(crate) fn has_rest(&self) -> bool {
+        matches!((self.rule, self.float), (Rule::Last, _) | (Rule::Sum, true))
+    }
+
+    /// What is stored of a member, from its score and the bytes beside it.
+    pub(crate) fn load(&self, score: f64, rest: Option<&[u8]>) -> Result<Stored, Refusal> {
+        let unreadable = |given: &[u8], wanted| {
+            let given = given.iter().copied().take(40).collect();
+            Refusal::Unreadable { given, wanted }
+        };
+        let time = |bytes: &[u8]| std::str::from_utf8(bytes).ok().and_then(|t| t.parse().ok());
+        // Nothing stands beside a score where the board expires between the two reads.
+        let rest = match (self.rule, self.float, rest) {
+            (Rule::Last, _, None) => Rest::Last(i64::MIN),
+            (Rule::Last, _, Some(bytes)) => {
+                Rest::Last(time(bytes).ok_or_else(|| unreadable(bytes, "a time in ms"))?)
+            }
+            (Rule::Sum, true, None) => Rest::Sum(ExactSum::of(score)),
+            (Rule::Sum, true, Some(bytes)) => {
+                let sum = ExactSum::parse(bytes);
+                Rest::Sum(sum.ok_or_else(|| unreadable(bytes, "an exact sum"))?)
+            }
+            _ => Rest::Nothing,
+        };
+        Ok(Stored { score, rest })
+    }
+
+    /// What is stored of the member after an event at a time, from what was before.
     pub(crate) fn next(
         &self,
-        stored: Option<f64>,
+        stored: Option<&Stored>,
         points: Points,
         time: i64,
         span: Span,
-    ) -> Result<f64, Beyond> {
-        let Some(stored) = stored else { return self.close(points, time, span) };
-        let (old, reached) = self.open(stored, span);
-        match self.change(old, reached, points, time)? {
-            Some((points, reached)) => self.close(points, reached, span),
-            None => Ok(stored),
+    ) -> Result<Stored, Refusal> {
+        let Some(stored) = stored else {
+            let rest = match (self.rule, points) {
+                (Rule::Last, _) => Rest::Last(time),
+                (Rule::Sum, Points::Float(float)) => Rest::Sum(ExactSum::of(float)),
+                _ => Rest::Nothing,
+            };
+            return Ok(Stored { score: self.close(points, time, span)?, rest });
+        };
+        let (old, reached) = self.open(stored.score, span);
+        match (&stored.rest, points) {
+            (Rest::Last(last), _) if time < *last => return Ok(stored.clone()),
+            (Rest::Sum(sum), Points::Float(float)) => {
+                let sum = sum.plus(&ExactSum::of(float));
+                let score = sum.value();
+                return match score.is_finite() {
+                    true => Ok(Stored { score, rest: Rest::Sum(sum) }),
+                    false => Err(Refusal::Float(stored.score, float)),
+                };
+            }
+            _ => {}
         }
+        let rest = match &stored.rest {
+            Rest::Last(_) => Rest::Last(time),
+            rest => rest.clone(),
+        };
+        let score = match self.change(old, reached, points, time)? {
+            Some((points, reached)) => self.close(points, reached, span)?,
+            None => stored.score,
+        };
+        Ok(Stored { score, rest })
     }
 
     /// The score that an event makes of another, and when it counts as reached; `None`: it stays.
@@ -89,13 +168,22 @@ impl Scoring {
         reached: i64,
         points: Points,
         time: i64,
-    ) -> Result<Option<(Points, i64)>, Beyond> {
+    ) -> Result<Option<(Points, i64)>, Refusal> {
         Ok(match self.rule {
             Rule::Greatest if points > old => Some((points, time)),
             Rule::Least if points < old => Some((points, time)),
             Rule::Greatest | Rule::Least if points == old => Some((old, reached.min(time))),
-            Rule::Last if points != old => Some((points, time)),
-            Rule::Sum if !points.is_zero() => Some((old.plus(points)?, reached.max(time))),
+            Rule::Last | Rule::LastArrived if points != old => Some((points, time)),
+            Rule::Sum => match (old, points) {
+                (Points::Int(_), Points::Int(0)) => None,
+                (Points::Int(a), Points::Int(b)) => {
+                    let sum = i128::from(a) + i128::from(b);
+                    let sum = i64::try_from(sum).map_err(|_| Refusal::Int(sum))?;
+                    Some((Points::Int(sum), reached.max(time)))
+                }
+                // A sum of floats is more than its score: see `next`.
+                _ => None,
+            },
             _ => None,
         })
     }
@@ -111,12 +199,12 @@ impl Scoring {
         }
     }
 
-    fn close(&self, points: Points, reached: i64, span: Span) -> Result<f64, Beyond> {
+    fn close(&self, points: Points, reached: i64, span: Span) -> Result<f64, Refusal> {
         match points {
             // Adding 0 makes -0 to 0, which Redis and readers take for one score.
             Points::Float(score) => Ok(score + 0.0),
             Points::Int(score) if score.unsigned_abs() > GREATEST.unsigned_abs() => {
-                Err(Beyond::Int(i128::from(score)))
+                Err(Refusal::Int(i128::from(score)))
             }
             Points::Int(score) => Ok(match self.ties {
                 Ties::First => encode(score, reached, span, self.ascending),
@@ -126,30 +214,12 @@ impl Scoring {
     }
 }
 
-impl Points {
-    fn is_zero(self) -> bool {
-        matches!(self, Points::Int(0)) || self == Points::Float(0.0)
-    }
-
-    /// Ints add up exactly; floats one after the other in the order of the events.
-    fn plus(self, other: Self) -> Result<Self, Beyond> {
-        match (self, other) {
-            (Points::Int(a), Points::Int(b)) => a
-                .checked_add(b)
-                .map(Points::Int)
-                .ok_or_else(|| Beyond::Int(i128::from(a) + i128::from(b))),
-            _ => {
-                let (a, b) = (self.as_f64(), other.as_f64());
-                let sum = a + b;
-                if sum.is_finite() { Ok(Points::Float(sum)) } else { Err(Beyond::Float(a, b)) }
-            }
-        }
-    }
-
-    fn as_f64(self) -> f64 {
+impl fmt::Display for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Points::Float(float) => float,
-            Points::Int(int) => int as f64,
+            Rest::Last(time) => write!(f, "{time}"),
+            Rest::Nothing => Ok(()),
+            Rest::Sum(sum) => write!(f, "{sum}"),
         }
     }
 }

@@ -1,10 +1,13 @@
 //! The standings that a batch changes: members on boards, with their scores before and after.
 
-use crate::boards::{Board, Boards};
+use crate::{
+    boards::{Board, Boards},
+    standing::{Refusal, Rest, Scoring, Stored},
+};
 use hashbrown::HashMap;
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
-use tallyd_bolt::{Effects, State};
+use tallyd_bolt::{Effects, Key, State};
 
 /// The standings of one batch, in the order in which its events first touch them.
 #[derive(Default)]
@@ -16,11 +19,11 @@ pub(crate) struct Standings {
 }
 
 /// One member on one board. `None`: not on it.
-pub(crate) struct Standing {
+struct Standing {
     board: usize,
     member: SmolStr,
-    before: Option<f64>,
-    pub(crate) score: Option<f64>,
+    before: Result<Option<Stored>, Refusal>,
+    after: Option<Stored>,
 }
 
 impl Standings {
@@ -33,40 +36,63 @@ impl Standings {
     /// The place of the standing of the member at a place on the board at a place.
     pub(crate) fn open(
         &mut self,
-        state: &State,
+        (state, scoring): (&State, &Scoring),
         (place, board): (usize, &Board),
         (member, name): (usize, &SmolStr),
     ) -> usize {
         *self.places.entry((place, member)).or_insert_with(|| {
-            let before = state.score(&board.key, name);
-            self.all.push(Standing { board: place, member: name.clone(), before, score: before });
+            let load = |score| scoring.load(score, state.field(&board.state, name));
+            let before = state.score(&board.key, name).map(load).transpose();
+            let after = before.as_ref().ok().cloned().flatten();
+            self.all.push(Standing { board: place, member: name.clone(), before, after });
             self.all.len() - 1
         })
     }
 
-    /// The score at a place that [`Standings::open`] gave.
-    pub(crate) fn score(&self, place: usize) -> Option<f64> {
-        self.all.get(place).and_then(|standing| standing.score)
+    /// What is stored at a place that [`Standings::open`] gave.
+    pub(crate) fn get(&self, place: usize) -> Result<Option<&Stored>, Refusal> {
+        match self.all.get(place) {
+            Some(Standing { before: Err(refusal), .. }) => Err(refusal.clone()),
+            Some(standing) => Ok(standing.after.as_ref()),
+            None => Ok(None),
+        }
     }
 
-    /// Sets the score at a place that [`Standings::open`] gave.
-    pub(crate) fn set(&mut self, place: usize, score: f64) {
+    /// Sets what is stored at a place that [`Standings::open`] gave.
+    pub(crate) fn set(&mut self, place: usize, stored: Stored) {
         if let Some(standing) = self.all.get_mut(place) {
-            standing.score = Some(score);
+            standing.after = Some(stored);
         }
     }
 
     /// Writes the standings that changed, and when their boards go.
     pub(crate) fn write(self, boards: &Boards<'_>, effects: &mut Effects) {
         let mut written = BTreeSet::new();
-        for Standing { board: place, member, before, score } in self.all {
-            let Some((board, score)) = boards.get(place).zip(score) else { continue };
-            if before == Some(score) {
-                continue;
+        for Standing { board: place, member, before, after } in self.all {
+            let Some((board, after)) = boards.get(place).zip(after) else { continue };
+            let before = before.ok().flatten();
+            let mut expire = |key: &Key, is_rest| {
+                if written.insert((place, is_rest)) {
+                    effects.expiries.extend(board.expiry.map(|expiry| (key.clone(), expiry)));
+                }
+            };
+            let is_new = |of: fn(&Stored, &Stored) -> bool| {
+                before.as_ref().is_none_or(|before| !of(before, &after))
+            };
+            let (score, rest) =
+                (is_new(|a, b| a.score == b.score), is_new(|a, b| a.rest == b.rest));
+            let rest = rest && after.rest != Rest::Nothing;
+            if score {
+                expire(&board.key, false);
             }
-            effects.set_score(&board.key, &member, score);
-            if written.insert(place) {
-                effects.expiries.extend(board.expiry.map(|expiry| (board.key.clone(), expiry)));
+            if rest {
+                expire(&board.state, true);
+            }
+            if score {
+                effects.set_score(&board.key, &member, after.score);
+            }
+            if rest {
+                effects.set_field(&board.state, &member, after.rest.to_string());
             }
         }
     }

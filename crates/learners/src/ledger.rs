@@ -31,7 +31,7 @@ pub struct Span {
     /// How long one is.
     pub length: Length,
     /// How long after its end an answer may still arrive for it, in ms. `None`: for ever.
-    pub retain_ms: Option<i64>,
+    pub grace_ms: Option<i64>,
 }
 
 /// A concept in a window.
@@ -248,8 +248,8 @@ impl Ledger {
 impl Span {
     /// Whether what ended at `end` is given up when an answer for it arrives.
     fn is_too_late(&self, end: i64, arrival_ms: i64) -> bool {
-        match self.retain_ms {
-            Some(retain_ms) => end.saturating_add(retain_ms) <= arrival_ms,
+        match self.grace_ms {
+            Some(grace_ms) => end.saturating_add(grace_ms) <= arrival_ms,
             None => false,
         }
     }

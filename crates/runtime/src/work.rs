@@ -271,7 +271,7 @@ impl Work {
         if let Some(counts) = stage.counts.values_mut().next() {
             counts.emitted += stage.emits.len() as u64;
             counts.duplicates += effects.duplicates;
-            counts.late += effects.late;
+            counts.late += effects.late.len() as u64;
         }
         stage.effects = effects;
         let emits = Arc::clone(&stage.emits);

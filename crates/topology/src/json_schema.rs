@@ -100,6 +100,10 @@ fn kind(kind: &Kind) -> Value {
             "minProperties": 1,
             "additionalProperties": { "anyOf": [field_type(), table(FIELD_KEYS)] },
         }),
+        Kind::Grace => json!({ "anyOf": [
+            { "type": "string", "examples": ["1d", "forever"] },
+            { "const": 0 },
+        ] }),
         Kind::Identifier => json!({ "type": ["string", "integer"] }),
         Kind::Int(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Kind::Measures => json!({

@@ -60,6 +60,8 @@ pub enum Kind {
     Fields,
     /// A table of fields and their types.
     FieldTypes,
+    /// A length of time that may be 0, or `forever`.
+    Grace,
     /// The name of a learner, member or the like, which may be a number.
     Identifier,
     /// A whole number within bounds.
@@ -106,6 +108,7 @@ impl Kind {
             Kind::Field(types) => format!("field ({})", type_names(types)),
             Kind::Fields => "list of fields".to_owned(),
             Kind::FieldTypes => "table of fields".to_owned(),
+            Kind::Grace => "duration, `0` or `\"forever\"`".to_owned(),
             Kind::Identifier => "string or whole number".to_owned(),
             Kind::Int(min, max) if *max == i64::MAX => format!("whole number from {min}"),
             Kind::Int(min, max) => format!("whole number, {min} to {max}"),
@@ -153,6 +156,7 @@ impl Kind {
             Kind::Field(_) => "\"field\"",
             Kind::Fields => "[\"field\"]",
             Kind::FieldTypes => "{ id = \"string\" }",
+            Kind::Grace => "\"1d\"",
             Kind::Identifier => "\"u7\"",
             Kind::Int(min, _) => return min.to_string(),
             Kind::Measures => "{ events = \"count\" }",

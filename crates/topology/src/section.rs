@@ -228,6 +228,23 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A length of time in ms, which may be 0; `Some(None)` is for ever.
+    pub fn grace(&self, key: &str) -> Option<Option<i64>> {
+        let (item, spec) = self.value(key)?;
+        if whole(&item) == Some(0) {
+            return Some(Some(0));
+        }
+        match word(&item) {
+            None => {
+                self.wrong_kind(spec, &item);
+                None
+            }
+            Some(word) if word.text == "forever" => Some(None),
+            Some(word) if matches!(word.text.as_str(), "0" | "0s") => Some(Some(0)),
+            Some(word) => self.read(&word, units::duration_ms).map(Some),
+        }
+    }
+
     /// A time, in ms since the epoch: a date and time of TOML, RFC 3339 as text, or ms.
     pub fn time(&self, key: &str) -> Option<i64> {
         let (item, spec) = self.value(key)?;

@@ -3,21 +3,52 @@
 
 use crate::{
     fault::Fault,
-    key_spec::KeySpec,
+    key_spec::{Default, KeySpec, Kind},
     section::{Section, word, wrong_kind},
     sheet::{Item, Word},
     units::duration_text,
 };
+use tallyd_bolt::Lasting;
 use toml::de::DeValue;
 
 /// What `retain` of a window or period may say beside a length of time.
 pub(crate) const SPAN_RETAIN: &[&str] = &["forever"];
 
+/// The key of a bolt for how long late events change windows or periods that do not say it.
+pub(crate) const GRACE_KEY: KeySpec = KeySpec {
+    name: "grace",
+    kind: Kind::Grace,
+    default: Default::value("\"1d\""),
+    doc: "For how long after its end late events still change a window or period that does not \
+          say it itself, at most while it is kept. After that it is final.",
+};
+
+/// The same key of one window or period.
+pub(crate) const SPAN_GRACE_KEY: KeySpec = KeySpec {
+    name: "grace",
+    kind: Kind::Grace,
+    default: Default::Absent("the bolt's `grace`"),
+    doc: "For how long after its end late events still change it, at most while it is kept; `0`: \
+          it is final at its end.",
+};
+
+/// The key of one window or period for how long it is kept, of this default.
+pub(crate) const fn span_retain_key(default: &'static str) -> KeySpec {
+    KeySpec {
+        name: "retain",
+        kind: Kind::Retain(SPAN_RETAIN),
+        default: Default::Absent(default),
+        doc: "For how long after its end it can be read.",
+    }
+}
+
 /// One element.
 pub(crate) struct SpanEntry {
     pub name: Word,
     /// How long it is kept, where the file says it: `Some(None)` is for ever.
-    pub retain_ms: Option<Option<i64>>,
+    retain_ms: Option<Option<i64>>,
+    /// How long late events change it, where the file says it: `Some(None)` is for ever.
+    grace_ms: Option<Option<i64>>,
 }
 
 impl SpanEntry {
@@ -37,7 +68,7 @@ impl SpanEntry {
             return None;
         }
         let entry = |item: &Item<'_>| match (word(item), item.get_ref()) {
-            (Some(name), _) => Some(SpanEntry { name, retain_ms: None }),
+            (Some(name), _) => Some(SpanEntry { name, retain_ms: None, grace_ms: None }),
             (None, DeValue::Table(table)) => {
                 let what = format!("this {what}");
                 let inner = Section::open(section.sheet, what, item.span(), table, keys.to_vec());
@@ -54,18 +85,43 @@ impl SpanEntry {
 
     fn of_table(section: &Section<'_>, name_key: &str) -> Option<SpanEntry> {
         let name = section.text(name_key);
-        let retain = section.retain("retain");
-        if retain.is_none() && section.written("retain").is_some() {
+        let (retain, grace_ms) = (section.retain("retain"), section.grace("grace"));
+        let is_faulty = |key, is_read: bool| !is_read && section.written(key).is_some();
+        if is_faulty("retain", retain.is_some()) || is_faulty("grace", grace_ms.is_some()) {
             return None;
         }
         let name = name?;
-        if let (Some(Ok(ms)), "all") = (&retain, name.text.as_str()) {
-            let message = format!("\"all\" has no end to be kept {} after", duration_text(*ms));
-            let help = "leave retain out: all time is kept for ever";
-            section.sheet.fault(Fault::new(message, section.span("retain")).help(help));
-            return None;
+        let has_no_end = |key: &str, message: String| {
+            let help = format!("leave {key} out: all time has no end");
+            section.sheet.fault(Fault::new(message, section.span(key)).help(help));
+            None
+        };
+        match (name.text.as_str(), &retain, grace_ms) {
+            ("all", Some(Ok(ms)), _) => {
+                let text = duration_text(*ms);
+                return has_no_end("retain", format!("\"all\" has no end to be kept {text} after"));
+            }
+            ("all", _, Some(Some(_))) => {
+                return has_no_end("grace", "\"all\" has no end, and no event is late".to_owned());
+            }
+            (_, Some(Ok(kept)), Some(Some(grace))) if grace > *kept => {
+                let (kept, grace) = (duration_text(*kept), duration_text(grace));
+                let message = format!("late events can't change it for {grace}: it is kept {kept}");
+                let help = "make grace no longer than retain";
+                section.sheet.fault(Fault::new(message, section.span("grace")).help(help));
+                return None;
+            }
+            _ => {}
         }
-        Some(SpanEntry { name, retain_ms: retain.map(Result::ok) })
+        Some(SpanEntry { name, retain_ms: retain.map(Result::ok), grace_ms })
+    }
+
+    /// How long it lasts, where the file does not say it: `retain_ms`, and the bolt's `grace_ms`.
+    pub fn lasting(&self, retain_ms: Option<i64>, grace_ms: Option<i64>) -> Lasting {
+        Lasting {
+            retain_ms: self.retain_ms.unwrap_or(retain_ms),
+            grace_ms: self.grace_ms.unwrap_or(grace_ms),
+        }
     }
 }
 

@@ -116,7 +116,7 @@ fn windows_are_kept_as_long_as_the_documentation_says() {
         ("15m", Length::Millis(15 * minute), Some(2 * day)),
     ];
     let windows: Vec<(&str, Length, Option<i64>)> =
-        options.windows.iter().map(|w| (w.name.as_str(), w.length, w.retain_ms)).collect();
+        options.windows.iter().map(|w| (w.name.as_str(), w.length, w.lasting.retain_ms)).collect();
     assert_eq!(windows, expected);
     let measures: Vec<String> =
         options.measures.iter().map(|m| format!("{} {:?}", m.name, m.function)).collect();

@@ -9,8 +9,8 @@ const DAY: i64 = 24 * HOUR;
 /// 2026-01-01, a Thursday, 00:00 in UTC.
 const NEW_YEAR: i64 = 1_767_225_600_000;
 
-fn span(name: &str, length: Length, retain_ms: Option<i64>) -> Span {
-    Span { name: name.into(), length, retain_ms }
+fn span(name: &str, length: Length, grace_ms: Option<i64>) -> Span {
+    Span { name: name.into(), length, grace_ms }
 }
 
 fn ledger() -> Ledger {

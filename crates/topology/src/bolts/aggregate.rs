@@ -9,7 +9,7 @@ use crate::{
     name::is_plain,
     section::{Section, read_word, word, wrong_kind},
     sheet::Word,
-    span_entry::{SPAN_RETAIN, SpanEntry, refuse_twice},
+    span_entry::{GRACE_KEY, SPAN_GRACE_KEY, SpanEntry, refuse_twice, span_retain_key},
     units::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, duration_ms, duration_text},
 };
 use smol_str::SmolStr;
@@ -54,6 +54,7 @@ pub const KEYS: &[KeySpec] = &[
         default: Default::value("0.01"),
         doc: "The relative error that a quantile may have.",
     },
+    GRACE_KEY,
 ];
 
 /// The keys of a window that is written as a table.
@@ -64,16 +65,12 @@ pub const WINDOW_KEYS: &[KeySpec] = &[
         default: Default::Required,
         doc: "The length, as above.",
     },
-    KeySpec {
-        name: "retain",
-        kind: Kind::Retain(SPAN_RETAIN),
-        default: Default::Absent(
-            "120 windows below an hour (`\"1m\"`: `\"2h\"`), 168 windows from an hour to a day \
-             (`\"1h\"`: `\"7d\"`), `\"90d\"` (1d), `\"365d\"` (1w), `\"1095d\"` (1mo), \
-             `\"forever\"` (all)",
-        ),
-        doc: "For how long after its end it is kept, and late events still change it.",
-    },
+    span_retain_key(
+        "120 windows below an hour (`\"1m\"`: `\"2h\"`), 168 windows from an hour to a day \
+         (`\"1h\"`: `\"7d\"`), `\"90d\"` (1d), `\"365d\"` (1w), `\"1095d\"` (1mo), \
+         `\"forever\"` (all)",
+    ),
+    SPAN_GRACE_KEY,
 ];
 
 /// The functions of measures, with what each takes and gives.
@@ -110,12 +107,13 @@ fn read(section: &Section<'_>, input: Option<&Input>) -> Option<BoltOptions> {
 }
 
 fn windows(section: &Section<'_>) -> Option<Vec<WindowOptions>> {
+    let grace_ms = section.grace("grace");
     let entries = SpanEntry::read_all(section, "windows", ("window", "length"), WINDOW_KEYS)?;
     let count = entries.len();
     let window = |entry: SpanEntry| {
-        let (name, length, default) = window(section, &entry.name)?;
-        let retain_ms = entry.retain_ms.unwrap_or(default);
-        Some(WindowOptions { name, length, retain_ms })
+        let (name, length, retain_ms) = window(section, &entry.name)?;
+        let lasting = entry.lasting(retain_ms, grace_ms?);
+        Some(WindowOptions { name, length, lasting })
     };
     let windows: Vec<WindowOptions> = entries.into_iter().flatten().filter_map(window).collect();
     let names: Vec<&str> = windows.iter().map(|window| window.name.as_str()).collect();

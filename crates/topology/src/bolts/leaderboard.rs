@@ -8,7 +8,7 @@ use crate::{
     key_spec::{Default, KeySpec, Kind},
     section::{Section, wrong_kind},
     sheet::Item,
-    span_entry::{SPAN_RETAIN, SpanEntry},
+    span_entry::{GRACE_KEY, SPAN_GRACE_KEY, SpanEntry, span_retain_key},
     units::{DAY_MS, HOUR_MS},
 };
 use tallyd_bolt::{FieldRef, calendar::Length};
@@ -38,7 +38,9 @@ pub const KEYS: &[KeySpec] = &[
         kind: Kind::Score,
         default: Default::Required,
         doc: "What is ranked by: `\"sum(field)\"`, `\"max(field)\"`, `\"min(field)\"` (the lowest \
-              is first), `\"last(field)\"` or `\"count\"`. The field is an int or a float.",
+              is first), `\"last(field)\"` (the value of the event with the latest time; of equal \
+              times, of the one that arrived later), `\"last_arrived(field)\"` or `\"count\"`. The \
+              field is an int or a float.",
     },
     KeySpec {
         name: "boards",
@@ -61,6 +63,7 @@ pub const KEYS: &[KeySpec] = &[
         doc: "Who of two with one score stands higher: who reached it `\"first\"`, or neither \
               (`\"shared\"`).",
     },
+    GRACE_KEY,
 ];
 
 /// The keys of a period that is written as a table.
@@ -71,15 +74,11 @@ pub const PERIOD_KEYS: &[KeySpec] = &[
         default: Default::Required,
         doc: "The period.",
     },
-    KeySpec {
-        name: "retain",
-        kind: Kind::Retain(SPAN_RETAIN),
-        default: Default::Absent(
-            "`\"2d\"` (hour), `\"35d\"` (day), `\"182d\"` (week), `\"730d\"` (month), \
-             `\"forever\"` (all)",
-        ),
-        doc: "For how long after its end it is kept, and late events still change it.",
-    },
+    span_retain_key(
+        "`\"2d\"` (hour), `\"35d\"` (day), `\"182d\"` (week), `\"730d\"` (month), \
+         `\"forever\"` (all)",
+    ),
+    SPAN_GRACE_KEY,
 ];
 
 const PERIODS: [(&str, Length, Option<i64>); 5] = [
@@ -90,7 +89,7 @@ const PERIODS: [(&str, Length, Option<i64>); 5] = [
     ("all", Length::All, None),
 ];
 
-const FUNCTIONS: [&str; 5] = ["sum", "max", "min", "last", "count"];
+const FUNCTIONS: [&str; 6] = ["sum", "max", "min", "last", "last_arrived", "count"];
 
 fn read(section: &Section<'_>, input: Option<&Input>) -> Option<BoltOptions> {
     let member = section.field("member", input, NAMES);
@@ -124,6 +123,7 @@ fn score(section: &Section<'_>, input: Option<&Input>) -> Option<(Score, bool)> 
         "max" => Score::Max,
         "min" => Score::Min,
         "last" => Score::Last,
+        "last_arrived" => Score::LastArrived,
         "count" => {
             call.without_field(section)?;
             return Some((Score::Count, true));
@@ -173,6 +173,7 @@ fn wrong_board(item: &Item<'_>) -> Fault {
 }
 
 fn periods(section: &Section<'_>) -> Option<Vec<PeriodOptions>> {
+    let grace_ms = section.grace("grace");
     let entries = SpanEntry::read_all(section, "periods", ("period", "period"), PERIOD_KEYS)?;
     let mut periods = Vec::new();
     let count = entries.len();
@@ -186,9 +187,8 @@ fn periods(section: &Section<'_>) -> Option<Vec<PeriodOptions>> {
             section.sheet.fault(Fault::new(message, entry.name.span).help(help));
             continue;
         };
-        let retain_ms = entry.retain_ms.unwrap_or(*retain_ms);
-        let retain_ms = if *length == Length::All { None } else { retain_ms };
-        periods.push(PeriodOptions { name: (*name).into(), length: *length, retain_ms });
+        let lasting = entry.lasting(*retain_ms, grace_ms?);
+        periods.push(PeriodOptions { name: (*name).into(), length: *length, lasting });
     }
     let names: Vec<&str> = periods.iter().map(|period| period.name.as_str()).collect();
     crate::span_entry::refuse_twice(section, "periods", &names);
