@@ -3,27 +3,32 @@
 use crate::{
     Figure, Function, Measure, Options,
     figure::Unreadable,
-    keys::{count_field, sketch_field, sum_field},
+    keys::{count_field, exact_field, sketch_field, sum_field, time_field},
     sketch::Sketch,
 };
 use smol_str::SmolStr;
-use tallyd_bolt::{Effects, FieldRef, Key};
+use tallyd_bolt::{Effects, ExactSum, FieldRef, Key};
 use tallyd_event::{Event, FieldType, Schema, Value};
 
-/// A field of a window's hash.
+/// A field of a window's hash, and the one beside it that some rules need.
 #[derive(Debug)]
 pub(crate) struct Column {
-    pub(crate) name: SmolStr,
+    name: SmolStr,
+    /// What the field alone does not say: the exact sum, or the time of a last value.
+    beside: Option<SmolStr>,
     rule: Rule,
 }
 
 /// How events change a column. Places are those of the schema.
 #[derive(Debug)]
 enum Rule {
+    ExactSum { place: usize },
     Greatest { place: usize },
+    Last { place: usize },
+    LastArrived { place: usize },
     Least { place: usize },
     Sketch { place: usize, accuracy: f64, quantiles: Vec<(SmolStr, f64)> },
-    Sum { place: usize, zero: Figure },
+    Sum { place: usize },
     Tally,
     TallyPresent { place: usize },
     TallyTrue { place: usize },
@@ -37,7 +42,11 @@ pub(crate) struct Cell {
 }
 
 enum Content {
+    /// Of floats: the sum itself.
+    ExactSum(ExactSum),
     Figure(Figure),
+    /// A last value, and the time of its event.
+    Last(Figure, i64),
     Sketch(Box<Sketch>),
 }
 
@@ -54,11 +63,14 @@ pub(crate) fn columns(options: &Options, input: &Schema) -> Vec<Column> {
 
 fn of_measure(measure: &Measure, options: &Options, input: &Schema) -> Vec<Column> {
     let name = &measure.name;
-    let column = |name: SmolStr, rule| Column { name, rule };
-    let sum = |field: &FieldRef| {
-        let float = input.fields.get(field.index).is_some_and(|f| f.kind == FieldType::Float);
-        let zero = if float { Figure::Float(0.0) } else { Figure::Int(0) };
-        Rule::Sum { place: field.index, zero }
+    let column = |name: SmolStr, rule| Column { name, beside: None, rule };
+    let sum = |name: SmolStr, field: &FieldRef| {
+        let (place, kind) = (field.index, input.fields.get(field.index).map(|field| field.kind));
+        if kind == Some(FieldType::Float) {
+            let beside = Some(exact_field(&name));
+            return Column { name, beside, rule: Rule::ExactSum { place } };
+        }
+        column(name, Rule::Sum { place })
     };
     match &measure.function {
         Function::Count => vec![column(name.clone(), Rule::Tally)],
@@ -69,9 +81,16 @@ fn of_measure(measure: &Measure, options: &Options, input: &Schema) -> Vec<Colum
             vec![column(name.clone(), Rule::TallyTrue { place: field.index })]
         }
         Function::Distinct(_) => Vec::new(),
+        Function::Last(field) => {
+            let rule = Rule::Last { place: field.index };
+            vec![Column { name: name.clone(), beside: Some(time_field(name)), rule }]
+        }
+        Function::LastArrived(field) => {
+            vec![column(name.clone(), Rule::LastArrived { place: field.index })]
+        }
         Function::Max(field) => vec![column(name.clone(), Rule::Greatest { place: field.index })],
         Function::Mean(field) => vec![
-            column(sum_field(name), sum(field)),
+            sum(sum_field(name), field),
             column(count_field(name), Rule::TallyPresent { place: field.index }),
         ],
         Function::Min(field) => vec![column(name.clone(), Rule::Least { place: field.index })],
@@ -81,7 +100,7 @@ fn of_measure(measure: &Measure, options: &Options, input: &Schema) -> Vec<Colum
             vec![column(sketch_field(&field.name), rule)]
         }
         Function::Rate => vec![column(count_field(name), Rule::Tally)],
-        Function::Sum(field) => vec![column(name.clone(), sum(field))],
+        Function::Sum(field) => vec![sum(name.clone(), field)],
     }
 }
 
@@ -97,35 +116,79 @@ fn quantiles(options: &Options, place: usize) -> Vec<(SmolStr, f64)> {
 }
 
 impl Column {
-    /// The cell of what is stored.
-    pub(crate) fn load(&self, stored: Option<&[u8]>) -> Result<Cell, Unreadable> {
-        let content = match (stored, &self.rule) {
-            (None, _) => None,
-            (Some(bytes), Rule::Sketch { .. }) => match Sketch::decode(bytes) {
-                Some(sketch) => Some(Content::Sketch(Box::new(sketch))),
-                None => return Err(Unreadable::new(&self.name, "a sketch", bytes)),
+    /// The fields of the hash that the cell is read from.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &SmolStr> {
+        [Some(&self.name), self.beside.as_ref()].into_iter().flatten()
+    }
+
+    /// The cell of what is stored, given by field.
+    pub(crate) fn load<'a>(
+        &self,
+        field: impl Fn(&str) -> Option<&'a [u8]>,
+    ) -> Result<Cell, Unreadable> {
+        let Some(stored) = field(&self.name) else { return Ok(Cell::default()) };
+        let beside = self.beside.as_ref().map(|name| (name, field(name).unwrap_or_default()));
+        let unreadable = |name: &str, wanted, bytes| Err(Unreadable::new(name, wanted, bytes));
+        let content = match (&self.rule, beside) {
+            (Rule::Sketch { .. }, _) => match Sketch::decode(stored) {
+                Some(sketch) => Content::Sketch(Box::new(sketch)),
+                None => return unreadable(&self.name, "a sketch", stored),
             },
-            (Some(bytes), _) => Some(Content::Figure(Figure::parse(&self.name, bytes)?)),
+            (Rule::ExactSum { .. }, Some((name, bytes))) => match ExactSum::parse(bytes) {
+                Some(sum) => Content::ExactSum(sum),
+                None => return unreadable(name, "an exact sum", bytes),
+            },
+            (Rule::Last { .. }, Some((name, bytes))) => {
+                let figure = Figure::parse(&self.name, stored)?;
+                match std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok()) {
+                    Some(time) => Content::Last(figure, time),
+                    None => return unreadable(name, "a time in ms", bytes),
+                }
+            }
+            _ => Content::Figure(Figure::parse(&self.name, stored)?),
         };
-        Ok(Cell { content, changed: false })
+        Ok(Cell { content: Some(content), changed: false })
     }
 
     /// Why an event can't be counted in a cell, if it can't: only a sum has an end.
     pub(crate) fn refusal(&self, cell: &Cell, event: &Event) -> Option<String> {
-        let Rule::Sum { place, zero } = &self.rule else { return None };
-        let (sum, value) = (cell.figure().unwrap_or(*zero), figure(event.value(*place))?);
-        let beyond = add(sum, value).is_none();
-        beyond.then(|| format!("{} {sum} + {value} is beyond what a sum can hold", self.name))
+        let (sum, value, is_beyond) = match self.rule {
+            Rule::ExactSum { place } => {
+                let (sum, value) = (cell.exact_sum(), event.value(place).as_number()?);
+                let is_beyond = sum.plus(&ExactSum::of(value)).value().is_infinite();
+                (Figure::Float(sum.value()), Figure::Float(value), is_beyond)
+            }
+            Rule::Sum { place } => {
+                let sum = cell.figure().unwrap_or(Figure::Int(0));
+                let value = figure(event.value(place))?;
+                (sum, value, add(sum, value).is_none())
+            }
+            _ => return None,
+        };
+        is_beyond.then(|| format!("{} {sum} + {value} is beyond what a sum can hold", self.name))
     }
 
-    /// Counts an event in a cell, where nothing refuses it.
-    pub(crate) fn count(&self, cell: &mut Cell, event: &Event) {
+    /// Counts an event of a time in a cell, where nothing refuses it.
+    pub(crate) fn count(&self, cell: &mut Cell, event: &Event, time: i64) {
         let old = cell.figure();
         match &self.rule {
+            Rule::ExactSum { place } => {
+                if let Some(value) = event.value(*place).as_number() {
+                    let sum = cell.exact_sum().plus(&ExactSum::of(value));
+                    cell.set(Content::ExactSum(sum));
+                }
+            }
             Rule::Greatest { place } => {
                 let value = figure(event.value(*place));
                 cell.replace(value.filter(|&value| old.is_none_or(|old| less(old, value))));
             }
+            Rule::Last { place } => {
+                let is_newer = !matches!(cell.content, Some(Content::Last(_, last)) if time < last);
+                if let Some(value) = figure(event.value(*place)).filter(|_| is_newer) {
+                    cell.set(Content::Last(value, time));
+                }
+            }
+            Rule::LastArrived { place } => cell.replace(figure(event.value(*place))),
             Rule::Least { place } => {
                 let value = figure(event.value(*place));
                 cell.replace(value.filter(|&value| old.is_none_or(|old| less(value, old))));
@@ -135,9 +198,9 @@ impl Column {
                     cell.sketch(*accuracy, value);
                 }
             }
-            Rule::Sum { place, zero } => {
-                let value = figure(event.value(*place));
-                cell.replace(value.and_then(|value| add(old.unwrap_or(*zero), value)));
+            Rule::Sum { place } => {
+                let (sum, value) = (old.unwrap_or(Figure::Int(0)), figure(event.value(*place)));
+                cell.replace(value.and_then(|value| add(sum, value)));
             }
             Rule::Tally => cell.tally(old, true),
             Rule::TallyPresent { place } => {
@@ -155,11 +218,18 @@ impl Column {
 
     /// Writes a cell, if it changed. Says whether it did.
     pub(crate) fn write(&self, cell: &Cell, key: &Key, effects: &mut Effects) -> bool {
-        match &cell.content {
-            Some(Content::Figure(figure)) if cell.changed => {
-                effects.set_field(key, &self.name, figure.to_string());
+        let Some(content) = cell.content.as_ref().filter(|_| cell.changed) else { return false };
+        let mut set = |value: Figure, beside: String| {
+            effects.set_field(key, &self.name, value.to_string());
+            if let Some(name) = &self.beside {
+                effects.set_field(key, name, beside);
             }
-            Some(Content::Sketch(sketch)) if cell.changed => {
+        };
+        match content {
+            Content::ExactSum(sum) => set(Figure::Float(sum.value()), sum.to_string()),
+            Content::Figure(figure) => set(*figure, String::new()),
+            Content::Last(figure, time) => set(*figure, time.to_string()),
+            Content::Sketch(sketch) => {
                 effects.set_field(key, &self.name, sketch.encode());
                 let Rule::Sketch { quantiles, .. } = &self.rule else { return true };
                 for (name, share) in quantiles {
@@ -168,7 +238,6 @@ impl Column {
                     }
                 }
             }
-            _ => return false,
         }
         true
     }
@@ -187,11 +256,22 @@ impl Cell {
         }
     }
 
+    fn exact_sum(&self) -> ExactSum {
+        match &self.content {
+            Some(Content::ExactSum(sum)) => sum.clone(),
+            _ => ExactSum::default(),
+        }
+    }
+
     fn replace(&mut self, new: Option<Figure>) {
         if let Some(new) = new {
-            self.content = Some(Content::Figure(new));
-            self.changed = true;
+            self.set(Content::Figure(new));
         }
+    }
+
+    fn set(&mut self, new: Content) {
+        self.content = Some(new);
+        self.changed = true;
     }
 
     /// A count that has begun is stored even where it is 0.
@@ -218,15 +298,11 @@ fn figure(value: &Value) -> Option<Figure> {
     }
 }
 
-/// Ints add up exactly, floats one after the other in the order of the events; `None` beyond the
-/// end of the range: 2^127 for ints, and infinity for floats.
+/// Ints add up exactly: `None` beyond the end of their range, 2^127. Floats do not add up here.
 fn add(sum: Figure, value: Figure) -> Option<Figure> {
     match (sum, value) {
         (Figure::Int(sum), Figure::Int(value)) => sum.checked_add(value).map(Figure::Int),
-        _ => {
-            let sum = sum.as_f64() + value.as_f64();
-            sum.is_finite().then_some(Figure::Float(sum))
-        }
+        _ => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     Function, Measure,
+    distinct::is_estimate,
     keys::{count_field, sum_field},
 };
 use std::fmt;
@@ -10,6 +11,8 @@ use tallyd_bolt::calendar::Window;
 /// A number of an aggregate. Stored as text: a float has a `.` or an exponent, an int has neither.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Figure {
+    /// About how many: an estimate of a distinct measure.
+    Estimate(u64),
     /// A finite float, stored in the shortest text that gives it back.
     Float(f64),
     /// A whole number.
@@ -33,6 +36,7 @@ impl Figure {
     #[must_use]
     pub fn as_f64(self) -> f64 {
         match self {
+            Figure::Estimate(number) => number as f64,
             Figure::Float(float) => float,
             Figure::Int(int) => int as f64,
         }
@@ -50,6 +54,7 @@ impl Figure {
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Figure::Estimate(number) => write!(f, "~{number}"),
             // The debug form keeps the point: 5.0 is a float.
             Figure::Float(float) => write!(f, "{float:?}"),
             Figure::Int(int) => write!(f, "{int}"),
@@ -66,9 +71,10 @@ impl Unreadable {
 
 /// The value of a measure in a window, from the fields of its hash, given by name.
 ///
-/// A count or rate of nothing is 0; any other measure of nothing is `None`. So is a distinct
-/// measure, which the hash does not hold (see [`crate::distinct_key`]), and a rate for all time.
-/// A rate is events per second of the whole window, also while it has not ended.
+/// A count, distinct measure or rate of nothing is 0; any other measure of nothing is `None`, and so
+/// is a rate for all time. A distinct measure is `None` too where the hash does not hold it, because
+/// it is an estimate: see [`crate::distinct_key`]. A rate is events per second of the whole window,
+/// also while it has not ended.
 ///
 /// # Errors
 /// Where a field holds something that this bolt does not write.
@@ -83,10 +89,16 @@ pub fn value(
         Function::Count | Function::CountPresent(_) | Function::CountTrue(_) => {
             Ok(Some(figure(name)?.unwrap_or(Figure::Int(0))))
         }
-        Function::Distinct(_) => Ok(None),
-        Function::Max(_) | Function::Min(_) | Function::Quantile(..) | Function::Sum(_) => {
-            figure(name)
+        Function::Distinct(_) => {
+            let number = figure(name)?.unwrap_or(Figure::Int(0));
+            Ok(Some(number).filter(|_| !is_estimate(field(name).as_deref())))
         }
+        Function::Last(_)
+        | Function::LastArrived(_)
+        | Function::Max(_)
+        | Function::Min(_)
+        | Function::Quantile(..)
+        | Function::Sum(_) => figure(name),
         Function::Mean(_) => {
             let pair = (figure(&sum_field(name))?, figure(&count_field(name))?);
             let (Some(sum), Some(count)) = pair else { return Ok(None) };

@@ -23,7 +23,13 @@ pub fn window_key(window: &WindowOptions, label: &str, group: &str) -> Key {
     Key::new(&["window", &window.name, label, group])
 }
 
-/// The `HyperLogLog` of a distinct measure of a group in a window.
+/// The log of the values of a distinct measure of a group in a window, while their number is exact.
+#[must_use]
+pub fn values_key(window: &WindowOptions, label: &str, measure: &str, group: &str) -> Key {
+    Key::new(&["values", &window.name, label, measure, group])
+}
+
+/// The `HyperLogLog` of a distinct measure of a group in a window, once their number is an estimate.
 #[must_use]
 pub fn distinct_key(window: &WindowOptions, label: &str, measure: &str, group: &str) -> Key {
     Key::new(&["distinct", &window.name, label, measure, group])
@@ -35,11 +41,10 @@ pub fn groups_key(window: &WindowOptions, label: &str) -> Key {
     Key::new(&["groups", &window.name, label])
 }
 
-/// The fields of a window's hash that a measure is read from; none for a distinct measure.
+/// The fields of a window's hash that a measure is read from.
 #[must_use]
 pub fn fields(measure: &Measure) -> Vec<SmolStr> {
     match measure.function {
-        Function::Distinct(_) => Vec::new(),
         Function::Mean(_) => vec![sum_field(&measure.name), count_field(&measure.name)],
         Function::Rate => vec![count_field(&measure.name)],
         _ => vec![measure.name.clone()],
@@ -52,6 +57,16 @@ pub(crate) fn sum_field(measure: &str) -> SmolStr {
 
 pub(crate) fn count_field(measure: &str) -> SmolStr {
     format_smolstr!("{measure}.count")
+}
+
+/// The exact sum of floats behind the field of a sum.
+pub(crate) fn exact_field(sum: &str) -> SmolStr {
+    format_smolstr!("{sum}.exact")
+}
+
+/// When the event of a last value happened.
+pub(crate) fn time_field(measure: &str) -> SmolStr {
+    format_smolstr!("{measure}.at")
 }
 
 pub(crate) fn sketch_field(field: &str) -> SmolStr {

@@ -1,15 +1,18 @@
 //! The aggregate bolt: counts, sums, extremes, distincts and quantiles in tumbling windows.
 //!
-//! For each group and window there is one hash of plain numbers ([`window_key`]), a `HyperLogLog`
-//! for each distinct measure ([`distinct_key`]), and for each window a set of its groups
-//! ([`groups_key`]). An event counts in the windows that hold its time, unless such a window was
+//! For each group and window there is one hash of plain numbers ([`window_key`]), for each distinct
+//! measure a log of its values ([`values_key`]) or, above [`EXACT_DISTINCT`] of them, a
+//! `HyperLogLog` ([`distinct_key`]), and for each window a set of its groups ([`groups_key`]). An event counts in the windows that hold its time, unless such a window was
 //! already final when the event arrived: then it is late there, and counts in the others.
 //!
-//! Sums of ints are exact, beyond the range of an event's ints too: up to 2^127. Floats are added
-//! one after the other in the order of the events. An event that would take a sum beyond its range
-//! is rejected, and counts nowhere. The bolt emits nothing.
+//! Sums are exact. Those of ints are so beyond the range of an event's ints too: up to 2^127; those
+//! of floats are rounded once, to be shown. So neither the order of events nor their batches change
+//! a figure, except for `last_arrived`, and for which of two events with one time is the last. An
+//! event that would take a sum beyond its range is rejected, and counts nowhere. The bolt emits
+//! nothing.
 
 mod column;
+mod distinct;
 mod figure;
 mod keys;
 mod options;
@@ -17,13 +20,15 @@ mod sites;
 mod sketch;
 mod tally;
 
+pub use distinct::EXACT_DISTINCT;
 pub use figure::{Figure, Unreadable, value};
-pub use keys::{TOTAL, distinct_key, fields, group, groups_key, window_key};
+pub use keys::{TOTAL, distinct_key, fields, group, groups_key, values_key, window_key};
 pub use options::{DEFAULT_ACCURACY, Function, Measure, Options, WindowOptions};
 
 use crate::{
+    distinct::Distinct,
     sites::Sites,
-    tally::{Counted, Distinct, NewGroups, Tally},
+    tally::{Counted, NewGroups, Tally},
 };
 use tallyd_bolt::{Batch, Bolt, Effects, Reads, State, calendar::Calendar};
 use tallyd_event::Schema;
@@ -63,9 +68,7 @@ impl Bolt for Aggregate {
             sites.find(batch.schema, event, &mut places, &mut late);
         }
         for site in sites.all() {
-            for column in &self.counted.columns {
-                reads.field(&site.key, &column.name);
-            }
+            self.counted.reads(site, reads);
         }
     }
 
@@ -84,15 +87,16 @@ impl Bolt for Aggregate {
                 continue;
             }
             effects.late.append(&mut late);
+            let time = event.time(batch.schema);
             for &place in &places {
                 if let Some(tally) = tallies.get_mut(place) {
-                    tally.count(&self.counted, event);
+                    tally.count(&self.counted, event, time);
                 }
             }
         }
         let mut groups = NewGroups::default();
         for (tally, site) in tallies.into_iter().zip(sites.all()) {
-            tally.write(&self.counted, site, &mut groups, &mut effects);
+            tally.write(&self.counted, site, state, &mut groups, &mut effects);
         }
         groups.write(&mut effects);
         effects

@@ -49,15 +49,22 @@ pub enum Function {
     CountPresent(FieldRef),
     /// How many events whose bool is true.
     CountTrue(FieldRef),
-    /// How many different values, by HyperLogLog (standard error 0.81 %).
+    /// How many different values: exact up to [`crate::EXACT_DISTINCT`], above by HyperLogLog
+    /// (standard error 0.81 %).
     Distinct(FieldRef),
+    /// The int, float or time of the event with the latest time; of two with one time, of the one
+    /// that arrived later.
+    Last(FieldRef),
+    /// The int, float or time of the event that arrived last.
+    LastArrived(FieldRef),
     /// The greatest int, float or time.
     Max(FieldRef),
     /// The arithmetic mean of an int or float.
     Mean(FieldRef),
     /// The least int, float or time.
     Min(FieldRef),
-    /// The value below which this share (0..=1) of an int's or float's values lie, by DDSketch.
+    /// The quantile of this share (0..1) of an int or float by nearest rank, by DDSketch: of the n
+    /// values in order the one at rank ⌈share · n⌉.
     Quantile(FieldRef, f64),
     /// Events per second of the window.
     Rate,
@@ -90,6 +97,8 @@ impl Function {
             Function::CountPresent(field) => format!("count_present({})", field.name),
             Function::CountTrue(field) => format!("count_true({})", field.name),
             Function::Distinct(field) => format!("distinct({})", field.name),
+            Function::Last(field) => format!("last({})", field.name),
+            Function::LastArrived(field) => format!("last_arrived({})", field.name),
             Function::Max(field) => format!("max({})", field.name),
             Function::Mean(field) => format!("mean({})", field.name),
             Function::Min(field) => format!("min({})", field.name),

@@ -9,8 +9,8 @@ const GREATEST: f64 = 1e19;
 
 /// A sketch of the distribution of a field's values (Masson, Rim and Lee: `DDSketch`, 2019).
 ///
-/// The quantile q is the value at rank ⌊q·(n - 1)⌋ of the n values in order, with a relative error
-/// of at most the accuracy, for all values of a magnitude from 1e-9 to 1e19. Closer to zero they
+/// The quantile q is the value at the nearest rank, ⌈q·n⌉ of the n values in order, with a relative
+/// error of at most the accuracy, for all values of a magnitude from 1e-9 to 1e19. Closer to zero they
 /// count as zero; where the magnitudes of one sign span more than 28 powers of ten, the least of
 /// them are taken together, and low quantiles lose their bound.
 pub(crate) struct Sketch(DDSketch);
@@ -39,9 +39,22 @@ impl Sketch {
         self.0.add(value);
     }
 
-    /// The quantile of this share; `None` while the sketch is empty.
+    /// The quantile of this share by nearest rank; `None` while the sketch is empty. The least and
+    /// the greatest value are exact.
     pub(crate) fn quantile(&self, share: f64) -> Option<f64> {
-        self.0.quantile(share).ok().flatten()
+        let count = self.0.count() as f64;
+        // A share such as 0.07 is no float, and its product may be a little above the whole number
+        // that is meant: 2 roundings of half a unit in the last place each.
+        let rank = (share * count * (1.0 - 2.0 * f64::EPSILON)).ceil().max(1.0);
+        // The library takes the value at rank ⌊q·(n - 1)⌋, counted from 0: half a rank more is safe.
+        let asked = if rank <= 1.0 {
+            0.0
+        } else if rank >= count {
+            1.0
+        } else {
+            (rank - 0.5) / (count - 1.0)
+        };
+        self.0.quantile(asked).ok().flatten()
     }
 }
 
@@ -88,8 +101,47 @@ mod tests {
         }
     }
 
+    /// The place of the nearest rank, the first that no smaller share of the values lies at: found
+    /// by counting.
+    fn nearest(share: f64, count: usize) -> usize {
+        let is_reached = |place: &usize| (*place + 1) as f64 >= share * count as f64 - 1e-9;
+        (0..count).find(is_reached).unwrap()
+    }
+
+    #[test]
+    fn quantiles_are_of_the_nearest_rank() {
+        let ms = |values: &[u32]| values.iter().map(|&value| f64::from(value)).collect::<Vec<_>>();
+        let to_100: Vec<u32> = (1..=100).collect();
+        let cases = [
+            (ms(&[10, 20, 30]), 0.99, 30.0),
+            (ms(&[400, 800]), 0.95, 800.0),
+            (ms(&[400, 800]), 0.5, 400.0),
+            (ms(&[7]), 0.01, 7.0),
+            (ms(&to_100), 0.07, 7.0),
+            (ms(&to_100), 0.5, 50.0),
+            (ms(&to_100), 0.99, 99.0),
+            (ms(&to_100), 0.999, 100.0),
+        ];
+        for (values, share, expected) in cases {
+            let found = sketch(&values, 0.01).quantile(share).unwrap();
+            assert!((found - expected).abs() <= 0.01 * expected, "{share}: {found} of {values:?}");
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(96))]
+
+        #[test]
+        fn every_percentile_is_of_its_nearest_rank(count in 1usize..400) {
+            let sketch = sketch(&(1..=count).map(|value| value as f64).collect::<Vec<_>>(), 0.0005);
+            for percent in 1..100 {
+                // In whole numbers: no rounding.
+                let rank = (percent * count).div_ceil(100);
+                let share: f64 = format!("{percent}e-2").parse().unwrap();
+                let found = sketch.quantile(share).unwrap();
+                prop_assert_eq!(found.round() as usize, rank, "p{} of {}", percent, count);
+            }
+        }
 
         #[test]
         fn quantiles_are_within_the_accuracy(
@@ -106,7 +158,7 @@ mod tests {
         ) {
             let estimate = sketch(&values, accuracy).quantile(share).unwrap();
             values.sort_by(f64::total_cmp);
-            let exact = values[(share * (values.len() - 1) as f64) as usize];
+            let exact = values[nearest(share, values.len())];
             let bound = exact.abs() * accuracy * (1.0 + 1e-6) + LEAST;
             prop_assert!((estimate - exact).abs() <= bound, "{estimate} for {exact}");
         }

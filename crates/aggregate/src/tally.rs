@@ -2,20 +2,15 @@
 
 use crate::{
     column::{Cell, Column},
-    distinct_key, groups_key,
+    distinct::{Distinct, Values},
+    groups_key,
+    keys::values_key,
     sites::Site,
 };
 use smol_str::SmolStr;
-use std::collections::{BTreeMap, BTreeSet};
-use tallyd_bolt::{Effects, FieldRef, Key, State, Write};
+use std::collections::BTreeMap;
+use tallyd_bolt::{Effects, Key, Reads, State, Write};
 use tallyd_event::Event;
-
-/// A measure of different values.
-#[derive(Debug)]
-pub(crate) struct Distinct {
-    pub(crate) measure: SmolStr,
-    pub(crate) field: FieldRef,
-}
 
 /// What is counted, at every site alike.
 #[derive(Debug)]
@@ -24,12 +19,25 @@ pub(crate) struct Counted {
     pub(crate) distincts: Vec<Distinct>,
 }
 
+impl Counted {
+    /// Asks for what is stored at a site.
+    pub(crate) fn reads(&self, site: &Site<'_>, reads: &mut Reads<'_>) {
+        for name in self.columns.iter().flat_map(Column::fields) {
+            reads.field(&site.key, name);
+        }
+        for Distinct { measure, .. } in &self.distincts {
+            reads.field(&site.key, measure);
+            reads.log(&values_key(site.window, &site.label, measure, &site.group));
+        }
+    }
+}
+
 /// What a batch counts at one site.
 pub(crate) struct Tally {
     /// One for each column.
     cells: Vec<Cell>,
     /// The values of each distinct measure.
-    items: Vec<BTreeSet<SmolStr>>,
+    values: Vec<Values>,
     /// Whether the site's hash held something before the batch.
     known: bool,
     /// Why the site can't be counted at.
@@ -41,15 +49,16 @@ impl Tally {
     pub(crate) fn load(counted: &Counted, state: &State, key: &Key) -> Self {
         let mut unreadable = None;
         let mut load = |column: &Column| {
-            column.load(state.field(key, &column.name)).unwrap_or_else(|error| {
+            column.load(|name| state.field(key, name)).unwrap_or_else(|error| {
                 unreadable = Some(format!("{key:?}: {error}"));
                 Cell::default()
             })
         };
         let cells: Vec<Cell> = counted.columns.iter().map(&mut load).collect();
-        let known = !cells.iter().all(Cell::is_empty);
-        let items = counted.distincts.iter().map(|_| BTreeSet::new()).collect();
-        Self { cells, items, known, unreadable }
+        let is_counted = |distinct: &Distinct| state.field(key, &distinct.measure).is_some();
+        let known = !cells.iter().all(Cell::is_empty) || counted.distincts.iter().any(is_counted);
+        let values = counted.distincts.iter().map(|_| Values::default()).collect();
+        Self { cells, values, known, unreadable }
     }
 
     /// Why an event can't be counted here, if it can't.
@@ -60,17 +69,13 @@ impl Tally {
             .or_else(|| cells.find_map(|(column, cell)| column.refusal(cell, event)))
     }
 
-    /// Counts an event, where nothing refuses it.
-    pub(crate) fn count(&mut self, counted: &Counted, event: &Event) {
+    /// Counts an event of a time, where nothing refuses it.
+    pub(crate) fn count(&mut self, counted: &Counted, event: &Event, time: i64) {
         for (column, cell) in counted.columns.iter().zip(&mut self.cells) {
-            column.count(cell, event);
+            column.count(cell, event, time);
         }
-        for (distinct, items) in counted.distincts.iter().zip(&mut self.items) {
-            if let Some(text) = distinct.field.text(event)
-                && !items.contains(&text)
-            {
-                items.insert(text);
-            }
+        for (distinct, values) in counted.distincts.iter().zip(&mut self.values) {
+            distinct.count(values, event);
         }
     }
 
@@ -79,6 +84,7 @@ impl Tally {
         self,
         counted: &Counted,
         site: &Site<'_>,
+        state: &State,
         groups: &mut NewGroups,
         effects: &mut Effects,
     ) {
@@ -86,17 +92,11 @@ impl Tally {
         for (column, cell) in counted.columns.iter().zip(&self.cells) {
             changed |= column.write(cell, &site.key, effects);
         }
+        for (distinct, values) in counted.distincts.iter().zip(self.values) {
+            changed |= distinct.write(values, site, state, effects);
+        }
         if changed {
             expire(&site.key, site.expiry, effects);
-        }
-        for (distinct, items) in counted.distincts.iter().zip(self.items) {
-            if items.is_empty() {
-                continue;
-            }
-            let key = distinct_key(site.window, &site.label, &distinct.measure, &site.group);
-            expire(&key, site.expiry, effects);
-            effects.writes.push(Write::Distinct { key, items: items.into_iter().collect() });
-            changed = true;
         }
         if changed && !self.known {
             groups.add(site);

@@ -170,10 +170,17 @@ fn bytes_of(address: &Address) -> u64 {
     (CELL_BYTES + address.key.as_str().len() + address.name.len()) as u64
 }
 
-/// What a cell holds beside its place, a log's fingerprints aside.
+/// The most fingerprints of a log that is counted with what the cells take. Longer ones are those of
+/// dedup bolts: few, always needed, and not to drive all else out.
+const COUNTED_LOG: usize = 2048;
+/// What a fingerprint takes in memory, with its share of the set's spare places.
+const FINGERPRINT_BYTES: usize = 28;
+
+/// What a cell holds beside its place, a long log's fingerprints aside.
 fn held(cell: &Cell) -> u64 {
     let held = match cell {
         Cell::Field(Some(bytes)) => bytes.capacity(),
+        Cell::Log(log) if log.len() <= COUNTED_LOG => log.len() * FINGERPRINT_BYTES,
         Cell::Counters(values, _) => size_of_val(&**values),
         _ => 0,
     };
@@ -212,6 +219,15 @@ impl State {
         }
     }
 
+    /// The fingerprints of a log.
+    pub fn log(&self, key: &Key) -> impl Iterator<Item = u128> {
+        let log = match self.cell(Kind::Log, key, "") {
+            Some(Cell::Log(log)) => Some(log),
+            _ => None,
+        };
+        log.into_iter().flatten().copied()
+    }
+
     /// A member's score.
     #[must_use]
     pub fn score(&self, key: &Key, member: &str) -> Option<f64> {
@@ -243,7 +259,7 @@ impl State {
         self.cells.get(address).is_some()
     }
 
-    /// About how much memory the cells take, logs aside.
+    /// About how much memory the cells take, long logs aside.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
@@ -273,10 +289,7 @@ impl State {
                     }
                 }
                 Write::Append { key, fingerprints } => {
-                    let wanted = AddressRef { kind: Kind::Log, key, name: "" };
-                    if let Some(Cell::Log(log)) = self.cells.get_mut(&wanted) {
-                        log.extend(fingerprints);
-                    }
+                    self.change_log(key, |log| log.extend(fingerprints));
                 }
                 Write::DropLog { key } => self.drop_log(key),
                 Write::Distinct { .. } | Write::Member { .. } => {}
@@ -297,6 +310,16 @@ impl State {
             self.bytes = self.bytes.saturating_sub(held(place)) + held(&cell);
             *place = cell;
         }
+    }
+
+    fn change_log(&mut self, key: &Key, change: impl FnOnce(&mut Fingerprints)) {
+        let wanted = AddressRef { kind: Kind::Log, key, name: "" };
+        let Some(cell) = self.cells.get_mut(&wanted) else { return };
+        let before = held(cell);
+        if let Cell::Log(log) = cell {
+            change(log);
+        }
+        self.bytes = self.bytes.saturating_sub(before) + held(cell);
     }
 
     fn cell(&self, kind: Kind, key: &Key, name: &str) -> Option<&Cell> {

@@ -3,6 +3,8 @@
 //! The ledger shares no counting code with the engine. Both ways are compared: what should be
 //! there is there and right, and nothing else is there.
 
+mod learners;
+
 use crate::{Deployment, HarnessError, probe};
 use redis::{Pipeline, Value, from_redis_value};
 use std::{
@@ -25,8 +27,6 @@ const SOON_MS: i64 = 60_000;
 const WHOLE_RUN_MS: i64 = 86_400_000;
 /// How long the workers may take to trim the last entries.
 const TRIMMED_WITHIN: Duration = Duration::from_secs(5);
-/// Three standard errors of a HyperLogLog of 16,384 registers.
-const DISTINCT_ERROR: f64 = 3.0 * 0.0081;
 
 /// What was compared, and what differs.
 #[derive(Debug, Default)]
@@ -141,18 +141,14 @@ async fn concepts(
         expected += 1;
         let hash = found.remove(&key).unwrap_or_default();
         figures(findings, &key, count, &hash);
-        let distinct = open
-            .keys
-            .bolt("concepts", &Key::new(&["distinct", window, &label, "learners", &group]));
-        let estimate: u64 =
-            from_redis_value(ask(open, |p| p.cmd("PFCOUNT").arg(&distinct)).await?)?;
-        let learners = count.learners.len() as f64;
-        let near = (estimate as f64 - learners).abs() <= learners * DISTINCT_ERROR + 1.0;
-        findings.compare(
-            || format!("{distinct}: {learners} learners, estimated {estimate}: near"),
-            &true,
-            &near,
-        );
+        learners::compare(
+            open,
+            findings,
+            (&key, &hash),
+            (window, &label, &group),
+            count.learners.len(),
+        )
+        .await?;
     }
     let left: Vec<&String> = found.keys().collect();
     findings.compare(|| "windows that nobody sent".into(), &Vec::new(), &left);

@@ -27,8 +27,8 @@ pub struct Figures {
     /// The window.
     pub window: Window,
     /// A figure for each measure, in the topology's order: `None` where there is none, as of the
-    /// greatest value of nothing. A distinct count is an estimate (standard error 0.81 %), a
-    /// quantile too (within the aggregate's accuracy).
+    /// greatest value of nothing. A distinct count is exact, or says that it is an estimate
+    /// (standard error 0.81 %); a quantile is within the aggregate's accuracy.
     pub measures: Vec<(SmolStr, Option<Figure>)>,
 }
 
@@ -121,24 +121,12 @@ pub async fn figures(
     of: &WindowOptions,
     wanted: Vec<(Group, Window)>,
 ) -> Result<Vec<Figures>, QueryError> {
-    let name = |g: &Group| {
-        let values: Vec<(&str, Option<&str>)> =
-            g.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
-        group(&values)
-    };
     let names: Vec<SmolStr> = options.measures.iter().flat_map(fields).collect();
-    let keys: Vec<Key> =
-        wanted.iter().map(|(group, window)| window_key(of, &window.label, &name(group))).collect();
+    let keys: Vec<Key> = wanted
+        .iter()
+        .map(|(group, window)| window_key(of, &window.label, &name_of(group)))
+        .collect();
     let rows = results.fields(&keys, &names).await?;
-    let is_distinct =
-        |measure: &&tallyd_aggregate::Measure| matches!(measure.function, Function::Distinct(_));
-    let distincts = wanted.iter().flat_map(|(group, window)| {
-        let group = name(group);
-        let measures = options.measures.iter().filter(is_distinct);
-        measures.map(move |m| distinct_key(of, &window.label, &m.name, &group))
-    });
-    let distincts: Vec<Key> = distincts.collect();
-    let mut counts = results.distinct(&distincts).await?.into_iter();
     let mut all = Vec::with_capacity(wanted.len());
     for ((group, window), row) in wanted.into_iter().zip(rows) {
         let field = |wanted: &str| {
@@ -146,16 +134,44 @@ pub async fn figures(
         };
         let mut measures = Vec::with_capacity(options.measures.len());
         for measure in &options.measures {
-            let figure = match measure.function {
-                Function::Distinct(_) => counts.next().map(|n| Figure::Int(i128::from(n))),
-                _ => value(measure, &window, &field)
-                    .map_err(|error| QueryError::Unreadable(error.to_string()))?,
-            };
+            let figure = value(measure, &window, &field)
+                .map_err(|error| QueryError::Unreadable(error.to_string()))?;
             measures.push((measure.name.clone(), figure));
         }
         all.push(Figures { group, window, measures });
     }
+    estimates(results, options, of, &mut all).await?;
     Ok(all)
+}
+
+/// Fills in the distinct measures that the hash does not hold, because they are estimates.
+async fn estimates(
+    results: &mut impl Results,
+    options: &Options,
+    of: &WindowOptions,
+    all: &mut [Figures],
+) -> Result<(), QueryError> {
+    let (mut keys, mut gaps) = (Vec::new(), Vec::new());
+    for Figures { group, window, measures } in all {
+        let group = name_of(group);
+        for (measure, (name, figure)) in options.measures.iter().zip(measures) {
+            if matches!(measure.function, Function::Distinct(_)) && figure.is_none() {
+                keys.push(distinct_key(of, &window.label, name, &group));
+                gaps.push(figure);
+            }
+        }
+    }
+    for (gap, number) in gaps.into_iter().zip(results.distinct(&keys).await?) {
+        *gap = Some(Figure::Estimate(number));
+    }
+    Ok(())
+}
+
+/// A group's name in keys.
+fn name_of(of: &Group) -> SmolStr {
+    let values: Vec<(&str, Option<&str>)> =
+        of.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+    group(&values)
 }
 
 /// A group from its name in keys.

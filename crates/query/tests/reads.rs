@@ -106,11 +106,18 @@ fn stored() -> Memory {
     for (member, score) in [("x", 50.5), ("y", 50.5), ("z", 12.0), ("w", 1e300)] {
         fastest.insert(member.into(), score);
     }
-    for (group, count, sum) in [("concept=a%3Ab", "2", "300"), ("concept=optics", "1", "7")] {
+    // Of optics the number of learners is an estimate, in a key of its own.
+    let groups = [("concept=a%3Ab", "2", "300", "1"), ("concept=optics", "1", "7", "1025")];
+    for (group, count, sum, learners) in groups {
         let key = Key::new(&["window", "1h", "2026-01-01T0830Z", group]);
         let hash = memory.hashes.entry(key).or_default();
-        let fields =
-            [("answers", count), ("time.sum", sum), ("time.count", count), ("slowest", sum)];
+        let fields = [
+            ("answers", count),
+            ("time.sum", sum),
+            ("time.count", count),
+            ("slowest", sum),
+            ("learners", learners),
+        ];
         hash.extend(fields.map(|(name, value)| (SmolStr::from(name), value.as_bytes().to_vec())));
         let groups = Key::new(&["groups", "1h", "2026-01-01T0830Z"]);
         memory.members.entry(groups).or_default().insert(group.into());

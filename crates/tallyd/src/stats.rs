@@ -11,6 +11,7 @@ use crate::{
 use serde_json::{Map, Value, json};
 use smol_str::SmolStr;
 use std::process::ExitCode;
+use tallyd_aggregate::{Function, Options};
 use tallyd_query::{
     Figure, Stored, catalog,
     figures::{Figures, figures, group_of, groups, window, windows},
@@ -65,7 +66,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let figures = figures(&mut results, options, of, wanted).await?;
     if args.target.json {
-        let rows: Vec<Value> = figures.iter().map(|figures| as_json(figures, &gaps)).collect();
+        let rows: Vec<Value> = figures.iter().map(|row| as_json(options, row, &gaps)).collect();
         outln!("{}", serde_json::to_string_pretty(&rows)?)?;
     } else if figures.is_empty() {
         outln!("nothing was counted in this time")?;
@@ -76,9 +77,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_json(figures: &Figures, gaps: &Gaps) -> Value {
+fn as_json(options: &Options, figures: &Figures, gaps: &Gaps) -> Value {
     let number = |figure: &Option<Figure>| match figure {
         None => Value::Null,
+        Some(Figure::Estimate(number)) => json!(number),
         Some(Figure::Float(float)) => json!(float),
         // An int beyond what JSON numbers are read as exactly is written as a float.
         Some(Figure::Int(int)) => {
@@ -89,10 +91,18 @@ fn as_json(figures: &Figures, gaps: &Gaps) -> Value {
         figures.group.iter().map(|(name, value)| (name.to_string(), json!(value))).collect();
     let measures: Map<String, Value> =
         figures.measures.iter().map(|(name, figure)| (name.to_string(), number(figure))).collect();
+    let distinct = options.measures.iter().zip(&figures.measures);
+    let distinct = distinct.filter(|(of, _)| matches!(of.function, Function::Distinct(_)));
+    let exact: Map<String, Value> = distinct
+        .map(|(of, (_, figure))| {
+            let is_exact = !matches!(figure, Some(Figure::Estimate(_)));
+            (of.name.to_string(), json!(is_exact))
+        })
+        .collect();
     let end = Some(figures.window.end).filter(|end| *end < i64::MAX);
     json!({
         "window": figures.window.label, "start": figures.window.start, "end": end,
-        "group": group, "measures": measures, "gaps": gaps.json(),
+        "group": group, "measures": measures, "exact": exact, "gaps": gaps.json(),
     })
 }
 
@@ -105,7 +115,7 @@ fn print(all: &[Figures]) -> Result<(), Unwritten> {
         let shown = |figure: &Option<Figure>| match figure {
             None => "-".to_owned(),
             Some(Figure::Float(float)) => format!("{float:.3}"),
-            Some(Figure::Int(int)) => int.to_string(),
+            Some(figure @ (Figure::Estimate(_) | Figure::Int(_))) => figure.to_string(),
         };
         let group =
             figures.group.iter().map(|(_, value)| value.as_deref().unwrap_or("-").to_owned());

@@ -20,7 +20,7 @@ fn a_sum_of_floats_is_one_score_and_one_rank_in_any_order() {
     // What the score can't hold is kept beside it.
     let (memory, _) = run(&bolt, &events[..3], &[true; 9], false);
     let state = &memory.hashes[&state_key(&bolt.options.periods[1], "all", EVERYONE)];
-    assert_eq!(state["a"], b"0x4cccccccccccccdp-55");
+    assert_eq!(state["a"], b"0x4ccccccccccccdp-55");
     assert_eq!(
         memory.expiries[&Key::new(&["state", "hour", "1970-01-01T0000Z", EVERYONE])],
         2 * HOUR

@@ -74,19 +74,34 @@ pub const WINDOW_KEYS: &[KeySpec] = &[
 ];
 
 /// The functions of measures, with what each takes and gives.
-pub const FUNCTIONS: [(&str, &str); 9] = [
+pub const FUNCTIONS: [(&str, &str); 11] = [
     ("count", "how many events"),
     ("count(field)", "how many are true of a bool; how many have the field, of any other type"),
-    ("sum(field)", "the sum of an int or float; of ints it is exact"),
-    ("mean(field)", "the mean of an int or float"),
+    ("sum(field)", "the sum of an int or float: exact, in whatever order the events come"),
+    ("mean(field)", "the mean of an int or float, of the exact sum"),
     ("min(field)", "the least int, float or time"),
     ("max(field)", "the greatest int, float or time"),
-    ("distinct(field)", "how many different values, by HyperLogLog (standard error 0.81 %)"),
+    (
+        "last(field)",
+        "the int, float or time of the event with the latest time; of equal times, of the one that \
+         arrived later",
+    ),
+    ("last_arrived(field)", "the int, float or time of the event that arrived last"),
+    (
+        "distinct(field)",
+        "how many different values: exact up to 1,024, above an estimate by HyperLogLog (standard \
+         error 0.81 %)",
+    ),
     ("rate", "events a second of the window; not in `all`"),
-    ("p50(field)", "a quantile of an int or float: any of p1 to p99, also such as p99.9"),
+    (
+        "p50(field)",
+        "a quantile of an int or float: any of p1 to p99, also such as p99.9. By nearest rank: of \
+         the n values in order the one at rank ⌈0.5 · n⌉, within the `accuracy`",
+    ),
 ];
 
-const FUNCTION_NAMES: [&str; 8] = ["count", "sum", "mean", "min", "max", "distinct", "rate", "p50"];
+const FUNCTION_NAMES: [&str; 10] =
+    ["count", "sum", "mean", "min", "max", "last", "last_arrived", "distinct", "rate", "p50"];
 const ORDERED: &[FieldType] = &[FieldType::Int, FieldType::Float, FieldType::Time];
 const WINDOW_HELP: &str = "a window is a length of whole seconds that divides a day (\"1m\", \"1h\"), or \"1d\", \"1w\", \"1mo\" or \"all\"";
 
@@ -211,6 +226,8 @@ fn function(section: &Section<'_>, call: &Call, input: Option<&Input>) -> Option
         "mean" => field(NUMBERS).map(Function::Mean),
         "min" => field(ORDERED).map(Function::Min),
         "max" => field(ORDERED).map(Function::Max),
+        "last" => field(ORDERED).map(Function::Last),
+        "last_arrived" => field(ORDERED).map(Function::LastArrived),
         "distinct" => field(&[]).map(Function::Distinct),
         "rate" => call.without_field(section).map(|()| Function::Rate),
         name => match share(name) {
