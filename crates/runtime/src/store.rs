@@ -5,12 +5,14 @@
 
 mod error;
 mod fetched;
+mod late;
 mod membership;
 mod rejected;
 mod streams;
 
 pub use error::{ErrorKind, StoreError};
 pub use fetched::{Fetched, Refused, Span};
+pub use late::{LATE_EXAMPLES, Late, LateEvent};
 pub use membership::{Announcement, Beat, Listener, View};
 pub use rejected::Rejected;
 pub use streams::{Begun, Lag, StreamFacts};
@@ -208,6 +210,8 @@ pub struct Part {
     pub published: Vec<(usize, Fields)>,
     /// Dead letters.
     pub dead: Vec<DeadLetter>,
+    /// What came too late.
+    pub late: Late,
     /// The new cursors of the partitions in it.
     pub cursors: Vec<(u16, Cursor)>,
 }

@@ -305,7 +305,7 @@ impl<S: Store> Task<S> {
             node.metrics.lost(done.lost);
             if !commit.acks.is_empty() {
                 let arrivals = batch.arrivals.get(stage).map_or(&[][..], Vec::as_slice);
-                node.metrics.committed(&done, &part.dead, arrivals, now);
+                node.metrics.committed(&done, part, arrivals, now);
             }
         }
         if !commit.acks.is_empty() {

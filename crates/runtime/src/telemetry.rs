@@ -10,7 +10,7 @@ pub use list::{begin, describe};
 use crate::{
     repeated::{Failed, Repeated},
     store::{
-        Begun, Counts, Cursor, Cursors, DeadLetter, ErrorKind, Fence, Lag, Owner, Rejected,
+        Begun, Counts, Cursor, Cursors, ErrorKind, Fence, Lag, Owner, Part, Rejected,
         StoreError, last,
     },
     tasks::Why,
@@ -37,7 +37,6 @@ pub struct NodeMetrics {
     emitted: metrics::Counter,
     events: metrics::Counter,
     hits: metrics::Counter,
-    late: metrics::Counter,
     misses: metrics::Counter,
     lost: metrics::Counter,
     process: metrics::Histogram,
@@ -56,7 +55,6 @@ impl NodeMetrics {
             emitted: counter!("tallyd_events_out_total", "node" => node.clone()),
             events: counter!("tallyd_events_in_total", "node" => node.clone()),
             hits: counter!("tallyd_cache_hits_total", "node" => node.clone()),
-            late: counter!("tallyd_events_late_total", "node" => node.clone()),
             misses: counter!("tallyd_cache_misses_total", "node" => node.clone()),
             lost: counter!("tallyd_lost_entries_total", "node" => node.clone()),
             process: histogram!("tallyd_process_seconds", "node" => node.clone()),
@@ -88,25 +86,21 @@ impl NodeMetrics {
         self.misses.increment(fetched);
     }
 
-    /// What the node did is committed at `now`. `arrivals`: when its events arrived, and how many
+    /// What the node did is committed at `now`, with the part of it. `arrivals`: when its events arrived, and how many
     /// at each time.
-    pub fn committed(
-        &self,
-        counts: &Counts,
-        dead: &[DeadLetter],
-        arrivals: &[(i64, u64)],
-        now: i64,
-    ) {
+    pub fn committed(&self, counts: &Counts, part: &Part, arrivals: &[(i64, u64)], now: i64) {
         self.batch.record(counts.events as f64);
         self.events.increment(counts.events);
         self.emitted.increment(counts.emitted);
         self.duplicates.increment(counts.duplicates);
-        for letter in dead {
+        for letter in &part.dead {
             if let Some(counter) = self.dead.get(letter.kind as usize) {
                 counter.increment(1);
             }
         }
-        self.late.increment(counts.late);
+        for (window, events) in &part.late.counts {
+            list::late(&self.node, window).increment(*events);
+        }
         for (arrival, events) in arrivals {
             self.visible.add(now.saturating_sub(*arrival), *events);
         }

@@ -1,12 +1,15 @@
 //! From entries to a batch, through the bolts, to a commit. Pure.
 
 mod emit;
+mod late;
 
 pub use emit::MAX_FRAME_BYTES;
 
 use crate::{
     context::{Context, Stage, StageId, no_stage},
-    store::{Commit, Counts, Cursor, Cursors, DeadLetter, Entry, Next, Part, Rejected, StoreError},
+    store::{
+        Commit, Counts, Cursor, Cursors, DeadLetter, Entry, Late, Next, Part, Rejected, StoreError,
+    },
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -80,6 +83,7 @@ struct StageWork {
     counts: BTreeMap<u16, Counts>,
     effects: Effects,
     emits: Arc<Vec<Event>>,
+    late: Late,
 }
 
 /// How many bytes an entry is long.
@@ -273,6 +277,7 @@ impl Work {
             counts.duplicates += effects.duplicates;
             counts.late += effects.late.len() as u64;
         }
+        stage.late = late::summary(&of.input, &stage.events, &effects.late);
         stage.effects = effects;
         let emits = Arc::clone(&stage.emits);
         for taker in context.takers(id).filter(|_| !emits.is_empty()) {
@@ -334,6 +339,7 @@ impl Work {
                 writes: stage.effects.writes,
                 expiries: stage.effects.expiries,
                 dead: stage.dead,
+                late: stage.late,
             });
         }
         Ok(Commit { wait: None, parts, acks: self.acks.into_iter().collect(), next })

@@ -4,7 +4,7 @@ use crate::keys::Keys;
 use hashbrown::HashMap;
 use redis::{Cmd, Pipeline, cmd};
 use tallyd_bolt::{Key, Write};
-use tallyd_runtime::store::DeadLetter;
+use tallyd_runtime::store::{DeadLetter, LATE_EXAMPLES, Late};
 
 /// The most fingerprints of one element of a log. Measured: a log takes 16.6 bytes for each at
 /// 16, 17.1 at 32, and 17.0 where elements hold one to five.
@@ -144,6 +144,20 @@ impl Expiries {
 
 /// The command that keeps the dead letters within their bound. Its reply is how many are lost.
 pub const TRIM_DEAD_LETTERS: &str = "XTRIM";
+
+/// Puts what came too late behind the commands of a transaction: counts, and the last examples.
+pub fn add_late(pipeline: &mut Pipeline, keys: &Keys, node: &str, late: &Late) {
+    for (window, events) in &late.counts {
+        pipeline.cmd("HINCRBY").arg(keys.late(node)).arg(window.as_str()).arg(*events);
+    }
+    for example in &late.examples {
+        let command = pipeline.cmd("XADD").arg(keys.late_examples(node));
+        command.arg("MAXLEN").arg("=").arg(LATE_EXAMPLES).arg("*");
+        command.arg("id").arg(example.id.as_str()).arg("time").arg(example.time);
+        command.arg("arrival").arg(example.arrival).arg("window").arg(example.window.as_str());
+        command.arg("label").arg(example.label.as_str());
+    }
+}
 
 /// Puts dead letters behind the commands of a transaction, and trims to the last `limit` of them:
 /// exactly, and by a command of its own, so that it is known how many are lost.

@@ -15,7 +15,7 @@ use tallyd_event::EntryId;
 use tallyd_runtime::{
     StoreError,
     plan::Plan,
-    store::{Announcement, Counts, Fence, Lag, Owner},
+    store::{Announcement, Counts, Fence, Lag, Late, LateEvent, Owner},
 };
 use tallyd_topology::{NodeKind, Topology};
 
@@ -37,6 +37,8 @@ pub struct NodeStatus {
     /// Of a source: the last entry that was processed, where its id is ahead of the server's clock
     /// by this many ms.
     pub ahead: Option<(EntryId, i64)>,
+    /// What came too late for its windows or periods.
+    pub late: Late,
 }
 
 /// How far an id may be ahead before it is told, in ms: a clock that is set back by a little makes
@@ -101,6 +103,7 @@ pub async fn status(
             let Fence { owner, .. } = reply::fence(stored)?;
             sum.owners.push(owner);
         }
+        sum.late = late(c, keys, &node.name).await?;
         status.nodes.push(sum);
     }
     let mut ask = Pipeline::new();
@@ -112,6 +115,34 @@ pub async fn status(
         status.halted.insert(place, reply::text(reason)?.unwrap_or_default());
     }
     Ok(status)
+}
+
+/// What came too late for a node.
+async fn late(c: &mut Connection, keys: &Keys, node: &str) -> Result<Late, StoreError> {
+    let mut ask = Pipeline::new();
+    ask.cmd("HGETALL").arg(keys.late(node));
+    ask.cmd("XRANGE").arg(keys.late_examples(node)).arg("-").arg("+");
+    let mut answers = c.all(&ask).await?.into_iter();
+    let mut late = Late::default();
+    for (window, count) in reply::facts(answers.next().unwrap_or(Value::Nil))? {
+        let count = u64::try_from(reply::integer(&count)?).unwrap_or(0);
+        late.counts.insert(window.into(), count);
+    }
+    for entry in reply::entries(answers.next().unwrap_or(Value::Nil))? {
+        let text = |name: &str| {
+            let field = entry.fields.iter().find(|(field, _)| field == name.as_bytes());
+            field.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
+        };
+        let time = |name: &str| text(name).parse().unwrap_or_default();
+        late.examples.push(LateEvent {
+            id: text("id").into(),
+            time: time("time"),
+            arrival: time("arrival"),
+            window: text("window").into(),
+            label: text("label").into(),
+        });
+    }
+    Ok(late)
 }
 
 /// Whether everything that was in the sources when it was asked is processed by every bolt. Nodes

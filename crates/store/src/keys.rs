@@ -81,6 +81,18 @@ impl Keys {
         format!("{}cursors:{node}", self.prefix)
     }
 
+    /// How many events came too late for a node: a hash by window or period.
+    #[must_use]
+    pub fn late(&self, node: &str) -> String {
+        format!("{}late:{node}", self.prefix)
+    }
+
+    /// The last events that came too late for a node: a stream.
+    #[must_use]
+    pub fn late_examples(&self, node: &str) -> String {
+        format!("{}late-examples:{node}", self.prefix)
+    }
+
     /// Why partitions are halted: a hash by `node:partition`.
     #[must_use]
     pub fn halted(&self) -> String {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 use tallyd_runtime::{
     plan,
-    store::{Announcement, Owner},
+    store::{Announcement, LateEvent, Owner},
 };
 use tallyd_store::{
     doctor::finding::bytes,
@@ -89,6 +89,22 @@ fn lag_seconds(status: &Status, node: &NodeStatus) -> f64 {
     node.lag.oldest.map_or(0.0, |oldest| (status.now - oldest).max(0) as f64 / 1000.0)
 }
 
+fn late_json(event: &LateEvent) -> Value {
+    json!({
+        "id": event.id, "time": event.time, "arrival": event.arrival,
+        "window": event.window, "label": event.label,
+    })
+}
+
+/// How many windows events came too late for, and which.
+fn late_lines(node: &NodeStatus) -> Vec<String> {
+    let by_window = node.late.counts.iter().map(|(window, count)| format!("{count} for {window}"));
+    match node.late.counts.is_empty() {
+        true => vec![node.counts.late.to_string()],
+        false => by_window.collect(),
+    }
+}
+
 fn as_json(before: &Status, after: &Status, settings: &Settings) -> Value {
     let node = |(place, node): (usize, &NodeStatus)| {
         json!({
@@ -109,6 +125,8 @@ fn as_json(before: &Status, after: &Status, settings: &Settings) -> Value {
             }),
             "lost_entries": node.counts.lost,
             "stream_restarts": node.restarts,
+            "late_by_window": node.late.counts,
+            "late_examples": node.late.examples.iter().map(late_json).collect::<Vec<_>>(),
         })
     };
     let worker = |(worker, beat): &(Announcement, i64)| {
@@ -196,7 +214,7 @@ fn print(before: &Status, after: &Status, settings: &Settings) -> Result<(), Unw
             Cell::from(counts.emitted.to_string()),
             Cell::from(counts.duplicates.to_string()),
             Cell::from(counts.dead.to_string()),
-            Cell::from(counts.late.to_string()),
+            Cell::lines(&late_lines(node)),
         ]);
     }
     outln!("{nodes}")?;

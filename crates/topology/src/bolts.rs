@@ -136,6 +136,19 @@ impl BoltOptions {
         shape.into_iter().collect()
     }
 
+    /// The names of the windows or periods that events can be late for.
+    pub fn windows(&self) -> impl Iterator<Item = &str> {
+        let (windows, periods) = match self {
+            BoltOptions::Aggregate(options) => (Some(&options.windows), None),
+            BoltOptions::Leaderboard(options) => (None, Some(&options.periods)),
+            BoltOptions::Dedup(_) | BoltOptions::Fatigue(_) | BoltOptions::Mastery(_) => {
+                (None, None)
+            }
+        };
+        let windows = windows.into_iter().flatten().map(|window| window.name.as_str());
+        windows.chain(periods.into_iter().flatten().map(|period| period.name.as_str()))
+    }
+
     /// Whether it emits nothing but events that it read, as they came.
     pub(crate) fn passes_events_on(&self) -> bool {
         matches!(self, BoltOptions::Dedup(_))

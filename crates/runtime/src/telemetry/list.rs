@@ -34,7 +34,7 @@ const METRICS: &[(&str, Kind, &str)] = &[
     ),
     ("tallyd_events_deduplicated_total", Kind::Counter, "Events dropped as already seen"),
     ("tallyd_events_in_total", Kind::Counter, "Events read"),
-    ("tallyd_events_late_total", Kind::Counter, "Windows that an event came too late for"),
+    ("tallyd_events_late_total", Kind::Counter, "Events that came too late for a window or period"),
     ("tallyd_events_out_total", Kind::Counter, "Events emitted"),
     (
         "tallyd_fenced_commits_total",
@@ -113,6 +113,9 @@ pub fn begin(topology: &Topology, served: Option<&BTreeSet<SmolStr>>) {
         }
         let name = node.name.as_str();
         let _ = NodeMetrics::new(name);
+        if let NodeKind::Bolt(bolt) = &node.kind {
+            bolt.options.windows().for_each(|window| late(name, window).increment(0));
+        }
         if topology.head(place) != place {
             continue;
         }
@@ -142,4 +145,10 @@ pub(super) fn dead_letters(node: &str) -> [metrics::Counter; Rejected::ALL.len()
         let labels = [("node", node.to_owned()), ("reason", reason.label().to_owned())];
         counter!("tallyd_events_dead_lettered_total", &labels)
     })
+}
+
+/// The counter of the events that came too late for a window or period of a node.
+pub(super) fn late(node: &str, window: &str) -> metrics::Counter {
+    let labels = [("node", node.to_owned()), ("window", window.to_owned())];
+    counter!("tallyd_events_late_total", &labels)
 }

@@ -2,7 +2,7 @@
 
 use super::RedisServer;
 use crate::{
-    commands::{TRIM_DEAD_LETTERS, add_dead_letters, add_writes},
+    commands::{TRIM_DEAD_LETTERS, add_dead_letters, add_late, add_writes},
     connection::checked,
     reply,
     tend::command_is,
@@ -61,6 +61,7 @@ impl RedisServer {
                 command.arg(name.as_slice()).arg(value.as_slice());
             }
         }
+        add_late(body, &self.keys, &names.name, &part.late);
         let limit = self.topology.settings.dead_letters;
         add_dead_letters(body, &self.keys, &names.name, &part.dead, limit);
         if !part.cursors.is_empty() {
