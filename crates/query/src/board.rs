@@ -19,6 +19,9 @@ pub struct Board {
     pub period: SmolStr,
     /// When the period begins and ends.
     pub window: Window,
+    /// From which arrival on events are too late for it, in ms since the epoch: once all that
+    /// arrived before are processed it is final. `None`: it never is.
+    pub closes: Option<i64>,
     key: Key,
     ascending: bool,
     ties: Ties,
@@ -61,7 +64,8 @@ impl Board {
         let window = calendar.window(period.length, at);
         let key = board_key(period, &window.label, &group(&values));
         let (ascending, ties) = (options.ascending(), options.ties);
-        Ok(Self { period: period.name.clone(), window, key, ascending, ties })
+        let (period, closes) = (period.name.clone(), period.lasting.closes(&window));
+        Ok(Self { period, window, closes, key, ascending, ties })
     }
 
     /// How many members it has.

@@ -90,7 +90,7 @@ impl Keys {
     /// The last events that came too late for a node: a stream.
     #[must_use]
     pub fn late_examples(&self, node: &str) -> String {
-        format!("{}late-examples:{node}", self.prefix)
+        format!("{}late:{node}:last", self.prefix)
     }
 
     /// Why partitions are halted: a hash by `node:partition`.

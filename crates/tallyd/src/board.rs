@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use smol_str::SmolStr;
 use std::process::ExitCode;
 use tallyd_event::FieldType;
+use tallyd_store::settled;
 use tallyd_query::{
     Stored,
     board::{Board, Standing},
@@ -81,7 +82,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         bail!("\"{member}\" is not on this board ({}, {size} members)", board.window.label);
     }
     if args.target.json {
-        outln!("{}", serde_json::to_string_pretty(&as_json(&board, size, &standings, &gaps))?)?;
+        let bolt = topology.node(&args.name).map_or(0, |(place, _)| place);
+        let closes = board.closes.unwrap_or(i64::MAX);
+        // Unknown to one who may read the results alone.
+        let is_final = settled(&mut connection, &topology, &keys, bolt, &[closes]).await.ok();
+        let is_final = is_final.and_then(|all| all.first().copied());
+        let shown = as_json(&board, size, &standings, (&gaps, is_final));
+        outln!("{}", serde_json::to_string_pretty(&shown)?)?;
     } else {
         print(&board, size, &standings)?;
         gaps.print()?;

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use smol_str::SmolStr;
 use std::process::ExitCode;
 use tallyd_aggregate::{Function, Options};
+use tallyd_store::settled;
 use tallyd_query::{
     Figure, Stored, catalog,
     figures::{Figures, figures, group_of, groups, window, windows},
@@ -66,7 +67,15 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let figures = figures(&mut results, options, of, wanted).await?;
     if args.target.json {
-        let rows: Vec<Value> = figures.iter().map(|row| as_json(options, row, &gaps)).collect();
+        let bolt = topology.node(&args.name).map_or(0, |(place, _)| place);
+        let closes = |row: &Figures| of.lasting.closes(&row.window).unwrap_or(i64::MAX);
+        let closes: Vec<i64> = figures.iter().map(closes).collect();
+        // Unknown to one who may read the results alone.
+        let finals = settled(&mut connection, &topology, &keys, bolt, &closes).await.ok();
+        let is_final = |place| finals.as_ref().and_then(|all: &Vec<bool>| all.get(place).copied());
+        let rows = figures.iter().enumerate();
+        let rows: Vec<Value> =
+            rows.map(|(place, row)| as_json(options, row, (&gaps, is_final(place)))).collect();
         outln!("{}", serde_json::to_string_pretty(&rows)?)?;
     } else if figures.is_empty() {
         outln!("nothing was counted in this time")?;
@@ -77,7 +86,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_json(options: &Options, figures: &Figures, gaps: &Gaps) -> Value {
+fn as_json(
+    options: &Options,
+    figures: &Figures,
+    (gaps, is_final): (&Gaps, Option<bool>),
+) -> Value {
     let number = |figure: &Option<Figure>| match figure {
         None => Value::Null,
         Some(Figure::Estimate(number)) => json!(number),
@@ -102,7 +115,8 @@ fn as_json(options: &Options, figures: &Figures, gaps: &Gaps) -> Value {
     let end = Some(figures.window.end).filter(|end| *end < i64::MAX);
     json!({
         "window": figures.window.label, "start": figures.window.start, "end": end,
-        "group": group, "measures": measures, "exact": exact, "gaps": gaps.json(),
+        "group": group, "measures": measures, "exact": exact, "final": is_final,
+        "gaps": gaps.json(),
     })
 }
 

@@ -1,0 +1,212 @@
+//! What figures mean, as a user sees it: the program on a real redis-server, and its JSON.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use redis::Pipeline;
+use serde_json::{Value, json};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+use tallyd_harness::{Server, ServerOptions, WorkerProcess};
+use tallyd_store::Connection;
+use tempfile::TempDir;
+
+const FILE: &str = r#"
+name = "lab"
+time_zone = "Europe/Berlin"
+partitions = 4
+[source.ev]
+id = "id"
+key = "user"
+time = "at"
+[source.ev.fields]
+id = "string"
+user = "string"
+pts = { type = "int", optional = true }
+ms = { type = "int", optional = true }
+money = { type = "float", optional = true }
+at = "time"
+[bolt.unique]
+type = "dedup"
+from = "ev"
+window = "24h"
+[bolt.agg]
+type = "aggregate"
+from = "unique"
+grace = "forever"
+windows = [
+  { length = "1h", retain = "forever", grace = 0 },
+  { length = "6h", retain = "forever" },
+  "all",
+]
+[bolt.agg.measures]
+n = "count"
+users = "distinct(user)"
+p99 = "p99(ms)"
+money = "sum(money)"
+pts = "last(pts)"
+[bolt.cash]
+type = "leaderboard"
+from = "unique"
+member = "user"
+score = "sum(money)"
+[bolt.latest]
+type = "leaderboard"
+from = "unique"
+member = "user"
+score = "last(pts)"
+periods = [{ period = "day", retain = "forever", grace = "1h" }, "all"]
+"#;
+
+/// A server, and a worker on it.
+struct Lab {
+    server: Server,
+    connection: Connection,
+    _worker: WorkerProcess,
+    file: PathBuf,
+    _folder: TempDir,
+}
+
+impl Lab {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(folder.path(), ServerOptions::durable()).await.unwrap();
+        let file = folder.path().join("lab.toml");
+        std::fs::write(&file, FILE).unwrap();
+        let program = Path::new(env!("CARGO_BIN_EXE_tallyd"));
+        let worker =
+            WorkerProcess::start(program, folder.path(), &file, &server.url, 0).unwrap();
+        let connection = Connection::open(&server.url).await.unwrap();
+        Self { server, connection, _worker: worker, file, _folder: folder }
+    }
+
+    /// Sends events, each of a user and an RFC 3339 time with further fields, and waits until they
+    /// are processed.
+    async fn send(&mut self, events: &[(&str, &str, &[(&str, &str)])]) {
+        let mut pipeline = Pipeline::new();
+        for (number, (user, at, fields)) in events.iter().enumerate() {
+            let command = pipeline.cmd("XADD").arg("ev").arg("*");
+            command.arg("id").arg(format!("{user}/{at}/{number}"));
+            command.arg("user").arg(*user).arg("at").arg(*at);
+            for (name, value) in *fields {
+                command.arg(*name).arg(*value);
+            }
+        }
+        self.connection.all(&pipeline).await.unwrap();
+        self.tallyd(&["wait", "--timeout", "60"]);
+    }
+
+    /// What a command of the program prints.
+    fn tallyd(&self, words: &[&str]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_tallyd"))
+            .args(words)
+            .arg("--topology")
+            .arg(&self.file)
+            .args(["--redis", &self.server.url])
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{words:?}: {error}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn json(&self, words: &[&str]) -> Value {
+        serde_json::from_str(&self.tallyd(&[words, &["--json"]].concat())).unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_holds_all_that_the_clock_shows_of_it() {
+    let mut lab = Lab::start().await;
+    let days = [
+        ("2026-03-28T23:30:00Z", "2026-03-29T02:30:00Z", "2026-03-29T22:00:00Z", 5),
+        ("2026-10-24T22:30:00Z", "2026-10-25T03:30:00Z", "2026-10-25T22:59:59Z", 7),
+    ];
+    for (first, second, last, hours) in days {
+        lab.send(&[("u", first, &[]), ("u", second, &[]), ("u", last, &[])]).await;
+        let rows = lab.json(&["stats", "agg", "--window", "6h", "--from", first, "--to", last]);
+        let rows = rows.as_array().unwrap();
+        let counts: u64 = rows.iter().map(|row| row["measures"]["n"].as_u64().unwrap()).sum();
+        assert_eq!((counts, &rows[0]["measures"]["n"]), (3, &json!(2)), "{rows:?}");
+        let length = rows[0]["end"].as_i64().unwrap() - rows[0]["start"].as_i64().unwrap();
+        assert_eq!(length, hours * 3_600_000);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_do_not_depend_on_the_order_of_arrival() {
+    let mut lab = Lab::start().await;
+    let at = "2026-01-01T10:00:00Z";
+    let money = |user, amount| (user, at, [("money", amount)]);
+    for (user, amount) in ["a", "b"].into_iter().zip([["0.1", "0.2", "0.3"], ["0.3", "0.2", "0.1"]]) {
+        for amount in amount.map(|amount| money(user, amount)) {
+            // One batch for each: what is stored between them counts too.
+            lab.send(&[(amount.0, amount.1, &amount.2)]).await;
+        }
+    }
+    let board = lab.json(&["board", "cash"]);
+    let standing = |place: usize| (&board["standings"][place]["score"], &board["standings"][place]["rank"]);
+    assert_eq!(standing(0), (&json!(0.6), &json!(1)));
+    assert_eq!(standing(1), (&json!(0.6), &json!(1)));
+    lab.send(&[
+        ("a", "2026-01-01T10:00:00Z", &[("pts", "20"), ("ms", "10")]),
+        ("a", "2026-01-01T09:00:00Z", &[("pts", "10"), ("ms", "20")]),
+        ("a", "2026-01-01T08:00:00Z", &[("pts", "5"), ("ms", "30")]),
+    ])
+    .await;
+    let all = &lab.json(&["stats", "agg", "--window", "all"])[0];
+    let (measures, exact) = (&all["measures"], &all["exact"]);
+    assert_eq!((&measures["money"], &measures["pts"]), (&json!(1.2), &json!(20)));
+    assert!((measures["p99"].as_f64().unwrap() - 30.0).abs() <= 0.3, "{measures}");
+    assert_eq!((&measures["users"], exact), (&json!(2), &json!({ "users": true })));
+    assert_eq!(lab.json(&["board", "latest", "--period", "all"])["standings"][0]["score"], json!(20));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_of_different_values_say_when_they_are_estimates() {
+    let mut lab = Lab::start().await;
+    let users: Vec<String> = (0..1500).map(|number| format!("u{number}")).collect();
+    for (range, is_exact) in [(0..1024, true), (1024..1500, false)] {
+        let event = |user: &'static str| (user, "2026-01-01T10:00:00Z", &[] as &[(&str, &str)]);
+        let sent: Vec<_> = users[range.clone()].iter().map(|user| event(user.clone().leak())).collect();
+        lab.send(&sent).await;
+        let all = &lab.json(&["stats", "agg", "--window", "all"])[0];
+        assert_eq!(all["exact"]["users"], json!(is_exact));
+        let (found, sent) = (all["measures"]["users"].as_f64().unwrap(), range.end as f64);
+        let error = if is_exact { 0.0 } else { 0.03 };
+        assert!((found - sent).abs() <= sent * error, "{found} of {sent}");
+        let table = lab.tallyd(&["stats", "agg", "--window", "all"]);
+        assert_eq!(table.contains(&format!("~{found}")), !is_exact, "{table}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_event_is_seen_and_counts_where_it_is_not_late() {
+    let mut lab = Lab::start().await;
+    let at = "2026-01-01T10:00:00Z";
+    lab.send(&[("u", at, &[("pts", "7")])]).await;
+    // Late for the hour and the day, which were final, and counted in all others.
+    let count = |window: &str| {
+        let rows = lab.json(&["stats", "agg", "--window", window, "--to", at]);
+        rows[0]["measures"]["n"].as_u64().map(|n| (n, rows[0]["final"].clone()))
+    };
+    assert_eq!(count("1h"), None);
+    assert_eq!(count("6h"), Some((1, json!(false))));
+    assert_eq!(count("all"), Some((1, json!(false))));
+    let board = lab.json(&["board", "latest", "--period", "day", "--at", at]);
+    assert_eq!((&board["size"], &board["final"]), (&json!(0), &json!(true)));
+    let status = lab.json(&["status"]);
+    let node = |name: &str| {
+        let nodes = status["nodes"].as_array().unwrap();
+        nodes.iter().find(|node| node["name"] == name).unwrap().clone()
+    };
+    for (bolt, window, label) in [("agg", "1h", "2026-01-01T1000Z"), ("latest", "day", "2026-01-01")] {
+        let node = node(bolt);
+        assert_eq!(node["late_by_window"], json!({ window: 1 }), "{node}");
+        let example = &node["late_examples"][0];
+        assert_eq!((&example["window"], &example["label"]), (&json!(window), &json!(label)));
+        assert_eq!(example["id"], json!(format!("u/{at}/0")));
+        assert_eq!(example["time"], json!(1_767_261_600_000_i64));
+    }
+}
