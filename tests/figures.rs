@@ -1,6 +1,6 @@
 //! What figures mean, as a user sees it: the program on a real redis-server, and its JSON.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use redis::Pipeline;
 use serde_json::{Value, json};
@@ -59,6 +59,9 @@ score = "last(pts)"
 periods = [{ period = "day", retain = "forever", grace = "1h" }, "all"]
 "#;
 
+/// A user, an RFC 3339 time, and further fields.
+type Sent<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
 /// A server, and a worker on it.
 struct Lab {
     server: Server,
@@ -75,15 +78,13 @@ impl Lab {
         let file = folder.path().join("lab.toml");
         std::fs::write(&file, FILE).unwrap();
         let program = Path::new(env!("CARGO_BIN_EXE_tallyd"));
-        let worker =
-            WorkerProcess::start(program, folder.path(), &file, &server.url, 0).unwrap();
+        let worker = WorkerProcess::start(program, folder.path(), &file, &server.url, 0).unwrap();
         let connection = Connection::open(&server.url).await.unwrap();
         Self { server, connection, _worker: worker, file, _folder: folder }
     }
 
-    /// Sends events, each of a user and an RFC 3339 time with further fields, and waits until they
-    /// are processed.
-    async fn send(&mut self, events: &[(&str, &str, &[(&str, &str)])]) {
+    /// Sends events, and waits until they are processed.
+    async fn send(&mut self, events: &[Sent<'_>]) {
         let mut pipeline = Pipeline::new();
         for (number, (user, at, fields)) in events.iter().enumerate() {
             let command = pipeline.cmd("XADD").arg("ev").arg("*");
@@ -139,14 +140,16 @@ async fn figures_do_not_depend_on_the_order_of_arrival() {
     let mut lab = Lab::start().await;
     let at = "2026-01-01T10:00:00Z";
     let money = |user, amount| (user, at, [("money", amount)]);
-    for (user, amount) in ["a", "b"].into_iter().zip([["0.1", "0.2", "0.3"], ["0.3", "0.2", "0.1"]]) {
+    for (user, amount) in ["a", "b"].into_iter().zip([["0.1", "0.2", "0.3"], ["0.3", "0.2", "0.1"]])
+    {
         for amount in amount.map(|amount| money(user, amount)) {
             // One batch for each: what is stored between them counts too.
             lab.send(&[(amount.0, amount.1, &amount.2)]).await;
         }
     }
     let board = lab.json(&["board", "cash"]);
-    let standing = |place: usize| (&board["standings"][place]["score"], &board["standings"][place]["rank"]);
+    let standing =
+        |place: usize| (&board["standings"][place]["score"], &board["standings"][place]["rank"]);
     assert_eq!(standing(0), (&json!(0.6), &json!(1)));
     assert_eq!(standing(1), (&json!(0.6), &json!(1)));
     lab.send(&[
@@ -160,7 +163,10 @@ async fn figures_do_not_depend_on_the_order_of_arrival() {
     assert_eq!((&measures["money"], &measures["pts"]), (&json!(1.2), &json!(20)));
     assert!((measures["p99"].as_f64().unwrap() - 30.0).abs() <= 0.3, "{measures}");
     assert_eq!((&measures["users"], exact), (&json!(2), &json!({ "users": true })));
-    assert_eq!(lab.json(&["board", "latest", "--period", "all"])["standings"][0]["score"], json!(20));
+    assert_eq!(
+        lab.json(&["board", "latest", "--period", "all"])["standings"][0]["score"],
+        json!(20)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -169,7 +175,8 @@ async fn numbers_of_different_values_say_when_they_are_estimates() {
     let users: Vec<String> = (0..1500).map(|number| format!("u{number}")).collect();
     for (range, is_exact) in [(0..1024, true), (1024..1500, false)] {
         let event = |user: &'static str| (user, "2026-01-01T10:00:00Z", &[] as &[(&str, &str)]);
-        let sent: Vec<_> = users[range.clone()].iter().map(|user| event(user.clone().leak())).collect();
+        let sent: Vec<_> =
+            users[range.clone()].iter().map(|user| event(user.clone().leak())).collect();
         lab.send(&sent).await;
         let all = &lab.json(&["stats", "agg", "--window", "all"])[0];
         assert_eq!(all["exact"]["users"], json!(is_exact));
@@ -201,7 +208,9 @@ async fn a_late_event_is_seen_and_counts_where_it_is_not_late() {
         let nodes = status["nodes"].as_array().unwrap();
         nodes.iter().find(|node| node["name"] == name).unwrap().clone()
     };
-    for (bolt, window, label) in [("agg", "1h", "2026-01-01T1000Z"), ("latest", "day", "2026-01-01")] {
+    for (bolt, window, label) in
+        [("agg", "1h", "2026-01-01T1000Z"), ("latest", "day", "2026-01-01")]
+    {
         let node = node(bolt);
         assert_eq!(node["late_by_window"], json!({ window: 1 }), "{node}");
         let example = &node["late_examples"][0];

@@ -11,13 +11,12 @@ use serde_json::{Value, json};
 use smol_str::SmolStr;
 use std::process::ExitCode;
 use tallyd_event::FieldType;
-use tallyd_store::settled;
 use tallyd_query::{
     Stored,
     board::{Board, Standing},
     catalog,
 };
-use tallyd_store::server_ms;
+use tallyd_store::{server_ms, settled};
 
 /// How many members are shown above and below one.
 const REACH: u64 = 5;
@@ -107,11 +106,17 @@ pub fn standing_json(standing: &Standing, size: u64) -> Value {
     })
 }
 
-fn as_json(board: &Board, size: u64, standings: &[Standing], gaps: &Gaps) -> Value {
+fn as_json(
+    board: &Board,
+    size: u64,
+    standings: &[Standing],
+    (gaps, is_final): (&Gaps, Option<bool>),
+) -> Value {
     json!({
         "period": board.period,
         "label": board.window.label,
         "size": size,
+        "final": is_final,
         "gaps": gaps.json(),
         "standings": standings.iter().map(|s| standing_json(s, size)).collect::<Vec<_>>(),
     })

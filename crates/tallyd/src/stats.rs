@@ -12,12 +12,11 @@ use serde_json::{Map, Value, json};
 use smol_str::SmolStr;
 use std::process::ExitCode;
 use tallyd_aggregate::{Function, Options};
-use tallyd_store::settled;
 use tallyd_query::{
     Figure, Stored, catalog,
     figures::{Figures, figures, group_of, groups, window, windows},
 };
-use tallyd_store::server_ms;
+use tallyd_store::{server_ms, settled};
 
 /// The arguments of `tallyd stats`.
 #[derive(clap::Args)]
