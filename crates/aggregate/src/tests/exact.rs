@@ -58,13 +58,13 @@ fn a_number_of_different_values_is_exact_up_to_its_bound() {
     let log = values_key(&windows()[1], "all", "m", "concept=a");
     let estimate = distinct_key(&windows()[1], "all", "m", "concept=a");
     let number = EXACT_DISTINCT as i64;
-    for more in [-1, 0, 1, 2, 500] {
+    for more in [0, 1, 300] {
         // Each value twice, some of them in one batch and some not.
         let events: Vec<Event> =
             (0..2 * (number + more)).map(|i| int(i % (number + more))).collect();
         let whole = run(&bolt, &events, &[], false);
-        let every_third: Vec<bool> = (0..events.len()).map(|place| place % 3 == 0).collect();
-        assert_eq!(run(&bolt, &events, &every_third, true), whole);
+        let every_hundredth: Vec<bool> = (0..events.len()).map(|place| place % 100 == 0).collect();
+        assert_eq!(run(&bolt, &events, &every_hundredth, true), whole);
         let (memory, _) = whole;
         let stored = &memory.hashes[&window_key(&windows()[1], "all", "concept=a")]["m"];
         if more <= 0 {
