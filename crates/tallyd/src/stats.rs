@@ -85,11 +85,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_json(
-    options: &Options,
-    figures: &Figures,
-    (gaps, is_final): (&Gaps, Option<bool>),
-) -> Value {
+fn as_json(options: &Options, figures: &Figures, (gaps, is_final): (&Gaps, Option<bool>)) -> Value {
     let number = |figure: &Option<Figure>| match figure {
         None => Value::Null,
         Some(Figure::Estimate(number)) => json!(number),
