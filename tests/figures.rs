@@ -68,6 +68,8 @@ struct Lab {
     connection: Connection,
     _worker: WorkerProcess,
     file: PathBuf,
+    /// How many events were sent: each has an id of its own.
+    sent: usize,
     _folder: TempDir,
 }
 
@@ -80,13 +82,15 @@ impl Lab {
         let program = Path::new(env!("CARGO_BIN_EXE_tallyd"));
         let worker = WorkerProcess::start(program, folder.path(), &file, &server.url, 0).unwrap();
         let connection = Connection::open(&server.url).await.unwrap();
-        Self { server, connection, _worker: worker, file, _folder: folder }
+        Self { server, connection, _worker: worker, file, sent: 0, _folder: folder }
     }
 
     /// Sends events, and waits until they are processed.
     async fn send(&mut self, events: &[Sent<'_>]) {
         let mut pipeline = Pipeline::new();
-        for (number, (user, at, fields)) in events.iter().enumerate() {
+        for (user, at, fields) in events {
+            let number = self.sent;
+            self.sent += 1;
             let command = pipeline.cmd("XADD").arg("ev").arg("*");
             command.arg("id").arg(format!("{user}/{at}/{number}"));
             command.arg("user").arg(*user).arg("at").arg(*at);
