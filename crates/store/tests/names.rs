@@ -92,8 +92,8 @@ fn parts(kind: &str) -> usize {
         "items" => 1,
         "buckets" | "learner" | "item" => 2,
         "seen" | "groups" => 3,
-        "board" | "window" => 4,
-        "distinct" => 5,
+        "board" | "state" | "window" => 4,
+        "distinct" | "values" => 5,
         other => panic!("\"{other}\" is a new kind of key: say here how many parts it has"),
     }
 }
