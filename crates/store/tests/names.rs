@@ -130,7 +130,7 @@ proptest! {
             ("mastery learner ", 0),
             ("points board class", 1),
             ("concepts window concept", 2),
-            ("concepts distinct concept", 2),
+            ("concepts values concept", 2),
             ("fatigue item ", 3),
             ("mastery item ", 3),
         ];

@@ -319,8 +319,10 @@ fn write(rng: &mut ChaCha8Rng) -> Write {
             Write::Add { key, names: COUNTERS, deltas }
         }
         1 => Write::Field { key, name: name.into(), value: vec![rng.random_range(0..255)] },
-        2 if rng.random_range(0..4) == 0 => Write::DropLog { key },
-        2 => Write::Append { key, fingerprints: vec![u128::from(rng.random::<u64>()) << 40] },
+        2 => match rng.random::<u64>() {
+            drop if drop % 4 == 0 => Write::DropLog { key },
+            fingerprint => Write::Append { key, fingerprints: vec![u128::from(fingerprint) << 40] },
+        },
         3 => Write::Score { key, member: name.into(), score: rng.random_range(-2.0..7.0) },
         4 => Write::Distinct { key, items: vec![name.into()] },
         _ => Write::Member { key, members: vec![name.into()] },
