@@ -10,8 +10,8 @@ pub use list::{begin, describe};
 use crate::{
     repeated::{Failed, Repeated},
     store::{
-        Begun, Counts, Cursor, Cursors, ErrorKind, Fence, Lag, Owner, Part, Rejected,
-        StoreError, last,
+        Begun, Counts, Cursor, Cursors, ErrorKind, Fence, Lag, Owner, Part, Rejected, StoreError,
+        last,
     },
     tasks::Why,
     work::Ahead,

@@ -32,10 +32,9 @@ mod tests {
     fn the_last_examples_are_kept_and_all_are_counted() {
         let fields = vec![Field::new("id", FieldType::String), Field::new("at", FieldType::Time)];
         let schema = Schema { fields, id: Some(0), key: None, time: Some(1) };
-        let event = |number: u64| Event {
-            origin: EntryId { ms: 90_000 + number, seq: 0 },
-            index: 0,
-            values: vec![Value::Str(format!("e{number}").into()), Value::Int(number as i64)],
+        let event = |number: u64| {
+            let values = vec![Value::Str(format!("e{number}").into()), Value::Int(number as i64)];
+            Event::new(EntryId { ms: 90_000 + number, seq: 0 }, 0, values)
         };
         let events: Vec<Event> = (0..14).map(event).collect();
         let of = |event| tallyd_bolt::Late {
