@@ -37,7 +37,10 @@ pub struct User {
     pub right: u64,
     /// The points on the board whose bolt panics on poison, if it is on it.
     pub points: Option<i64>,
+    /// The points of the latest answer: events without a time of their own happen as they arrive.
     pub last: i64,
+    /// When that one arrived.
+    pub last_at: i64,
 }
 
 /// The whole.
@@ -73,7 +76,9 @@ impl Ledger {
         self.distinct += 1;
         user.answers += 1;
         user.right += u64::from(answer.correct);
-        user.last = answer.points;
+        if arrival >= user.last_at {
+            (user.last, user.last_at) = (answer.points, arrival);
+        }
         if poisoned {
             self.poisoned += 1;
         } else {
