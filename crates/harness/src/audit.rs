@@ -5,7 +5,10 @@
 
 mod learners;
 
+mod digits;
+
 use crate::{Deployment, HarnessError, probe};
+use digits::group;
 use redis::{Pipeline, Value, from_redis_value};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -389,17 +392,4 @@ async fn scan(open: &mut Deployment, pattern: &str) -> Result<Vec<String>, Harne
             return Ok(keys);
         }
     }
-}
-
-/// A number with its digits in groups: `412,883`.
-fn group(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

@@ -1,6 +1,7 @@
 //! From entries to a batch, through the bolts, to a commit. Pure.
 
 mod emit;
+mod entry;
 mod late;
 
 pub use emit::MAX_FRAME_BYTES;
@@ -11,23 +12,19 @@ use crate::{
         Commit, Counts, Cursor, Cursors, DeadLetter, Entry, Late, Next, Part, Rejected, StoreError,
     },
 };
+use entry::{dead_letter, decode_frame, decode_source, field};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 use tallyd_bolt::{Batch, Effects};
-use tallyd_event::{EntryId, Event, decode, frame};
+use tallyd_event::{EntryId, Event, decode};
 use tallyd_topology::NodeKind;
 
 /// The field of an entry that holds a frame.
 pub const FRAME_FIELD: &str = "f";
 /// The field that names the one node which a replayed frame is for.
 pub const ONLY_FIELD: &str = "only";
-/// The longest reason of a dead letter.
-const MAX_REASON_CHARS: usize = 300;
-/// The most bytes of an entry's fields that a dead letter keeps: the whole is in the source, for as
-/// long as that retains it.
-const MAX_LETTER_BYTES: usize = 64 << 10;
 /// The most bytes of entries in one commit.
 const MAX_BATCH_BYTES: usize = 1 << 20;
 
@@ -363,75 +360,11 @@ impl StageWork {
     }
 }
 
-fn decode_source(
-    of: &Stage,
-    max_ahead_ms: i64,
-    entry: &Entry,
-    arrived: i64,
-) -> (Vec<Event>, Vec<DeadLetter>) {
-    let decoded = decode::decode_at(&of.input, max_ahead_ms, (entry.id, arrived), &entry.fields);
-    let bury = |reject: decode::Reject| {
-        let kind = Rejected::from(&reject.reason);
-        let (fields, cut) = beginning(reject.fields);
-        DeadLetter { cut, ..dead_letter(kind, reject.reason.to_string(), entry.id, fields) }
-    };
-    (decoded.events, decoded.rejects.into_iter().map(bury).collect())
-}
-
 /// When events arrived, in runs: those of an entry have one arrival, and entries that came together
 /// often have.
 fn arrivals(events: &[Event]) -> Vec<(i64, u64)> {
     let runs = events.chunk_by(|one, next| one.arrival() == next.arrival());
     runs.filter_map(|run| Some((run.first()?.arrival(), run.len() as u64))).collect()
-}
-
-/// The fields as far as a dead letter keeps them, and how long they were, where that is not all.
-fn beginning(fields: decode::Fields) -> (decode::Fields, Option<u64>) {
-    let whole: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if whole <= MAX_LETTER_BYTES {
-        return (fields, None);
-    }
-    let (mut kept, mut left) = (Vec::new(), MAX_LETTER_BYTES);
-    for (name, mut value) in fields {
-        let Some(rest) = left.checked_sub(name.len()).filter(|rest| *rest > 0) else { break };
-        value.truncate(rest);
-        left = rest - value.len();
-        kept.push((name, value));
-    }
-    (kept, Some(whole as u64))
-}
-
-/// A dead letter with a reason that can be shown: a parser's message may quote all of what came.
-fn dead_letter(
-    kind: Rejected,
-    reason: String,
-    entry: EntryId,
-    fields: decode::Fields,
-) -> DeadLetter {
-    let shown = reason.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut cut: String = shown.take(MAX_REASON_CHARS).collect();
-    if reason.chars().nth(MAX_REASON_CHARS).is_some() {
-        cut.push('…');
-    }
-    DeadLetter { kind, reason: cut, entry, fields, cut: None }
-}
-
-fn field<'a>(entry: &'a Entry, name: &str) -> Option<&'a [u8]> {
-    entry.fields.iter().find(|(n, _)| n == name.as_bytes()).map(|(_, value)| value.as_slice())
-}
-
-fn decode_frame(of: &Stage, entry: &Entry) -> (Vec<Event>, Vec<DeadLetter>) {
-    let outcome = match field(entry, FRAME_FIELD) {
-        Some(bytes) => frame::decode(&of.input, bytes).map_err(|e| e.to_string()),
-        None => Err(format!("the entry has no field \"{FRAME_FIELD}\"")),
-    };
-    match outcome {
-        Ok(events) => (events, Vec::new()),
-        Err(reason) => {
-            let fields = entry.fields.clone();
-            (Vec::new(), vec![dead_letter(Rejected::Frame, reason, entry.id, fields)])
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
 //! What fused stages are given, lose and commit.
 
-use super::*;
+use super::{
+    entry::{MAX_LETTER_BYTES, beginning},
+    *,
+};
+use tallyd_event::frame;
 use tallyd_topology::{Topology, parse};
 
 const FILE: &str = r#"

@@ -1,0 +1,78 @@
+//! From one entry to its events, and to the dead letters of what is none.
+
+use super::FRAME_FIELD;
+use crate::{
+    context::Stage,
+    store::{DeadLetter, Entry, Rejected},
+};
+use tallyd_event::{EntryId, Event, decode, frame};
+
+/// The longest reason of a dead letter.
+const MAX_REASON_CHARS: usize = 300;
+/// The most bytes of an entry's fields that a dead letter keeps: the whole is in the source, for as
+/// long as that retains it.
+pub(super) const MAX_LETTER_BYTES: usize = 64 << 10;
+
+pub(super) fn decode_source(
+    of: &Stage,
+    max_ahead_ms: i64,
+    entry: &Entry,
+    arrived: i64,
+) -> (Vec<Event>, Vec<DeadLetter>) {
+    let decoded = decode::decode_at(&of.input, max_ahead_ms, (entry.id, arrived), &entry.fields);
+    let bury = |reject: decode::Reject| {
+        let kind = Rejected::from(&reject.reason);
+        let (fields, cut) = beginning(reject.fields);
+        DeadLetter { cut, ..dead_letter(kind, reject.reason.to_string(), entry.id, fields) }
+    };
+    (decoded.events, decoded.rejects.into_iter().map(bury).collect())
+}
+
+/// The fields as far as a dead letter keeps them, and how long they were, where that is not all.
+pub(super) fn beginning(fields: decode::Fields) -> (decode::Fields, Option<u64>) {
+    let whole: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if whole <= MAX_LETTER_BYTES {
+        return (fields, None);
+    }
+    let (mut kept, mut left) = (Vec::new(), MAX_LETTER_BYTES);
+    for (name, mut value) in fields {
+        let Some(rest) = left.checked_sub(name.len()).filter(|rest| *rest > 0) else { break };
+        value.truncate(rest);
+        left = rest - value.len();
+        kept.push((name, value));
+    }
+    (kept, Some(whole as u64))
+}
+
+/// A dead letter with a reason that can be shown: a parser's message may quote all of what came.
+pub(super) fn dead_letter(
+    kind: Rejected,
+    reason: String,
+    entry: EntryId,
+    fields: decode::Fields,
+) -> DeadLetter {
+    let shown = reason.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut cut: String = shown.take(MAX_REASON_CHARS).collect();
+    if reason.chars().nth(MAX_REASON_CHARS).is_some() {
+        cut.push('…');
+    }
+    DeadLetter { kind, reason: cut, entry, fields, cut: None }
+}
+
+pub(super) fn field<'a>(entry: &'a Entry, name: &str) -> Option<&'a [u8]> {
+    entry.fields.iter().find(|(n, _)| n == name.as_bytes()).map(|(_, value)| value.as_slice())
+}
+
+pub(super) fn decode_frame(of: &Stage, entry: &Entry) -> (Vec<Event>, Vec<DeadLetter>) {
+    let outcome = match field(entry, FRAME_FIELD) {
+        Some(bytes) => frame::decode(&of.input, bytes).map_err(|e| e.to_string()),
+        None => Err(format!("the entry has no field \"{FRAME_FIELD}\"")),
+    };
+    match outcome {
+        Ok(events) => (events, Vec::new()),
+        Err(reason) => {
+            let fields = entry.fields.clone();
+            (Vec::new(), vec![dead_letter(Rejected::Frame, reason, entry.id, fields)])
+        }
+    }
+}
