@@ -352,7 +352,10 @@ async fn a_full_dead_letter_stream_is_loud() {
     bench.drain().await;
     assert_eq!(bench.length(&bench.open.keys.dead()).await, 10);
     let full = said(&bench.tallyd(status(false)).await);
-    assert!(full.contains("dead letters stored: 10 of at most 10\nDEAD LETTERS FULL"), "{full}");
+    assert!(
+        full.contains("dead letters stored: 10 of at most 10, or 256.0 MiB\nDEAD LETTERS FULL"),
+        "{full}"
+    );
     let log = || std::fs::read_to_string(bench.folder.path().join("log")).unwrap();
     assert!(!log().contains("DEAD LETTERS LOST"), "{}", log());
 

@@ -284,7 +284,9 @@ async fn what_was_there_and_is_missing_is_no_beginning() {
     // Without its cursor, all that the stream holds would count again: the partition is halted.
     ask(&server.url, &["HDEL", &keys.cursors("s"), "0"]).await;
     let begun = session.begin(&owned).await.unwrap();
-    assert_eq!((begun.cursors.len(), begun.lost), (0, vec![0]));
+    assert_eq!((begun.cursors.len(), begun.lost.len()), (0, 1));
+    let reason = &begun.lost[0].1;
+    assert!(reason.contains(&format!("HSET {} 0 \"0-0", keys.cursors("s"))), "{reason}");
     let fence = keys.fence("s", 0);
     let stored = ask(&server.url, &["GET", &fence]).await;
     assert!(format!("{stored:?}").contains("!halted#1"), "{stored:?}");

@@ -2,6 +2,9 @@
 
 use std::{fmt, str::FromStr};
 
+/// The beginning of 2018, the year of Redis 5, in ms since the epoch.
+const FIRST_MS: u64 = 1_514_764_800_000;
+
 /// The id of one entry of a Redis stream. Ordered as Redis orders it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryId {
@@ -22,6 +25,13 @@ impl EntryId {
             Some(seq) => Self { ms: self.ms, seq },
             None => Self { ms: self.ms.saturating_add(1), seq: 0 },
         }
+    }
+
+    /// Whether a server's clock made it. Somebody wrote those by hand that lie before there were
+    /// streams, such as `1-1`: they say nothing of a time.
+    #[must_use]
+    pub fn is_of_a_clock(self) -> bool {
+        self.ms >= FIRST_MS
     }
 
     /// The arrival time as signed milliseconds since the epoch, as event times are.
@@ -66,5 +76,14 @@ mod tests {
         assert_eq!(id.next(), "10-3".parse().unwrap());
         assert_eq!(EntryId { ms: 1, seq: u64::MAX }.next(), EntryId { ms: 2, seq: 0 });
         assert!("x-1".parse::<EntryId>().is_err());
+    }
+
+    #[test]
+    fn an_id_that_was_written_by_hand_is_no_time() {
+        for (id, is_of_a_clock) in
+            [("1-1", false), ("1795832107-0", false), ("1795832107290-0", true)]
+        {
+            assert_eq!(id.parse::<EntryId>().unwrap().is_of_a_clock(), is_of_a_clock, "{id}");
+        }
     }
 }

@@ -41,10 +41,12 @@ impl Event {
     /// arrived. (A dead letter that is replayed arrives again.)
     #[must_use]
     pub fn time(&self, schema: &Schema) -> i64 {
-        schema
-            .time
-            .and_then(|i| self.value(i).as_int())
-            .unwrap_or_else(|| self.arrived.min(self.origin.time()))
+        schema.time.and_then(|i| self.value(i).as_int()).unwrap_or_else(|| {
+            match self.origin.is_of_a_clock() {
+                true => self.arrived.min(self.origin.time()),
+                false => self.arrived,
+            }
+        })
     }
 
     /// The identity: two events with one key and one identity are one event.

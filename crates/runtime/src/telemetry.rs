@@ -333,7 +333,18 @@ pub fn owned(node: &str, partitions: usize) {
 pub fn halted<'a>(node: &str, fences: impl Iterator<Item = &'a Fence>) {
     let halted = fences.filter(|fence| fence.owner == Owner::Halted).count();
     gauge!("tallyd_halted", "node" => node.to_owned()).set(halted as f64);
+    let mut told = HALTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = told.insert(node.to_owned(), halted).unwrap_or_default();
+    if halted > before {
+        error!(
+            node,
+            halted, "HALTED: nobody works on these partitions; why, and what to do: tallyd status"
+        );
+    }
 }
+
+/// By node: how many partitions were halted when the log said so last.
+static HALTED: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
 
 /// The storage gave an error of this kind.
 pub fn redis_error(kind: ErrorKind) {

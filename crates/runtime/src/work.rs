@@ -207,7 +207,9 @@ impl Work {
         let Some((of, stage)) = stages.find(|(of, _)| is_for(of)) else { return 0 };
         let (events, dead) = match context.topology.nodes.get(of.place).map(|node| &node.kind) {
             Some(NodeKind::Source(source)) => {
-                let arrived = entry.id.time().min(read_at);
+                // An id that no clock made is no time: then it arrived when it was read.
+                let by_id = if entry.id.is_of_a_clock() { entry.id.time() } else { read_at };
+                let arrived = by_id.min(read_at);
                 if arrived < entry.id.time() {
                     let by_ms = entry.id.time().saturating_sub(arrived);
                     let first = Ahead { entries: 0, first: entry.id, by_ms };

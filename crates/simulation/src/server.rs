@@ -14,7 +14,7 @@ use tallyd_runtime::{
     StoreError,
     store::{Commit, Cursors, ErrorKind, Fence, Fetched, Read, Refused, Span, StreamFacts, Wait},
 };
-use tallyd_store::{Change, Committed, Server, Watched};
+use tallyd_store::{Change, Committed, Lost, Server, Watched};
 use tokio::time::{Instant, timeout_at};
 
 /// A task's connection to the simulated server.
@@ -117,12 +117,12 @@ impl Server for SimulatedServer {
         .await
     }
 
-    async fn cursors(&mut self, partitions: &[u16]) -> Result<Cursors, StoreError> {
+    async fn cursors(&mut self, partitions: &[u16]) -> Result<(Cursors, Lost), StoreError> {
         let slots = self.slots(partitions);
         let read = move |world: &mut World, _: &mut Watch| {
             slots.into_iter().map(|slot| (slot.1, world.cursors_of(slot))).collect()
         };
-        self.trip("read cursors", false, read).await
+        Ok((self.trip("read cursors", false, read).await?, Lost::new()))
     }
 
     async fn streams(&mut self, partitions: &[u16]) -> Result<Vec<StreamFacts>, StoreError> {

@@ -37,6 +37,8 @@ pub use connection::Connection;
 pub use membership::RedisListener;
 pub use memory::{Memory, memory};
 pub use random::Random;
-pub use session::{Change, Committed, FencedSession, RedisServer, RedisSession, Server, Watched};
+pub use session::{
+    Change, Committed, FencedSession, Lost, RedisServer, RedisSession, Server, Watched,
+};
 pub use settled::settled;
 pub use store::{RedisStore, server_ms};

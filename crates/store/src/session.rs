@@ -14,7 +14,7 @@ mod transaction;
 
 pub(crate) use names::Names;
 pub use on_redis::RedisServer;
-pub use server::{Change, Committed, Server, Watched};
+pub use server::{Change, Committed, Lost, Server, Watched};
 
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -28,10 +28,14 @@ use tallyd_runtime::{
     },
 };
 
-/// Why a partition is halted whose cursor is missing.
-pub const LOST_CURSOR: &str = "its cursor is missing, which was there: the server lost writes, or \
-     somebody deleted it. Restore the data, or write the last entry that is counted into the hash of \
-     cursors, then: tallyd resume";
+/// Why a partition is halted whose cursor is missing, which stands in this hash.
+fn lost_cursor(key: &str, partition: u16) -> String {
+    format!(
+        "its cursor in {key} is missing, which was there: the server lost writes, or somebody \
+         deleted it. Restore the data, or say after which entry it goes on (0-0: from the beginning \
+         of its stream): HSET {key} {partition} \"0-0 0 0 0 0 0 0 0 0\""
+    )
+}
 
 /// A task's session on a server.
 pub struct FencedSession<S> {
@@ -177,16 +181,18 @@ impl<S: Server> FencedSession<S> {
             if kept.is_empty() {
                 return Ok((kept, begun));
             }
-            begun.cursors = self.server.cursors(&kept).await?;
-            let lost = |p: &&u16| !begun.cursors.contains_key(p);
-            let lost: Vec<u16> = kept.iter().filter(lost).copied().collect();
+            let (cursors, lost) = self.server.cursors(&kept).await?;
+            begun.cursors = cursors;
             if lost.is_empty() {
                 return Ok((kept, begun));
             }
-            let of_lost = owned.iter().filter(|(partition, _)| lost.contains(partition));
-            let of_lost = of_lost.map(|(partition, fence)| (*partition, fence.clone())).collect();
-            self.set_owner(&of_lost, &Owner::Halted, Some(LOST_CURSOR)).await?;
-            begun.lost.extend(lost);
+            for (partition, key) in lost {
+                let reason = lost_cursor(&key, partition);
+                let fence = owned.get(&partition).cloned().unwrap_or_default();
+                let of_lost = [(partition, fence)].into();
+                self.set_owner(&of_lost, &Owner::Halted, Some(&reason)).await?;
+                begun.lost.push((partition, reason));
+            }
             // That ended the WATCH under which the cursors were read: all over again.
         }
     }

@@ -218,7 +218,12 @@ fn print(before: &Status, after: &Status, settings: &Settings) -> Result<(), Unw
         ]);
     }
     outln!("{nodes}")?;
-    outln!("dead letters stored: {} of at most {}", after.dead_letters, settings.dead_letters)?;
+    outln!(
+        "dead letters stored: {} of at most {}, or {}",
+        after.dead_letters,
+        settings.dead_letters,
+        bytes(settings.dead_letters_bytes)
+    )?;
     if after.dead_letters >= settings.dead_letters {
         outln!(
             "DEAD LETTERS FULL: each new one costs the oldest\n  mend what rejects events, then: tallyd dead replay, or drop"

@@ -23,8 +23,8 @@ pub struct Begun {
     pub cursors: Cursors,
     /// Those of them whose stream began again, with the cursors of the node that reads from before.
     pub restarted: Vec<(u16, Cursor)>,
-    /// Partitions that were halted just now, because their cursors are missing.
-    pub lost: Vec<u16>,
+    /// Partitions that were halted just now, because a cursor is missing, and why.
+    pub lost: Vec<(u16, String)>,
 }
 
 /// What waits for a node's partition.

@@ -86,9 +86,9 @@ impl<S: Store> Task<S> {
             let begun = session.begin(&self.owned).await?;
             self.beginning = false;
             self.metrics.restarted(&begun);
-            if !begun.lost.is_empty() {
-                let why = "cursors are missing that were there (see: tallyd status)";
-                self.metrics.halted(&begun.lost, &StoreError::new(ErrorKind::Halt, why));
+            for (partition, why) in &begun.lost {
+                let why = StoreError::new(ErrorKind::Halt, why.clone());
+                self.metrics.halted(&[*partition], &why);
             }
             self.cursors = begun.cursors;
         }

@@ -140,6 +140,7 @@ fn what_must_not_be_screams() {
 
 #[test]
 fn an_entry_arrives_no_later_than_it_is_read() {
+    const T: u64 = 1_795_814_000_000;
     let context = context();
     let (place, _) = context.topology.node("s").unwrap();
     let source = Context::new(&context.topology, place, |_| None).unwrap();
@@ -147,11 +148,11 @@ fn an_entry_arrives_no_later_than_it_is_read() {
     let fields = fields.map(|(name, text)| (name.as_bytes().to_vec(), text.as_bytes().to_vec()));
     let entry = |ms, seq| (0, Entry { id: EntryId { ms, seq }, fields: fields.clone().into() });
     let far = 1_795_815_000_000_000;
-    let mut queue: Queue = [entry(4_999, 0), entry(far, 0), entry(far, 1)].into();
-    let mut work = take(&source, &mut queue, &Cursors::new(), 100, 5_000);
+    let mut queue: Queue = [entry(T - 1, 0), entry(far, 0), entry(far, 1)].into();
+    let mut work = take(&source, &mut queue, &Cursors::new(), 100, T as i64);
     let first = EntryId { ms: far, seq: 0 };
-    assert_eq!(work.ahead, Some(Ahead { entries: 2, first, by_ms: far as i64 - 5_000 }));
-    assert_eq!(work.arrivals()[0], [(4_999, 1), (5_000, 2)]);
+    assert_eq!(work.ahead, Some(Ahead { entries: 2, first, by_ms: (far - T) as i64 }));
+    assert_eq!(work.arrivals()[0], [(T as i64 - 1, 1), (T as i64, 2)]);
     work.finish(&source, StageId::READS, Effects::default()).unwrap();
     let commit = work.commit(&source, &Cursors::new(), Next::Nothing).unwrap();
     let frame = &commit.parts[0].frames[0].bytes;
@@ -159,7 +160,7 @@ fn an_entry_arrives_no_later_than_it_is_read() {
     let times = |event: &Event| (event.arrival(), event.time(&source.stages[0].input));
     assert_eq!(
         events.iter().map(times).collect::<Vec<_>>(),
-        [(4_999, 4_999), (5_000, 5_000), (5_000, 5_000)]
+        [(T as i64 - 1, T as i64 - 1), (T as i64, T as i64), (T as i64, T as i64)]
     );
     // They are three events all the same: an identity is that of the entry.
     assert_eq!(events[1].origin, first);

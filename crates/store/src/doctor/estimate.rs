@@ -76,7 +76,9 @@ fn dead_letters(topology: &Topology, stored: &Stored) -> Part {
         _ => DEAD_LETTER,
     };
     let more = topology.settings.dead_letters.saturating_sub(count);
-    Part { name: "dead letters".to_owned(), growth: more.saturating_mul(each) }
+    let room = topology.settings.dead_letters_bytes;
+    let room = room.saturating_sub(stored.dead_bytes.unwrap_or_default());
+    Part { name: "dead letters".to_owned(), growth: more.saturating_mul(each).min(room) }
 }
 
 /// Every stream between nodes at `max_backlog` events.

@@ -1,7 +1,7 @@
 //! The typed operations on Redis: the one place where what a session asks becomes commands.
 
 use super::{
-    Change, Committed, Names, Server, Watched,
+    Change, Committed, Lost, Names, Server, Watched,
     transaction::{begun, halt, named},
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 use redis::{Pipeline, Value};
 use smol_str::SmolStr;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -82,24 +82,25 @@ impl Server for RedisServer {
         Ok(true)
     }
 
-    async fn cursors(&mut self, partitions: &[u16]) -> Result<Cursors, StoreError> {
+    async fn cursors(&mut self, partitions: &[u16]) -> Result<(Cursors, Lost), StoreError> {
         self.expiries.values_mut().for_each(Expiries::clear);
         let mut ask = Pipeline::new();
         for names in self.names.nodes.values() {
             ask.cmd("HMGET").arg(&names.cursors).arg(partitions);
         }
         let mut cursors = Cursors::new();
-        let mut missing = BTreeSet::new();
-        for answer in self.connection.all(&ask).await? {
+        let mut lost = Lost::new();
+        let answers = self.connection.all(&ask).await?;
+        for (names, answer) in self.names.nodes.values().zip(answers) {
             for (partition, stored) in partitions.iter().zip(reply::array(answer)?) {
                 if stored == Value::Nil {
-                    missing.insert(*partition);
+                    lost.insert(*partition, names.cursors.clone());
                 }
                 cursors.entry(*partition).or_default().push(reply::cursor(stored)?);
             }
         }
-        cursors.retain(|partition, _| !missing.contains(partition));
-        Ok(cursors)
+        cursors.retain(|partition, _| !lost.contains_key(partition));
+        Ok((cursors, lost))
     }
 
     async fn streams(&mut self, partitions: &[u16]) -> Result<Vec<StreamFacts>, StoreError> {

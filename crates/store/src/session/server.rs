@@ -1,7 +1,7 @@
 //! What a session asks of a server, as typed operations: each is one round trip.
 
 use smol_str::SmolStr;
-use std::future::Future;
+use std::{collections::BTreeMap, future::Future};
 use tallyd_bolt::Address;
 use tallyd_event::EntryId;
 use tallyd_runtime::{
@@ -36,6 +36,9 @@ pub struct Watched {
     /// watched beside the fences.
     pub in_force: bool,
 }
+
+/// Partitions of which a cursor is missing, each with the key of the hash that lacks it.
+pub type Lost = BTreeMap<u16, String>;
 
 /// What became of a commit.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,12 +77,13 @@ pub trait Server: Send {
         changes: Vec<Change>,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Reads the cursors of these partitions; those of which one is missing are left out. What the connection knew of stored keys is
+    /// Reads the cursors of these partitions. Those of which one is missing are told apart, with the
+    /// key of the hash that lacks it. What the connection knew of stored keys is
     /// forgotten: others may have changed them since.
     fn cursors(
         &mut self,
         partitions: &[u16],
-    ) -> impl Future<Output = Result<Cursors, StoreError>> + Send;
+    ) -> impl Future<Output = Result<(Cursors, Lost), StoreError>> + Send;
 
     /// What the server says of the streams that these partitions read, in this order.
     fn streams(

@@ -26,10 +26,10 @@ pub fn halted(of: &Of<'_>) -> Vec<Finding> {
     let finding = |(place, reason): (&String, &String)| {
         HALTED.broken(
             format!("{place} is halted: {reason}"),
-            "its events wait until somebody has looked. The other commands of that commit have \
-             happened, the failed one is not done again",
+            "its events wait until somebody has looked. Where a command failed inside a commit, the \
+             other commands of that commit have happened, and the failed one is not done again",
             vec![
-                note("mend the cause, most often a key of the wrong type, then:"),
+                note("fix the cause that is named (a key of the wrong type, a missing key), then:"),
                 of.tallyd("resume"),
             ],
         )
