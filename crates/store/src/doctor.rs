@@ -20,7 +20,7 @@ pub use start::{RISKS, risks};
 
 use crate::{connection::Connection, keys::Keys};
 use checks::Of;
-use tallyd_runtime::StoreError;
+use tallyd_runtime::{StoreError, store::ErrorKind};
 use tallyd_topology::{RedisAddress, Topology};
 
 /// The topology to look at, and how commands of tallyd name it.
@@ -59,17 +59,21 @@ pub async fn examine(
     let scope = subject.map(|subject| (subject.topology, subject.keys));
     let mut facts = gather::server(&mut connection, address, scope).await?;
     let mut stored = None;
+    let mut cut_off = None;
     if let Some(subject) = subject {
         match stored::stored(&mut connection, subject.topology, subject.keys, &mut facts).await {
             Ok(found) => stored = Some((subject, found)),
             Err(error) if gather::is_refusal(&error) => {
                 gather::refuse(&mut facts, checks::access::TOPOLOGY, &error)
             }
+            // The server answered until then: it cut off who asked for what is stored.
+            Err(error) if error.kind == ErrorKind::Connection => cut_off = Some(error),
             Err(error) => return Err(error),
         }
     }
     let mut findings: Vec<Finding> =
         checks::OF_SERVER.iter().flat_map(|check| check(&facts)).collect();
+    findings.extend(cut_off.map(|error| checks::connections::cut_off(&error)));
     if let Some((subject, stored)) = &stored {
         let of = Of { facts: &facts, subject: *subject, stored };
         findings.extend(checks::OF_TOPOLOGY.iter().flat_map(|check| check(&of)));

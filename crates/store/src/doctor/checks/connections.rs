@@ -5,7 +5,9 @@ use crate::doctor::{
     finding::{Check, Finding, bytes, note},
 };
 use tallyd_event::decode::MAX_BATCH_BYTES;
+use tallyd_runtime::StoreError;
 
+const CUT_OFF: Check = Check::new("connections", "cut-off");
 const LATENCY: Check = Check::new("connections", "latency");
 const PAUSES: Check = Check::new("connections", "pauses");
 const CLOCK: Check = Check::new("connections", "clock");
@@ -232,4 +234,18 @@ pub fn most_clients(facts: &Facts) -> Vec<Finding> {
         "a worker has a connection for each node and one more; one that gets none waits",
         facts.set("maxclients", &most.saturating_mul(2).to_string()),
     )]
+}
+
+/// The server closed the connection when it was asked for what is stored: a reply was too large for
+/// it. Workers are cut off in the same way.
+pub fn cut_off(error: &StoreError) -> Finding {
+    CUT_OFF.broken(
+        format!("the server cut off this doctor when it asked for entries of the streams ({error})"),
+        "an entry is larger than the server lets a client receive: workers that read it are cut off \
+         too, and nothing behind it is processed",
+        vec![
+            note("let clients receive the largest entry (4 MiB for a batch) and more, then look again:"),
+            note("maxmemory-clients and client-output-buffer-limit are what limits it"),
+        ],
+    )
 }
