@@ -45,10 +45,12 @@ pub fn ledger(topology: &Topology) -> Result<Ledger, HarnessError> {
         time_zone: topology.time_zone.to_string(),
         windows: Vec::new(),
         periods: Vec::new(),
+        remembered_ms: None,
     };
     for node in &topology.nodes {
         let NodeKind::Bolt(bolt) = &node.kind else { continue };
         match &bolt.options {
+            BoltOptions::Dedup(dedup) => options.remembered_ms = Some(dedup.window_ms),
             BoltOptions::Aggregate(aggregate) => {
                 options.windows =
                     aggregate.windows.iter().map(|w| span(&w.name, w.length, w.lasting)).collect();

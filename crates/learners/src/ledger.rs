@@ -21,6 +21,8 @@ pub struct LedgerOptions {
     pub windows: Vec<Span>,
     /// The periods of the boards.
     pub periods: Vec<Span>,
+    /// For how long an answer is known, in ms. `None`: for ever.
+    pub remembered_ms: Option<i64>,
 }
 
 /// A kind of window or period.
@@ -98,8 +100,9 @@ pub struct LearnerCount {
     pub total: Tally,
     /// Those about each concept.
     pub concepts: BTreeMap<Arc<str>, Tally>,
-    /// The numbers of the answers that came: what is here already is a duplicate.
-    pub numbers: HashSet<u32>,
+    /// The answers that were counted by their numbers, with the eighths of the time for which they
+    /// are known: what comes again within it is a duplicate.
+    pub numbers: HashMap<u32, Vec<i64>>,
 }
 
 /// Answers, and how many of them were right.
@@ -118,8 +121,8 @@ pub struct Ledger {
     pub entries: u64,
     /// What was sent in them, well-formed or not.
     pub sent: u64,
-    /// Answers that are not the same as an earlier one. Two are the same if user and id are,
-    /// however long ago the first was: a simulation repeats only recent ones.
+    /// Answers that are not the same as an earlier one. Two are the same if user and id are, and the
+    /// first is still known.
     pub distinct: u64,
     /// Answers sent again.
     pub duplicates: u64,
@@ -137,6 +140,8 @@ pub struct Ledger {
     pub late_periods: BTreeMap<Arc<str>, u64>,
     windows: Vec<(Span, Clock)>,
     periods: Vec<(Span, Clock)>,
+    /// The length of an eighth of the time for which an answer is known, in ms.
+    eighth_ms: Option<i64>,
 }
 
 impl Ledger {
@@ -165,6 +170,7 @@ impl Ledger {
             late_periods: BTreeMap::new(),
             windows: clocked(options.windows)?,
             periods: clocked(options.periods)?,
+            eighth_ms: options.remembered_ms.map(|ms| (ms + 7) / 8).map(|eighth| eighth.max(1000)),
         })
     }
 
@@ -197,10 +203,14 @@ impl Ledger {
 
     fn answer(&mut self, answer: &Answer, arrival_ms: i64) {
         let learner = self.learners.entry(Arc::clone(&answer.user)).or_default();
-        if !learner.numbers.insert(answer.number) {
+        // It is known in its own eighth, and in the eight before and after.
+        let eighth = self.eighth_ms.map_or(0, |length| arrival_ms.div_euclid(length));
+        let counted = learner.numbers.entry(answer.number).or_default();
+        if counted.iter().any(|before| (before - eighth).abs() <= 8) {
             self.duplicates += 1;
             return;
         }
+        counted.push(eighth);
         self.distinct += 1;
         learner.total.count(answer);
         learner.concepts.entry(Arc::clone(&answer.concept)).or_default().count(answer);

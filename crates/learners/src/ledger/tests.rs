@@ -20,6 +20,7 @@ fn ledger() -> Ledger {
             span("1h", Length::Millis(HOUR), Some(2 * HOUR)),
             span("all", Length::All, None),
         ],
+        remembered_ms: None,
         periods: vec![
             span("day", Length::Day, Some(DAY)),
             span("week", Length::Week, None),
@@ -141,7 +142,7 @@ proptest! {
         prop_assert_eq!(ledger.sent, ledger.distinct + ledger.duplicates + ledger.dead_letters());
         let tallies = || ledger.learners.values();
         prop_assert_eq!(ledger.distinct, tallies().map(|l| l.total.answers).sum::<u64>());
-        prop_assert_eq!(ledger.distinct, tallies().map(|l| l.numbers.len() as u64).sum::<u64>());
+        prop_assert_eq!(ledger.distinct, tallies().map(|l| l.numbers.values().map(Vec::len).sum::<usize>() as u64).sum::<u64>());
         let by_concept = tallies().flat_map(|l| l.concepts.values()).map(|t| t.right);
         prop_assert_eq!(tallies().map(|l| l.total.right).sum::<u64>(), by_concept.sum::<u64>());
         for (name, late) in [("1h", ledger.late_windows.get("1h").copied().unwrap_or(0)), ("all", 0)] {
