@@ -326,7 +326,9 @@ async fn what_is_no_frame_in_an_edge_stream_is_a_dead_letter() {
 async fn an_entry_deleted_while_pending_is_passed_over() {
     let mut bench = Bench::start().await;
     let source = bench.open.topology.nodes[0].clone();
-    let edge = bench.open.keys.edge("answers", &source.edges[0], 0);
+    // Where the learner's other events are: two owners of one score would write over each other.
+    let partition = tallyd_event::partition_of(["u7"], bench.open.topology.partitions);
+    let edge = bench.open.keys.edge("answers", &source.edges[0], partition);
     let of_source = ["1", "2", "3"].map(wire::good);
     let of_edge = ["4", "5", "6"].map(|id| frames::sound(&source.schema, id));
     for (stream, group, entries) in
