@@ -28,7 +28,6 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HOUR, DAY = 3_600_000, 86_400_000
-HYPERLOGLOG_ERROR = 0.0081
 SKETCH_ERROR = 0.01
 # Boards of all time tell who was first from 2020 on; earlier times count as its begin.
 FIRST_TIE = 1_577_836_800_000
@@ -67,6 +66,7 @@ window = "24h"
 
 [bolt.skills]
 type = "aggregate"
+grace = "forever"
 from = "unique"
 by = ["skill"]
 windows = {windows}
@@ -74,12 +74,14 @@ measures = {measures}
 
 [bolt.total]
 type = "aggregate"
+grace = "forever"
 from = "unique"
 windows = {windows}
 measures = {measures}
 
 [bolt.learners]
 type = "aggregate"
+grace = "forever"
 from = "unique"
 by = ["user"]
 windows = ["all"]
@@ -87,6 +89,7 @@ measures = {measures}
 
 [bolt.points]
 type = "leaderboard"
+grace = "forever"
 from = "unique"
 member = "user"
 score = "sum(points)"
@@ -96,6 +99,7 @@ periods = {periods}
 
 [bolt.marks]
 type = "leaderboard"
+grace = "forever"
 from = "unique"
 member = "user"
 score = "sum(marks)"
@@ -226,7 +230,9 @@ def figures(answers):
         "learners": len({a.user for a in answers}), "topics": len({a.skill for a in answers}),
         "questions": len({a.item for a in answers}),
     }
-    quantiles = {name: times[int(q * (len(times) - 1))] for name, q in QUANTILES.items()}
+    # The nearest rank, in whole numbers: the shares are of hundreds.
+    rank = lambda q: -(-round(q * 100) * len(times) // 100)
+    quantiles = {name: times[rank(q) - 1] for name, q in QUANTILES.items()}
     return exact, distinct, quantiles
 
 
@@ -246,10 +252,8 @@ def check_aggregate(redis, report, prefix, bolt, windows, group_of, answers):
             for name, value in exact.items():
                 report.equal(f"{bolt} {name}", where, stored.get(name), str(value))
             for name, value in distinct.items():
-                found = redis("PFCOUNT", f"{base}:distinct:{window}:{at}:{name}:{group}")
-                bound = 3 * HYPERLOGLOG_ERROR * value + 1
-                what = f"{bolt} distinct (HyperLogLog)"
-                report.holds(what, f"{where} {name}", abs(found - value) <= bound, found, value)
+                # Exact up to 1,024: there are fewer learners and items.
+                report.equal(f"{bolt} distinct", f"{where} {name}", stored.get(name), str(value))
             for name, value in quantiles.items():
                 found = float(stored.get(name, "nan"))
                 bound = SKETCH_ERROR * abs(value) * (1 + 1e-6) + 1e-9
@@ -302,7 +306,7 @@ def check_counts(report, status, dead, answers, others):
     """Compares what the nodes say of themselves after the file was sent twice."""
     nodes = {node["name"]: node for node in status["nodes"]}
     expected = {
-        "answers": {"events": 2 * answers, "emitted": 2 * answers, "dead_letters": 2 * others},
+        "answers": {"events": 2 * answers, "emitted": 2 * answers, "dead_letters": 0},
         "unique": {
             "events": 2 * answers, "emitted": answers, "duplicates": answers, "dead_letters": 0,
         },
@@ -314,10 +318,8 @@ def check_counts(report, status, dead, answers, others):
             report.equal("nodes' own counts", f"{name} {count}", nodes[name][count], value)
     for node in nodes.values():
         report.equal("nodes' own counts", f"{node['name']} lag", node["lag_entries"], 0)
-    report.equal("dead letters", "stored", status["dead_letters_stored"], 2 * others)
-    report.equal("dead letters", "listed", len(dead), 2 * others)
-    reasons = collections.Counter(letter["reason"] for letter in dead)
-    report.equal("dead letters", "reasons", dict(reasons), {'field "correct" is missing': 2 * others})
+    report.equal("dead letters", "stored", status["dead_letters_stored"], 0)
+    report.equal("dead letters", "listed", len(dead), 0)
     report.equal("dead letters", "halted", status["halted"], {})
 
 
@@ -352,9 +354,9 @@ def check_known(redis, report, prefix, others):
     for what, found, expected in known:
         report.equal("known figures", what, found, expected)
     near = [
-        ("items", redis("PFCOUNT", f"{base}:total:distinct:all:all:questions:total"), 144, 0.0243, 1),
+        ("items", float(redis.hash(f"{base}:total:window:all:all:total")["questions"]), 144, 0, 0),
         ("learners of 2015-11-17T02Z",
-         redis("PFCOUNT", f"{base}:total:distinct:1h:2015-11-17T0200Z:learners:total"), 30, 0.0243, 1),
+         float(redis.hash(f"{base}:total:window:1h:2015-11-17T0200Z:total")["learners"]), 30, 0, 0),
         ("p5", float(whole["p5"]), 2859, SKETCH_ERROR, 1),
         ("p50", float(whole["p50"]), 7659, SKETCH_ERROR, 1),
         ("p95", float(whole["p95"]), 13809, SKETCH_ERROR, 1),
@@ -383,11 +385,12 @@ def start_redis(directory):
     sys.exit("redis-server did not start")
 
 
-def process(tallyd, topology, copy, directory):
+def process(tallyd, topology, copy, directory, others):
     """Sends the file twice through two workers; what they say of themselves afterwards."""
     def call(*words):
         done = subprocess.run([tallyd, *words], stdout=subprocess.PIPE, text=True, timeout=600)
-        if done.returncode != 0:
+        # `send` ends with 1 where rows do not fit: those without an answer.
+        if done.returncode != (1 if words[0] == "send" else 0):
             raise RuntimeError(f"tallyd {' '.join(words)}: exit code {done.returncode}")
         return done.stdout
 
@@ -405,6 +408,8 @@ def process(tallyd, topology, copy, directory):
             ))
             call("wait", "--topology", topology, "--timeout", "300")
             seconds = time.monotonic() - began
+            if sent["not_sent"] != others:
+                raise RuntimeError(f"send refused {sent['not_sent']} rows, expected {others}")
             print(f"sent as {form}: {sent['sent']} rows in {sent['entries']} entries, "
                   f"all processed after {seconds:.1f} s")
         status = json.loads(call("status", "--topology", topology, "--json"))
@@ -443,7 +448,7 @@ def main():
                 file.write(TOPOLOGY.format(
                     socket=socket_path, windows=WINDOWS, periods=PERIODS, measures=MEASURES,
                 ))
-            status, dead = process(arguments.tallyd, topology, copy, directory)
+            status, dead = process(arguments.tallyd, topology, copy, directory, others)
             prefix = "tallyd:{real-data/0}:"
             check_counts(report, status, dead, len(answers), others)
             windows = ("1h", "1d", "all")
