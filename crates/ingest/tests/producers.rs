@@ -1,6 +1,6 @@
 //! What real clients and encoders write, and what becomes of it: the recorded bytes of
 //! `tests/producers/recorded.jsonl` are read as they would be in use, and `docs/producers.md` says
-//! the same. With `TALLYD_WRITE_DOCS=1` the page is written anew.
+//! the same. With `TALLYD_WRITE_DOCS=1` the page is written again.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

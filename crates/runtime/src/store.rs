@@ -45,7 +45,7 @@ pub struct Fence {
     pub owner: Owner,
     /// How often the partition changed hands, as far as the server knows.
     pub epoch: u64,
-    /// Drawn anew for each take-over.
+    /// Drawn for each take-over.
     pub random: u64,
 }
 

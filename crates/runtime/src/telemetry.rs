@@ -290,7 +290,7 @@ impl TaskMetrics {
         if error.kind == ErrorKind::Bug {
             error!(node = self.node, ?partitions, %error, "HALTED: a fault of tallyd; the batch was not committed, and is processed again after: tallyd resume");
         } else {
-            error!(node = self.node, ?partitions, %error, "HALTED: a command failed inside a commit whose other commands happened; look at the key that the error names, mend it, then: tallyd resume");
+            error!(node = self.node, ?partitions, %error, "HALTED: a command failed inside a commit whose other commands happened; look at the key that the error names, fix it, then: tallyd resume");
         }
     }
 

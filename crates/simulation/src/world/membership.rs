@@ -23,7 +23,7 @@ pub struct Members {
     woken: BTreeSet<u64>,
     /// Told when a wait may end.
     stirred: Arc<Notify>,
-    /// How often the server was started anew.
+    /// How often the server was started again.
     runs: u64,
 }
 
@@ -99,7 +99,7 @@ impl World {
         });
     }
 
-    /// The server is started anew: subscriptions are not among what it keeps.
+    /// The server is started again: subscriptions are not among what it keeps.
     pub fn restart(&mut self) {
         self.members.runs += 1;
         self.break_subscriptions(None);
