@@ -29,8 +29,6 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HOUR, DAY = 3_600_000, 86_400_000
 SKETCH_ERROR = 0.01
-# Boards of all time tell who was first from 2020 on; earlier times count as its begin.
-FIRST_TIE = 1_577_836_800_000
 QUANTILES = {"p5": 0.05, "p50": 0.50, "p95": 0.95}
 
 TOPOLOGY = """
@@ -283,10 +281,9 @@ def check_boards(redis, report, prefix, bolt, boards_of, whole, answers):
                     score, reached = score + 1, max(reached, answer.at)
                 board[answer.user] = score, reached
     for (period, at, group), board in boards.items():
-        floor = FIRST_TIE if period == "all" else 0
         # Who can't be told apart stands as Redis has it: by name, from the last.
         order = sorted(board, key=lambda user: user.encode(), reverse=True)
-        order.sort(key=lambda user: (-board[user][0], max(board[user][1], floor) if whole else 0))
+        order.sort(key=lambda user: (-board[user][0], board[user][1] if whole else 0))
         key = f"{prefix}bolt:{bolt}:board:{period}:{at}:{group}"
         flat = redis("ZREVRANGE", key, 0, -1, "WITHSCORES")
         where = f"{period} {at} {group}"

@@ -2,15 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use redis::Pipeline;
-use serde_json::{Value, json};
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
-use tallyd_harness::{Server, ServerOptions, WorkerProcess};
-use tallyd_store::Connection;
-use tempfile::TempDir;
+mod lab;
+
+use lab::Lab;
+use serde_json::json;
 
 const FILE: &str = r#"
 name = "lab"
@@ -59,71 +54,9 @@ score = "last(pts)"
 periods = [{ period = "day", retain = "forever", grace = "1h" }, "all"]
 "#;
 
-/// A user, an RFC 3339 time, and further fields.
-type Sent<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
-
-/// A server, and a worker on it.
-struct Lab {
-    server: Server,
-    connection: Connection,
-    _worker: WorkerProcess,
-    file: PathBuf,
-    /// How many events were sent: each has an id of its own.
-    sent: usize,
-    _folder: TempDir,
-}
-
-impl Lab {
-    async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let server = Server::start(folder.path(), ServerOptions::durable()).await.unwrap();
-        let file = folder.path().join("lab.toml");
-        std::fs::write(&file, FILE).unwrap();
-        let program = Path::new(env!("CARGO_BIN_EXE_tallyd"));
-        let worker = WorkerProcess::start(program, folder.path(), &file, &server.url, 0).unwrap();
-        let connection = Connection::open(&server.url).await.unwrap();
-        Self { server, connection, _worker: worker, file, sent: 0, _folder: folder }
-    }
-
-    /// Sends events, and waits until they are processed.
-    async fn send(&mut self, events: &[Sent<'_>]) {
-        let mut pipeline = Pipeline::new();
-        for (user, at, fields) in events {
-            let number = self.sent;
-            self.sent += 1;
-            let command = pipeline.cmd("XADD").arg("ev").arg("*");
-            command.arg("id").arg(format!("{user}/{at}/{number}"));
-            command.arg("user").arg(*user).arg("at").arg(*at);
-            for (name, value) in *fields {
-                command.arg(*name).arg(*value);
-            }
-        }
-        self.connection.all(&pipeline).await.unwrap();
-        self.tallyd(&["wait", "--timeout", "60"]);
-    }
-
-    /// What a command of the program prints.
-    fn tallyd(&self, words: &[&str]) -> String {
-        let output = Command::new(env!("CARGO_BIN_EXE_tallyd"))
-            .args(words)
-            .arg("--topology")
-            .arg(&self.file)
-            .args(["--redis", &self.server.url])
-            .output()
-            .unwrap();
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{words:?}: {error}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn json(&self, words: &[&str]) -> Value {
-        serde_json::from_str(&self.tallyd(&[words, &["--json"]].concat())).unwrap()
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_window_holds_all_that_the_clock_shows_of_it() {
-    let mut lab = Lab::start().await;
+    let mut lab = Lab::start(FILE).await;
     let days = [
         ("2026-03-28T23:30:00Z", "2026-03-29T02:30:00Z", "2026-03-29T22:00:00Z", 5),
         ("2026-10-24T22:30:00Z", "2026-10-25T03:30:00Z", "2026-10-25T22:59:59Z", 7),
@@ -141,7 +74,7 @@ async fn a_window_holds_all_that_the_clock_shows_of_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn figures_do_not_depend_on_the_order_of_arrival() {
-    let mut lab = Lab::start().await;
+    let mut lab = Lab::start(FILE).await;
     let at = "2026-01-01T10:00:00Z";
     let money = |user, amount| (user, at, [("money", amount)]);
     for (user, amount) in ["a", "b"].into_iter().zip([["0.1", "0.2", "0.3"], ["0.3", "0.2", "0.1"]])
@@ -175,7 +108,7 @@ async fn figures_do_not_depend_on_the_order_of_arrival() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn numbers_of_different_values_say_when_they_are_estimates() {
-    let mut lab = Lab::start().await;
+    let mut lab = Lab::start(FILE).await;
     let users: Vec<String> = (0..1500).map(|number| format!("u{number}")).collect();
     for (range, is_exact) in [(0..1024, true), (1024..1500, false)] {
         let event = |user: &'static str| (user, "2026-01-01T10:00:00Z", &[] as &[(&str, &str)]);
@@ -194,7 +127,7 @@ async fn numbers_of_different_values_say_when_they_are_estimates() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_event_is_seen_and_counts_where_it_is_not_late() {
-    let mut lab = Lab::start().await;
+    let mut lab = Lab::start(FILE).await;
     let at = "2026-01-01T10:00:00Z";
     lab.send(&[("u", at, &[("pts", "7")])]).await;
     // Late for the hour and the day, which were final, and counted in all others.

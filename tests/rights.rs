@@ -4,7 +4,7 @@ use redis::Pipeline;
 use std::{fs, path::Path, sync::Arc, time::Duration};
 use tallyd_bolt::{Address, Key, Kind, Write};
 use tallyd_event::EntryId;
-use tallyd_query::{QueryError, Results, Stored};
+use tallyd_query::{Look, QueryError, Results, Stored};
 use tallyd_runtime::{
     Session, Store, StoreError,
     store::{
@@ -213,13 +213,12 @@ async fn queries(stored: &mut Stored<'_>) -> Result<(), QueryError> {
     let key = &keys[0];
     stored.hash(key).await?;
     stored.fields(&keys, &["f".into()]).await?;
-    stored.size(key).await?;
     stored.distinct(&keys).await?;
     stored.members(key).await?;
     for ascending in [false, true] {
-        stored.range(key, ascending, 0, 10).await?;
-        stored.places(key, ascending, &["m".into()]).await?;
-        stored.better(key, ascending, &[1.0]).await?;
+        let (places, members) = (0..10, vec!["m".into()]);
+        stored.look(key, &Look { ascending, places, members, scores: vec![1.0] }).await?;
+        stored.worse(key, ascending, None, 10).await?;
     }
     Ok(())
 }

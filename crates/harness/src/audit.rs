@@ -261,7 +261,7 @@ fn board(
 
 /// To how many ms ties can be told apart: what 53 bits leave beside the score.
 fn resolution(score: i64, length: Length, window: &Window) -> i64 {
-    let span = if length == Length::All { 1_i64 << 41 } else { window.end - window.start };
+    let span = if length == Length::All { 1_i64 << 42 } else { window.end - window.start };
     let score_bits = 64 - score.unsigned_abs().leading_zeros();
     let steps = 1_i64 << 53_u32.saturating_sub(score_bits + 1);
     span / steps + 1

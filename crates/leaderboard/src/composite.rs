@@ -7,24 +7,25 @@
 //! score. Two members are told apart to the millisecond while the score is small, and more
 //! coarsely above:
 //!
-//! | period | to 1 ms below | to 1 s below | to 1 min below |
+//! | period | to 1 ms, below | to 1 s, below | to 1 min, below |
 //! | --- | --- | --- | --- |
-//! | hour | 2^31 (2.1e9) | 2^41 (2.2e12) | 2^47 (1.4e14) |
-//! | day | 2^26 (6.7e7) | 2^36 (6.9e10) | 2^42 (4.4e12) |
-//! | week | 2^23 (8.4e6) | 2^33 (8.6e9) | 2^39 (5.5e11) |
-//! | month | 2^21 (2.1e6) | 2^31 (2.1e9) | 2^37 (1.4e11) |
-//! | all time | 2^12 (4,096) | 2^21 (2.1e6) | 2^27 (1.3e8) |
+//! | hour | 2^31 (2,147,483,648) | 2^41 (2.2e12) | 2^47 (1.4e14) |
+//! | day | 2^26 (67,108,864) | 2^36 (6.9e10) | 2^42 (4.4e12) |
+//! | week | 2^23 (8,388,608) | 2^33 (8.6e9) | 2^39 (5.5e11) |
+//! | month | 2^21 (2,097,152) | 2^31 (2.1e9) | 2^37 (1.4e11) |
+//! | all | 2^11 (2,048) | 2^20 (1,048,576) | 2^26 (67,108,864) |
 //!
 //! Members who are not told apart stand as Redis puts equal scores: by the bytes of their names.
+//! The table stands in `docs/topology.md` too, for those who choose between the ties.
 
+use std::ops::RangeInclusive;
 use tallyd_bolt::calendar::Window;
 
 /// The greatest magnitude of a whole score: an `f64` holds all whole numbers up to it.
 pub const GREATEST: i64 = 1 << 53;
 
-/// All time, for ties: from 2020-01-01T00:00Z on, 2^41 ms (69 years). A time outside of it counts
-/// as its nearest end.
-const ALL_TIME: Span = Span { start: 1_577_836_800_000, length: 1 << 41 };
+/// All time, for ties: from 1970 on, 2^42 ms (until 2109). A later time counts as its last ms.
+const ALL_TIME: Span = Span { start: 0, length: 1 << 42 };
 
 /// The time in which scores of a board are reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,16 +63,40 @@ pub fn encode(score: i64, reached: i64, span: Span, ascending: bool) -> f64 {
 /// encode alike it is the latest, on ascending boards the earliest.
 #[must_use]
 pub fn decode(stored: f64, span: Span, ascending: bool) -> (i64, i64) {
+    let alike = alike(stored, span, ascending);
+    let reached = if ascending { *alike.start() } else { *alike.end() };
+    (stored.floor() as i64, reached)
+}
+
+/// Within which times (ms since the epoch, both included) the score was reached, from what
+/// [`encode`] gave: as exactly as what is stored says it. `None` where it says nothing.
+#[must_use]
+pub fn reached(stored: f64, span: Span, ascending: bool) -> Option<RangeInclusive<i64>> {
+    let alike = alike(stored, span, ascending);
+    let end = span.start.saturating_add(span.length - 1);
+    let says_nothing = *alike.start() == span.start && *alike.end() == end && span.length > 1;
+    // The last ms of all time stands for whatever comes after it too.
+    let is_open = span == ALL_TIME && *alike.end() == end;
+    (!says_nothing && !is_open).then_some(alike)
+}
+
+/// All times that encode alike beside this score.
+fn alike(stored: f64, span: Span, ascending: bool) -> RangeInclusive<i64> {
     let floor = stored.floor();
-    let score = floor as i64;
-    let steps = 1u64 << bits(score);
+    let bits = bits(floor as i64);
+    let steps = 1u64 << bits;
     let fraction = ((stored - floor) * steps as f64) as u128;
-    let precedence = fraction * span.length.unsigned_abs() as u128;
-    let precedence = (precedence + u128::from(steps - 1)) >> bits(score);
     let last = span.length - 1;
-    let precedence = i64::try_from(precedence).unwrap_or(last).min(last);
-    let elapsed = if ascending { precedence } else { last - precedence };
-    (score, span.start.saturating_add(elapsed))
+    // The least precedence that gives at least this fraction.
+    let least = |fraction: u128| {
+        let precedence = fraction * span.length.unsigned_abs() as u128;
+        i64::try_from((precedence + u128::from(steps - 1)) >> bits).unwrap_or(last)
+    };
+    let (least, next) = (least(fraction).min(last), least(fraction + 1));
+    // A fraction that no time gives was written by somebody else: it is taken for the next one.
+    let most = (next - 1).min(last).max(least);
+    let (from, to) = if ascending { (least, most) } else { (last - most, last - least) };
+    span.start.saturating_add(from)..=span.start.saturating_add(to)
 }
 
 /// How many bits an `f64` has for the fraction beside this score.
@@ -121,7 +146,7 @@ mod tests {
             (day, [26, 36, 42]),
             (7 * day, [23, 33, 39]),
             (31 * day, [21, 31, 37]),
-            (1 << 41, [12, 21, 27]),
+            (1 << 42, [11, 20, 26]),
         ];
         for (length, bits) in spans {
             let span = Span { start: 0, length };
@@ -136,6 +161,34 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn when_a_score_was_reached_is_said_as_exactly_as_it_is_known() {
+        let old = 1_388_534_400_000; // 2014-01-01
+        let new = 1_852_714_706_943; // 2028-09-16
+        let beyond = 5_000_000_000_000; // 2128
+        let cases = [
+            (ALL_TIME, 5, old, Some(old..=old)),
+            (ALL_TIME, 5_000_000, new, Some(new - new % 4096..=new - new % 4096 + 4095)),
+            (ALL_TIME, 1 << 52, new, None),
+            (ALL_TIME, GREATEST, old, None),
+            // Later than what is told apart: not said.
+            (ALL_TIME, 5, beyond, None),
+            (HOUR, 100_000_000, HOUR.start + 7, Some(HOUR.start + 7..=HOUR.start + 7)),
+            (HOUR, 1 << 51, HOUR.start, Some(HOUR.start..=HOUR.start + 1_799_999)),
+            (HOUR, 1 << 52, HOUR.start, None),
+        ];
+        for (span, score, time, expected) in cases {
+            for ascending in [false, true] {
+                for score in [score, -score] {
+                    let stored = encode(score, time, span, ascending);
+                    assert_eq!(reached(stored, span, ascending), expected, "{score} {time}");
+                }
+            }
+        }
+        let [earlier, later] = [old, old + 1].map(|time| encode(5, time, ALL_TIME, false));
+        assert!(earlier > later);
     }
 
     fn score() -> impl Strategy<Value = i64> {
@@ -190,12 +243,22 @@ mod tests {
             if 1 << bits(score) >= span.length {
                 prop_assert_eq!(rounded, reached);
             }
+            let alike = alike(stored, span, ascending);
+            prop_assert!(alike.contains(&reached) && alike.contains(&rounded));
+            for time in [*alike.start(), *alike.end()] {
+                prop_assert_eq!(encode(score, time, span, ascending), stored);
+            }
+            for time in [alike.start() - 1, alike.end() + 1] {
+                let is_within = (span.start..span.start + span.length).contains(&time);
+                prop_assert!(!is_within || encode(score, time, span, ascending) != stored);
+            }
         }
 
         #[test]
         fn no_foreign_score_is_too_strange(stored in any::<f64>(), span in span(), ascending: bool) {
-            let (_, reached) = decode(stored, span, ascending);
-            prop_assert!((span.start..span.start + span.length).contains(&reached));
+            let (_, time) = decode(stored, span, ascending);
+            prop_assert!((span.start..span.start + span.length).contains(&time));
+            prop_assert!(reached(stored, span, ascending).is_none_or(|range| range.contains(&time)));
         }
     }
 }

@@ -3,9 +3,9 @@
 //! Each board in each period is one sorted set ([`board_key`]). Rank 1 is the highest score, for
 //! scores by `min` the lowest. With [`Ties::First`] a member's rank is its position in the set
 //! (`ZREVRANK` + 1, or `ZRANK` + 1 where [`Options::ascending`]), and the score is the floor of
-//! what is stored, which carries the time in its fraction ([`composite`]). With [`Ties::Shared`]
-//! what is stored is the score, and the rank is 1 + the number of members with a better one
-//! (`ZCOUNT`).
+//! what is stored, which carries the time in its fraction ([`composite`]). With [`Ties::Shared`] and
+//! [`Ties::Dense`] what is stored is the score, and the rank is 1 + the number of members with a
+//! better one (`ZCOUNT`), or of different better scores.
 //!
 //! When a score counts as reached: a sum or count, at the latest of the events that make it up (0
 //! points are no part of it); a maximum or minimum, at the earliest event with that value; a last

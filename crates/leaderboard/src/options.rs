@@ -53,10 +53,13 @@ pub struct PeriodOptions {
 /// Who of two members with one score stands higher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ties {
+    /// Neither: both have the rank 1 + the number of different better scores, and no rank is left
+    /// out (1, 2, 2, 3).
+    Dense,
     /// Who reached the score first: ranks are positions, and no two are equal.
     First,
     /// Neither: both have the rank 1 + the number of members with a better score, and the next
-    /// rank is left out.
+    /// rank is left out (1, 2, 2, 4).
     Shared,
 }
 
@@ -65,9 +68,10 @@ impl Options {
     /// but a shape may gain boards and periods.
     #[must_use]
     pub fn shape(&self) -> Vec<(String, String)> {
+        // Ranks are worked out by who reads: what is stored is the same for the other two.
         let ties = match self.ties {
             Ties::First => "first",
-            Ties::Shared => "shared",
+            Ties::Dense | Ties::Shared => "shared",
         };
         let mut shape = vec![
             ("type".to_owned(), "leaderboard".to_owned()),
@@ -97,7 +101,7 @@ impl Options {
     pub fn score(&self, stored: f64) -> f64 {
         match self.ties {
             Ties::First => stored.floor(),
-            Ties::Shared => stored,
+            Ties::Dense | Ties::Shared => stored,
         }
     }
 }

@@ -194,8 +194,8 @@ impl Scoring {
                 let (score, reached) = decode(stored, span, self.ascending);
                 (Points::Int(score), reached)
             }
-            Ties::Shared if self.float => (Points::Float(stored), 0),
-            Ties::Shared => (Points::Int(stored as i64), 0),
+            _ if self.float => (Points::Float(stored), 0),
+            Ties::Dense | Ties::Shared => (Points::Int(stored as i64), 0),
         }
     }
 
@@ -208,7 +208,7 @@ impl Scoring {
             }
             Points::Int(score) => Ok(match self.ties {
                 Ties::First => encode(score, reached, span, self.ascending),
-                Ties::Shared => score as f64,
+                Ties::Dense | Ties::Shared => score as f64,
             }),
         }
     }

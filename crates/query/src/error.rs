@@ -18,6 +18,16 @@ pub enum QueryError {
         /// The names that there are.
         known: Vec<String>,
     },
+    /// More is asked for than one answer holds: ask in parts.
+    #[error("{given} {what} are too many for one answer (at most {most}: ask in parts)")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many were asked for.
+        given: u64,
+        /// How many one answer holds.
+        most: u64,
+    },
     /// The range is too long for one answer: ask for a part of it.
     #[error("more than {0} windows lie in the range (ask for a part of it, or for longer windows)")]
     TooManyWindows(usize),

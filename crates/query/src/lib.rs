@@ -16,6 +16,6 @@ mod results;
 mod stored;
 
 pub use error::QueryError;
-pub use results::Results;
+pub use results::{Look, Results, Seen};
 pub use stored::Stored;
 pub use tallyd_aggregate::Figure;

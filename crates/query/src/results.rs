@@ -5,8 +5,35 @@ use smol_str::SmolStr;
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::Future,
+    ops::Range,
 };
 use tallyd_bolt::{Key, memory::Memory};
+
+/// What is asked of a sorted set.
+#[derive(Clone, Debug, Default)]
+pub struct Look {
+    /// Whether the lowest score is the best, and stands at place 0.
+    pub ascending: bool,
+    /// The places (0-based) of which members and scores are wanted.
+    pub places: Range<u64>,
+    /// The members of which places and scores are wanted.
+    pub members: Vec<SmolStr>,
+    /// The scores of which it is wanted how many members have a better one.
+    pub scores: Vec<f64>,
+}
+
+/// What was seen of a sorted set in one moment, in the order in which it was asked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Seen {
+    /// How many members it has.
+    pub size: u64,
+    /// The members at [`Look::places`], with their scores; those that there are.
+    pub rows: Vec<(SmolStr, f64)>,
+    /// The place and score of each of [`Look::members`]; `None` for one that is not there.
+    pub members: Vec<Option<(u64, f64)>>,
+    /// How many members have a better score than each of [`Look::scores`].
+    pub better: Vec<u64>,
+}
 
 /// The stored values of one bolt. A key that is not there reads as empty.
 pub trait Results {
@@ -23,34 +50,22 @@ pub trait Results {
         names: &[SmolStr],
     ) -> impl Future<Output = Result<Vec<Vec<Option<Vec<u8>>>>, QueryError>> + Send;
 
-    /// How many members a sorted set has.
-    fn size(&mut self, key: &Key) -> impl Future<Output = Result<u64, QueryError>> + Send;
+    /// What a sorted set holds, all of one moment.
+    fn look(
+        &mut self,
+        key: &Key,
+        look: &Look,
+    ) -> impl Future<Output = Result<Seen, QueryError>> + Send;
 
-    /// Up to `count` members of a sorted set with their scores, from the place `start` (0-based)
-    /// on; the lowest score first where `ascending`.
-    fn range(
+    /// The scores of up to `count` members that are worse than a score (`None`: of all), the best
+    /// first; the lowest is the best where `ascending`.
+    fn worse(
         &mut self,
         key: &Key,
         ascending: bool,
-        start: u64,
+        than: Option<f64>,
         count: u64,
-    ) -> impl Future<Output = Result<Vec<(SmolStr, f64)>, QueryError>> + Send;
-
-    /// The places (0-based) and scores of members; `None` for one that is not in the sorted set.
-    fn places(
-        &mut self,
-        key: &Key,
-        ascending: bool,
-        members: &[SmolStr],
-    ) -> impl Future<Output = Result<Vec<Option<(u64, f64)>>, QueryError>> + Send;
-
-    /// For each score how many members have a better one: a lower one where `ascending`.
-    fn better(
-        &mut self,
-        key: &Key,
-        ascending: bool,
-        scores: &[f64],
-    ) -> impl Future<Output = Result<Vec<u64>, QueryError>> + Send;
+    ) -> impl Future<Output = Result<Vec<f64>, QueryError>> + Send;
 
     /// How many different values each `HyperLogLog` counted.
     fn distinct(
@@ -80,45 +95,38 @@ impl Results for &Memory {
         Ok(keys.iter().map(|key| names.iter().map(|name| field(key, name)).collect()).collect())
     }
 
-    async fn size(&mut self, key: &Key) -> Result<u64, QueryError> {
-        Ok(self.scores.get(key).map_or(0, |scores| scores.len() as u64))
-    }
-
-    async fn range(
-        &mut self,
-        key: &Key,
-        ascending: bool,
-        start: u64,
-        count: u64,
-    ) -> Result<Vec<(SmolStr, f64)>, QueryError> {
-        let (start, count) = (as_usize(start), as_usize(count));
-        Ok(ordered(self, key, ascending).into_iter().skip(start).take(count).collect())
-    }
-
-    async fn places(
-        &mut self,
-        key: &Key,
-        ascending: bool,
-        members: &[SmolStr],
-    ) -> Result<Vec<Option<(u64, f64)>>, QueryError> {
-        let ordered = (0u64..).zip(ordered(self, key, ascending));
-        let places: BTreeMap<SmolStr, (u64, f64)> =
-            ordered.map(|(place, (member, score))| (member, (place, score))).collect();
-        Ok(members.iter().map(|member| places.get(member).copied()).collect())
-    }
-
-    async fn better(
-        &mut self,
-        key: &Key,
-        ascending: bool,
-        scores: &[f64],
-    ) -> Result<Vec<u64>, QueryError> {
-        let all = self.scores.get(key);
-        let count = |bound: f64| {
-            let better = |&&score: &&f64| if ascending { score < bound } else { score > bound };
-            all.map_or(0, |all| all.values().filter(better).count() as u64)
+    async fn look(&mut self, key: &Key, look: &Look) -> Result<Seen, QueryError> {
+        let ordered = ordered(self, key, look.ascending);
+        let (start, end) = (as_usize(look.places.start), as_usize(look.places.end));
+        let place = |name: &SmolStr| {
+            let mut all = (0u64..).zip(&ordered);
+            all.find_map(|(place, (member, score))| (member == name).then_some((place, *score)))
         };
-        Ok(scores.iter().copied().map(count).collect())
+        let better = |bound: &f64| {
+            let is_better =
+                |score: f64| if look.ascending { score < *bound } else { score > *bound };
+            ordered.iter().filter(|(_, score)| is_better(*score)).count() as u64
+        };
+        Ok(Seen {
+            size: ordered.len() as u64,
+            rows: ordered.iter().take(end).skip(start).cloned().collect(),
+            members: look.members.iter().map(place).collect(),
+            better: look.scores.iter().map(better).collect(),
+        })
+    }
+
+    async fn worse(
+        &mut self,
+        key: &Key,
+        ascending: bool,
+        than: Option<f64>,
+        count: u64,
+    ) -> Result<Vec<f64>, QueryError> {
+        let scores = ordered(self, key, ascending).into_iter().map(|(_, score)| score);
+        let is_worse = |score: &f64| {
+            than.is_none_or(|than| if ascending { *score > than } else { *score < than })
+        };
+        Ok(scores.filter(is_worse).take(as_usize(count)).collect())
     }
 
     async fn distinct(&mut self, keys: &[Key]) -> Result<Vec<u64>, QueryError> {

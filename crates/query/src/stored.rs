@@ -1,11 +1,11 @@
 //! Results in Redis.
 
-use crate::{QueryError, Results, reply};
+use crate::{Look, QueryError, Results, Seen, reply};
 use redis::{Pipeline, Value};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use tallyd_bolt::Key;
-use tallyd_store::{Connection, keys::Keys};
+use tallyd_store::{Connection, checked, keys::Keys};
 
 /// How many commands are sent in one round trip, so that no reader holds Redis for long.
 const CHUNK: usize = 512;
@@ -40,6 +40,18 @@ impl<'a> Stored<'a> {
             replies.extend(self.connection.all(&pipeline).await?);
         }
         Ok(replies)
+    }
+
+    /// The reply to each of some commands, all of one moment.
+    async fn at_once(&mut self, commands: Vec<redis::Cmd>) -> Result<Vec<Value>, QueryError> {
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("MULTI");
+        for command in commands {
+            pipeline.add_command(command);
+        }
+        pipeline.cmd("EXEC");
+        let replies = self.connection.all(&pipeline).await?.pop().unwrap_or(Value::Nil);
+        reply::array(replies)?.into_iter().map(|reply| Ok(checked(reply)?)).collect()
     }
 
     /// A command on a key of the bolt.
@@ -79,70 +91,58 @@ impl Results for Stored<'_> {
         rows.map(|row| reply::array(row)?.into_iter().map(reply::bytes).collect()).collect()
     }
 
-    async fn size(&mut self, key: &Key) -> Result<u64, QueryError> {
-        let command = self.command("ZCARD", key);
-        reply::count(&self.one(command).await?)
-    }
-
-    async fn range(
-        &mut self,
-        key: &Key,
-        ascending: bool,
-        start: u64,
-        count: u64,
-    ) -> Result<Vec<(SmolStr, f64)>, QueryError> {
-        if count == 0 {
-            return Ok(Vec::new());
-        }
+    async fn look(&mut self, key: &Key, look: &Look) -> Result<Seen, QueryError> {
         let index = |place: u64| i64::try_from(place).unwrap_or(i64::MAX);
-        let last = index(start).saturating_add(index(count) - 1);
-        let name = if ascending { "ZRANGE" } else { "ZREVRANGE" };
-        let mut command = self.command(name, key);
-        command.arg(index(start)).arg(last).arg("WITHSCORES");
-        reply::scored(self.one(command).await?)
-    }
-
-    async fn places(
-        &mut self,
-        key: &Key,
-        ascending: bool,
-        members: &[SmolStr],
-    ) -> Result<Vec<Option<(u64, f64)>>, QueryError> {
-        let name = if ascending { "ZRANK" } else { "ZREVRANK" };
-        // A member's two commands stand side by side. Where they are cut apart all the same, the
-        // two may be of different moments, as those of different members always may.
-        let commands = members.iter().flat_map(|member| {
-            [name, "ZSCORE"].map(|name| {
+        let Look { ascending, places, members, scores } = look;
+        let mut commands = vec![self.command("ZCARD", key)];
+        if !places.is_empty() {
+            let name = if *ascending { "ZRANGE" } else { "ZREVRANGE" };
+            let mut command = self.command(name, key);
+            command.arg(index(places.start)).arg(index(places.end) - 1).arg("WITHSCORES");
+            commands.push(command);
+        }
+        for member in members {
+            for name in [if *ascending { "ZRANK" } else { "ZREVRANK" }, "ZSCORE"] {
                 let mut command = self.command(name, key);
                 command.arg(member.as_str());
-                command
-            })
-        });
-        let commands = commands.collect();
-        let mut replies = self.many(commands).await?.into_iter();
-        let mut places = Vec::with_capacity(members.len());
-        while let (Some(place), Some(score)) = (replies.next(), replies.next()) {
-            places.push(reply::place(&place)?.zip(reply::score(score)?));
+                commands.push(command);
+            }
         }
-        Ok(places)
-    }
-
-    async fn better(
-        &mut self,
-        key: &Key,
-        ascending: bool,
-        scores: &[f64],
-    ) -> Result<Vec<u64>, QueryError> {
-        let command = |score: &f64| {
+        for score in scores {
             let mut command = self.command("ZCOUNT", key);
             match ascending {
                 true => command.arg("-inf").arg(format!("({score:?}")),
                 false => command.arg(format!("({score:?}")).arg("+inf"),
             };
-            command
-        };
-        let commands = scores.iter().map(command).collect();
-        self.many(commands).await?.iter().map(reply::count).collect()
+            commands.push(command);
+        }
+        let mut replies = self.at_once(commands).await?.into_iter();
+        let mut next = || replies.next().unwrap_or(Value::Nil);
+        let size = reply::count(&next())?;
+        let rows = if places.is_empty() { Vec::new() } else { reply::scored(next())? };
+        let mut place = || Ok(reply::place(&next())?.zip(reply::score(next())?));
+        let members = members.iter().map(|_| place()).collect::<Result<_, QueryError>>()?;
+        let better = scores.iter().map(|_| reply::count(&next())).collect::<Result<_, _>>()?;
+        Ok(Seen { size, rows, members, better })
+    }
+
+    async fn worse(
+        &mut self,
+        key: &Key,
+        ascending: bool,
+        than: Option<f64>,
+        count: u64,
+    ) -> Result<Vec<f64>, QueryError> {
+        let (best, worst) = if ascending { ("-inf", "+inf") } else { ("+inf", "-inf") };
+        let first = than.map_or_else(|| best.to_owned(), |than| format!("({than:?}"));
+        let mut command = self.command("ZRANGE", key);
+        command.arg(first).arg(worst).arg("BYSCORE");
+        if !ascending {
+            command.arg("REV");
+        }
+        command.arg("LIMIT").arg(0).arg(count).arg("WITHSCORES");
+        let rows = reply::scored(self.one(command).await?)?;
+        Ok(rows.into_iter().map(|(_, score)| score).collect())
     }
 
     async fn distinct(&mut self, keys: &[Key]) -> Result<Vec<u64>, QueryError> {

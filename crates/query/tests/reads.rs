@@ -7,7 +7,11 @@ use tallyd_aggregate::Figure;
 use tallyd_bolt::{Key, memory::Memory};
 use tallyd_harness::{Server, ServerOptions};
 use tallyd_leaderboard::composite::{Span, encode};
-use tallyd_query::{Results, Stored, board::Board, catalog, figures, learner};
+use tallyd_query::{
+    Results, Stored,
+    board::{Board, Page},
+    catalog, figures, learner,
+};
 use tallyd_store::{Connection, keys::Keys};
 use tallyd_topology::{BoltOptions, Topology, parse};
 
@@ -167,27 +171,25 @@ async fn boards(results: &mut impl Results) {
     let topology = topology();
     let options = catalog::leaderboard(&topology, "points").unwrap();
     let board = Board::new(options, &topology.calendar, &[], Some("day"), AT).unwrap();
-    let short = |page: Vec<tallyd_query::board::Standing>| -> Vec<(u64, String, f64)> {
-        page.into_iter().map(|s| (s.rank, s.member.to_string(), s.score)).collect()
+    let short = |page: Page| -> Vec<(u64, String, f64)> {
+        page.standings.into_iter().map(|s| (s.rank, s.member.to_string(), s.score)).collect()
     };
     let all = [(1, "c", 9.0), (2, "b", 4.0), (3, "a", 4.0), (4, "d", -3.0)];
     let all: Vec<(u64, String, f64)> = all.iter().map(|&(r, m, s)| (r, m.to_owned(), s)).collect();
     assert_eq!(board.size(results).await.unwrap(), 4);
     assert_eq!(short(board.page(results, 0, 10).await.unwrap()), all);
     assert_eq!(short(board.page(results, 1, 2).await.unwrap()), all[1..3]);
-    assert_eq!(board.page(results, 4, 2).await.unwrap(), []);
-    assert_eq!(board.page(results, 0, 0).await.unwrap(), []);
-    assert_eq!(short(board.around(results, "a", 1).await.unwrap()), all[1..4]);
-    assert_eq!(short(board.around(results, "c", 1).await.unwrap()), all[..2]);
-    assert_eq!(board.around(results, "nobody", 1).await.unwrap(), []);
-    let some = board.of_members(results, &["a".into(), "no".into(), "c".into()]).await.unwrap();
-    assert_eq!(some.iter().map(|s| s.percentile(4)).collect::<Vec<_>>(), [100.0, 100.0 / 3.0]);
-    assert_eq!(short(some), [all[0].clone(), all[2].clone()]);
-    let a = board.of(results, "a").await.unwrap().unwrap();
-    assert_eq!((a.rank, a.reached), (3, Some(AT + 1000)));
+    assert_eq!(short(board.page(results, 4, 2).await.unwrap()), []);
+    assert_eq!(short(board.page(results, 0, 0).await.unwrap()), []);
+    assert_eq!(short(board.around(results, "a", 3).await.unwrap()), all[1..4]);
+    assert_eq!(short(board.around(results, "c", 3).await.unwrap()), all[..3]);
+    assert_eq!(short(board.around(results, "nobody", 3).await.unwrap()), []);
+    let (a, size) = board.of(results, "a").await.unwrap().unwrap();
+    assert_eq!((a.rank, a.reached, size), (3, Some((AT + 1000, AT + 1000)), 4));
+    assert_eq!(a.percentile(size), 100.0 / 3.0);
     let by = [("class".into(), "10:B".into())];
     let class = Board::new(options, &topology.calendar, &by, None, AT).unwrap();
-    assert_eq!(class.of(results, "a").await.unwrap().unwrap().rank, 1);
+    assert_eq!(class.of(results, "a").await.unwrap().unwrap().0.rank, 1);
 
     let options = catalog::leaderboard(&topology, "fastest").unwrap();
     let board = Board::new(options, &topology.calendar, &[], None, AT).unwrap();
@@ -195,8 +197,6 @@ async fn boards(results: &mut impl Results) {
     let ranks: Vec<(u64, &str)> = page.iter().map(|(rank, m, _)| (*rank, m.as_str())).collect();
     assert_eq!(ranks, [(1, "z"), (2, "x"), (2, "y"), (4, "w")]);
     assert_eq!(short(board.page(results, 2, 2).await.unwrap()), page[2..]);
-    let set = ["w".into(), "y".into()];
-    assert_eq!(short(board.of_members(results, &set).await.unwrap()), page[2..]);
 }
 
 async fn stats(results: &mut impl Results) {

@@ -33,7 +33,7 @@ mod store;
 mod streams;
 mod tend;
 
-pub use connection::Connection;
+pub use connection::{Connection, checked};
 pub use membership::RedisListener;
 pub use memory::{Memory, memory};
 pub use random::Random;

@@ -4,22 +4,23 @@ use crate::{
     connect::{Open, Target},
     gaps::Gaps,
     output::Unwritten,
-    terminal::Table,
-    when::{When, as_named},
+    terminal::{Table, safe},
 };
-use anyhow::bail;
+use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use smol_str::SmolStr;
-use std::process::ExitCode;
+use std::{io::Read, path::PathBuf, process::ExitCode};
+use tallyd_event::FieldType;
 use tallyd_query::{
     Stored,
-    board::{Board, Standing},
+    board::{Board, MOST_ROWS, Page, Standing},
     catalog,
 };
 use tallyd_store::{server_ms, settled};
 
-/// How many members are shown above and below one.
-const REACH: u64 = 5;
+/// How many rows are shown: of the best or from a rank on, and around a member.
+const ROWS: u64 = 10;
+const ROWS_AROUND: u64 = 11;
 
 /// The arguments of `tallyd board`.
 #[derive(clap::Args)]
@@ -34,106 +35,188 @@ pub struct Args {
     /// The period; the first of the topology where it is left out
     #[arg(long)]
     period: Option<String>,
-    /// A time in the period: 2h (ago), yesterday, 2026-01-31, RFC 3339; now where it is left out
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    at: Option<When>,
+    /// A time in the period (RFC 3339, or ms since the epoch); now where it is left out
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    at: Option<i64>,
     #[command(flatten)]
     part: Part,
+    /// How many rows are shown [default: 10, around a member 11]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MOST_ROWS))]
+    #[arg(conflicts_with_all = ["top", "member", "members", "members_from"])]
+    limit: Option<u64>,
 }
 
 #[derive(clap::Args)]
 #[group(multiple = false)]
 struct Part {
     /// The best N members [default: 10]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MOST_ROWS))]
     top: Option<u64>,
+    /// The members from this row of the board on, counted from 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    from_rank: Option<u64>,
     /// A member, with those just above and below
     #[arg(long, value_name = "MEMBER")]
     around: Option<String>,
     /// A member alone
     #[arg(long, value_name = "MEMBER")]
     member: Option<String>,
+    /// These members: their ranks among themselves, and on the board
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    members: Option<Vec<SmolStr>>,
+    /// As --members, one on each line of a file; `-` is the standard input
+    #[arg(long, value_name = "FILE")]
+    members_from: Option<PathBuf>,
+}
+
+/// What is shown.
+struct Shown {
+    page: Page,
+    /// For given members: the rank of each among them, and who of them is not on the board.
+    within: Option<(Vec<u64>, Vec<SmolStr>)>,
 }
 
 /// Shows a leaderboard.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Open { topology, keys, mut connection } = args.target.open().await?;
     let options = catalog::leaderboard(&topology, &args.name)?;
-    // The workers' clock is the server's, and so is the period that they count into.
-    let now = server_ms(&mut connection).await?;
-    let at = args.at.map_or(now, |at| at.first(now, &topology.calendar));
-    let names = options.periods.iter().map(|period| period.name.as_str());
-    let period = args.period.as_deref().map(|period| as_named(period, names));
-    let board = Board::new(options, &topology.calendar, &args.by, period, at)?;
+    let at = match args.at {
+        Some(at) => at,
+        // The workers' clock is the server's, and so is the period that they count into.
+        None => server_ms(&mut connection).await?,
+    };
+    let board = Board::new(options, &topology.calendar, &args.by, args.period.as_deref(), at)?;
     let gaps = Gaps::read(&mut connection, &keys, [args.name.as_str()]).await?;
     let mut results = Stored::new(&mut connection, &keys, &args.name);
-    let size = board.size(&mut results).await?;
-    let (standings, member) = match &args.part {
-        Part { around: Some(member), .. } => {
-            (board.around(&mut results, member, REACH).await?, Some(member))
-        }
-        Part { member: Some(member), .. } => {
-            (board.of_members(&mut results, &[member.into()]).await?, Some(member))
-        }
-        part => (board.page(&mut results, 0, part.top.unwrap_or(10)).await?, None),
-    };
-    if let Some(member) = member.filter(|_| standings.is_empty()) {
-        bail!("\"{member}\" is not on this board ({}, {size} members)", board.window.label);
-    }
+    let shown = read(&board, &mut results, &args).await?;
     if args.target.json {
         let bolt = topology.node(&args.name).map_or(0, |(place, _)| place);
         let closes = board.closes.unwrap_or(i64::MAX);
         // Unknown to one who may read the results alone.
         let is_final = settled(&mut connection, &topology, &keys, bolt, &[closes]).await.ok();
         let is_final = is_final.and_then(|all| all.first().copied());
-        let shown = as_json(&board, size, &standings, (&gaps, is_final));
+        let shown = as_json(&board, &shown, (&gaps, is_final));
         outln!("{}", serde_json::to_string_pretty(&shown)?)?;
     } else {
-        print(&board, size, &standings)?;
+        print(&board, &shown)?;
         gaps.print()?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A standing with its share, for `tallyd learner` too.
+async fn read(board: &Board, results: &mut Stored<'_>, args: &Args) -> anyhow::Result<Shown> {
+    let (part, limit) = (&args.part, args.limit);
+    if let Some(members) = given(part)? {
+        let members = board.of_members(results, &members).await?;
+        let (ranks, standings) = members.found.into_iter().map(|m| (m.rank, m.standing)).unzip();
+        let page = Page { size: members.size, standings };
+        return Ok(Shown { page, within: Some((ranks, members.missing)) });
+    }
+    let page = match part {
+        Part { around: Some(member), .. } => {
+            board.around(results, member, limit.unwrap_or(ROWS_AROUND)).await?
+        }
+        Part { member: Some(member), .. } => board.around(results, member, 1).await?,
+        part => {
+            let skip = part.from_rank.unwrap_or(1) - 1;
+            board.page(results, skip, limit.or(part.top).unwrap_or(ROWS)).await?
+        }
+    };
+    let one = part.around.as_ref().or(part.member.as_ref());
+    if let Some(member) = one.filter(|_| page.standings.is_empty()) {
+        let Page { size, .. } = page;
+        bail!("\"{member}\" is not on this board ({}, {size} members)", board.window.label);
+    }
+    Ok(Shown { page, within: None })
+}
+
+/// The members that the command line names, if it does.
+fn given(part: &Part) -> anyhow::Result<Option<Vec<SmolStr>>> {
+    let members = match (&part.members, &part.members_from) {
+        (Some(members), _) => members.clone(),
+        (None, Some(path)) => {
+            let mut text = String::new();
+            let read = match path.as_os_str() == "-" {
+                true => std::io::stdin().read_to_string(&mut text),
+                false => {
+                    std::fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text))
+                }
+            };
+            read.with_context(|| format!("can't read {}", path.display()))?;
+            text.lines().map(SmolStr::from).collect()
+        }
+        (None, None) => return Ok(None),
+    };
+    let named = members.into_iter().filter(|member| !member.is_empty());
+    Ok(Some(named.collect()))
+}
+
+/// A standing with its share, for `tallyd learner` too. When the score was reached is there as
+/// exactly as it is known.
 pub fn standing_json(standing: &Standing, size: u64) -> Value {
-    json!({
-        "member": standing.member,
-        "rank": standing.rank,
-        "score": score(standing.score),
-        "percentile": standing.percentile(size),
-        "reached": standing.reached,
-    })
+    let always = [
+        ("member", json!(standing.member)),
+        ("rank", json!(standing.rank)),
+        ("score", score(standing.score)),
+        ("percentile", json!(standing.percentile(size))),
+    ];
+    let reached = standing.reached.map(|(from, to)| match from == to {
+        true => ("reached", json!(from)),
+        false => ("reached_between", json!([from, to])),
+    });
+    object(always.into_iter().chain(reached))
 }
 
-fn as_json(
-    board: &Board,
-    size: u64,
-    standings: &[Standing],
-    (gaps, is_final): (&Gaps, Option<bool>),
-) -> Value {
-    json!({
-        "period": board.period,
-        "label": board.window.label,
-        "size": size,
-        "final": is_final,
-        "gaps": gaps.json(),
-        "standings": standings.iter().map(|s| standing_json(s, size)).collect::<Vec<_>>(),
-    })
+fn object<'a>(fields: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
+    Value::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-fn print(board: &Board, size: u64, standings: &[Standing]) -> Result<(), Unwritten> {
-    let mut table = Table::new(["rank", "member", "score", "percentile"]);
+fn as_json(board: &Board, shown: &Shown, (gaps, is_final): (&Gaps, Option<bool>)) -> Value {
+    let Page { size, standings } = &shown.page;
+    let mut ranks = shown.within.iter().flat_map(|(ranks, _)| ranks);
+    let standing = |standing| {
+        let mut shown = standing_json(standing, *size);
+        if let (Value::Object(fields), Some(rank)) = (&mut shown, ranks.next()) {
+            fields.insert("rank_within".to_owned(), json!(rank));
+        }
+        shown
+    };
+    let standings: Vec<Value> = standings.iter().map(standing).collect();
+    let always = [
+        ("period", json!(board.period)),
+        ("label", json!(board.window.label)),
+        ("size", json!(size)),
+        ("final", json!(is_final)),
+        ("gaps", gaps.json()),
+        ("standings", json!(standings)),
+    ];
+    let missing = shown.within.as_ref().map(|(_, missing)| ("missing", json!(missing)));
+    object(always.into_iter().chain(missing))
+}
+
+fn print(board: &Board, shown: &Shown) -> Result<(), Unwritten> {
+    let Shown { page: Page { size, standings }, within } = shown;
+    let header = ["rank", "member", "score", "percentile"];
+    let mut table = Table::new(within.is_some().then_some("within").into_iter().chain(header));
+    let mut ranks = within.iter().flat_map(|(ranks, _)| ranks);
     for standing in standings {
-        table.add([
+        let cells = [
             standing.rank.to_string(),
             standing.member.to_string(),
             score(standing.score).to_string(),
-            format!("{:.1}", standing.percentile(size)),
-        ]);
+            format!("{:.1}", standing.percentile(*size)),
+        ];
+        table.add(ranks.next().map(u64::to_string).into_iter().chain(cells));
     }
     outln!("{table}")?;
-    outln!("{} of {size} members, {}", standings.len(), board.window.label)
+    outln!("{} of {size} members, {}", standings.len(), board.window.label)?;
+    match within {
+        Some((_, missing)) if !missing.is_empty() => {
+            let missing: Vec<String> = missing.iter().map(|name| safe(name)).collect();
+            outln!("not on this board: {}", missing.join(", "))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A score, whole where it is.
@@ -142,6 +225,13 @@ pub fn score(score: f64) -> Value {
         return json!(score as i64);
     }
     json!(score)
+}
+
+/// A time as it is written on the command line.
+pub fn time(text: &str) -> Result<i64, String> {
+    let value = tallyd_event::Value::from_text(text.as_bytes(), FieldType::Time);
+    let time = value.map_err(|error| error.to_string())?.as_int();
+    time.ok_or_else(|| "not a time (expected RFC 3339, or ms since the epoch)".to_owned())
 }
 
 fn field_value(text: &str) -> Result<(SmolStr, SmolStr), String> {

@@ -1,16 +1,17 @@
 //! What the commands that look at a running topology have in common.
 
-use crate::load::{self, Named};
+use crate::load;
 use anyhow::Context;
-use std::path::Path;
+use std::path::PathBuf;
 use tallyd_store::{Connection, keys::Keys};
 use tallyd_topology::{RedisAddress, Topology};
 
 /// Which topology to look at, and where.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Target {
-    #[command(flatten)]
-    pub topology: Named,
+    /// The topology file
+    #[arg(short, long, env = "TALLYD_TOPOLOGY", default_value = "topologies/testprep.toml")]
+    pub topology: PathBuf,
     /// The Redis to use instead of the file's
     #[arg(long, value_name = "URL")]
     pub redis: Option<String>,
@@ -45,15 +46,7 @@ impl Target {
     /// # Errors
     /// Where the file does not hold or the server can't be reached.
     pub async fn open(&self) -> anyhow::Result<Open> {
-        self.open_file(None).await
-    }
-
-    /// As [`Target::open`]; the file may be named without `--topology` too.
-    ///
-    /// # Errors
-    /// As [`Target::open`].
-    pub async fn open_file(&self, file: Option<&Path>) -> anyhow::Result<Open> {
-        let topology = load::topology(&self.topology.find(file)?)?;
+        let topology = load::topology(&self.topology)?;
         let address = address(&topology, self.redis.clone());
         let connection = Connection::open_at(&address).await.context("can't connect to Redis")?;
         let keys = Keys::new(&topology.name, 0);

@@ -86,8 +86,8 @@ async fn read(open: &mut Open, id: &str) -> anyhow::Result<Learner> {
                 for period in &options.periods {
                     let calendar = &topology.calendar;
                     let board = Board::new(options, calendar, &[], Some(&period.name), now)?;
-                    let Some(standing) = board.of(&mut results, id).await? else { continue };
-                    let size = board.size(&mut results).await?;
+                    let found = board.of(&mut results, id).await?;
+                    let Some((standing, size)) = found else { continue };
                     learner.ranks.push(Rank { bolt: bolt.to_owned(), board, size, standing });
                 }
             }

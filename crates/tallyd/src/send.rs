@@ -1,12 +1,6 @@
 //! `tallyd send`: the events of a file to a source.
 
-use crate::{
-    connect::{self, Target},
-    load,
-    output::Unwritten,
-    terminal::safe,
-    wrong_use::WrongUse,
-};
+use crate::{connect, load, output::Unwritten, terminal::safe, wrong_use::WrongUse};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -50,8 +44,15 @@ pub struct Args {
     /// An entry for each event, or one for each 100
     #[arg(long = "as", value_enum, value_name = "FORM", default_value_t = FormName::Entry)]
     form: FormName,
-    #[command(flatten)]
-    target: Target,
+    /// The topology file
+    #[arg(short, long, env = "TALLYD_TOPOLOGY", default_value = "topologies/testprep.toml")]
+    topology: PathBuf,
+    /// The Redis to use instead of the file's
+    #[arg(long, value_name = "URL")]
+    redis: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -103,7 +104,7 @@ impl Rejects {
 
 /// Checks each row against the source's schema, sends those that fit, and names the others.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let topology = load::topology(&args.target.topology.find(None)?)?;
+    let topology = load::topology(&args.topology)?;
     let (node, stream, max_ahead_ms) = source(&topology, &args.source)?;
     let constants: Vec<(SmolStr, String)> =
         args.set.iter().map(|(field, value)| (field.clone(), value.to_string())).collect();
@@ -123,7 +124,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         report_check(&args, fit, &rejects)?;
         return Ok(exit_code(&rejects));
     }
-    let address = connect::address(&topology, args.target.redis.clone());
+    let address = connect::address(&topology, args.redis.clone());
     let connection = address::connect(&address).await.context("can't connect to Redis")?;
     let form = match args.form {
         FormName::Batch => Form::Batch,
@@ -178,7 +179,7 @@ fn report(
     began: Instant,
 ) -> Result<(), Unwritten> {
     let (sent, seconds) = (sender.acknowledged(), began.elapsed().as_secs_f64());
-    if args.target.json {
+    if args.json {
         let summary = json!({
             "source": args.source, "sent": sent, "entries": sender.entries(),
             "not_sent": rejects.count, "rejects": listed(rejects), "seconds": seconds,
@@ -193,7 +194,7 @@ fn report(
 }
 
 fn report_check(args: &Args, fit: u64, rejects: &Rejects) -> Result<(), Unwritten> {
-    if args.target.json {
+    if args.json {
         let (source, rejected) = (&args.source, rejects.count);
         let rejects = listed(rejects);
         return outln!(

@@ -48,6 +48,18 @@ fn the_page_has_every_bolt_type_and_function() {
     }
 }
 
+/// What `ties = "first"` can tell apart is tested where it is made; the page has the same table.
+#[test]
+fn the_page_says_what_ties_can_tell_apart() {
+    let page = read_file(&repository().join("docs/topology.md"));
+    let source = read_file(&repository().join("crates/leaderboard/src/composite.rs"));
+    let rows: Vec<&str> = source.lines().filter_map(|line| line.strip_prefix("//! |")).collect();
+    assert_eq!(rows.len(), 7);
+    for row in rows {
+        assert!(page.contains(&format!("|{row}\n")), "docs/topology.md lacks |{row}");
+    }
+}
+
 #[test]
 fn the_examples_of_the_page_are_sound() {
     let page = read_file(&repository().join("docs/topology.md"));

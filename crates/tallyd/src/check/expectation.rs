@@ -123,7 +123,7 @@ impl Outcome<'_> {
         let place = format!("{}, {group}, {period} {}", self.name(*bolt), board.window.label);
         failures.equal(&format!("{place}: size"), *size, ready(board.size(&mut results))?);
         let Some(member) = member else { return Ok(()) };
-        let Some(standing) = ready(board.of(&mut results, member))? else {
+        let Some((standing, _)) = ready(board.of(&mut results, member))? else {
             failures.add(&place, &format!("{member} on the board"), &"no such member");
             return Ok(());
         };

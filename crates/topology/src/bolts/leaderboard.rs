@@ -58,10 +58,11 @@ pub const KEYS: &[KeySpec] = &[
     },
     KeySpec {
         name: "ties",
-        kind: Kind::Choice(&["first", "shared"]),
+        kind: Kind::Choice(&["first", "shared", "dense"]),
         default: Default::Absent("`\"first\"` for whole scores, else `\"shared\"`"),
-        doc: "Who of two with one score stands higher: who reached it `\"first\"`, or neither \
-              (`\"shared\"`).",
+        doc: "Which ranks members with one score have: who reached it `\"first\"` stands higher; \
+              or they share a rank and the next ones are left out (`\"shared\"`: 1, 2, 2, 4), or \
+              are not (`\"dense\"`: 1, 2, 2, 3). See below.",
     },
     GRACE_KEY,
 ];
@@ -101,11 +102,12 @@ fn read(section: &Section<'_>, input: Option<&Input>) -> Option<BoltOptions> {
     let ties = match ties {
         Some(word) if word.text == "first" && !is_whole => {
             let message = "ties = \"first\" can't rank scores that are floats";
-            let help = "write ties = \"shared\", or make the field an int";
+            let help = "write ties = \"shared\" or \"dense\", or make the field an int";
             section.sheet.fault(Fault::new(message, word.span).help(help));
             return None;
         }
         Some(word) if word.text == "shared" => Ties::Shared,
+        Some(word) if word.text == "dense" => Ties::Dense,
         Some(_) => Ties::First,
         None if section.written("ties").is_some() => return None,
         None if is_whole => Ties::First,
