@@ -29,7 +29,7 @@ chaos: setup ## strike workers and Redis with random faults, then audit (ARGS="-
 	cargo build --locked --release --package tallyd --package tallyd-chaos
 	$(target_dir)/release/tallyd-chaos $(ARGS)
 
-bench: setup ## measure everything and write docs/performance.md (ARGS="--only loop,tallyd --rounds 1")
+bench: setup ## measure everything and write docs/internals/performance.md (ARGS="--only loop,tallyd --rounds 1")
 	cargo build --locked --release --package tallyd --package tallyd-bench
 	$(target_dir)/release/tallyd-bench $(ARGS)
 

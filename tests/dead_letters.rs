@@ -147,12 +147,13 @@ async fn filters_find_by_bolt_reason_and_time() {
     let middle = bench.bury(&hours_ago(3), "board", "middle").await.to_string();
     let new = bench.bury(&hours_ago(1), "s", "new").await.to_string();
     let cases = [
-        ("--since|2h", vec![&new]),
+        ("--from|2h", vec![&new]),
         ("--since|2h ago|--bolt|s", vec![&new]),
-        ("--until|2h", vec![&old, &middle]),
-        ("--since|2026-01-01T00:00:01Z|--until|2h", vec![&middle]),
-        ("--since|2026-01-01T05:30:00+05:30|--until|2026-01-01T00:00:00Z", vec![&old]),
-        ("--until|2025-12-31T23:59:59Z", vec![]),
+        ("--to|-2h", vec![&old, &middle]),
+        ("--from|2026-01-01T00:00:01Z|--until|2h", vec![&middle]),
+        ("--from|2026-01-01T05:30:00+05:30|--to|2026-01-01T00:00:00Z", vec![&old]),
+        ("--from|2026-01-01|--to|2026-01-01", vec![&old]),
+        ("--to|2025-12-31", vec![]),
         ("--bolt|board", vec![&middle]),
         ("--reason|too many", vec![&old, &middle, &new]),
         ("--reason|too few", vec![]),
@@ -167,13 +168,13 @@ async fn filters_find_by_bolt_reason_and_time() {
     }
     // Neither command touches everything by mistake, nor guesses what ids and filters mean.
     let wrong =
-        ["dead|drop", "dead|replay", &format!("dead|drop|{old}|--bolt|s"), "dead|drop|--since|2"];
+        ["dead|drop", "dead|replay", &format!("dead|drop|{old}|--bolt|s"), "dead|drop|--from|2"];
     for words in wrong {
         assert_eq!(bench.tallyd(words).await.status.code(), Some(2), "{words}");
     }
-    let dropped = bench.tallyd("dead|drop|--until|2h|--bolt|s").await;
+    let dropped = bench.tallyd("dead|drop|--to|2h|--bolt|s").await;
     assert_eq!(said(&dropped), "1 dropped\n");
-    let replayed = bench.tallyd("dead|replay|--since|2h").await;
+    let replayed = bench.tallyd("dead|replay|--from|-2h").await;
     assert_eq!(said(&replayed), "1 replayed\n");
     assert_eq!(bench.length("s").await, 1);
     let replayed = bench.tallyd(&format!("dead|replay|{new}")).await;

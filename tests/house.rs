@@ -135,7 +135,8 @@ fn what_is_cited_is_in_the_repository() {
         let links = links(&text).filter(|_| page).map(|name| (name, vec![folder.clone()]));
         // A test names what it reads from the folder of its crate on.
         let of_a_crate = Path::new(env!("CARGO_MANIFEST_DIR")).to_owned();
-        let places = vec![folder.clone(), root(), root().join("docs"), of_a_crate];
+        let [docs, internals] = ["docs", "docs/internals"].map(|folder| root().join(folder));
+        let places = vec![folder.clone(), root(), docs, internals, of_a_crate];
         let documents = documents(&text).filter(|_| !history).map(|name| (name, places.clone()));
         for (name, places) in links.chain(documents) {
             cited += 1;
@@ -151,4 +152,26 @@ fn what_is_cited_is_in_the_repository() {
     }
     assert!(missing.is_empty(), "{missing:#?}");
     assert!(cited > 50, "only {cited} citations found: are they spelled another way now?");
+}
+
+/// The pages of a folder.
+fn pages(folder: &str) -> Vec<String> {
+    let names = fs::read_dir(root().join(folder)).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    let pages = names.filter(|name| name.ends_with(".md"));
+    pages.map(|name| format!("{folder}/{name}")).collect()
+}
+
+/// A page for users has what they need to use tallyd, and stands apart from those for its makers.
+#[test]
+fn the_readme_names_every_page_and_internals_are_apart() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, more) = readme.split_once("## More").unwrap();
+    let (users, makers) = more.split_once("For those who want to know how").unwrap();
+    for (folder, named) in [("docs", users), ("docs/internals", makers)] {
+        let pages = pages(folder);
+        assert!(!pages.is_empty(), "no page in {folder}");
+        let missing: Vec<_> = pages.iter().filter(|page| !named.contains(*page)).collect();
+        assert!(missing.is_empty(), "README.md does not name {missing:?} where it should");
+    }
 }

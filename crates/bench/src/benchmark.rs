@@ -181,7 +181,7 @@ fn write(results: &Results, folder: &Path) -> Result<(), BenchError> {
     };
     put("performance.json", serde_json::to_string_pretty(results)? + "\n")?;
     let page = folder.join("performance.md");
-    // Elsewhere than in docs there may be no prose to keep.
+    // Elsewhere than in docs/internals there may be no prose to keep.
     let before = std::fs::read_to_string(&page).unwrap_or_else(|_| report::PLAIN.to_owned());
     put("performance.md", report::page(&before, results)?)?;
     plots::draw(results, folder)

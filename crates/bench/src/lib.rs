@@ -1,8 +1,9 @@
 //! How fast tallyd is, beside the floor of what Redis can do and what people do instead.
 //!
-//! `make bench` runs all of it on private servers and writes `docs/performance.md`,
-//! `docs/performance.json` and plots. It knows the results of `topologies/testprep.toml`, which
-//! every contender must reach, and nothing of how tallyd reaches them.
+//! `make bench` runs all of it on private servers and writes `docs/internals/performance.md`,
+//! `docs/internals/performance.json` and plots. It knows the results of
+//! `topologies/testprep.toml`, which every contender must reach, and nothing of how tallyd reaches
+//! them.
 
 pub mod application;
 pub mod benchmark;

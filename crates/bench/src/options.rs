@@ -41,8 +41,8 @@ pub struct Options {
     /// The most learners and members of the scale
     #[arg(long, default_value_t = 5_000_000)]
     pub scale_most: u32,
-    /// Where performance.md, performance.json and the plots are written [default: docs, where all
-    /// parts are measured; nowhere, where some are]
+    /// Where performance.md, performance.json and the plots are written [default: docs/internals,
+    /// where all parts are measured; nowhere, where some are]
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
     /// How many workers of tallyd
@@ -92,7 +92,7 @@ impl Options {
     pub fn folder(&self) -> Option<PathBuf> {
         let Parts { contenders, latency, gaps, memory, scale } = self.parts();
         let all = contenders && latency && gaps && memory && scale && self.only.is_empty();
-        self.out.clone().or_else(|| all.then(|| PathBuf::from("docs")))
+        self.out.clone().or_else(|| all.then(|| PathBuf::from("docs/internals")))
     }
 }
 
@@ -159,7 +159,7 @@ mod tests {
     fn a_part_that_is_asked_for_is_the_only_one() {
         let options = |words: &[&str]| Options::parse_from([&["bench"], words].concat());
         assert!(options(&[]).parts().scale && options(&[]).parts().contenders);
-        assert_eq!(options(&[]).folder(), Some(PathBuf::from("docs")));
+        assert_eq!(options(&[]).folder(), Some(PathBuf::from("docs/internals")));
         let latency = options(&["--latency"]);
         assert!(latency.parts().latency && !latency.parts().contenders);
         assert_eq!(latency.folder(), None);

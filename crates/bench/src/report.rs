@@ -1,5 +1,5 @@
-//! The page of figures: Markdown tables between two markers of `docs/performance.md`. The prose
-//! around them is written by hand, and kept.
+//! The page of figures: Markdown tables between two markers of `docs/internals/performance.md`.
+//! The prose around them is written by hand, and kept.
 
 use crate::{
     BenchError,
@@ -49,7 +49,7 @@ pub const PLAIN: &str =
 /// # Errors
 /// Where the page has no place for them.
 pub fn page(page: &str, results: &Results) -> Result<String, BenchError> {
-    let missing = || BenchError::Markers("docs/performance.md".to_owned(), BEGIN, END);
+    let missing = || BenchError::Markers("docs/internals/performance.md".to_owned(), BEGIN, END);
     let (before, rest) = page.split_once(BEGIN).ok_or_else(missing)?;
     let (_, after) = rest.split_once(END).ok_or_else(missing)?;
     Ok(format!("{before}{BEGIN}\n\n{}\n{END}{after}", markdown(results)))
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_page_has_a_place_for_figures() {
-        for page in [include_str!("../../../docs/performance.md"), PLAIN] {
+        for page in [include_str!("../../../docs/internals/performance.md"), PLAIN] {
             let begin = page.find(BEGIN).unwrap();
             assert!(page.find(END).unwrap() > begin);
         }

@@ -1,4 +1,4 @@
-//! Everything that a benchmark found, as it stands in `docs/performance.json`.
+//! Everything that a benchmark found, as it stands in `docs/internals/performance.json`.
 
 use crate::{
     contender::Contender,

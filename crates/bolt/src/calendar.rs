@@ -63,6 +63,12 @@ impl Calendar {
         }
     }
 
+    /// Its time zone.
+    #[must_use]
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// The window of this length that holds a time, in ms since the epoch.
     #[must_use]
     pub fn window(&self, length: Length, time: i64) -> Window {

@@ -1,4 +1,4 @@
-//! Puts the counterexamples into `docs/protocol.md`, between the marks that name them.
+//! Puts the counterexamples into `docs/internals/protocol.md`, between the marks that name them.
 
 use crate::{check, safeguard::Safeguard};
 

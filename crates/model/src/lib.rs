@@ -2,7 +2,8 @@
 //! through in every interleaving. It models the protocol and imports none of the code that carries
 //! it out.
 //!
-//! `docs/protocol.md` explains the protocol, and shows what happens without each safeguard.
+//! `docs/internals/protocol.md` explains the protocol, and shows what happens without each
+//! safeguard.
 
 #![expect(clippy::indexing_slicing, reason = "a model that names what is not there must stop")]
 

@@ -60,7 +60,7 @@ impl Safeguard {
         }
     }
 
-    /// The name of its section in `docs/protocol.md`.
+    /// The name of its section in `docs/internals/protocol.md`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

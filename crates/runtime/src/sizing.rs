@@ -121,7 +121,7 @@ impl Sizing {
 }
 
 /// About how long the server needs for these writes, in µs: rounded from what the server says of
-/// its commands in `by_command` of `docs/performance.json`.
+/// its commands in `by_command` of `docs/internals/performance.json`.
 fn cost(writes: &[Write]) -> f64 {
     let one = |write: &Write| match write {
         Write::Add { deltas, .. } => deltas.iter().filter(|delta| **delta != 0).count() as f64,

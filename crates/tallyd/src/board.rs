@@ -5,12 +5,12 @@ use crate::{
     gaps::Gaps,
     output::Unwritten,
     terminal::{Table, safe},
+    when::{When, as_named},
 };
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use smol_str::SmolStr;
 use std::{io::Read, path::PathBuf, process::ExitCode};
-use tallyd_event::FieldType;
 use tallyd_query::{
     Stored,
     board::{Board, MOST_ROWS, Page, Standing},
@@ -35,9 +35,9 @@ pub struct Args {
     /// The period; the first of the topology where it is left out
     #[arg(long)]
     period: Option<String>,
-    /// A time in the period (RFC 3339, or ms since the epoch); now where it is left out
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    at: Option<i64>,
+    /// A time in the period: 2h (ago), yesterday, 2026-01-31, RFC 3339; now where it is left out
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    at: Option<When>,
     #[command(flatten)]
     part: Part,
     /// How many rows are shown [default: 10, around a member 11]
@@ -80,12 +80,12 @@ struct Shown {
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Open { topology, keys, mut connection } = args.target.open().await?;
     let options = catalog::leaderboard(&topology, &args.name)?;
-    let at = match args.at {
-        Some(at) => at,
-        // The workers' clock is the server's, and so is the period that they count into.
-        None => server_ms(&mut connection).await?,
-    };
-    let board = Board::new(options, &topology.calendar, &args.by, args.period.as_deref(), at)?;
+    // The workers' clock is the server's, and so is the period that they count into.
+    let now = server_ms(&mut connection).await?;
+    let at = args.at.map_or(now, |at| at.first(now, &topology.calendar));
+    let names = options.periods.iter().map(|period| period.name.as_str());
+    let period = args.period.as_deref().map(|period| as_named(period, names));
+    let board = Board::new(options, &topology.calendar, &args.by, period, at)?;
     let gaps = Gaps::read(&mut connection, &keys, [args.name.as_str()]).await?;
     let mut results = Stored::new(&mut connection, &keys, &args.name);
     let shown = read(&board, &mut results, &args).await?;
@@ -225,13 +225,6 @@ pub fn score(score: f64) -> Value {
         return json!(score as i64);
     }
     json!(score)
-}
-
-/// A time as it is written on the command line.
-pub fn time(text: &str) -> Result<i64, String> {
-    let value = tallyd_event::Value::from_text(text.as_bytes(), FieldType::Time);
-    let time = value.map_err(|error| error.to_string())?.as_int();
-    time.ok_or_else(|| "not a time (expected RFC 3339, or ms since the epoch)".to_owned())
 }
 
 fn field_value(text: &str) -> Result<(SmolStr, SmolStr), String> {

@@ -2,8 +2,12 @@
 
 mod expectation;
 
-use crate::{load, terminal};
+use crate::{
+    load::{self, Named},
+    terminal,
+};
 use std::{
+    iter,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -15,15 +19,18 @@ use tallyd_topology::{NodeKind, TestCase, Topology};
 /// The arguments of `tallyd check`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The topology files
-    #[arg(required = true)]
+    /// The topology files, if none is named by --topology
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    topology: Named,
 }
 
 /// Checks each file, and goes on after one that does not hold.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
-    for file in &args.files {
+    let (named, found) = (args.files.first().map(PathBuf::as_path), args.files.get(1..));
+    let first = args.topology.find(named)?;
+    for file in iter::once(&first).chain(found.unwrap_or_default()) {
         match check(file) {
             Ok(summary) => outln!("{}: ok{summary}", file.display())?,
             Err(error) => {

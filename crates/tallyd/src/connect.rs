@@ -1,17 +1,16 @@
 //! What the commands that look at a running topology have in common.
 
-use crate::load;
+use crate::load::{self, Named};
 use anyhow::Context;
-use std::path::PathBuf;
+use std::path::Path;
 use tallyd_store::{Connection, keys::Keys};
 use tallyd_topology::{RedisAddress, Topology};
 
 /// Which topology to look at, and where.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Target {
-    /// The topology file
-    #[arg(short, long, env = "TALLYD_TOPOLOGY", default_value = "topologies/testprep.toml")]
-    pub topology: PathBuf,
+    #[command(flatten)]
+    pub topology: Named,
     /// The Redis to use instead of the file's
     #[arg(long, value_name = "URL")]
     pub redis: Option<String>,
@@ -46,7 +45,15 @@ impl Target {
     /// # Errors
     /// Where the file does not hold or the server can't be reached.
     pub async fn open(&self) -> anyhow::Result<Open> {
-        let topology = load::topology(&self.topology)?;
+        self.open_file(None).await
+    }
+
+    /// As [`Target::open`]; the file may be named without `--topology` too.
+    ///
+    /// # Errors
+    /// As [`Target::open`].
+    pub async fn open_file(&self, file: Option<&Path>) -> anyhow::Result<Open> {
+        let topology = load::topology(&self.topology.find(file)?)?;
         let address = address(&topology, self.redis.clone());
         let connection = Connection::open_at(&address).await.context("can't connect to Redis")?;
         let keys = Keys::new(&topology.name, 0);

@@ -67,16 +67,16 @@ struct Filter {
     /// Only those whose reason contains this
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// Only those that came at this time or later: RFC 3339, or how long ago, such as 2h
-    #[arg(long, value_name = "TIME")]
-    since: Option<When>,
-    /// Only those that came at this time or earlier
-    #[arg(long, value_name = "TIME")]
-    until: Option<When>,
+    /// Only those that came at this time or later: 2h (ago), today, 2026-01-31, RFC 3339
+    #[arg(long, value_name = "TIME", visible_alias = "since", allow_hyphen_values = true)]
+    from: Option<When>,
+    /// Only those that came at this time or earlier, a day to its end
+    #[arg(long, value_name = "TIME", visible_alias = "until", allow_hyphen_values = true)]
+    to: Option<When>,
 }
 
 /// What may stand in the place of ids.
-const FILTERS: [&str; 5] = ["all", "bolt", "reason", "since", "until"];
+const FILTERS: [&str; 5] = ["all", "bolt", "reason", "from", "to"];
 
 #[derive(clap::Args)]
 struct Which {
@@ -119,9 +119,11 @@ async fn each(
     let Some(newest) = dead::newest(&mut open.connection, &open.keys).await? else {
         return Ok(());
     };
-    let at = |when: When, seq| EntryId { ms: when.ms(now), seq };
-    let mut from = filter.since.map_or(EntryId::ZERO, |since| at(since, 0));
-    let until = filter.until.map_or(newest, |until| at(until, u64::MAX).min(newest));
+    let calendar = &open.topology.calendar;
+    let at = |ms, seq| EntryId { ms: u64::try_from(ms).unwrap_or(0), seq };
+    let mut from = filter.from.map_or(EntryId::ZERO, |from| at(from.first(now, calendar), 0));
+    let until = filter.to.map(|to| at(to.last(now, calendar), u64::MAX));
+    let until = until.map_or(newest, |until| until.min(newest));
     while from <= until {
         let page = dead::list(&mut open.connection, &open.keys, from..=until, PAGE).await?;
         let Some(last) = page.last() else { break };

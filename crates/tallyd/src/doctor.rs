@@ -1,6 +1,9 @@
 //! `tallyd doctor`: whether a Redis can be trusted.
 
-use crate::{connect, load};
+use crate::{
+    connect,
+    load::{self, Named},
+};
 use anyhow::Context;
 use serde_json::json;
 use std::{path::PathBuf, process::ExitCode};
@@ -12,8 +15,11 @@ use tallyd_store::{
 /// The arguments of `tallyd doctor`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The topology file; without it only the server is looked at
+    /// The topology file, if it is not named by --topology; where there is none, only the server
+    /// is looked at
     file: Option<PathBuf>,
+    #[command(flatten)]
+    topology: Named,
     /// The Redis to use instead of the file's; without a file, `TALLYD_REDIS` or the local one
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
@@ -28,9 +34,10 @@ const LOCAL: &str = "redis://127.0.0.1:6379";
 /// Looks at a server and says what is wrong, why it matters, and what mends it. Fails where
 /// something breaks the promise.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let topology = args.file.as_deref().map(load::topology).transpose()?;
+    let file = args.topology.look(args.file.as_deref())?;
+    let topology = file.as_deref().map(load::topology).transpose()?;
     let keys = topology.as_ref().map(|topology| Keys::new(&topology.name, 0));
-    let file = args.file.as_ref().map(|file| file.display().to_string());
+    let file = file.map(|file| file.display().to_string());
     let address = match (&topology, &args.redis) {
         (Some(topology), url) => connect::address(topology, url.clone()),
         (None, Some(url)) => url.as_str().into(),

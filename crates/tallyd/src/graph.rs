@@ -1,13 +1,15 @@
 //! `tallyd graph` and `tallyd schema`.
 
-use crate::load;
+use crate::load::{self, Named};
 use std::{path::PathBuf, process::ExitCode};
 
 /// The arguments of `tallyd graph`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The topology file
-    file: PathBuf,
+    /// The topology file, if it is not named by --topology
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    topology: Named,
     /// The language of the diagram
     #[arg(long, value_enum, default_value_t = Format::Mermaid)]
     format: Format,
@@ -21,7 +23,7 @@ enum Format {
 
 /// Prints a topology's diagram.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let topology = load::topology(&args.file)?;
+    let topology = load::topology(&args.topology.find(args.file.as_deref())?)?;
     let text = match args.format {
         Format::Mermaid => tallyd_topology::mermaid(&topology),
         Format::Dot => tallyd_topology::dot(&topology),

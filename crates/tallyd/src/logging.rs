@@ -3,6 +3,8 @@
 //! A thread of its own writes them. A full disk, or a reader that ended or reads no more, costs log
 //! lines and nothing else: they are counted, and the next line that can be written says so.
 
+mod filter;
+
 use std::{
     io::{self, IsTerminal, Write},
     sync::{
@@ -14,7 +16,7 @@ use std::{
     time::Duration,
 };
 use tallyd_runtime::telemetry;
-use tracing_subscriber::{EnvFilter, fmt, fmt::MakeWriter};
+use tracing_subscriber::{fmt, fmt::MakeWriter};
 
 /// How many lines may wait for the reader of the log.
 const WAITING: usize = 4096;
@@ -37,18 +39,22 @@ struct Lines {
 /// Writes what is still waiting when it is dropped.
 pub struct Logs(SyncSender<Message>);
 
-/// Starts logging. `TALLYD_LOG` sets what is logged, such as `debug` or `tallyd_store=debug`.
+/// Starts logging. `TALLYD_LOG` sets what is logged, such as `debug` or `tallyd_runtime=debug`.
 ///
 /// # Errors
 /// Where the system gives no thread.
 pub fn start() -> io::Result<Logs> {
     let (lines, logs) = lines_to(io::stderr(), WAITING)?;
-    let filter = EnvFilter::try_from_env("TALLYD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let asked = std::env::var(filter::VARIABLE).unwrap_or_default();
+    let (filter, mistakes) = filter::read(&asked);
     let form = fmt().with_env_filter(filter).with_writer(lines).with_target(false);
     if io::stderr().is_terminal() {
         form.init();
     } else {
         form.json().flatten_event(true).init();
+    }
+    for mistake in mistakes {
+        tracing::warn!("{mistake}");
     }
     Ok(logs)
 }

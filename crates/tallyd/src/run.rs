@@ -1,6 +1,11 @@
 //! `tallyd run`: a worker.
 
-use crate::{connect, health, load, logging, risks, wrong_use::WrongUse};
+use crate::{
+    connect, health,
+    load::{self, Named},
+    logging, risks,
+    wrong_use::WrongUse,
+};
 use anyhow::Context;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use smol_str::SmolStr;
@@ -23,8 +28,10 @@ use tokio::{
 /// The arguments of `tallyd run`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The topology file
-    file: PathBuf,
+    /// The topology file, if it is not named by --topology
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    topology: Named,
     /// Serve only these sources and bolts
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     bolts: Option<Vec<SmolStr>>,
@@ -50,7 +57,7 @@ fn dangers() -> impl TypedValueParser<Value = Danger> {
 /// Works until SIGTERM or SIGINT, then hands its partitions over.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let stop = stop_signal()?;
-    let topology = Arc::new(load::topology(&args.file)?);
+    let topology = Arc::new(load::topology(&args.topology.find(args.file.as_deref())?)?);
     let nodes = args.bolts.map(|names| served(&topology, names)).transpose()?;
     let _logs = logging::start().context("can't start the log's thread")?;
     let handle = health::record()?;

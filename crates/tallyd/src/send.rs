@@ -1,6 +1,12 @@
 //! `tallyd send`: the events of a file to a source.
 
-use crate::{connect, load, output::Unwritten, terminal::safe, wrong_use::WrongUse};
+use crate::{
+    connect::{self, Target},
+    load,
+    output::Unwritten,
+    terminal::safe,
+    wrong_use::WrongUse,
+};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -44,15 +50,8 @@ pub struct Args {
     /// An entry for each event, or one for each 100
     #[arg(long = "as", value_enum, value_name = "FORM", default_value_t = FormName::Entry)]
     form: FormName,
-    /// The topology file
-    #[arg(short, long, env = "TALLYD_TOPOLOGY", default_value = "topologies/testprep.toml")]
-    topology: PathBuf,
-    /// The Redis to use instead of the file's
-    #[arg(long, value_name = "URL")]
-    redis: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    target: Target,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -104,7 +103,7 @@ impl Rejects {
 
 /// Checks each row against the source's schema, sends those that fit, and names the others.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let topology = load::topology(&args.topology)?;
+    let topology = load::topology(&args.target.topology.find(None)?)?;
     let (node, stream, max_ahead_ms) = source(&topology, &args.source)?;
     let constants: Vec<(SmolStr, String)> =
         args.set.iter().map(|(field, value)| (field.clone(), value.to_string())).collect();
@@ -124,7 +123,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         report_check(&args, fit, &rejects)?;
         return Ok(exit_code(&rejects));
     }
-    let address = connect::address(&topology, args.redis.clone());
+    let address = connect::address(&topology, args.target.redis.clone());
     let connection = address::connect(&address).await.context("can't connect to Redis")?;
     let form = match args.form {
         FormName::Batch => Form::Batch,
@@ -179,7 +178,7 @@ fn report(
     began: Instant,
 ) -> Result<(), Unwritten> {
     let (sent, seconds) = (sender.acknowledged(), began.elapsed().as_secs_f64());
-    if args.json {
+    if args.target.json {
         let summary = json!({
             "source": args.source, "sent": sent, "entries": sender.entries(),
             "not_sent": rejects.count, "rejects": listed(rejects), "seconds": seconds,
@@ -194,7 +193,7 @@ fn report(
 }
 
 fn report_check(args: &Args, fit: u64, rejects: &Rejects) -> Result<(), Unwritten> {
-    if args.json {
+    if args.target.json {
         let (source, rejected) = (&args.source, rejects.count);
         let rejects = listed(rejects);
         return outln!(

@@ -1,11 +1,11 @@
 //! `tallyd stats`.
 
 use crate::{
-    board::time,
     connect::{Open, Target},
     gaps::Gaps,
     output::Unwritten,
     terminal::Table,
+    when::{When, as_named},
     wrong_use::WrongUse,
 };
 use serde_json::{Map, Value, json};
@@ -32,32 +32,33 @@ pub struct Args {
     /// The window; the first of the topology where it is left out
     #[arg(long)]
     window: Option<String>,
-    /// The first time (RFC 3339, or ms since the epoch); the time of --to where it is left out
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    from: Option<i64>,
-    /// The last time; now where it is left out
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    to: Option<i64>,
+    /// The first time: 2h (ago), today, 2026-01-31, RFC 3339; that of --to where it is left out
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    from: Option<When>,
+    /// The last time, a day to its end; now where it is left out
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    to: Option<When>,
 }
 
 /// Shows the figures of an aggregate.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Open { topology, keys, mut connection } = args.target.open().await?;
     let options = catalog::aggregate(&topology, &args.name)?;
-    let of = window(options, args.window.as_deref())?;
-    let to = match args.to {
-        Some(to) => to,
-        None => server_ms(&mut connection).await?,
-    };
-    let from = args.from.unwrap_or(to);
+    let names = options.windows.iter().map(|window| window.name.as_str());
+    let of = window(options, args.window.as_deref().map(|asked| as_named(asked, names)))?;
+    let (now, calendar) = (server_ms(&mut connection).await?, &topology.calendar);
+    let to = args.to.map_or(now, |to| to.last(now, calendar));
+    // Of a day alone all windows are meant.
+    let from = args.from.or(args.to).map_or(now, |from| from.first(now, calendar));
     if from > to {
+        let [from, to] = [from, to].map(crate::gaps::when);
         let message = format!("the range ends before it begins ({from} to {to})");
         return Err(WrongUse(message).into());
     }
     let gaps = Gaps::read(&mut connection, &keys, [args.name.as_str()]).await?;
     let mut results = Stored::new(&mut connection, &keys, &args.name);
     let mut wanted = Vec::new();
-    for window in windows(&topology.calendar, of, from, to)? {
+    for window in windows(calendar, of, from, to)? {
         let groups = match args.by.is_empty() {
             true => groups(&mut results, of, &window).await?,
             false => vec![group_of(options, &args.by)?],

@@ -7,7 +7,7 @@ use crate::{
     terminal::{Cell, Table, safe},
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, process::ExitCode, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, time::Duration};
 use tallyd_runtime::{
     plan,
     store::{Announcement, LateEvent, Owner},
@@ -25,6 +25,8 @@ const SAMPLE: Duration = Duration::from_secs(1);
 /// The arguments of `tallyd status`.
 #[derive(clap::Args)]
 pub struct Args {
+    /// The topology file, if it is not named by --topology
+    file: Option<PathBuf>,
     #[command(flatten)]
     target: Target,
 }
@@ -32,13 +34,15 @@ pub struct Args {
 /// The arguments of `tallyd resume`.
 #[derive(clap::Args)]
 pub struct ResumeArgs {
+    /// The topology file, if it is not named by --topology
+    file: Option<PathBuf>,
     #[command(flatten)]
     target: Target,
 }
 
 /// Shows each node's partitions, owners, lag, rates and dead letters.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let mut open = args.target.open().await?;
+    let mut open = args.target.open_file(args.file.as_deref()).await?;
     let before = inspect::status(&mut open.connection, &open.topology, &open.keys).await?;
     let memory_before = memory(&mut open.connection).await?;
     tokio::time::sleep(SAMPLE).await;
@@ -282,7 +286,7 @@ fn print_plan(status: &Status) -> Result<(), Unwritten> {
 
 /// Lets workers take halted partitions again.
 pub async fn resume(args: ResumeArgs) -> anyhow::Result<ExitCode> {
-    let mut open = args.target.open().await?;
+    let mut open = args.target.open_file(args.file.as_deref()).await?;
     let resumed = inspect::resume(&mut open.connection, &open.topology, &open.keys).await?;
     if args.target.json {
         outln!("{}", json!({ "resumed": resumed }))?;

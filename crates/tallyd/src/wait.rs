@@ -2,7 +2,8 @@
 
 use crate::connect::Target;
 use anyhow::bail;
-use std::{process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+use tallyd_harness::duration;
 use tallyd_store::inspect;
 use tokio::time::{Instant, sleep};
 
@@ -12,21 +13,22 @@ const POLL: Duration = Duration::from_millis(50);
 /// The arguments of `tallyd wait`.
 #[derive(clap::Args)]
 pub struct Args {
+    /// The topology file, if it is not named by --topology
+    file: Option<PathBuf>,
     #[command(flatten)]
     target: Target,
-    /// Give up after so many seconds
-    #[arg(long, value_name = "SECONDS")]
-    timeout: Option<u64>,
+    /// Give up after so long, such as 10s or 5m
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    timeout: Option<Duration>,
 }
 
 /// Waits until every event that was sent before is processed by every bolt.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let mut open = args.target.open().await?;
+    let mut open = args.target.open_file(args.file.as_deref()).await?;
     let began = Instant::now();
     while !inspect::drained(&mut open.connection, &open.topology, &open.keys).await? {
-        if let Some(timeout) = args.timeout.filter(|seconds| began.elapsed().as_secs() >= *seconds)
-        {
-            bail!("still processing after {timeout} s; see: tallyd status");
+        if let Some(timeout) = args.timeout.filter(|timeout| began.elapsed() >= *timeout) {
+            bail!("still processing after {timeout:?}; see: tallyd status");
         }
         sleep(POLL).await;
     }

@@ -1,26 +1,71 @@
-//! A moment as people write it on the command line: a time, or how long ago.
+//! Moments and lengths of time as people write them on the command line: one form for all options.
 
 use anyhow::bail;
-use jiff::{SpanRelativeTo, Timestamp, fmt::friendly::SpanParser};
+use jiff::{
+    SignedDuration, Span, SpanRelativeTo, Timestamp,
+    civil::{Date, DateTime},
+    fmt::{friendly::SpanParser, strtime},
+};
 use std::str::FromStr;
+use tallyd_bolt::calendar::{Calendar, Length};
 
-/// A moment, in ms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What can be written where a moment is asked for.
+pub const FORMS: &str = "2h or -7d (so long ago), today, yesterday, now, a date (2026-01-31, \
+     2026-01 or 2026-W05), or a time (2026-01-31T09:30:00Z; without an offset in the topology's \
+     time zone)";
+
+/// A moment. What it means depends on the clock and on the topology's time zone.
+#[derive(Clone, Copy, Debug)]
 pub enum When {
-    /// So long before now.
-    Ago(i64),
-    /// So long after the beginning of 1970.
+    /// So long before now: years, months, weeks and days by the calendar.
+    Ago(Span),
+    /// This many ms after the beginning of 1970.
     At(i64),
+    /// This day, week or month.
+    In(Date, Length),
+    /// The day that is so many days before today.
+    DaysAgo(i64),
+    /// This time on the clocks of the time zone.
+    Local(DateTime),
 }
 
 impl When {
-    /// The moment in ms since the epoch; `now` is that of the clock that is meant.
-    pub fn ms(self, now: i64) -> u64 {
-        let ms = match self {
-            When::Ago(ms) => now.saturating_sub(ms),
-            When::At(ms) => ms,
+    /// Its first ms since the epoch; `now` is that of the clock that is meant.
+    pub fn first(self, now: i64, calendar: &Calendar) -> i64 {
+        self.bounds(now, calendar).0
+    }
+
+    /// Its last ms: that of the whole day, where a day is named.
+    pub fn last(self, now: i64, calendar: &Calendar) -> i64 {
+        self.bounds(now, calendar).1
+    }
+
+    fn bounds(self, now: i64, calendar: &Calendar) -> (i64, i64) {
+        let zone = || calendar.zone().clone();
+        let at = |at: Timestamp| at.as_millisecond();
+        let here = Timestamp::from_millisecond(now).unwrap_or(Timestamp::UNIX_EPOCH);
+        let here = here.to_zoned(zone());
+        let (date, length) = match self {
+            When::At(ms) => return (ms, ms),
+            // Before the calendar begins is before everything.
+            When::Ago(span) => {
+                let then = here.checked_sub(span).map_or(Timestamp::MIN, |then| then.timestamp());
+                let ms = at(then);
+                return (ms, ms);
+            }
+            When::Local(time) => {
+                let ms = time.to_zoned(zone()).map_or(0, |then| at(then.timestamp()));
+                return (ms, ms);
+            }
+            When::In(date, length) => (date, length),
+            When::DaysAgo(days) => {
+                (here.date().saturating_sub(Span::new().days(days)), Length::Day)
+            }
         };
-        u64::try_from(ms).unwrap_or(0)
+        // Noon is in the day, whatever the clocks do.
+        let noon = date.at(12, 0, 0, 0).to_zoned(zone()).map_or(0, |noon| at(noon.timestamp()));
+        let window = calendar.window(length, noon);
+        (window.start, window.end.saturating_sub(1))
     }
 }
 
@@ -28,41 +73,80 @@ impl FromStr for When {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
-        if let Ok(time) = text.parse::<Timestamp>() {
-            return Ok(When::At(time.as_millisecond()));
+        let text = text.trim();
+        let known = [("now", When::Ago(Span::new())), ("today", When::DaysAgo(0))];
+        let known = known.into_iter().chain([("yesterday", When::DaysAgo(1))]);
+        if let Some((_, when)) = known.into_iter().find(|(name, _)| text.eq_ignore_ascii_case(name))
+        {
+            return Ok(when);
         }
-        let span = SpanParser::new().parse_span(text).ok();
-        let ago = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
-        // "2h ago" is a negative span, and means the same.
-        let ms = ago.and_then(|ago| i64::try_from(ago.as_millis()).ok()?.checked_abs());
-        match ms {
-            Some(ms) => Ok(When::Ago(ms)),
-            None => bail!(
-                "not a moment (expected a time such as 2026-01-01T09:30:00Z, or how long ago, such as 2h)"
-            ),
+        if let Ok(number) = text.parse::<i64>() {
+            return match text.len() {
+                ..7 => bail!("a number without a unit (expected such as {text}h or {text}d)"),
+                7..12 => bail!("looks like seconds (expected ms since 1970, or {FORMS})"),
+                _ => Ok(When::At(number)),
+            };
         }
+        if let Some(when) = time(text).or_else(|| date(text)).or_else(|| ago(text)) {
+            return Ok(when);
+        }
+        bail!("not a moment (expected {FORMS})")
     }
+}
+
+fn time(text: &str) -> Option<When> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Some(When::At(time.as_millisecond()));
+    }
+    // The label of a short window, as tallyd prints it.
+    let label = text.strip_suffix('Z').and_then(|label| {
+        let parse = |form: &str| strtime::parse(form, label).ok()?.to_datetime().ok();
+        parse("%Y-%m-%dT%H%M").or_else(|| parse("%Y-%m-%dT%H%M%S"))
+    });
+    if let Some(utc) = label.and_then(|label| label.to_zoned(jiff::tz::TimeZone::UTC).ok()) {
+        return Some(When::At(utc.timestamp().as_millisecond()));
+    }
+    let is_time = text.get(10..).is_some_and(|rest| !rest.is_empty());
+    is_time.then(|| text.parse().ok().map(When::Local)).flatten()
+}
+
+fn date(text: &str) -> Option<When> {
+    let first = |form: &str, text: &str| strtime::parse(form, text).ok()?.to_date().ok();
+    let day = first("%Y-%m-%d", text).map(|day| When::In(day, Length::Day));
+    let month = || first("%Y-%m-%d", &format!("{text}-01")).map(|day| When::In(day, Length::Month));
+    let week = || first("%G-W%V-%u", &format!("{text}-1")).map(|day| When::In(day, Length::Week));
+    day.or_else(month).or_else(week)
+}
+
+/// "2h", "-2h" and "2h ago" mean the same. What is still to come is not meant.
+fn ago(text: &str) -> Option<When> {
+    let span = SpanParser::new().parse_span(text).ok().filter(|_| !text.starts_with('+'))?;
+    Some(When::Ago(span.abs()))
+}
+
+/// The window or period of a bolt that is as long as the one asked for, which is named in another
+/// way: `60m` is `1h`, and `day` is `1d`.
+pub fn as_named<'a>(asked: &'a str, mut names: impl Iterator<Item = &'a str> + Clone) -> &'a str {
+    if names.clone().any(|name| name == asked) {
+        return asked;
+    }
+    let Some(length) = length(asked) else { return asked };
+    names.find(|name| self::length(name) == Some(length)).unwrap_or(asked)
+}
+
+/// The months and the rest of a window's length.
+fn length(name: &str) -> Option<(i32, SignedDuration)> {
+    let name = match name {
+        "hour" | "day" | "week" | "month" => &format!("1{name}"),
+        name => name,
+    };
+    let span = SpanParser::new().parse_span(name).ok()?;
+    if span.fieldwise() == Span::new() || span.get_years() != 0 {
+        return None;
+    }
+    let rest = span.months(0).to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    Some((span.get_months(), rest))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_and_durations_are_moments() {
-        let now = 1_767_225_600_000;
-        let cases = [
-            ("2026-01-01T05:30:00+05:30", 1_767_225_600_000),
-            ("2h", 1_767_218_400_000),
-            ("2h ago", 1_767_218_400_000),
-            ("1d 30m", 1_767_137_400_000),
-            ("100000d", 0),
-        ];
-        for (text, ms) in cases {
-            assert_eq!(text.parse::<When>().map(|when| when.ms(now)).ok(), Some(ms), "{text}");
-        }
-        for text in ["", "yesterday", "2", "2026-01-01", "1y"] {
-            assert!(text.parse::<When>().is_err(), "{text}");
-        }
-    }
-}
+mod tests;
