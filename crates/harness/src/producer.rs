@@ -75,7 +75,7 @@ fn span(name: &str, length: calendar::Length, lasting: Lasting) -> Span {
     };
     // Late answers change what is still kept.
     let grace_ms = [lasting.retain_ms, lasting.grace_ms].into_iter().flatten().min();
-    Span { name: name.into(), length, grace_ms }
+    Span { name: name.into(), length, grace_ms, retain_ms: lasting.retain_ms }
 }
 
 /// Sends until told to stop, and returns the ledger of what was sent.

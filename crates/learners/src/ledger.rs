@@ -12,6 +12,9 @@ use clock::Clock;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+/// The longest that an answer may wait before it is processed, in ms, in a run that passes.
+pub const MOST_DELAY_MS: i64 = 180_000;
+
 /// What a ledger counts beside the totals.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LedgerOptions {
@@ -34,6 +37,8 @@ pub struct Span {
     pub length: Length,
     /// How long after its end an answer may still arrive for it, in ms. `None`: for ever.
     pub grace_ms: Option<i64>,
+    /// How long after its end it is deleted, in ms. `None`: never.
+    pub retain_ms: Option<i64>,
 }
 
 /// A concept in a window.
@@ -136,6 +141,9 @@ pub struct Ledger {
     pub learners: BTreeMap<Arc<str>, LearnerCount>,
     /// How many answers came too late for a window, by the name of its kind.
     pub late_windows: BTreeMap<Arc<str>, u64>,
+    /// How many answers came in time for a window that was deleted within [`MOST_DELAY_MS`] after:
+    /// whether they were processed before that, only the server's clock knows.
+    pub perhaps_late: u64,
     /// How many answers came too late for a period, by the name of its kind.
     pub late_periods: BTreeMap<Arc<str>, u64>,
     windows: Vec<(Span, Clock)>,
@@ -167,6 +175,7 @@ impl Ledger {
             boards: BTreeMap::new(),
             learners: BTreeMap::new(),
             late_windows: BTreeMap::new(),
+            perhaps_late: 0,
             late_periods: BTreeMap::new(),
             windows: clocked(options.windows)?,
             periods: clocked(options.periods)?,
@@ -225,6 +234,7 @@ impl Ledger {
                 *self.late_windows.entry(Arc::clone(&span.name)).or_default() += 1;
                 continue;
             }
+            self.perhaps_late += u64::from(span.goes_within(end, arrival_ms, MOST_DELAY_MS));
             let concept = Arc::clone(&answer.concept);
             let window = ConceptWindow { concept, window: Arc::clone(&span.name), start };
             let count = self.concepts.entry(window).or_default();
@@ -262,6 +272,12 @@ impl Span {
             Some(grace_ms) => end.saturating_add(grace_ms) <= arrival_ms,
             None => false,
         }
+    }
+
+    /// Whether what ended at `end` is deleted so soon after an answer for it arrives.
+    fn goes_within(&self, end: i64, arrival_ms: i64, delay_ms: i64) -> bool {
+        let gone = self.retain_ms.map_or(i64::MAX, |retain_ms| end.saturating_add(retain_ms));
+        gone <= arrival_ms.saturating_add(delay_ms)
     }
 }
 

@@ -10,7 +10,7 @@ const DAY: i64 = 24 * HOUR;
 const NEW_YEAR: i64 = 1_767_225_600_000;
 
 fn span(name: &str, length: Length, grace_ms: Option<i64>) -> Span {
-    Span { name: name.into(), length, grace_ms }
+    Span { name: name.into(), length, grace_ms, retain_ms: grace_ms }
 }
 
 fn ledger() -> Ledger {
@@ -112,6 +112,8 @@ fn an_answer_counts_until_its_window_is_given_up() {
     assert_eq!(ledger.concepts[&window("all", 0)].answers, 3);
     assert_eq!(ledger.late_windows, BTreeMap::from([("1h".into(), 2)]));
     assert_eq!(ledger.late_periods, BTreeMap::from([("day".into(), 1)]));
+    // The first came a millisecond before its window was deleted.
+    assert_eq!(ledger.perhaps_late, 1);
     assert_eq!(standing(&ledger, None, "day", NEW_YEAR, "u1").unwrap().0, 8);
     assert_eq!(standing(&ledger, None, "week", NEW_YEAR - 3 * DAY, "u1").unwrap().0, 12);
 }
