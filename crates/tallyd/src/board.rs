@@ -4,7 +4,7 @@ use crate::{
     connect::{Open, Target},
     gaps::Gaps,
     output::Unwritten,
-    terminal::{Table, safe},
+    terminal::{Head, Table, safe},
     when::{When, as_named},
 };
 use anyhow::{Context, bail};
@@ -196,8 +196,14 @@ fn as_json(board: &Board, shown: &Shown, (gaps, is_final): (&Gaps, Option<bool>)
 
 fn print(board: &Board, shown: &Shown) -> Result<(), Unwritten> {
     let Shown { page: Page { size, standings }, within } = shown;
-    let header = ["rank", "member", "score", "percentile"];
-    let mut table = Table::new(within.is_some().then_some("within").into_iter().chain(header));
+    let heads = [
+        Head::figure("rank"),
+        Head::name("member"),
+        Head::figure("score"),
+        Head::figure("percentile"),
+    ];
+    let rank_within = within.is_some().then(|| Head::figure("within"));
+    let mut table = Table::new(rank_within.into_iter().chain(heads));
     let mut ranks = within.iter().flat_map(|(ranks, _)| ranks);
     for standing in standings {
         let cells = [

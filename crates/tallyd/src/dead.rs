@@ -2,7 +2,7 @@
 
 use crate::{
     connect::{Open, Target},
-    terminal::{self, Table, safe},
+    terminal::{self, Head, Table, safe},
     when::When,
 };
 use anyhow::{Context, bail};
@@ -151,7 +151,12 @@ async fn list(target: &Target, filter: &Filter, limit: usize) -> anyhow::Result<
         outln!("{}", serde_json::to_string_pretty(&letters)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut table = Table::new(["id", "node", "entry", "reason"]);
+    let mut table = Table::new([
+        Head::text("id"),
+        Head::name("node"),
+        Head::text("entry"),
+        Head::name("reason"),
+    ]);
     for letter in &letters {
         let id = letter.id.to_string();
         table.add([&id, &letter.node, &letter.entry, &letter.reason]);

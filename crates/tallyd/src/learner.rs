@@ -5,7 +5,7 @@ use crate::{
     connect::{Open, Target},
     gaps::Gaps,
     output::Unwritten,
-    terminal::Table,
+    terminal::{Head, Table},
 };
 use anyhow::bail;
 use serde_json::{Value, json};
@@ -127,18 +127,21 @@ fn as_json(id: &str, learner: &Learner, gaps: &Gaps) -> Value {
 }
 
 fn print(learner: &Learner) -> Result<(), Unwritten> {
+    let mut tables = Vec::new();
     for (bolt, f) in &learner.fatigue {
+        let parts = ["accuracy", "speed", "load", "rapid", "answers"].map(Head::figure);
         let mut shown =
-            Table::new([bolt.as_str(), "tired", "accuracy", "speed", "load", "rapid", "answers"]);
+            Table::new([Head::figure(bolt), Head::text("tired")].into_iter().chain(parts));
         let tired = if f.tired { "yes" } else { "no" };
         let parts =
             [f.score, f.accuracy, f.speed, f.load, f.rapid].map(|part| format!("{part:.2}"));
         let [score, accuracy, speed, load, rapid] = parts;
         shown.add([score, tired.into(), accuracy, speed, load, rapid, f.answers.to_string()]);
-        outln!("{shown}")?;
+        tables.push(shown);
     }
     for (bolt, concepts) in &learner.mastery {
-        let mut shown = Table::new([bolt.as_str(), "mastered", "give or take", "answers", "right"]);
+        let figures = ["mastery", "±", "answers", "right"].map(Head::figure);
+        let mut shown = Table::new([Head::name(bolt)].into_iter().chain(figures));
         for c in concepts {
             let percent = |share: f64| format!("{:.0} %", share * 100.0);
             let counts = [c.answers, c.correct].map(|count| count.to_string());
@@ -146,10 +149,12 @@ fn print(learner: &Learner) -> Result<(), Unwritten> {
             let shares = (percent(c.mastery), percent(c.uncertainty));
             shown.add([c.concept.to_string(), shares.0, shares.1, answers, right]);
         }
-        outln!("{shown}")?;
+        tables.push(shown);
     }
     if !learner.ranks.is_empty() {
-        let mut shown = Table::new(["board", "period", "rank", "of", "score", "percentile"]);
+        let figures = ["rank", "of", "score", "percentile"].map(Head::figure);
+        let names = [Head::name("board"), Head::text("period")];
+        let mut shown = Table::new(names.into_iter().chain(figures));
         for Rank { bolt, board, size, standing } in &learner.ranks {
             shown.add([
                 bolt.clone(),
@@ -160,7 +165,8 @@ fn print(learner: &Learner) -> Result<(), Unwritten> {
                 format!("{:.1}", standing.percentile(*size)),
             ]);
         }
-        outln!("{shown}")?;
+        tables.push(shown);
     }
-    Ok(())
+    let tables: Vec<String> = tables.iter().map(Table::to_string).collect();
+    outln!("{}", tables.join("\n\n"))
 }

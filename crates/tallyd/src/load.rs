@@ -1,6 +1,6 @@
 //! Finding and reading a topology file, with its faults shown as people expect them.
 
-use crate::wrong_use::WrongUse;
+use crate::{terminal::has_colors, wrong_use::WrongUse};
 use std::{
     fmt, fs,
     io::IsTerminal,
@@ -28,7 +28,7 @@ pub fn topology(file: &Path) -> anyhow::Result<Topology> {
     let text = std::fs::read_to_string(file)
         .map_err(|e| anyhow::anyhow!("can't read {}: {e}", file.display()))?;
     let name = file.display().to_string();
-    let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let color = has_colors(std::io::stderr().is_terminal());
     parse(&name, &text, &|variable| std::env::var(variable).ok()).map_err(|faults| {
         let count = match faults.faults.len() {
             1 => "1 fault".to_owned(),

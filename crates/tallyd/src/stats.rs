@@ -4,7 +4,7 @@ use crate::{
     connect::{Open, Target},
     gaps::Gaps,
     output::Unwritten,
-    terminal::Table,
+    terminal::{Head, Table},
     when::{When, as_named},
     wrong_use::WrongUse,
 };
@@ -118,9 +118,9 @@ fn as_json(options: &Options, figures: &Figures, (gaps, is_final): (&Gaps, Optio
 
 fn print(all: &[Figures]) -> Result<(), Unwritten> {
     let Some(first) = all.first() else { return Ok(()) };
-    let group = first.group.iter().map(|(name, _)| name.as_str());
-    let measures = first.measures.iter().map(|(name, _)| name.as_str());
-    let mut table = Table::new(["window"].into_iter().chain(group).chain(measures));
+    let group = first.group.iter().map(|(name, _)| Head::name(name));
+    let measures = first.measures.iter().map(|(name, _)| Head::figure(name));
+    let mut table = Table::new([Head::text("window")].into_iter().chain(group).chain(measures));
     for figures in all {
         let shown = |figure: &Option<Figure>| match figure {
             None => "-".to_owned(),

@@ -4,7 +4,7 @@ use crate::{
     connect::Target,
     gaps::{Gaps, when},
     output::Unwritten,
-    terminal::{Cell, Table, safe},
+    terminal::{Cell, Head, Paint, Table, painted, safe},
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, time::Duration};
@@ -62,8 +62,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         if full {
             let (used, limit) = (bytes(memory.used), bytes(memory.limit));
             outln!(
-                "FULL: Redis refuses writes, {used} of {limit} are used; workers wait, and nothing is lost
-  give Redis memory, or retain less; see: tallyd doctor"
+                "{}: Redis refuses writes, {used} of {limit} are used; workers wait, and nothing is lost
+  give Redis memory, or retain less; see: tallyd doctor",
+                painted("FULL", Paint::Alarm)
             )?;
         }
     }
@@ -160,68 +161,9 @@ fn as_json(before: &Status, after: &Status, settings: &Settings) -> Value {
 }
 
 fn print(before: &Status, after: &Status, settings: &Settings) -> Result<(), Unwritten> {
-    let mut workers =
-        Table::new(["worker", "host", "pid", "version", "file", "since", "heartbeat", "metrics"]);
-    for (worker, beat) in &after.workers {
-        let ago = after.now - beat;
-        let beat = if ago > settings.session_timeout_ms as i64 {
-            format!("GONE for {ago} ms")
-        } else {
-            format!("{ago} ms ago")
-        };
-        let metrics = worker.metrics.clone().unwrap_or_else(|| "-".into());
-        workers.add([
-            worker.id.to_string(),
-            worker.host.clone(),
-            worker.pid.to_string(),
-            worker.version.to_string(),
-            format!(
-                "{}{}",
-                plan::short(&worker.plan),
-                if runs_plan(after, worker) { "" } else { " WAITS" }
-            ),
-            when(worker.since),
-            beat,
-            metrics,
-        ]);
-    }
-    outln!("{workers}")?;
+    outln!("{}", workers(after, settings))?;
     print_plan(after)?;
-    let header = [
-        "node",
-        "partitions",
-        "owned by",
-        "lag",
-        "oldest",
-        "events/s",
-        "events",
-        "emitted",
-        "duplicates",
-        "dead",
-        "late",
-    ];
-    let mut nodes = Table::new(header);
-    for (place, node) in after.nodes.iter().enumerate() {
-        let owners: Vec<String> = match &node.fused_with {
-            Some(other) => vec![format!("(fused with {other})")],
-            None => owners(node).into_iter().map(|(id, n)| format!("{n} {id}")).collect(),
-        };
-        let counts = &node.counts;
-        nodes.add([
-            Cell::from(&node.name),
-            Cell::from(node.owners.len().to_string()),
-            Cell::lines(&owners),
-            Cell::from(node.lag.entries.to_string()),
-            Cell::from(format!("{:.1} s", lag_seconds(after, node))),
-            Cell::from(format!("{:.0}", rate(before, after, place))),
-            Cell::from(counts.events.to_string()),
-            Cell::from(counts.emitted.to_string()),
-            Cell::from(counts.duplicates.to_string()),
-            Cell::from(counts.dead.to_string()),
-            Cell::lines(&late_lines(node)),
-        ]);
-    }
-    outln!("{nodes}")?;
+    outln!("\n{}", nodes(before, after))?;
     outln!(
         "dead letters stored: {} of at most {}, or {}",
         after.dead_letters,
@@ -230,35 +172,111 @@ fn print(before: &Status, after: &Status, settings: &Settings) -> Result<(), Unw
     )?;
     if after.dead_letters >= settings.dead_letters {
         outln!(
-            "DEAD LETTERS FULL: each new one costs the oldest\n  mend what rejects events, then: tallyd dead replay, or drop"
+            "{}: each new one costs the oldest\n  fix what rejects events, then: tallyd dead replay, or drop",
+            painted("DEAD LETTERS FULL", Paint::Alarm)
         )?;
     }
     for node in &after.nodes {
         if let Some((entry, by_ms)) = node.ahead {
             outln!(
-                "ENTRY ID AHEAD {}: entry {entry} is {} s ahead of the server's clock\n  its events count as arrived when they were read; see: tallyd doctor",
-                node.name,
+                "{} {}: entry {entry} is {} s ahead of the server's clock\n  its events count as arrived when they were read; see: tallyd doctor",
+                painted("ENTRY ID AHEAD", Paint::Notice),
+                safe(&node.name),
                 by_ms / 1000
             )?;
         }
         let (name, lost) = (safe(&node.name), node.counts.lost);
         if lost > 0 {
             outln!(
-                "LOST {name}: {lost} entries were deleted from its stream before it read them\n  let only tallyd trim what it reads; send again what is missing: a dedup bolt drops what was counted"
+                "{} {name}: {lost} entries were deleted from its stream before it read them\n  let only tallyd trim what it reads; send again what is missing: a dedup bolt drops what was counted",
+                painted("LOST", Paint::Alarm)
             )?;
         }
         if node.restarts > 0 {
             let times = node.restarts;
             outln!(
-                "BEGAN AGAIN {name}: its stream was deleted, or its ids were set back, {times} times; what it held unread then is gone"
+                "{} {name}: its stream was deleted, or its ids were set back, {times} times; what it held unread then is gone",
+                painted("BEGAN AGAIN", Paint::Notice)
             )?;
         }
     }
     for (place, reason) in &after.halted {
         let (place, reason) = (safe(place), safe(reason));
-        outln!("HALTED {place}: {reason}\n  mend the cause, then: tallyd resume")?;
+        let halted = painted("HALTED", Paint::Alarm);
+        outln!("{halted} {place}: {reason}\n  fix the cause, then: tallyd resume")?;
     }
     Ok(())
+}
+
+fn workers(after: &Status, settings: &Settings) -> Table {
+    let mut workers = Table::new([
+        Head::name("worker"),
+        Head::figure("version"),
+        Head::text("file"),
+        Head::text("since"),
+        Head::text("heartbeat"),
+        Head::text("metrics"),
+    ]);
+    for (worker, beat) in &after.workers {
+        let ago = after.now - beat;
+        let file = plan::short(&worker.plan);
+        let (file, waits) = match runs_plan(after, worker) {
+            true => (file.to_owned(), None),
+            false => (format!("{file} WAITS"), Some(Paint::Notice)),
+        };
+        let (beat, gone) = match ago > settings.session_timeout_ms as i64 {
+            true => (format!("GONE for {:.1} s", ago as f64 / 1000.0), Some(Paint::Alarm)),
+            false => (format!("{ago} ms ago"), None),
+        };
+        workers.add([
+            Cell::from(&worker.id),
+            Cell::from(&worker.version),
+            Cell::from(file).paint(waits),
+            Cell::from(second(worker.since)),
+            Cell::from(beat).paint(gone),
+            Cell::from(worker.metrics.as_deref().unwrap_or("-")),
+        ]);
+    }
+    workers
+}
+
+/// A time to the second, of which a table can break the date from the rest.
+fn second(ms: i64) -> String {
+    let time = jiff::Timestamp::from_millisecond(ms);
+    time.map_or_else(|_| format!("{ms} ms"), |time| time.strftime("%F %TZ").to_string())
+}
+
+fn nodes(before: &Status, after: &Status) -> Table {
+    let figures = ["lag", "events/s", "events", "emitted", "duplicates", "dead", "late"];
+    let heads = [Head::name("node"), Head::name("partitions of")].into_iter();
+    let mut nodes = Table::new(heads.chain(figures.map(Head::figure)));
+    for (place, node) in after.nodes.iter().enumerate() {
+        let owned: Vec<String> = match &node.fused_with {
+            Some(other) => vec![format!("{} with {other}", node.owners.len())],
+            None => owners(node).into_iter().map(|(id, n)| format!("{n} {id}")).collect(),
+        };
+        let halted = node.owners.contains(&Owner::Halted).then_some(Paint::Alarm);
+        let counts = &node.counts;
+        nodes.add([
+            Cell::from(&node.name),
+            Cell::lines(&owned).paint(halted),
+            Cell::lines(&lag(after, node)),
+            Cell::from(format!("{:.0}", rate(before, after, place))),
+            Cell::from(counts.events.to_string()),
+            Cell::from(counts.emitted.to_string()),
+            Cell::from(counts.duplicates.to_string()),
+            Cell::from(counts.dead.to_string()),
+            Cell::lines(&late_lines(node)),
+        ]);
+    }
+    nodes
+}
+
+/// How many entries are not yet processed, and how old the oldest is.
+fn lag(status: &Status, node: &NodeStatus) -> Vec<String> {
+    let entries = node.lag.entries;
+    let age = (entries > 0).then(|| format!("{:.1} s", lag_seconds(status, node)));
+    [entries.to_string()].into_iter().chain(age).collect()
 }
 
 /// Whether a worker's plan is the one in force. Another one takes no part.

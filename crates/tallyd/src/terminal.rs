@@ -2,9 +2,14 @@
 //! terminal or turn the text around. Nothing that came from outside is printed past it, except as
 //! JSON.
 
+mod table;
+
 use crate::load::Refused;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use std::fmt;
+use std::{
+    env,
+    io::{self, IsTerminal},
+};
+pub use table::{Cell, Head, Table};
 
 /// The text with everything that acts on a terminal, rather than being seen, as `\u{1b}`: control
 /// characters, marks that set the direction of text, and breaks of lines.
@@ -42,42 +47,32 @@ pub fn error(error: &anyhow::Error) -> String {
     text.split('\n').map(safe).collect::<Vec<_>>().join("\n")
 }
 
-/// A table for people.
-pub struct Table(comfy_table::Table);
-
-impl Table {
-    /// A table with this header and no rows.
-    pub fn new<'a>(header: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut table = comfy_table::Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header.into_iter().map(safe));
-        Self(table)
-    }
-
-    /// Puts a row below the others.
-    pub fn add(&mut self, cells: impl IntoIterator<Item = impl Into<Cell>>) {
-        self.0.add_row(cells.into_iter().map(|cell| cell.into().0));
-    }
+/// What a reader must not miss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paint {
+    /// Something stands still, is gone or is full.
+    Alarm,
+    /// Something that waits, or is odd.
+    Notice,
 }
 
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
+/// Whether standard output shows colours.
+pub fn paints() -> bool {
+    has_colors(io::stdout().is_terminal())
 }
 
-/// A cell of a table.
-pub struct Cell(String);
-
-impl Cell {
-    /// A cell of several lines.
-    pub fn lines(lines: &[String]) -> Self {
-        Self(lines.iter().map(|line| safe(line)).collect::<Vec<_>>().join("\n"))
-    }
+/// Whether a stream shows colours: it is a terminal that can, and nobody wants none.
+pub fn has_colors(is_terminal: bool) -> bool {
+    let asked = |name| env::var_os(name).filter(|value| !value.is_empty());
+    is_terminal && asked("NO_COLOR").is_none() && asked("TERM").is_none_or(|term| term != "dumb")
 }
 
-impl<T: AsRef<str>> From<T> for Cell {
-    fn from(text: T) -> Self {
-        Self(safe(text.as_ref()))
+/// A word of this program in a colour, where standard output shows colours.
+pub fn painted(word: &str, paint: Paint) -> String {
+    match (paints(), paint) {
+        (false, _) => word.to_owned(),
+        (true, Paint::Alarm) => format!("\x1b[1;31m{word}\x1b[0m"),
+        (true, Paint::Notice) => format!("\x1b[33m{word}\x1b[0m"),
     }
 }
 
@@ -94,7 +89,7 @@ mod tests {
         for plain in ["José", "अनु", "张伟", "👩‍🚀", "שלום", "a b\u{a0}c"] {
             assert_eq!(safe(plain), plain);
         }
-        let mut table = Table::new(["who", HOSTILE]);
+        let mut table = Table::new([Head::name("who"), Head::text(HOSTILE)]);
         table.add([Cell::from(HOSTILE), Cell::lines(&[HOSTILE.to_owned(), "b".to_owned()])]);
         let shown = table.to_string();
         assert!(!shown.chars().any(|c| acts(c) && c != '\n'), "{shown}");
