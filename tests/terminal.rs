@@ -83,8 +83,9 @@ fn shown(command: &mut Command, columns: u16) -> String {
     while let Ok(read @ 1..) = screen.read(&mut part) {
         said.extend(part.get(..read).unwrap());
     }
-    assert!(child.wait().unwrap().success());
-    String::from_utf8(said).unwrap()
+    let said = String::from_utf8(said).unwrap();
+    assert!(child.wait().unwrap().success(), "{said}");
+    said
 }
 
 fn written(command: &mut Command) -> String {

@@ -5,6 +5,7 @@ use redis::{Pipeline, Value};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use tallyd_bolt::Key;
+use tallyd_runtime::store::ErrorKind;
 use tallyd_store::{Connection, checked, keys::Keys};
 
 /// How many commands are sent in one round trip, so that no reader holds Redis for long.
@@ -46,11 +47,16 @@ impl<'a> Stored<'a> {
     async fn at_once(&mut self, commands: Vec<redis::Cmd>) -> Result<Vec<Value>, QueryError> {
         let mut pipeline = Pipeline::new();
         pipeline.cmd("MULTI");
-        for command in commands {
-            pipeline.add_command(command);
+        for command in &commands {
+            pipeline.add_command(command.clone());
         }
         pipeline.cmd("EXEC");
-        let replies = self.connection.all(&pipeline).await?.pop().unwrap_or(Value::Nil);
+        let replies = match self.connection.all(&pipeline).await {
+            // A server that is full queues no command, not even one that reads. Nothing is written
+            // there either, so that what is read one by one is of one moment too.
+            Err(error) if error.kind == ErrorKind::OutOfMemory => return self.many(commands).await,
+            replies => replies?.pop().unwrap_or(Value::Nil),
+        };
         reply::array(replies)?.into_iter().map(|reply| Ok(checked(reply)?)).collect()
     }
 
