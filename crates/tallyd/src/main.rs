@@ -13,6 +13,7 @@ mod connect;
 mod dead;
 mod demo;
 mod doctor;
+mod examples;
 mod gaps;
 mod graph;
 mod health;
@@ -22,6 +23,7 @@ mod logging;
 mod risks;
 mod run;
 mod send;
+mod shell;
 mod stats;
 mod status;
 mod terminal;
@@ -36,9 +38,9 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Real-time, user-facing statistics on Redis Streams: every event counted once and only once.
+/// Real-time statistics for your users, on Redis Streams: every event is counted exactly once.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(name = "tallyd", version, arg_required_else_help = true, after_help = examples::ALL)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -47,33 +49,53 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Start a worker; start more to share the work
+    #[command(after_help = examples::RUN)]
     Run(run::Args),
     /// Find every fault of a topology file, and run its tests
+    #[command(after_help = examples::CHECK)]
     Check(check::Args),
     /// Print a topology as a Mermaid or DOT diagram
+    #[command(after_help = examples::GRAPH)]
     Graph(graph::Args),
     /// Print the JSON Schema of topology files, for editors
+    #[command(after_help = examples::SCHEMA)]
     Schema,
     /// See it all work: a private Redis, simulated learners, a killed worker, and an audit
+    #[command(after_help = examples::DEMO)]
     Demo(demo::Args),
-    /// Send the events of a file (CSV or JSON lines) to a source
+    /// Send the events of a file (CSV or JSON) to a source
+    #[command(after_help = examples::SEND)]
     Send(send::Args),
     /// Show a leaderboard
+    #[command(after_help = examples::BOARD)]
     Board(board::Args),
     /// Show the figures of an aggregate
+    #[command(after_help = examples::STATS)]
     Stats(stats::Args),
     /// Show a learner's fatigue, mastery and ranks
+    #[command(after_help = examples::LEARNER)]
     Learner(learner::Args),
     /// Show each bolt's partitions, owners, lag, rates and dead letters
+    #[command(after_help = examples::STATUS)]
     Status(status::Args),
-    /// Look at a Redis: what is wrong, why it matters, and what mends it
+    /// Look at a Redis: what is wrong, why it matters, and how to fix it
+    #[command(after_help = examples::DOCTOR)]
     Doctor(doctor::Args),
     /// Wait until nothing is left to process
+    #[command(after_help = examples::WAIT)]
     Wait(wait::Args),
     /// List, show, replay or drop dead letters
+    #[command(after_help = examples::DEAD)]
     Dead(dead::Args),
-    /// Let workers take halted partitions again, after the cause is mended
+    /// Let workers take halted partitions again, after you fixed the cause
+    #[command(after_help = examples::RESUME)]
     Resume(status::ResumeArgs),
+    /// Print the script that lets a shell complete what you type
+    #[command(after_help = examples::COMPLETIONS)]
+    Completions(shell::CompletionsArgs),
+    /// Print a man page, or write all of them
+    #[command(after_help = examples::MAN)]
+    Man(shell::ManArgs),
 }
 
 fn main() -> ExitCode {
@@ -122,5 +144,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Wait(args) => wait::run(args).await,
         Command::Dead(args) => dead::run(args).await,
         Command::Resume(args) => status::resume(args).await,
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man(args) => shell::man(&args),
     }
 }
