@@ -16,7 +16,11 @@ use std::{
     time::Duration,
 };
 use tallyd_bolt::Key;
-use tallyd_event::{EntryId, decode, frame};
+use tallyd_event::{
+    EntryId,
+    decode::{self, TimeLimits},
+    frame,
+};
 use tallyd_harness::{Deployment, Server, ServerOptions, WorkerProcess};
 use tallyd_runtime::store::ErrorKind;
 use tallyd_store::{Connection, dead, inspect, server_ms};
@@ -304,7 +308,7 @@ async fn a_bolts_letter_goes_to_that_bolt_alone() {
     let fields = ["id", "y", "user", "u", "points", "5"].map(|text| text.as_bytes().to_vec());
     let fields: Vec<(Vec<u8>, Vec<u8>)> =
         fields.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
-    let decoded = decode::decode(&schema, 0, EntryId { ms: 1, seq: 0 }, &fields);
+    let decoded = decode::decode(&schema, TimeLimits::NONE, EntryId { ms: 1, seq: 0 }, &fields);
     let sound = frame::encode(&schema, &decoded.events).unwrap();
     let mut letters = Vec::new();
     for (node, bytes) in [("board", sound.as_slice()), ("unique", b"garbage")] {

@@ -95,7 +95,7 @@ fn bools_and_times() -> Vec<Malformed> {
     let no_time = |given: &str| {
         value("at", given, &format!("\"{given}\" is not a time (ms since the epoch, or RFC 3339)"))
     };
-    let range = "is out of range (0 to 253402300799999 ms)";
+    let range = "is out of range (1970 to 9999)";
     vec![
         no_bool("yes"),
         no_bool("2"),
@@ -110,9 +110,15 @@ fn bools_and_times() -> Vec<Malformed> {
         value(
             "at",
             "1767225600000000",
-            "1767225600000000 looks like microseconds (send ms: divide it by 1000)",
+            "1767225600000000 looks like microseconds (send ms: divide it by 1000, or say unit = \"us\" at the field)",
+        ),
+        value(
+            "at",
+            "1767225600",
+            "1767225600 looks like seconds (send ms: multiply it by 1000, or say unit = \"s\" at the field)",
         ),
         value("at", "-1", &format!("time -1 {range}")),
+        value("at", "1969-12-31T23:59:59Z", &format!("time 1969-12-31T23:59:59Z {range}")),
         value("at", "253402300800000", &format!("time 253402300800000 {range}")),
         value("at", "9223372036854775807", &format!("time 9223372036854775807 {range}")),
     ]
@@ -224,10 +230,10 @@ fn json_members() -> Vec<Malformed> {
         bad(&[("correct", "\"\"")], &format!("field \"correct\": {EMPTY_BOOL}")),
         bad(&[("user", "\"a\\u0000b\"")], "field \"user\": control character U+0000"),
         bad(&[("correct", "2")], "field \"correct\": \"2\" is not a bool (1, 0, true or false)"),
-        bad(&[("at", "-1")], "field \"at\": time -1 is out of range (0 to 253402300799999 ms)"),
+        bad(&[("at", "-1")], "field \"at\": time -1 is out of range (1970 to 9999)"),
         bad(
             &[("at", "1767225600000000000")],
-            "field \"at\": 1767225600000000000 looks like nanoseconds (send ms: divide it by 1000000)",
+            "field \"at\": 1767225600000000000 looks like nanoseconds (send ms: divide it by 1000000, or say unit = \"ns\" at the field)",
         ),
         (doubled, "field \"ms\" is given twice".to_owned()),
         ("7".to_owned(), "batch: a number is not an event (a map of fields)".to_owned()),

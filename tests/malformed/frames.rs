@@ -4,7 +4,7 @@
 use crate::wire::good;
 use tallyd_event::{
     EntryId, Event, Schema, Value,
-    decode::{self, Fields},
+    decode::{self, Fields, TimeLimits},
     frame,
 };
 
@@ -15,7 +15,7 @@ pub fn sound(schema: &Schema, id: &str) -> Fields {
 
 fn event(schema: &Schema, id: &str) -> Event {
     let arrival = EntryId { ms: 1_767_258_000_000, seq: 0 };
-    decode::decode(schema, 0, arrival, &good(id)).events.pop().expect("an event")
+    decode::decode(schema, TimeLimits::NONE, arrival, &good(id)).events.pop().expect("an event")
 }
 
 /// The whole table.
@@ -78,11 +78,11 @@ pub fn table(schema: &Schema) -> Vec<(Fields, String)> {
         valued("weight", Value::Float(f64::NAN), "NaN is not finite"),
         valued("weight", Value::Float(f64::NEG_INFINITY), "-inf is not finite"),
         valued("correct", Value::Int(1), "an int is not a bool (1, 0, true or false)"),
-        valued("at", Value::Int(-1), "time -1 is out of range (0 to 253402300799999 ms)"),
+        valued("at", Value::Int(-1), "time -1 is out of range (1970 to 9999)"),
         valued(
             "at",
             Value::Int(i64::MAX),
-            "time 9223372036854775807 is out of range (0 to 253402300799999 ms)",
+            "time 9223372036854775807 is out of range (1970 to 9999)",
         ),
     ]);
     let no_frame = "the entry has no field \"f\"";

@@ -11,14 +11,18 @@ use tallyd_bench::{
     workload::{Workload, WorkloadOptions},
 };
 use tallyd_bolt::{Batch, Bolt, Reads, memory::Memory};
-use tallyd_event::{EntryId, Event, Schema, decode, frame};
+use tallyd_event::{
+    EntryId, Event, Schema,
+    decode::{self, TimeLimits},
+    frame,
+};
 use tallyd_store::{commands::add_writes, keys::Keys};
 use tallyd_topology::Topology;
 
 const FILE: &str = include_str!("../../../topologies/testprep.toml");
 /// 1 January 2026, 00:00 UTC.
 const NOW: i64 = 1_767_225_600_000;
-const MAX_AHEAD_MS: i64 = 86_400_000;
+const LIMITS: TimeLimits = TimeLimits { max_ahead_ms: 600_000, max_behind_ms: None };
 const BATCHES: [usize; 2] = [512, 4096];
 const BOLTS: [&str; 5] = ["unique", "concepts", "points", "fatigue", "mastery"];
 /// How many events a bolt has seen before it is measured.
@@ -56,7 +60,7 @@ fn world() -> Option<World> {
     let fields: Vec<Fields> = answers.iter().map(|a| Fields::of(a, NOW - 60_000)).collect();
     let decoded = fields.iter().enumerate();
     let events = decoded
-        .flat_map(|(i, f)| decode::decode(&schema, MAX_AHEAD_MS, origin(i), &entry(f)).events)
+        .flat_map(|(i, f)| decode::decode(&schema, LIMITS, origin(i), &entry(f)).events)
         .collect();
     Some(World { topology, schema, fields, events })
 }
@@ -69,7 +73,7 @@ fn decoding(c: &mut Criterion) {
     group.bench_function("flat", |b| {
         b.iter(|| {
             for (place, entry) in flat.iter().enumerate() {
-                black_box(decode::decode(&world.schema, MAX_AHEAD_MS, origin(place), entry));
+                black_box(decode::decode(&world.schema, LIMITS, origin(place), entry));
             }
         });
     });
@@ -80,7 +84,7 @@ fn decoding(c: &mut Criterion) {
     for (name, bytes) in [("msgpack", packed), ("json_lines", lines.join("\n").into_bytes())] {
         let entry = vec![(b"batch".to_vec(), bytes)];
         group.bench_function(BenchmarkId::new("batch", name), |b| {
-            b.iter(|| decode::decode(&world.schema, MAX_AHEAD_MS, origin(0), black_box(&entry)));
+            b.iter(|| decode::decode(&world.schema, LIMITS, origin(0), black_box(&entry)));
         });
     }
     group.finish();

@@ -7,7 +7,7 @@ mod messagepack;
 
 pub use given::Given;
 
-use crate::{EntryId, Event, Field, Schema, Value, ValueError};
+use crate::{EntryId, Event, Field, Schema, Value, ValueError, value::time::rfc3339};
 use smol_str::SmolStr;
 
 /// The field whose value holds many events.
@@ -62,42 +62,94 @@ pub enum Reason {
         bound: f64,
     },
     /// The event's time is too far after its arrival.
-    #[error("its time is {ahead_ms} ms after its arrival (at most {max_ahead_ms})")]
+    #[error(
+        "its time, {}, is {} after its arrival (max_ahead is {}): look at the producer's clock",
+        rfc3339(*time), about(time.abs_diff(*arrival)), about(max_ahead_ms.unsigned_abs())
+    )]
     Ahead {
-        /// How far ahead it is.
-        ahead_ms: i64,
-        /// How far it may be.
+        /// When it happened, by its producer, in ms since the epoch.
+        time: i64,
+        /// When it arrived, in ms since the epoch.
+        arrival: i64,
+        /// How far ahead it may be, in ms.
         max_ahead_ms: i64,
+    },
+    /// The event's time is too far before its arrival.
+    #[error(
+        "its time, {}, is {} before its arrival (max_behind is {})",
+        rfc3339(*time), about(time.abs_diff(*arrival)), about(max_behind_ms.unsigned_abs())
+    )]
+    Behind {
+        /// When it happened, by its producer, in ms since the epoch.
+        time: i64,
+        /// When it arrived, in ms since the epoch.
+        arrival: i64,
+        /// How far behind it may be, in ms.
+        max_behind_ms: i64,
     },
     /// The batch is not readable as a whole.
     #[error("batch: {0}")]
     Batch(String),
 }
 
+/// How far an event's time may lie from its arrival, in ms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeLimits {
+    /// How far after it.
+    pub max_ahead_ms: i64,
+    /// How far before it; `None` for as far as it likes.
+    pub max_behind_ms: Option<i64>,
+}
+
+impl TimeLimits {
+    /// Any time goes.
+    pub const NONE: Self = Self { max_ahead_ms: i64::MAX, max_behind_ms: None };
+
+    fn check(self, time: i64, arrival: i64) -> Result<(), Reason> {
+        let Self { max_ahead_ms, max_behind_ms } = self;
+        let ahead = time.saturating_sub(arrival);
+        match max_behind_ms {
+            _ if ahead > max_ahead_ms => Err(Reason::Ahead { time, arrival, max_ahead_ms }),
+            Some(max_behind_ms) if ahead < -max_behind_ms => {
+                Err(Reason::Behind { time, arrival, max_behind_ms })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A length of time in the largest unit of which it has a two, or exactly one; cut.
+fn about(ms: u64) -> String {
+    const UNITS: [(&str, u64); 4] =
+        [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
+    let fits = |&(_, length): &(&str, u64)| ms >= 2 * length || ms == length;
+    let (name, length) = UNITS.into_iter().find(fits).unwrap_or(("ms", 1));
+    format!("{}{name}", ms / length)
+}
+
 /// Decodes one entry of a source stream that arrived when its id says. As [`decode_at`].
 #[must_use]
 pub fn decode(
     schema: &Schema,
-    max_ahead_ms: i64,
+    limits: TimeLimits,
     origin: EntryId,
     entry: &[(Vec<u8>, Vec<u8>)],
 ) -> Decoded {
-    decode_at(schema, max_ahead_ms, (origin, origin.time()), entry)
+    decode_at(schema, limits, (origin, origin.time()), entry)
 }
 
 /// Decodes one entry of a source stream, by its id and the time at which it arrived.
 ///
 /// A field that the schema does not name is ignored. An empty text is a missing value, except of
 /// a bool: there it is refused.
-/// `max_ahead_ms` bounds how far an event's time may lie after its arrival.
 #[must_use]
 pub fn decode_at(
     schema: &Schema,
-    max_ahead_ms: i64,
+    limits: TimeLimits,
     (origin, arrived): (EntryId, i64),
     entry: &[(Vec<u8>, Vec<u8>)],
 ) -> Decoded {
-    let source = Source { schema, max_ahead_ms, origin, arrived };
+    let source = Source { schema, limits, origin, arrived };
     let mut batches = entry.iter().filter(|(name, _)| name == BATCH_FIELD.as_bytes());
     let batch = batches.next().filter(|_| schema.index(BATCH_FIELD).is_none());
     let mut decoded = Decoded::default();
@@ -132,11 +184,11 @@ pub fn decode_at(
 /// Why it would be a dead letter, had it arrived as `origin`.
 pub fn event<'a>(
     schema: &Schema,
-    max_ahead_ms: i64,
+    limits: TimeLimits,
     origin: EntryId,
     given: impl Iterator<Item = (usize, Given<'a>)>,
 ) -> Result<Event, Reason> {
-    Source { schema, max_ahead_ms, origin, arrived: origin.time() }.event(0, fill(schema, given))
+    Source { schema, limits, origin, arrived: origin.time() }.event(0, fill(schema, given))
 }
 
 fn too_many(count: usize) -> String {
@@ -163,7 +215,7 @@ impl Decoded {
 /// What an event is held against, beside its own fields.
 struct Source<'a> {
     schema: &'a Schema,
-    max_ahead_ms: i64,
+    limits: TimeLimits,
     origin: EntryId,
     arrived: i64,
 }
@@ -171,11 +223,8 @@ struct Source<'a> {
 impl Source<'_> {
     fn event(&self, index: u32, values: Result<Vec<Value>, Reason>) -> Result<Event, Reason> {
         let event = Event { arrived: self.arrived, ..Event::new(self.origin, index, values?) };
-        let max_ahead_ms = self.max_ahead_ms;
-        match event.time(self.schema).saturating_sub(event.arrival()) {
-            ahead_ms if ahead_ms > max_ahead_ms => Err(Reason::Ahead { ahead_ms, max_ahead_ms }),
-            _ => Ok(event),
-        }
+        self.limits.check(event.time(self.schema), event.arrival())?;
+        Ok(event)
     }
 }
 
@@ -185,7 +234,9 @@ pub fn to_fields(schema: &Schema, event: &Event) -> Fields {
     let named = schema.fields.iter().zip(&event.values);
     named
         .filter(|(_, value)| !value.is_null())
-        .map(|(field, value)| (field.name.as_bytes().to_vec(), value.to_text().as_bytes().to_vec()))
+        .map(|(field, value)| {
+            (field.name.as_bytes().to_vec(), field.written(value).as_bytes().to_vec())
+        })
         .collect()
 }
 

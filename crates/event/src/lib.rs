@@ -15,5 +15,5 @@ mod value;
 pub use entry_id::{EntryId, EntryIdError};
 pub use event::Event;
 pub use partition::partition_of;
-pub use schema::{Field, FieldType, Schema};
+pub use schema::{Field, FieldType, Schema, TimeUnit};
 pub use value::{MAX_STRING_BYTES, MAX_TIME, Value, ValueError};

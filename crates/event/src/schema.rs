@@ -1,5 +1,6 @@
 //! The fields of an event, their types, and which of them are its identity, key and time.
 
+use crate::value::{Value, ValueError, checked_text, time};
 use smol_str::SmolStr;
 
 /// The type of a field.
@@ -13,7 +14,7 @@ pub enum FieldType {
     Int,
     /// Text.
     String,
-    /// Milliseconds since the epoch, or RFC 3339; held as ms.
+    /// A number of ms (or another [`TimeUnit`]) since the epoch, or RFC 3339; held as ms.
     Time,
 }
 
@@ -41,6 +42,56 @@ impl FieldType {
     }
 }
 
+/// In what a time is counted that is written as a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TimeUnit {
+    /// Seconds.
+    Seconds,
+    /// Milliseconds.
+    #[default]
+    Millis,
+    /// Microseconds.
+    Micros,
+    /// Nanoseconds.
+    Nanos,
+}
+
+impl TimeUnit {
+    /// All of them, the coarsest first.
+    pub const ALL: [TimeUnit; 4] =
+        [TimeUnit::Seconds, TimeUnit::Millis, TimeUnit::Micros, TimeUnit::Nanos];
+
+    /// The name as a topology file spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            TimeUnit::Seconds => "s",
+            TimeUnit::Millis => "ms",
+            TimeUnit::Micros => "us",
+            TimeUnit::Nanos => "ns",
+        }
+    }
+
+    pub(crate) fn plural(self) -> &'static str {
+        match self {
+            TimeUnit::Seconds => "seconds",
+            TimeUnit::Millis => "milliseconds",
+            TimeUnit::Micros => "microseconds",
+            TimeUnit::Nanos => "nanoseconds",
+        }
+    }
+
+    /// By how many decimal places its numbers are moved to the left to be ms.
+    pub(crate) fn places(self) -> i8 {
+        match self {
+            TimeUnit::Seconds => 3,
+            TimeUnit::Millis => 0,
+            TimeUnit::Micros => -3,
+            TimeUnit::Nanos => -6,
+        }
+    }
+}
+
 /// One field of a schema.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
@@ -54,13 +105,36 @@ pub struct Field {
     pub min: Option<f64>,
     /// The highest value of an int or float.
     pub max: Option<f64>,
+    /// In what a producer counts a time that it writes as a number.
+    pub unit: TimeUnit,
 }
 
 impl Field {
-    /// A required field without bounds.
+    /// A required field without bounds; a time is in ms.
     #[must_use]
     pub fn new(name: &str, kind: FieldType) -> Self {
-        Self { name: name.into(), kind, optional: false, min: None, max: None }
+        let unit = TimeUnit::default();
+        Self { name: name.into(), kind, optional: false, min: None, max: None, unit }
+    }
+
+    /// Reads a text as a value of this field: numbers of a time are in the field's unit.
+    ///
+    /// # Errors
+    /// Where the text is no such value, as [`Value::from_text`].
+    pub fn read(&self, text: &[u8]) -> Result<Value, ValueError> {
+        match self.kind {
+            FieldType::Time => time::from_text(checked_text(text)?, self.unit),
+            kind => Value::from_text(text, kind),
+        }
+    }
+
+    /// A value of this field as a producer writes it: a time in the field's unit.
+    #[must_use]
+    pub fn written(&self, value: &Value) -> SmolStr {
+        match (self.kind, value) {
+            (FieldType::Time, Value::Int(ms)) => time::to_text(*ms, self.unit),
+            _ => value.to_text(),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A typed value of an event's field, and how text becomes one.
 
-use crate::schema::FieldType;
+use crate::schema::{FieldType, TimeUnit};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use smol_str::SmolStr;
 use std::fmt;
@@ -52,15 +52,18 @@ pub enum ValueError {
     /// A date and time of no known place, quoted.
     #[error("{0} has no offset (end it with Z for UTC, or with one such as +02:00)")]
     NoOffset(String),
-    /// A time that is plausible in a finer unit than ms.
-    #[error("{given} looks like {unit} (send ms: divide it by {one_ms})")]
-    TimeTooFine {
-        /// The number.
-        given: i64,
-        /// The unit.
-        unit: &'static str,
-        /// How many of it are a millisecond.
-        one_ms: i64,
+    /// A number that is a likely time in another unit than the field's.
+    #[error(
+        "{given} looks like {} (send {}: {}, or say unit = \"{}\" at the field)",
+        meant.plural(), unit.name(), time::conversion(*meant, *unit), meant.name()
+    )]
+    OtherTimeUnit {
+        /// The number, cut to a readable length.
+        given: SmolStr,
+        /// The unit in which it is a likely time.
+        meant: TimeUnit,
+        /// The unit of the field.
+        unit: TimeUnit,
     },
     /// Another type is wanted.
     #[error("{given} is not {wanted}{hint}")]
@@ -75,22 +78,19 @@ pub enum ValueError {
     /// A float that is NaN or infinite.
     #[error("{0} is not finite")]
     NotFinite(String),
-    /// A time before 1970 or after 9999.
-    #[error("time {0} is out of range (0 to {MAX_TIME} ms)")]
-    TimeOutOfRange(i64),
+    /// A time before 1970 or after 9999, as it was given.
+    #[error("time {0} is out of range (1970 to 9999)")]
+    TimeOutOfRange(SmolStr),
 }
 
 impl Value {
-    /// Reads a text as a value of the given type.
+    /// Reads a text as a value of the given type; a time is in ms.
     ///
     /// # Errors
     /// Where the text is no such value. An empty text is the caller's to judge: here it is a
     /// string like others and no number.
     pub fn from_text(bytes: &[u8], wanted: FieldType) -> Result<Self, ValueError> {
-        if bytes.len() > MAX_STRING_BYTES {
-            return Err(ValueError::TooLong(bytes.len()));
-        }
-        let text = std::str::from_utf8(bytes).map_err(|_| ValueError::NotUtf8)?;
+        let text = checked_text(bytes)?;
         match wanted {
             FieldType::String => checked_string(text).map(Value::Str),
             FieldType::Int => {
@@ -107,7 +107,7 @@ impl Value {
                 _ if text.eq_ignore_ascii_case("false") => Ok(Value::Bool(false)),
                 _ => Err(wrong(text, wanted, "")),
             },
-            FieldType::Time => time::from_text(text),
+            FieldType::Time => time::from_text(text, TimeUnit::default()),
         }
     }
 
@@ -176,7 +176,7 @@ impl Value {
             (_, FieldType::Int) => Ok(Value::Int(int)),
             (_, FieldType::Float) => Ok(Value::Float(int as f64)),
             (_, FieldType::String) => Ok(Value::Str(smol_str::format_smolstr!("{int}"))),
-            (_, FieldType::Time) => time::from_ms(int),
+            (_, FieldType::Time) => time::from_int(int, TimeUnit::default()),
             (0 | 1, FieldType::Bool) => Ok(Value::Bool(int == 1)),
             (_, FieldType::Bool) => Err(wrong(&int.to_string(), wanted, "")),
         }
@@ -186,7 +186,7 @@ impl Value {
     pub(crate) fn from_float(float: f64, wanted: FieldType) -> Result<Self, ValueError> {
         match wanted {
             FieldType::Float => finite(float).map(Value::Float),
-            FieldType::Time => time::from_float(float),
+            FieldType::Time => time::from_float(float, TimeUnit::default()),
             FieldType::Bool if float == 0.0 || float == 1.0 => Ok(Value::Bool(float == 1.0)),
             FieldType::Bool => Err(wrong(&format!("{float:?}"), wanted, "")),
             FieldType::Int | FieldType::String => {
@@ -218,7 +218,9 @@ impl Value {
             | (value @ Value::Str(_), FieldType::String) => Ok(value),
             (Value::Float(f), FieldType::Float) => finite(f).map(Value::Float),
             (Value::Int(i), FieldType::Float) => Ok(Value::Float(i as f64)),
-            (Value::Int(i), FieldType::Time) => time::from_ms(i),
+            (Value::Int(i), FieldType::Time) => {
+                time::in_range(i, || smol_str::format_smolstr!("{i}"))
+            }
             (other, _) => Err(ValueError::WrongType {
                 given: other.kind_name().to_owned(),
                 wanted: wanted.with_article(),
@@ -254,6 +256,14 @@ fn finite(number: f64) -> Result<f64, ValueError> {
     } else {
         Err(ValueError::NotFinite(number.to_string()))
     }
+}
+
+/// A text that is not too long.
+pub(crate) fn checked_text(bytes: &[u8]) -> Result<&str, ValueError> {
+    if bytes.len() > MAX_STRING_BYTES {
+        return Err(ValueError::TooLong(bytes.len()));
+    }
+    std::str::from_utf8(bytes).map_err(|_| ValueError::NotUtf8)
 }
 
 fn checked_string(text: &str) -> Result<SmolStr, ValueError> {

@@ -47,7 +47,10 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tallyd_event::{EntryId, Field, FieldType, Schema, decode};
+    use tallyd_event::{
+        EntryId, Field, FieldType, Schema,
+        decode::{self, TimeLimits},
+    };
 
     #[test]
     fn a_source_decodes_what_was_batched() {
@@ -64,7 +67,7 @@ mod tests {
             if number == 99 {
                 let (bytes, events) = batch.take().unwrap().unwrap();
                 let entry = [(decode::BATCH_FIELD.as_bytes().to_vec(), bytes)];
-                let decoded = decode::decode(&schema, 0, EntryId::ZERO, &entry);
+                let decoded = decode::decode(&schema, TimeLimits::NONE, EntryId::ZERO, &entry);
                 assert_eq!((decoded.events.len(), decoded.rejects.len(), events), (100, 0, 100));
                 assert_eq!(decoded.events[99].id(&schema), "99");
             }

@@ -7,7 +7,7 @@ use std::{
 };
 use tallyd_event::{
     EntryId, Schema,
-    decode::{self, Given, Reason},
+    decode::{self, Given, Reason, TimeLimits},
 };
 
 /// The fields of an event, in the order of the source's schema, as text.
@@ -18,8 +18,8 @@ pub type Fields = Vec<(SmolStr, SmolStr)>;
 pub struct Source {
     /// What its events look like.
     pub schema: Arc<Schema>,
-    /// How far an event's time may lie after its arrival.
-    pub max_ahead_ms: i64,
+    /// How far an event's time may lie from its arrival.
+    pub limits: TimeLimits,
 }
 
 /// Now, by our own clock: a producer has no right to ask for the server's.
@@ -38,9 +38,9 @@ impl Source {
         &self,
         given: impl Iterator<Item = (usize, Given<'a>)>,
     ) -> Result<Fields, Reason> {
-        let event = decode::event(&self.schema, self.max_ahead_ms, now(), given)?;
+        let event = decode::event(&self.schema, self.limits, now(), given)?;
         let named = self.schema.fields.iter().zip(&event.values);
         let given = named.filter(|(_, value)| !value.is_null());
-        Ok(given.map(|(field, value)| (field.name.clone(), value.to_text())).collect())
+        Ok(given.map(|(field, value)| (field.name.clone(), field.written(value))).collect())
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use std::{fmt::Write, fs, io::Cursor, path::Path, sync::Arc};
 use tallyd_event::{
     EntryId, Field, FieldType, Schema,
-    decode::{self, Decoded},
+    decode::{self, Decoded, TimeLimits},
 };
 use tallyd_ingest::{Format, Mapping, Rows, Source};
 
@@ -74,7 +74,7 @@ impl Recorded {
     fn decoded(&self, entry: &[(Vec<u8>, Vec<u8>)]) -> Vec<String> {
         let schema = self.schema();
         let now = EntryId { ms: 1_800_000_000_000, seq: 0 };
-        let Decoded { events, rejects } = decode::decode(&schema, 0, now, entry);
+        let Decoded { events, rejects } = decode::decode(&schema, TimeLimits::NONE, now, entry);
         let value = |event: &tallyd_event::Event| shown(event.value(1).to_text().as_str());
         let values = events.iter().map(value);
         values.chain(rejects.iter().map(|reject| format!("refused: {}", reject.reason))).collect()
@@ -83,7 +83,7 @@ impl Recorded {
     fn rows(&self, bytes: Vec<u8>, format: Format) -> Vec<String> {
         let schema = Arc::new(self.schema());
         let mapping = Mapping::new(&schema, &[], &[]).unwrap();
-        let source = Source { schema, max_ahead_ms: i64::MAX };
+        let source = Source { schema, limits: TimeLimits::NONE };
         let row = |row: Result<tallyd_ingest::Fields, _>| match row {
             Ok(fields) => {
                 shown(fields.iter().find(|(name, _)| name == "v").map_or("", |(_, value)| value))

@@ -32,7 +32,7 @@ pub enum Malformation {
     NotUtf8,
     /// `ms` is below 0 or above an hour.
     OutOfRange,
-    /// `at` is more than a day after the arrival.
+    /// `at` is days after the arrival.
     TooEarly,
     /// A text of more than 4,096 bytes.
     TooLong,
@@ -96,7 +96,9 @@ impl Malformation {
         match self {
             Malformation::BadBool => set(fields, "correct", draw_text(rng, &["yes", "2", "truth"])),
             Malformation::BadTime => {
-                let times = ["yesterday", "-1", "2026-13-01T00:00:00Z", "999999999999999"];
+                let seconds = (now_ms / 1000).to_string();
+                let times =
+                    ["yesterday", "-1", "2026-13-01T00:00:00Z", "999999999999999", &seconds];
                 set(fields, "at", draw_text(rng, &times));
             }
             Malformation::ControlCharacter => {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use tallyd_learners::{Answer, Faults, Item, Malformation, Sending, Simulation, SimulationOptions};
 
 const NOW: i64 = 1_767_225_600_000;
+const MINUTE: i64 = 60_000;
 const DAY: i64 = 86_400_000;
 
 type Fields = Vec<(String, Vec<u8>)>;
@@ -83,7 +84,9 @@ fn read(fields: &Fields) -> Option<Answer> {
         time if time.contains('T') => time.parse::<Timestamp>().ok()?.as_millisecond(),
         time => time.parse().ok()?,
     };
-    (needed("concept")? == concept && (0..=NOW + DAY).contains(&at)).then_some(())?;
+    // A number of seconds would be a time in 1970.
+    (needed("concept")? == concept && (NOW - 30 * DAY..=NOW + 10 * MINUTE).contains(&at))
+        .then_some(())?;
     Some(Answer {
         user: needed("user")?.into(),
         number: needed("id")?.strip_prefix('a')?.parse().ok()?,

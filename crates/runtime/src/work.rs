@@ -215,7 +215,7 @@ impl Work {
                     let first = Ahead { entries: 0, first: entry.id, by_ms };
                     self.ahead.get_or_insert(first).entries += 1;
                 }
-                decode_source(of, source.max_ahead_ms, entry, arrived)
+                decode_source(of, source.limits, entry, arrived)
             }
             _ => decode_frame(of, entry),
         };

@@ -4,7 +4,7 @@ use crate::keys::Keys;
 use hashbrown::HashMap;
 use redis::{Cmd, Pipeline, cmd};
 use tallyd_bolt::{Key, Write};
-use tallyd_runtime::store::{DeadLetter, LATE_EXAMPLES, Late};
+use tallyd_runtime::store::{DeadLetter, LATE_EXAMPLES, Late, Rejected};
 
 /// The most fingerprints of one element of a log. Measured: a log takes 16.6 bytes for each at
 /// 16, 17.1 at 32, and 17.0 where elements hold one to five.
@@ -159,8 +159,9 @@ pub fn add_late(pipeline: &mut Pipeline, keys: &Keys, node: &str, late: &Late) {
     }
 }
 
-/// Puts dead letters behind the commands of a transaction, and trims to the last `limit` of them:
-/// exactly, and by a command of its own, so that it is known how many are lost.
+/// Puts dead letters behind the commands of a transaction, counts them by the kind of the reason,
+/// and trims to the last `limit` of them: exactly, and by a command of its own, so that it is known
+/// how many are lost.
 pub fn add_dead_letters(
     pipeline: &mut Pipeline,
     keys: &Keys,
@@ -177,6 +178,12 @@ pub fn add_dead_letters(
         }
         for (name, value) in &letter.fields {
             command.arg([b"field:".as_slice(), name].concat()).arg(value.as_slice());
+        }
+    }
+    for kind in Rejected::ALL {
+        let of_kind = letters.iter().filter(|letter| letter.kind == kind).count();
+        if of_kind > 0 {
+            pipeline.cmd("HINCRBY").arg(keys.dead_counts(node)).arg(kind.label()).arg(of_kind);
         }
     }
     if !letters.is_empty() {

@@ -8,7 +8,11 @@ use crate::{
 };
 use redis::{Pipeline, Value};
 use std::{collections::BTreeMap, ops::RangeInclusive};
-use tallyd_event::{EntryId, Event, Schema, decode, decode::Fields, frame};
+use tallyd_event::{
+    EntryId, Event, Schema,
+    decode::{self, Fields, TimeLimits},
+    frame,
+};
 use tallyd_runtime::{
     FRAME_FIELD, ONLY_FIELD, StoreError,
     store::{Entry, ErrorKind},
@@ -222,7 +226,7 @@ fn events(schema: &Schema, letter: &Letter, now: i64) -> Result<Vec<Event>, Stor
         return Ok(events.into_iter().map(|event| Event { arrived: now, ..event }).collect());
     }
     let origin = letter.entry.parse().unwrap_or_default();
-    let decoded = decode::decode_at(schema, i64::MAX, (origin, now), &letter.raw);
+    let decoded = decode::decode_at(schema, TimeLimits::NONE, (origin, now), &letter.raw);
     match decoded.rejects.into_iter().next() {
         Some(reject) => Err(refused(reject.reason.to_string())),
         None => Ok(decoded.events),

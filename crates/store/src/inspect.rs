@@ -37,6 +37,8 @@ pub struct NodeStatus {
     /// Of a source: the last entry that was processed, where its id is ahead of the server's clock
     /// by this many ms.
     pub ahead: Option<(EntryId, i64)>,
+    /// How many dead letters it made, by the kind of the reason.
+    pub dead: BTreeMap<String, u64>,
     /// What came too late for its windows or periods.
     pub late: Late,
 }
@@ -103,6 +105,7 @@ pub async fn status(
             let Fence { owner, .. } = reply::fence(stored)?;
             sum.owners.push(owner);
         }
+        sum.dead = dead(c, keys, &node.name).await?;
         sum.late = late(c, keys, &node.name).await?;
         status.nodes.push(sum);
     }
@@ -115,6 +118,18 @@ pub async fn status(
         status.halted.insert(place, reply::text(reason)?.unwrap_or_default());
     }
     Ok(status)
+}
+
+/// How many dead letters a node made, by the kind of the reason.
+async fn dead(
+    c: &mut Connection,
+    keys: &Keys,
+    node: &str,
+) -> Result<BTreeMap<String, u64>, StoreError> {
+    let mut ask = Pipeline::new();
+    ask.cmd("HGETALL").arg(keys.dead_counts(node));
+    let stored = reply::facts(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
+    stored.into_iter().map(|(kind, count)| Ok((kind, reply::count(&count)?))).collect()
 }
 
 /// What came too late for a node.

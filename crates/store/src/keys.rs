@@ -142,6 +142,12 @@ impl Keys {
         format!("{}plan", self.prefix)
     }
 
+    /// How many dead letters a node made, by the kind of the reason: a hash.
+    #[must_use]
+    pub fn dead_counts(&self, node: &str) -> String {
+        format!("{}dead:{node}", self.prefix)
+    }
+
     /// The dead letters: a stream.
     #[must_use]
     pub fn dead(&self) -> String {

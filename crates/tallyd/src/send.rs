@@ -19,6 +19,7 @@ use std::{
     sync::Arc,
     time::Instant,
 };
+use tallyd_event::decode::TimeLimits;
 use tallyd_ingest::{Form, Format, LineError, Mapping, Rows, Sender, Source, decompressed};
 use tallyd_store::address;
 use tallyd_topology::{Node, NodeKind, Topology};
@@ -104,7 +105,7 @@ impl Rejects {
 /// Checks each row against the source's schema, sends those that fit, and names the others.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let topology = load::topology(&args.target.topology.find(None)?)?;
-    let (node, stream, max_ahead_ms) = source(&topology, &args.source)?;
+    let (node, stream, limits) = source(&topology, &args.source)?;
     let constants: Vec<(SmolStr, String)> =
         args.set.iter().map(|(field, value)| (field.clone(), value.to_string())).collect();
     let mapping = Mapping::new(&node.schema, &args.map, &constants)
@@ -113,7 +114,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let bar = progress(&args.file);
     let input = decompressed(bar.wrap_read(open(&args.file)?));
     let input = input.with_context(|| format!("can't read {}", args.file.display()))?;
-    let source = Source { schema: Arc::clone(&node.schema), max_ahead_ms };
+    let source = Source { schema: Arc::clone(&node.schema), limits };
     let rows = Rows::new(input, format, source, mapping)
         .with_context(|| format!("can't send {}", args.file.display()))?;
     let began = Instant::now();
@@ -220,10 +221,13 @@ fn shown(rejects: &Rejects) -> String {
     if rejects.count > SHOWN { format!(" (the first {SHOWN} are shown)") } else { String::new() }
 }
 
-/// The source of this name, its stream and its `max_ahead` in ms.
-fn source<'a>(topology: &'a Topology, name: &str) -> anyhow::Result<(&'a Node, &'a str, i64)> {
+/// The source of this name, its stream, and which times it takes.
+fn source<'a>(
+    topology: &'a Topology,
+    name: &str,
+) -> anyhow::Result<(&'a Node, &'a str, TimeLimits)> {
     let sources = topology.nodes.iter().filter_map(|node| match &node.kind {
-        NodeKind::Source(source) => Some((node, source.stream.as_str(), source.max_ahead_ms)),
+        NodeKind::Source(source) => Some((node, source.stream.as_str(), source.limits)),
         NodeKind::Bolt(_) => None,
     });
     let names: Vec<&str> = sources.clone().map(|(node, ..)| node.name.as_str()).collect();

@@ -101,6 +101,14 @@ fn late_json(event: &LateEvent) -> Value {
     })
 }
 
+/// How many dead letters a node made, and for which kinds of reasons.
+fn dead_lines(node: &NodeStatus) -> Vec<String> {
+    match node.dead.is_empty() {
+        true => vec![node.counts.dead.to_string()],
+        false => node.dead.iter().map(|(kind, count)| format!("{count} {kind}")).collect(),
+    }
+}
+
 /// How many windows events came too late for, and which.
 fn late_lines(node: &NodeStatus) -> Vec<String> {
     let by_window = node.late.counts.iter().map(|(window, count)| format!("{count} for {window}"));
@@ -124,6 +132,7 @@ fn as_json(before: &Status, after: &Status, settings: &Settings) -> Value {
             "emitted": node.counts.emitted,
             "duplicates": node.counts.duplicates,
             "dead_letters": node.counts.dead,
+            "dead_letters_by_reason": node.dead,
             "late": node.counts.late,
             "ahead": node.ahead.map(|(entry, by_ms)| {
                 json!({ "entry": entry.to_string(), "ahead_ms": by_ms })
@@ -265,7 +274,7 @@ fn nodes(before: &Status, after: &Status) -> Table {
             Cell::from(counts.events.to_string()),
             Cell::from(counts.emitted.to_string()),
             Cell::from(counts.duplicates.to_string()),
-            Cell::from(counts.dead.to_string()),
+            Cell::lines(&dead_lines(node)),
             Cell::lines(&late_lines(node)),
         ]);
     }

@@ -5,7 +5,7 @@ use crate::{parts::Parts, redis_address::RedisAddress, test_case::TestCase};
 use smol_str::SmolStr;
 use std::{collections::BTreeMap, sync::Arc};
 use tallyd_bolt::{Bolt, calendar::Calendar};
-use tallyd_event::{Event, Schema, partition_of};
+use tallyd_event::{Event, Schema, decode::TimeLimits, partition_of};
 
 /// A valid topology.
 #[derive(Clone, Debug)]
@@ -90,8 +90,9 @@ pub struct Source {
     pub stream: String,
     /// How long its entries stay.
     pub retain: Retain,
-    /// How far an event's time may lie after its arrival, in ms. Default one day.
-    pub max_ahead_ms: i64,
+    /// How far an event's time may lie from its arrival. Default: 10 minutes after it, and as far
+    /// before it as it likes.
+    pub limits: TimeLimits,
 }
 
 /// How long the entries of a source stay.

@@ -12,7 +12,7 @@ use crate::{
 };
 use smol_str::SmolStr;
 use std::{ops::Range, sync::Arc};
-use tallyd_event::{Field, FieldType, Schema};
+use tallyd_event::{Field, FieldType, Schema, TimeUnit, decode::TimeLimits};
 use toml::de::DeValue;
 
 /// The keys of a source.
@@ -52,8 +52,16 @@ pub const SOURCE_KEYS: &[KeySpec] = &[
     KeySpec {
         name: "max_ahead",
         kind: Kind::Duration,
-        default: Default::value("\"1d\""),
-        doc: "How far an event's time may lie after its arrival; one further ahead is a dead letter.",
+        default: Default::value("\"10m\""),
+        doc: "How far an event's time may lie after its arrival; one further ahead is a dead letter. \
+              From `\"1s\"` on.",
+    },
+    KeySpec {
+        name: "max_behind",
+        kind: Kind::Duration,
+        default: Default::Absent("no limit"),
+        doc: "How far an event's time may lie before its arrival; one further behind is a dead \
+              letter. From `\"1s\"` on, and only with `time`.",
     },
     KeySpec {
         name: "fields",
@@ -88,6 +96,13 @@ pub const FIELD_KEYS: &[KeySpec] = &[
         kind: Kind::Number(f64::NEG_INFINITY, f64::INFINITY),
         default: Default::Absent("none"),
         doc: "The greatest value of an int or float; an event above it is a dead letter.",
+    },
+    KeySpec {
+        name: "unit",
+        kind: Kind::Choice(&["s", "ms", "us", "ns"]),
+        default: Default::value("\"ms\""),
+        doc: "In what a time is counted that is written as a number; a fraction is allowed, and what \
+              is finer than a ms is cut off.",
     },
 ];
 
@@ -137,15 +152,30 @@ pub(crate) fn read(name: &str, section: &Section<'_>) -> SourceDraft {
         Err(word) if word == "forever" => Retain::Forever,
         Err(_) => Retain::Acked,
     });
-    let max_ahead_ms = section.duration_within("max_ahead", SECOND_MS..=3650 * DAY_MS);
+    let limits = limits(section);
     let events = fields(name, section).map(|events| roles(section, events));
-    let source = match (&stream, retain, max_ahead_ms) {
-        (Some(stream), Some(retain), Some(max_ahead_ms)) => {
-            Some(Source { stream: stream.text.clone(), retain, max_ahead_ms })
+    let source = match (&stream, retain, limits) {
+        (Some(stream), Some(retain), Some(limits)) => {
+            Some(Source { stream: stream.text.clone(), retain, limits })
         }
         _ => None,
     };
     SourceDraft { source, events, stream }
+}
+
+fn limits(section: &Section<'_>) -> Option<TimeLimits> {
+    let bounds = SECOND_MS..=36_500 * DAY_MS;
+    let max_ahead_ms = section.duration_within("max_ahead", bounds.clone());
+    if section.written("max_behind").is_none() {
+        return Some(TimeLimits { max_ahead_ms: max_ahead_ms?, max_behind_ms: None });
+    }
+    if section.written("time").is_none() {
+        let message = "\"max_behind\" bounds the time of an event, but no field is the time";
+        let help = "add time = \"field\": without it an event happens when it arrives";
+        section.sheet.fault(Fault::new(message, section.span("max_behind")).help(help));
+    }
+    let max_behind_ms = section.duration_within("max_behind", bounds);
+    Some(TimeLimits { max_ahead_ms: max_ahead_ms?, max_behind_ms: Some(max_behind_ms?) })
 }
 
 /// Checks the key of a source's or sink's stream.
@@ -248,7 +278,17 @@ fn field_of_table(name: &str, section: &Section<'_>) -> Option<Field> {
         let fault = Fault::new(message, section.span("max")).help("min may not be above max");
         section.sheet.fault(fault);
     }
-    Some(Field { name: name.into(), kind, optional, min, max })
+    let unit = section
+        .choice("unit")
+        .and_then(|word| TimeUnit::ALL.into_iter().find(|unit| unit.name() == word.text));
+    if section.written("unit").is_some() && kind != FieldType::Time {
+        let message =
+            format!("\"unit\" is that of a time, but field \"{name}\" is {}", kind.name());
+        let fault = Fault::new(message, section.span("unit"));
+        section.sheet.fault(fault.help("take it away, or make the field a time"));
+    }
+    let unit = unit.unwrap_or_default();
+    Some(Field { name: name.into(), kind, optional, min, max, unit })
 }
 
 /// Finds the fields that are the identity, the key and the time.

@@ -14,7 +14,7 @@ use crate::{
     section::{Section, table_of},
     sheet::{Item, Sheet, Word, entries, found, plain_text},
     test_case::{DEFAULT_ARRIVAL, Place, TestCase, TestEvent},
-    units::{time_ms, time_text},
+    units::time_text,
 };
 use smol_str::SmolStr;
 use std::ops::Range;
@@ -198,7 +198,7 @@ fn arrival(
     let time = input.and_then(|input| {
         let field = input.schema.fields.get(input.schema.time?)?;
         let (_, text) = fields.iter().find(|(name, _)| *name == field.name)?;
-        time_ms(text).ok()
+        field.read(text.as_bytes()).ok()?.as_int()
     });
     let arrival = time.or(earliest).unwrap_or(DEFAULT_ARRIVAL);
     Some(arrival.max(earliest.unwrap_or(arrival)))

@@ -1,6 +1,7 @@
 //! What a sound file means: defaults, edges, schemas along a chain, and the environment.
 
 use tallyd_bolt::calendar::Length;
+use tallyd_event::decode::TimeLimits;
 use tallyd_topology::{BoltOptions, EdgeKey, Node, NodeKind, Retain, Settings, Topology, parse};
 
 const PLAYS: &str = r#"
@@ -50,7 +51,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(topology.redis.url, "redis://127.0.0.1:6379");
     let NodeKind::Source(source) = &node(&topology, "plays").kind else { panic!() };
     assert_eq!((source.stream.as_str(), source.retain), ("plays", Retain::Acked));
-    assert_eq!(source.max_ahead_ms, 86_400_000);
+    assert_eq!(source.limits, TimeLimits { max_ahead_ms: 600_000, max_behind_ms: None });
 }
 
 #[test]

@@ -8,12 +8,12 @@ mod sent;
 
 use libfuzzer_sys::fuzz_target;
 use schema::schema;
-use sent::{ARRIVAL, MAX_AHEAD_MS, check_events};
+use sent::{ARRIVAL, LIMITS, check_events};
 use tallyd_event::decode::{Decoded, Fields, MAX_BATCH_EVENTS, decode};
 
 fuzz_target!(|bytes: &[u8]| {
     let schema = schema();
-    let read = |fields: &Fields| decode(&schema, MAX_AHEAD_MS, ARRIVAL, fields);
+    let read = |fields: &Fields| decode(&schema, LIMITS, ARRIVAL, fields);
     let Decoded { events, rejects } = read(&vec![(b"batch".to_vec(), bytes.to_vec())]);
     let count = events.len() + rejects.len();
     assert!((1..=MAX_BATCH_EVENTS).contains(&count));

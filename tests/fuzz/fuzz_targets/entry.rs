@@ -9,7 +9,7 @@ mod sent;
 use arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
 use schema::schema;
-use sent::{ARRIVAL, MAX_AHEAD_MS, check_events};
+use sent::{ARRIVAL, LIMITS, check_events};
 use tallyd_event::{
     Schema,
     decode::{Fields, decode},
@@ -18,7 +18,7 @@ use tallyd_event::{
 fuzz_target!(|bytes: &[u8]| {
     let schema = schema();
     let Ok(fields) = fields(&schema, &mut Unstructured::new(bytes)) else { return };
-    let decoded = decode(&schema, MAX_AHEAD_MS, ARRIVAL, &fields);
+    let decoded = decode(&schema, LIMITS, ARRIVAL, &fields);
     assert_eq!(decoded.events.len() + decoded.rejects.len(), 1);
     check_events(&schema, &decoded.events);
     for reject in decoded.rejects {

@@ -4,9 +4,9 @@
 //! `tallyd send` reads. So one value means the same in all of them.
 
 use super::Reason;
-use crate::{Field, FieldType, Value, ValueError};
+use crate::{Field, FieldType, Value, ValueError, value::time};
 use serde_json::value::RawValue;
-use smol_str::SmolStr;
+use smol_str::{SmolStr, format_smolstr};
 
 /// A value as it came.
 #[derive(Clone, Debug)]
@@ -38,19 +38,22 @@ pub enum Given<'a> {
 impl Given<'_> {
     /// The value of a field; `Null` where it is left out.
     pub(super) fn read(self, field: &Field) -> Result<Value, Reason> {
-        let kind = field.kind;
+        let Field { kind, unit, .. } = *field;
+        let is_time = kind == FieldType::Time;
         let value = match self {
             Given::Bool(truth) => Value::from_bool(truth, kind),
+            Given::Float(float) if is_time => time::from_float(float, unit),
             Given::Float(float) => Value::from_float(float, kind),
+            Given::Int(int) if is_time => time::from_int(int, unit),
             Given::Int(int) => Value::from_int(int, kind),
-            Given::Json(raw) => from_json(raw.get(), kind),
+            Given::Json(raw) => from_json(raw.get(), field),
             Given::NotUtf8 => Err(ValueError::NotUtf8),
             Given::Null => Ok(Value::Null),
-            Given::Owned(text) => from_text(text.as_bytes(), kind),
-            Given::Text(text) => from_text(text, kind),
-            Given::Timestamp(ms) if kind == FieldType::Time => Value::from_int(ms, kind),
+            Given::Owned(text) => from_text(text.as_bytes(), field),
+            Given::Text(text) => from_text(text, field),
+            Given::Timestamp(ms) if is_time => time::in_range(ms, || format_smolstr!("{ms}")),
             Given::Timestamp(_) => Err(unusable("a timestamp", kind)),
-            Given::Unsigned(int) => Value::from_number(&int.to_string(), kind),
+            Given::Unsigned(int) => from_number(&int.to_string(), field),
             Given::Unusable(given) => Err(unusable(given, kind)),
         };
         value.map_err(|error| Reason::Value(field.name.clone(), error))
@@ -58,28 +61,37 @@ impl Given<'_> {
 }
 
 /// An empty text is a missing value, except where a bool is wanted: there it may be PHP's false.
-fn from_text(text: &[u8], kind: FieldType) -> Result<Value, ValueError> {
-    if text.is_empty() && kind != FieldType::Bool {
-        return Ok(Value::Null);
+fn from_text(text: &[u8], field: &Field) -> Result<Value, ValueError> {
+    match field.kind {
+        FieldType::Bool => field.read(text),
+        _ if text.is_empty() => Ok(Value::Null),
+        _ => field.read(text),
     }
-    Value::from_text(text, kind)
+}
+
+fn from_number(number: &str, field: &Field) -> Result<Value, ValueError> {
+    match field.kind {
+        FieldType::Time => field.read(number.as_bytes()),
+        kind => Value::from_number(number, kind),
+    }
 }
 
 /// `raw` is one whole JSON value.
-fn from_json(raw: &str, kind: FieldType) -> Result<Value, ValueError> {
+fn from_json(raw: &str, field: &Field) -> Result<Value, ValueError> {
+    let kind = field.kind;
     match raw.as_bytes() {
         b"null" => Ok(Value::Null),
         b"true" => Value::from_bool(true, kind),
         b"false" => Value::from_bool(false, kind),
-        [b'"', text @ .., b'"'] if !text.contains(&b'\\') => from_text(text, kind),
+        [b'"', text @ .., b'"'] if !text.contains(&b'\\') => from_text(text, field),
         [b'"', ..] => match serde_json::from_str::<String>(raw) {
-            Ok(text) => from_text(text.as_bytes(), kind),
+            Ok(text) => from_text(text.as_bytes(), field),
             // Only half of a surrogate pair is left to be found here.
             Err(_) => Err(ValueError::NotUtf8),
         },
         [b'{', ..] => Err(unusable("a map", kind)),
         [b'[', ..] => Err(unusable("a list", kind)),
-        _ => Value::from_number(raw, kind),
+        _ => from_number(raw, field),
     }
 }
 

@@ -27,8 +27,11 @@ fn entry(text: &str) -> Fields {
     words.chunks(2).map(|pair| (pair[0].into(), pair[1].into())).collect()
 }
 
+const LIMITS: TimeLimits =
+    TimeLimits { max_ahead_ms: 1000, max_behind_ms: Some(2_000_000_000_000) };
+
 fn decoded(entry: &[(Vec<u8>, Vec<u8>)]) -> Decoded {
-    decode(&schema(), 1000, NOW, entry)
+    decode(&schema(), LIMITS, NOW, entry)
 }
 
 #[test]
@@ -58,7 +61,15 @@ fn a_flat_entry_that_does_not_fit_says_why() {
         ("id a ms 1001 right 1 at 0", "field \"ms\": 1001 is above the maximum 1000"),
         (
             "id a ms 5 right 1 at 1767225602000",
-            "its time is 2000 ms after its arrival (at most 1000)",
+            "its time, 2026-01-01T00:00:02Z, is 2s after its arrival (max_ahead is 1s): look at the producer's clock",
+        ),
+        (
+            "id a ms 5 right 1 at 9999-12-31T23:59:59Z",
+            "its time, 9999-12-31T23:59:59Z, is 2912442d after its arrival (max_ahead is 1s): look at the producer's clock",
+        ),
+        (
+            "id a ms 5 right 1 at 1767225600",
+            "field \"at\": 1767225600 looks like seconds (send ms: multiply it by 1000, or say unit = \"s\" at the field)",
         ),
     ];
     for (text, reason) in cases {
@@ -292,6 +303,10 @@ fn bounds_hold_to_the_last_digit() {
     let schema = Schema { fields: vec![field], ..Schema::default() };
     for (number, fits) in [(1_i64 << 53, true), ((1 << 53) + 1, false), (-(1 << 53) - 1, false)] {
         let entry = vec![(b"n".to_vec(), number.to_string().into_bytes())];
-        assert_eq!(decode(&schema, 0, NOW, &entry).events.len(), usize::from(fits), "{number}");
+        assert_eq!(
+            decode(&schema, LIMITS, NOW, &entry).events.len(),
+            usize::from(fits),
+            "{number}"
+        );
     }
 }

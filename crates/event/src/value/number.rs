@@ -37,12 +37,15 @@ impl NotWhole {
 
 /// The whole number that a text spells: plain, or as a float without a fraction.
 pub(crate) fn whole(text: &str) -> Result<i64, NotWhole> {
-    text.parse().or_else(|_| whole_slowly(text, Rest::Refused))
+    text.parse().or_else(|_| whole_slowly(text, 0, Rest::Refused))
 }
 
-/// As [`whole`], with the fraction cut off.
-pub(crate) fn cut(text: &str) -> Result<i64, NotWhole> {
-    text.parse().or_else(|_| whole_slowly(text, Rest::Cut))
+/// As [`whole`], times 10^`places` and with the fraction cut off.
+pub(crate) fn cut(text: &str, places: i8) -> Result<i64, NotWhole> {
+    match text.parse() {
+        Ok(int) if places == 0 => Ok(int),
+        _ => whole_slowly(text, places, Rest::Cut),
+    }
 }
 
 /// The digits of a whole number of any length, for a field that holds text. A float without a
@@ -55,7 +58,7 @@ pub(crate) fn digits(number: &str) -> Result<SmolStr, NotWhole> {
     if unsigned.bytes().all(|b| b.is_ascii_digit()) {
         return Ok(number.into());
     }
-    whole_slowly(number, Rest::Refused).map(|int| smol_str::format_smolstr!("{int}"))
+    whole_slowly(number, 0, Rest::Refused).map(|int| smol_str::format_smolstr!("{int}"))
 }
 
 /// The whole number that a float is.
@@ -75,9 +78,10 @@ enum Rest {
     Refused,
 }
 
-fn whole_slowly(text: &str, rest: Rest) -> Result<i64, NotWhole> {
+fn whole_slowly(text: &str, places: i8, rest: Rest) -> Result<i64, NotWhole> {
     let number = Written::of(text).ok_or(NotWhole::NoNumber)?;
-    let places = number.exponent.saturating_sub(number.fraction.len() as i64);
+    let exponent = number.exponent.saturating_add(i64::from(places));
+    let places = exponent.saturating_sub(number.fraction.len() as i64);
     let digits = [number.whole, number.fraction].concat();
     let digits = digits.trim_start_matches('0');
     let (digits, zeros) = match usize::try_from(places) {
@@ -183,14 +187,19 @@ mod tests {
 
     #[test]
     fn a_cut_number_keeps_what_is_before_the_point() {
-        for (text, number) in [
-            ("1795813525123.7", 1_795_813_525_123),
-            ("1.7958135251237e12", 1_795_813_525_123),
-            ("0.9", 0),
-            ("-1.5", -1),
+        for (text, places, number) in [
+            ("1795813525123.7", 0, 1_795_813_525_123),
+            ("1.7958135251237e12", 0, 1_795_813_525_123),
+            ("0.9", 0, 0),
+            ("-1.5", 0, -1),
+            ("1795813525.1239", 3, 1_795_813_525_123),
+            ("1795813525", 3, 1_795_813_525_000),
+            ("1795813525123999", -3, 1_795_813_525_123),
+            ("12", -3, 0),
         ] {
-            assert_eq!(cut(text), Ok(number), "{text}");
+            assert_eq!(cut(text, places), Ok(number), "{text}");
         }
+        assert_eq!(cut("9223372036854775807", 3), Err(Beyond));
     }
 
     #[test]
@@ -235,7 +244,7 @@ mod tests {
 
         #[test]
         fn any_text_is_read_or_refused(text in "[-+]?[0-9]{0,22}[.]?[0-9]{0,22}[eE]?[-+]?[0-9]{0,22}") {
-            let _ = (whole(&text), cut(&text), digits(&text));
+            let _ = (whole(&text), cut(&text, 3), cut(&text, -6), digits(&text));
         }
     }
 }

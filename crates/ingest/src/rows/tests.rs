@@ -2,7 +2,9 @@
 
 use super::*;
 use std::sync::Arc;
-use tallyd_event::{Field, FieldType, Schema};
+use tallyd_event::{Field, FieldType, Schema, decode::TimeLimits};
+
+const LIMITS: TimeLimits = TimeLimits { max_ahead_ms: 1000, max_behind_ms: None };
 
 fn schema() -> Schema {
     let optional = |name: &str, kind| Field { optional: true, ..Field::new(name, kind) };
@@ -18,7 +20,7 @@ fn schema() -> Schema {
 
 fn open(text: &[u8], format: Format) -> Result<Rows, OpenError> {
     let mapping = Mapping::new(&schema(), &[("user".into(), "uid".into())], &[]).unwrap();
-    let source = Source { schema: Arc::new(schema()), max_ahead_ms: 1000 };
+    let source = Source { schema: Arc::new(schema()), limits: LIMITS };
     let input = crate::decompressed(io::Cursor::new(text.to_vec())).unwrap();
     Rows::new(input, format, source, mapping)
 }
@@ -53,19 +55,20 @@ fn csv_records_become_fields() {
 
 #[test]
 fn cells_are_held_against_the_schema() {
-    let text = "id,uid,n,right,at\na,u,4.0,True,2026-01-01 00:00:00+00\nb,,,,\nc,u,4.5,,\nd,u,,yes,\ne,u,,,2026-01-01 00:00:00\nf,u,,,4102444800000\n";
+    let text = "id,uid,n,right,at\na,u,4.0,True,2026-01-01 00:00:00+00\nb,,,,\nc,u,4.5,,\nd,u,,yes,\ne,u,,,2026-01-01 00:00:00\nf,u,,,1767225600\ng,u,,,4102444800000\n";
     let rows = rows(text, CSV);
     assert_eq!(rows[..2], ["id=a user=u n=4 right=1 at=1767225600000", "id=b"]);
     let reasons = [
         "line 4: field \"n\": \"4.5\" is not an int: it has a fraction",
         "line 5: field \"right\": \"yes\" is not a bool",
         "line 6: field \"at\": \"2026-01-01 00:00:00\" has no offset",
-        "line 7: its time is ",
+        "line 7: field \"at\": 1767225600 looks like seconds",
+        "line 8: its time, 2100-01-01T00:00:00Z, is ",
     ];
     for (row, reason) in rows[2..].iter().zip(reasons) {
         assert!(row.starts_with(reason), "{row}");
     }
-    assert_eq!(rows.len(), 6);
+    assert_eq!(rows.len(), 7);
 }
 
 #[test]
@@ -188,7 +191,7 @@ fn send_and_batch_agree() {
         r#"{"id":"a","n":Infinity}"#,
         "7",
     ];
-    let source = Source { schema: Arc::new(schema()), max_ahead_ms: 1000 };
+    let source = Source { schema: Arc::new(schema()), limits: LIMITS };
     for text in [members.join("\n"), format!("[{}]", members.join(","))] {
         let mapping = Mapping::new(&schema(), &[], &[]).unwrap();
         let input = crate::decompressed(io::Cursor::new(text.clone().into_bytes())).unwrap();
@@ -202,7 +205,7 @@ fn send_and_batch_agree() {
         }
         let entry = [(b"batch".to_vec(), text.into_bytes())];
         let now = tallyd_event::EntryId { ms: 1_767_225_600_000, seq: 0 };
-        let decoded = decode::decode(&schema(), 1000, now, &entry);
+        let decoded = decode::decode(&schema(), LIMITS, now, &entry);
         let reasons: Vec<String> = decoded
             .rejects
             .iter()

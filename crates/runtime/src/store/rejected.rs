@@ -1,6 +1,6 @@
 //! The kinds of reasons for a dead letter.
 
-use tallyd_event::decode::Reason;
+use tallyd_event::{ValueError, decode::Reason};
 
 /// Why something is a dead letter, in few kinds: the label of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +12,11 @@ pub enum Rejected {
     /// A number is outside its bounds.
     OutOfRange,
     /// A time is too far after the arrival.
-    Time,
+    TimeAhead,
+    /// A time is too far before the arrival.
+    TimeBehind,
+    /// A time is a number of another unit than its field's.
+    TimeUnit,
     /// A batch can't be read.
     Batch,
     /// A frame can't be read.
@@ -27,11 +31,13 @@ pub enum Rejected {
 
 impl Rejected {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Rejected; 9] = [
+    pub const ALL: [Rejected; 11] = [
         Rejected::MissingField,
         Rejected::BadValue,
         Rejected::OutOfRange,
-        Rejected::Time,
+        Rejected::TimeAhead,
+        Rejected::TimeBehind,
+        Rejected::TimeUnit,
         Rejected::Batch,
         Rejected::Frame,
         Rejected::Bolt,
@@ -46,7 +52,9 @@ impl Rejected {
             Rejected::MissingField => "missing_field",
             Rejected::BadValue => "bad_value",
             Rejected::OutOfRange => "out_of_range",
-            Rejected::Time => "time",
+            Rejected::TimeAhead => "time_ahead",
+            Rejected::TimeBehind => "time_behind",
+            Rejected::TimeUnit => "time_unit",
             Rejected::Batch => "batch",
             Rejected::Frame => "frame",
             Rejected::Bolt => "bolt",
@@ -60,9 +68,11 @@ impl From<&Reason> for Rejected {
     fn from(reason: &Reason) -> Self {
         match reason {
             Reason::Missing(_) => Rejected::MissingField,
+            Reason::Value(_, ValueError::OtherTimeUnit { .. }) => Rejected::TimeUnit,
             Reason::Twice(_) | Reason::Value(..) => Rejected::BadValue,
             Reason::OutOfRange { .. } => Rejected::OutOfRange,
-            Reason::Ahead { .. } => Rejected::Time,
+            Reason::Ahead { .. } => Rejected::TimeAhead,
+            Reason::Behind { .. } => Rejected::TimeBehind,
             Reason::Batch(_) => Rejected::Batch,
         }
     }

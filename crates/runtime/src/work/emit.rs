@@ -2,7 +2,7 @@
 
 use crate::store::Frame;
 use std::collections::BTreeMap;
-use tallyd_event::{Event, Value, decode, frame};
+use tallyd_event::{Event, Schema, Value, decode, frame};
 use tallyd_topology::Node;
 
 /// The most events of one frame.
@@ -61,7 +61,13 @@ fn longest(event: &Event) -> usize {
 type Published = Vec<(usize, decode::Fields)>;
 
 pub(super) fn publish(node: &Node, emits: &[Event]) -> Published {
-    let entries =
-        |sink| emits.iter().map(move |event| (sink, decode::to_fields(&node.schema, event)));
+    let entries = |sink| emits.iter().map(move |event| (sink, fields(&node.schema, event)));
     (0..node.sinks.len()).flat_map(entries).collect()
+}
+
+/// The fields of an event for applications: a time is in ms, whatever its producer counts.
+fn fields(schema: &Schema, event: &Event) -> decode::Fields {
+    let named = schema.fields.iter().zip(&event.values).filter(|(_, value)| !value.is_null());
+    let bytes = |text: &str| text.as_bytes().to_vec();
+    named.map(|(field, value)| (bytes(&field.name), bytes(&value.to_text()))).collect()
 }

@@ -5,7 +5,11 @@ use crate::{
     context::Stage,
     store::{DeadLetter, Entry, Rejected},
 };
-use tallyd_event::{EntryId, Event, decode, frame};
+use tallyd_event::{
+    EntryId, Event,
+    decode::{self, TimeLimits},
+    frame,
+};
 
 /// The longest reason of a dead letter.
 const MAX_REASON_CHARS: usize = 300;
@@ -15,11 +19,11 @@ pub(super) const MAX_LETTER_BYTES: usize = 64 << 10;
 
 pub(super) fn decode_source(
     of: &Stage,
-    max_ahead_ms: i64,
+    limits: TimeLimits,
     entry: &Entry,
     arrived: i64,
 ) -> (Vec<Event>, Vec<DeadLetter>) {
-    let decoded = decode::decode_at(&of.input, max_ahead_ms, (entry.id, arrived), &entry.fields);
+    let decoded = decode::decode_at(&of.input, limits, (entry.id, arrived), &entry.fields);
     let bury = |reject: decode::Reject| {
         let kind = Rejected::from(&reject.reason);
         let (fields, cut) = beginning(reject.fields);

@@ -4,7 +4,7 @@ use super::{
     entry::{MAX_LETTER_BYTES, beginning},
     *,
 };
-use tallyd_event::frame;
+use tallyd_event::{decode::TimeLimits, frame};
 use tallyd_topology::{Topology, parse};
 
 const FILE: &str = r#"
@@ -43,7 +43,13 @@ fn events(context: &Context, ids: &[&str]) -> Vec<Event> {
     let event = |id: &&str| {
         let fields = [("id", *id), ("user", "u")];
         let bytes = fields.map(|(name, text)| (name.as_bytes().to_vec(), text.as_bytes().to_vec()));
-        decode::decode(&context.stages[0].input, 0, EntryId { ms: 1, seq: 0 }, &bytes).events
+        decode::decode(
+            &context.stages[0].input,
+            TimeLimits::NONE,
+            EntryId { ms: 1, seq: 0 },
+            &bytes,
+        )
+        .events
     };
     ids.iter().flat_map(event).collect()
 }

@@ -1,0 +1,161 @@
+//! Times of producers, as a user sees them: what is refused and why, and what a source that counts
+//! in seconds makes of its numbers.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use redis::Pipeline;
+use serde_json::{Value, json};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+use tallyd_harness::{Server, ServerOptions, WorkerProcess};
+use tallyd_store::{Connection, server_ms};
+use tempfile::TempDir;
+
+const FILE: &str = r#"
+name = "t"
+partitions = 2
+[source.plays]
+id = "id"
+time = "at"
+max_behind = "30d"
+[source.plays.fields]
+id = "string"
+at = "time"
+[source.visits]
+id = "id"
+time = "at"
+[source.visits.fields]
+id = "string"
+at = { type = "time", unit = "s" }
+[bolt.plays-by-day]
+type = "aggregate"
+from = "plays"
+windows = ["1d", "all"]
+measures = { n = "count", last = "max(at)" }
+[bolt.visits-by-hour]
+type = "aggregate"
+from = "visits"
+grace = "forever"
+windows = [{ length = "1h", retain = "forever" }, "all"]
+measures = { n = "count", first = "min(at)", last = "max(at)" }
+[sink.seen]
+from = "visits"
+"#;
+
+/// A server, and a worker on it.
+struct Lab {
+    server: Server,
+    connection: Connection,
+    _worker: WorkerProcess,
+    file: PathBuf,
+    _folder: TempDir,
+}
+
+impl Lab {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(folder.path(), ServerOptions::default()).await.unwrap();
+        let file = folder.path().join("t.toml");
+        std::fs::write(&file, FILE).unwrap();
+        let program = Path::new(env!("CARGO_BIN_EXE_tallyd"));
+        let worker = WorkerProcess::start(program, folder.path(), &file, &server.url, 0).unwrap();
+        let connection = Connection::open(&server.url).await.unwrap();
+        Self { server, connection, _worker: worker, file, _folder: folder }
+    }
+
+    /// Sends events of these times, and waits until they are processed.
+    async fn send(&mut self, stream: &str, times: &[&str]) {
+        let mut pipeline = Pipeline::new();
+        for at in times {
+            pipeline.cmd("XADD").arg(stream).arg("*").arg("id").arg(*at).arg("at").arg(*at);
+        }
+        self.connection.all(&pipeline).await.unwrap();
+        self.tallyd(&["wait", "--timeout", "60"]);
+    }
+
+    /// What a command of the program prints.
+    fn tallyd(&self, words: &[&str]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_tallyd"))
+            .args(words)
+            .arg("--topology")
+            .arg(&self.file)
+            .args(["--redis", &self.server.url])
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{words:?}: {error}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn json(&self, words: &[&str]) -> Value {
+        serde_json::from_str(&self.tallyd(&[words, &["--json"]].concat())).unwrap()
+    }
+
+    /// The measures of a bolt for all time.
+    fn all(&self, bolt: &str) -> Value {
+        self.json(&["stats", bolt, "--window", "all"])[0]["measures"].clone()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_that_can_not_be_right_is_refused_and_seen() {
+    let mut lab = Lab::start().await;
+    let now = server_ms(&mut lab.connection).await.unwrap();
+    let at = |ms: i64| (now + ms).to_string();
+    let (seconds, day) = ((now / 1000).to_string(), 86_400_000);
+    let wrong = [
+        (seconds.as_str(), format!("field \"at\": {seconds} looks like seconds (send ms: ")),
+        (&at(2 * day + 60_000), " is 2d after its arrival (max_ahead is 10m)".to_owned()),
+        (&at(-31 * day), " is 31d before its arrival (max_behind is 30d)".to_owned()),
+        ("9999-12-31T23:59:59Z", "its time, 9999-12-31T23:59:59Z, is ".to_owned()),
+        ("1970-01-01T00:00:00Z", "its time, 1970-01-01T00:00:00Z, is ".to_owned()),
+        ("99999999999999999999", "time 99999999999999999999 is out of range (1970".to_owned()),
+    ];
+    let right = [at(0), at(9 * 60_000), at(-29 * day)];
+    let times = wrong.iter().map(|(at, _)| *at).chain(right.iter().map(String::as_str));
+    lab.send("plays", &times.collect::<Vec<_>>()).await;
+    assert_eq!(lab.all("plays-by-day")["n"], json!(3));
+
+    let dead = lab.json(&["dead", "list"]);
+    let reasons: Vec<&str> =
+        dead.as_array().unwrap().iter().map(|letter| letter["reason"].as_str().unwrap()).collect();
+    assert_eq!(reasons.len(), wrong.len());
+    for (found, (at, reason)) in reasons.iter().zip(&wrong) {
+        assert!(found.contains(reason), "{at}: {found}");
+    }
+    let node = lab.json(&["status"])["nodes"][0].clone();
+    let by_reason = json!({ "bad_value": 1, "time_ahead": 2, "time_behind": 2, "time_unit": 1 });
+    assert_eq!(node["dead_letters_by_reason"], by_reason);
+    let table = lab.tallyd(&["status"]);
+    assert!(table.contains("2 time_behind") && table.contains("1 time_unit"), "{table}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_that_counts_in_seconds_is_read_in_seconds() {
+    let mut lab = Lab::start().await;
+    let file = lab.file.with_file_name("visits.csv");
+    std::fs::write(&file, "id,at\na,1767225600.1239\nb,2026-01-01T01:00:00Z\nc,1767225600000\n")
+        .unwrap();
+    let send = |source: &str| {
+        let mut send = Command::new(env!("CARGO_BIN_EXE_tallyd"));
+        send.arg("send").arg(&file).args(["--source", source, "--redis", &lab.server.url]);
+        let output = send.arg("--topology").arg(&lab.file).output().unwrap();
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let refused = send("visits");
+    assert!(refused.contains("1767225600000 looks like milliseconds (send s: divide"), "{refused}");
+    lab.send("visits", &["1767225600", "1767225600.5", "2025-12-31T23:00:00Z"]).await;
+    let measures = lab.all("visits-by-hour");
+    let expected = json!({ "n": 5, "first": 1_767_222_000_000_i64, "last": 1_767_229_200_000_i64 });
+    assert_eq!(measures, expected);
+    let from = ["--from", "2026-01-01T00:00:00Z", "--to", "2026-01-01T00:00:00Z"];
+    let hour = lab.json(&[&["stats", "visits-by-hour", "--window", "1h"], &from[..]].concat());
+    assert_eq!(hour[0]["measures"]["n"], json!(3), "{hour}");
+    // Applications are told all times in ms.
+    let mut ask = Pipeline::new();
+    ask.cmd("XRANGE").arg("seen").arg("-").arg("+").arg("COUNT").arg(1);
+    let seen = lab.connection.all(&ask).await.unwrap();
+    assert!(format!("{seen:?}").contains("1767225600123"), "{seen:?}");
+}
