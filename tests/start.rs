@@ -19,14 +19,10 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-#[test]
-fn every_command_of_the_first_page_does_what_it_says() {
-    let page = fs::read_to_string(repository().join("docs/start.md")).unwrap();
-    let port = free_port();
-    let blocks = pages::blocks(&page.replace(PORT, &port.to_string()));
-    let commands = blocks.iter().filter(|block| matches!(block, Block::Commands { .. }));
-    assert!(commands.count() > 10, "the page is written in another way now");
-    let mut shell = Shell::new(&repository());
+/// Does what a page says.
+fn follow(shell: &mut Shell, name: &str, page: &str, port: u16) {
+    let blocks = pages::blocks(page);
+    assert!(!blocks.is_empty(), "{name} is written in another way now");
     for block in blocks {
         match block {
             Block::File { name, text } => {
@@ -35,7 +31,7 @@ fn every_command_of_the_first_page_does_what_it_says() {
                 shell.write(&name, &text);
             }
             Block::Commands { line, text, printed } => {
-                shell.run(&text, printed.as_deref(), &format!("docs/start.md:{line}"));
+                shell.run(&text, printed.as_deref(), &format!("{name}:{line}"));
                 // What a person does by reading on.
                 if text.contains("redis-server") {
                     shell.await_port(port);
@@ -43,8 +39,38 @@ fn every_command_of_the_first_page_does_what_it_says() {
             }
         }
     }
+}
+
+#[test]
+fn every_command_of_the_first_page_does_what_it_says() {
+    let page = fs::read_to_string(repository().join("docs/start.md")).unwrap();
+    let port = free_port();
+    let mut shell = Shell::new(&repository());
+    follow(&mut shell, "docs/start.md", &page.replace(PORT, &port.to_string()), port);
     let log = shell.written("quiz/worker-1.log");
     assert!(log.contains("its partitions are handed over"), "{log}");
+}
+
+#[test]
+fn the_topology_of_the_readme_prints_what_it_says() {
+    let readme = fs::read_to_string(repository().join("README.md")).unwrap();
+    let lines = readme.lines().count();
+    assert!(lines <= 100, "README.md has {lines} lines");
+    assert_eq!(readme.matches("![").count(), 1, "it has one picture");
+    // The commands of the rest install and measure.
+    let (_, from) = readme.split_once("## A topology").unwrap();
+    let (topology, _) = from.split_once("\n## ").unwrap();
+    let port = free_port();
+    let mut shell = Shell::new(&repository());
+    // A Redis where the page has the local one.
+    let redis = format!(
+        "redis-server --port {port} --appendonly yes > redis.log &\n\
+         export TALLYD_REDIS=redis://127.0.0.1:{port}\n\
+         redis-cli() {{ command redis-cli -p {port} \"$@\"; }}\n"
+    );
+    shell.run(&redis, None, "a Redis");
+    shell.await_port(port);
+    follow(&mut shell, "README.md, from its topology on", topology, port);
 }
 
 #[test]
