@@ -16,6 +16,8 @@ pub(crate) struct Column {
     name: SmolStr,
     /// What the field alone does not say: the exact sum, or the time of a last value.
     beside: Option<SmolStr>,
+    /// How many places its figures have, where they are decimals.
+    places: Option<u8>,
     rule: Rule,
 }
 
@@ -63,14 +65,19 @@ pub(crate) fn columns(options: &Options, input: &Schema) -> Vec<Column> {
 
 fn of_measure(measure: &Measure, options: &Options, input: &Schema) -> Vec<Column> {
     let name = &measure.name;
-    let column = |name: SmolStr, rule| Column { name, beside: None, rule };
+    let column = |name: SmolStr, rule| Column { name, beside: None, places: None, rule };
+    // Of a field's own values: decimals where they are.
+    let of_field = |name: SmolStr, field: &FieldRef, rule| {
+        let kind = input.fields.get(field.index).map(|field| field.kind);
+        Column { places: kind.and_then(FieldType::places), ..column(name, rule) }
+    };
     let sum = |name: SmolStr, field: &FieldRef| {
         let (place, kind) = (field.index, input.fields.get(field.index).map(|field| field.kind));
         if kind == Some(FieldType::Float) {
             let beside = Some(exact_field(&name));
-            return Column { name, beside, rule: Rule::ExactSum { place } };
+            return Column { beside, ..column(name, Rule::ExactSum { place }) };
         }
-        column(name, Rule::Sum { place })
+        of_field(name, field, Rule::Sum { place })
     };
     match &measure.function {
         Function::Count => vec![column(name.clone(), Rule::Tally)],
@@ -83,17 +90,21 @@ fn of_measure(measure: &Measure, options: &Options, input: &Schema) -> Vec<Colum
         Function::Distinct(_) => Vec::new(),
         Function::Last(field) => {
             let rule = Rule::Last { place: field.index };
-            vec![Column { name: name.clone(), beside: Some(time_field(name)), rule }]
+            vec![Column { beside: Some(time_field(name)), ..of_field(name.clone(), field, rule) }]
         }
         Function::LastArrived(field) => {
-            vec![column(name.clone(), Rule::LastArrived { place: field.index })]
+            vec![of_field(name.clone(), field, Rule::LastArrived { place: field.index })]
         }
-        Function::Max(field) => vec![column(name.clone(), Rule::Greatest { place: field.index })],
+        Function::Max(field) => {
+            vec![of_field(name.clone(), field, Rule::Greatest { place: field.index })]
+        }
         Function::Mean(field) => vec![
             sum(sum_field(name), field),
             column(count_field(name), Rule::TallyPresent { place: field.index }),
         ],
-        Function::Min(field) => vec![column(name.clone(), Rule::Least { place: field.index })],
+        Function::Min(field) => {
+            vec![of_field(name.clone(), field, Rule::Least { place: field.index })]
+        }
         Function::Quantile(field, _) => {
             let (place, accuracy) = (field.index, options.accuracy);
             let rule = Rule::Sketch { place, accuracy, quantiles: quantiles(options, place) };
@@ -139,13 +150,13 @@ impl Column {
                 None => return unreadable(name, "an exact sum", bytes),
             },
             (Rule::Last { .. }, Some((name, bytes))) => {
-                let figure = Figure::parse(&self.name, stored)?;
+                let figure = Figure::parse(&self.name, stored, self.places)?;
                 match std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok()) {
                     Some(time) => Content::Last(figure, time),
                     None => return unreadable(name, "a time in ms", bytes),
                 }
             }
-            _ => Content::Figure(Figure::parse(&self.name, stored)?),
+            _ => Content::Figure(Figure::parse(&self.name, stored, self.places)?),
         };
         Ok(Cell { content: Some(content), changed: false })
     }
@@ -159,8 +170,8 @@ impl Column {
                 (Figure::Float(sum.value()), Figure::Float(value), is_beyond)
             }
             Rule::Sum { place } => {
-                let sum = cell.figure().unwrap_or(Figure::Int(0));
                 let value = figure(event.value(place))?;
+                let sum = cell.figure().unwrap_or(self.zero());
                 (sum, value, add(sum, value).is_none())
             }
             _ => return None,
@@ -199,7 +210,7 @@ impl Column {
                 }
             }
             Rule::Sum { place } => {
-                let (sum, value) = (old.unwrap_or(Figure::Int(0)), figure(event.value(*place)));
+                let (sum, value) = (old.unwrap_or(self.zero()), figure(event.value(*place)));
                 cell.replace(value.and_then(|value| add(sum, value)));
             }
             Rule::Tally => cell.tally(old, true),
@@ -214,6 +225,10 @@ impl Column {
                 }
             }
         }
+    }
+
+    fn zero(&self) -> Figure {
+        self.places.map_or(Figure::Int(0), |places| Figure::Decimal(0, places))
     }
 
     /// Writes a cell, if it changed. Says whether it did.
@@ -292,6 +307,7 @@ impl Cell {
 
 fn figure(value: &Value) -> Option<Figure> {
     match value {
+        Value::Decimal(decimal) => Some(Figure::Decimal(decimal.units.into(), decimal.places)),
         Value::Float(float) => Some(Figure::Float(*float)),
         Value::Int(int) => Some(Figure::Int(i128::from(*int))),
         _ => None,
@@ -302,13 +318,16 @@ fn figure(value: &Value) -> Option<Figure> {
 fn add(sum: Figure, value: Figure) -> Option<Figure> {
     match (sum, value) {
         (Figure::Int(sum), Figure::Int(value)) => sum.checked_add(value).map(Figure::Int),
+        (Figure::Decimal(sum, places), Figure::Decimal(value, _)) => {
+            sum.checked_add(value).map(|sum| Figure::Decimal(sum, places))
+        }
         _ => None,
     }
 }
 
 fn less(a: Figure, b: Figure) -> bool {
     match (a, b) {
-        (Figure::Int(a), Figure::Int(b)) => a < b,
+        (Figure::Int(a), Figure::Int(b)) | (Figure::Decimal(a, _), Figure::Decimal(b, _)) => a < b,
         _ => a.as_f64() < b.as_f64(),
     }
 }

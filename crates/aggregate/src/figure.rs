@@ -7,10 +7,13 @@ use crate::{
 };
 use std::fmt;
 use tallyd_bolt::calendar::Window;
+use tallyd_event::decimal;
 
 /// A number of an aggregate. Stored as text: a float has a `.` or an exponent, an int has neither.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Figure {
+    /// A decimal: how many units of the last of so many places. Stored with all places, `12.50`.
+    Decimal(i128, u8),
     /// About how many: an estimate of a distinct measure.
     Estimate(u64),
     /// A finite float, stored in the shortest text that gives it back.
@@ -36,14 +39,27 @@ impl Figure {
     #[must_use]
     pub fn as_f64(self) -> f64 {
         match self {
+            Figure::Decimal(units, places) => decimal::as_f64(units, places),
             Figure::Estimate(number) => number as f64,
             Figure::Float(float) => float,
             Figure::Int(int) => int as f64,
         }
     }
 
-    pub(crate) fn parse(field: &str, bytes: &[u8]) -> Result<Self, Unreadable> {
+    /// The figure of a stored text; with `places`, that of a decimal.
+    pub(crate) fn parse(field: &str, bytes: &[u8], places: Option<u8>) -> Result<Self, Unreadable> {
         let text = std::str::from_utf8(bytes).ok();
+        if let Some(places) = places {
+            let units = |text: &str| {
+                let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+                let is_whole = fraction.len() == usize::from(places);
+                is_whole.then(|| format!("{whole}{fraction}").parse().ok()).flatten()
+            };
+            let units = text.and_then(units);
+            return units
+                .map(|units| Figure::Decimal(units, places))
+                .ok_or_else(|| Unreadable::new(field, "a decimal", bytes));
+        }
         let int = text.and_then(|text| text.parse().ok()).map(Figure::Int);
         let float = || text.and_then(|text| text.parse().ok()).filter(|f: &f64| f.is_finite());
         int.or_else(|| float().map(Figure::Float))
@@ -54,6 +70,7 @@ impl Figure {
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Figure::Decimal(units, places) => f.write_str(&decimal::text(*units, *places)),
             Figure::Estimate(number) => write!(f, "~{number}"),
             // The debug form keeps the point: 5.0 is a float.
             Figure::Float(float) => write!(f, "{float:?}"),
@@ -83,7 +100,9 @@ pub fn value(
     window: &Window,
     field: &dyn Fn(&str) -> Option<Vec<u8>>,
 ) -> Result<Option<Figure>, Unreadable> {
-    let figure = |name: &str| field(name).map(|bytes| Figure::parse(name, &bytes)).transpose();
+    let parse =
+        |name: &str, places| field(name).map(|b| Figure::parse(name, &b, places)).transpose();
+    let figure = |name: &str| parse(name, None);
     let name = measure.name.as_str();
     match measure.function {
         Function::Count | Function::CountPresent(_) | Function::CountTrue(_) => {
@@ -97,10 +116,10 @@ pub fn value(
         | Function::LastArrived(_)
         | Function::Max(_)
         | Function::Min(_)
-        | Function::Quantile(..)
-        | Function::Sum(_) => figure(name),
+        | Function::Sum(_) => parse(name, measure.places),
+        Function::Quantile(..) => figure(name),
         Function::Mean(_) => {
-            let pair = (figure(&sum_field(name))?, figure(&count_field(name))?);
+            let pair = (parse(&sum_field(name), measure.places)?, figure(&count_field(name))?);
             let (Some(sum), Some(count)) = pair else { return Ok(None) };
             Ok(Some(Figure::Float(sum.as_f64() / count.as_f64())))
         }

@@ -38,6 +38,8 @@ pub struct Measure {
     pub name: SmolStr,
     /// What is measured.
     pub function: Function,
+    /// Of a decimal field, how many places its figures have.
+    pub places: Option<u8>,
 }
 
 /// What a measure measures. An event that leaves the field out is not part of it.
@@ -84,7 +86,11 @@ impl Options {
             (format!("window.{}", window.name), format!("{:?}", window.length).to_lowercase())
         }));
         shape.extend(self.measures.iter().map(|measure| {
-            (format!("measure.{}", measure.name), measure.function.shape(self.accuracy))
+            let mut shape = measure.function.shape(self.accuracy);
+            if let Some(places) = measure.places {
+                shape.push_str(&format!(" in {places} places"));
+            }
+            (format!("measure.{}", measure.name), shape)
         }));
         shape
     }

@@ -18,6 +18,7 @@ fn schema() -> Schema {
         ("ms", FieldType::Int),
         ("grade", FieldType::Float),
         ("at", FieldType::Time),
+        ("price", FieldType::Decimal(2)),
     ];
     let field = |(name, kind)| Field { optional: true, ..Field::new(name, kind) };
     Schema { fields: kinds.map(field).into(), id: None, key: None, time: Some(4) }
@@ -45,7 +46,7 @@ fn measures() -> Vec<Measure> {
         ("last", Function::Last(field("ms"))),
         ("arrived", Function::LastArrived(field("ms"))),
     ];
-    functions.map(|(name, function)| Measure { name: name.into(), function }).into()
+    functions.map(|(name, function)| Measure { name: name.into(), function, places: None }).into()
 }
 
 fn windows() -> Vec<WindowOptions> {
@@ -264,8 +265,11 @@ fn a_late_event_counts_where_its_window_is_kept() {
 
 #[test]
 fn a_bolt_of_distincts_alone_knows_its_groups() {
-    let bolt =
-        aggregate(vec![Measure { name: "n".into(), function: Function::Distinct(field("ms")) }]);
+    let bolt = aggregate(vec![Measure {
+        name: "n".into(),
+        function: Function::Distinct(field("ms")),
+        places: None,
+    }]);
     let (memory, _) = run(&bolt, &[int(1), float(1.0)], &[true; 3], false);
     assert_eq!(
         memory.members[&groups_key(&windows()[1], "all")],

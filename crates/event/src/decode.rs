@@ -283,7 +283,9 @@ fn check_bounds(field: &Field, value: &Value) -> Result<(), Reason> {
             field.min.filter(|min| i128::from(int) < min.ceil() as i128),
             field.max.filter(|max| i128::from(int) > max.floor() as i128),
         ),
-        Value::Float(float) => {
+        Value::Float(_) | Value::Decimal(_) => {
+            // A decimal and a bound of the same digits are the same float.
+            let float = value.as_number().unwrap_or_default();
             (field.min.filter(|min| float < *min), field.max.filter(|max| float > *max))
         }
         _ => return Ok(()),

@@ -201,7 +201,7 @@ impl<'de> Visitor<'de> for RowSeed<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Field, FieldType};
+    use crate::{Decimal, Field, FieldType};
     use proptest::prelude::*;
 
     fn schema() -> Schema {
@@ -287,6 +287,18 @@ mod tests {
         for (place, value, reason) in cases {
             assert_eq!(decoded(place, value), Err(reason.to_owned()));
         }
+        let price = vec![Field::new("price", FieldType::Decimal(2))];
+        let schema = Schema { fields: price, ..Schema::default() };
+        let decoded_price = |value: Value| {
+            let bytes = encode(&schema, &[Event::new(EntryId::ZERO, 0, vec![value])]).unwrap();
+            decode(&schema, &bytes).map(|events| events[0].values[0].clone())
+        };
+        let price = |units, places| Value::Decimal(Decimal { units, places });
+        assert_eq!(decoded_price(price(i64::MIN, 2)).unwrap(), price(i64::MIN, 2));
+        // A schema of another number of places does not shift the point.
+        assert_eq!(decoded_price(price(125, 1)).unwrap(), price(1250, 2));
+        assert!(decoded_price(price(12_505, 3)).unwrap_err().to_string().contains("more than 2"));
+        assert!(decoded_price(Value::Int(1250)).is_err());
         assert_eq!(decoded(1, Value::Int(2)).unwrap()[0].values[1], Value::Float(2.0));
     }
 

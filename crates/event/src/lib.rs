@@ -16,4 +16,4 @@ pub use entry_id::{EntryId, EntryIdError};
 pub use event::Event;
 pub use partition::partition_of;
 pub use schema::{Field, FieldType, Schema, TimeUnit};
-pub use value::{MAX_STRING_BYTES, MAX_TIME, Value, ValueError};
+pub use value::{Decimal, MAX_STRING_BYTES, MAX_TIME, Value, ValueError, decimal};

@@ -8,6 +8,8 @@ use smol_str::SmolStr;
 pub enum FieldType {
     /// `1`, `0`, `1.0`, `0.0`, `true` or `false`.
     Bool,
+    /// A number of a fixed number of places behind the point, exact: money.
+    Decimal(u8),
     /// A finite 64-bit float.
     Float,
     /// A 64-bit signed whole number.
@@ -24,6 +26,7 @@ impl FieldType {
     pub fn name(self) -> &'static str {
         match self {
             FieldType::Bool => "bool",
+            FieldType::Decimal(_) => "decimal",
             FieldType::Float => "float",
             FieldType::Int => "int",
             FieldType::String => "string",
@@ -31,9 +34,22 @@ impl FieldType {
         }
     }
 
+    /// Whether it is one of these types; decimals are one type, whatever places they have.
+    #[must_use]
+    pub fn is_one_of(self, types: &[FieldType]) -> bool {
+        types.iter().any(|kind| std::mem::discriminant(kind) == std::mem::discriminant(&self))
+    }
+
+    /// How many places a decimal has; `None` for other types.
+    #[must_use]
+    pub fn places(self) -> Option<u8> {
+        if let FieldType::Decimal(places) = self { Some(places) } else { None }
+    }
+
     pub(crate) fn with_article(self) -> &'static str {
         match self {
             FieldType::Bool => "a bool (1, 0, true or false)",
+            FieldType::Decimal(_) => "a decimal (such as 12.50)",
             FieldType::Float => "a float",
             FieldType::Int => "an int",
             FieldType::String => "a string",
@@ -101,9 +117,9 @@ pub struct Field {
     pub kind: FieldType,
     /// Whether an event may leave it out.
     pub optional: bool,
-    /// The lowest value of an int or float.
+    /// The lowest value of an int, decimal or float.
     pub min: Option<f64>,
-    /// The highest value of an int or float.
+    /// The highest value of an int, decimal or float.
     pub max: Option<f64>,
     /// In what a producer counts a time that it writes as a number.
     pub unit: TimeUnit,

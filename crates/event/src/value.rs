@@ -5,9 +5,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use smol_str::SmolStr;
 use std::fmt;
 
+pub mod decimal;
 pub(crate) mod number;
 pub(crate) mod time;
 
+pub use decimal::Decimal;
 use number::NotWhole;
 
 /// The longest string that a field may hold, in bytes.
@@ -24,6 +26,8 @@ pub enum Value {
     Null,
     /// True or false.
     Bool(bool),
+    /// A number of a fixed number of places.
+    Decimal(Decimal),
     /// A whole number, or a time.
     Int(i64),
     /// A finite number.
@@ -52,6 +56,35 @@ pub enum ValueError {
     /// A date and time of no known place, quoted.
     #[error("{0} has no offset (end it with Z for UTC, or with one such as +02:00)")]
     NoOffset(String),
+    /// A number of more units of its last place than 64 bits hold.
+    #[error("{given} is beyond {}, the greatest decimal with {places} places",
+        decimal::text(i64::MAX.into(), *.places))]
+    DecimalBeyond {
+        /// The number.
+        given: String,
+        /// How many places the field has.
+        places: u8,
+    },
+    /// A number that was a float, and has more digits than a float certainly keeps.
+    #[error(
+        "{given} was a float of more than {digits} digits, which may have lost some (send it as text)"
+    )]
+    DecimalImprecise {
+        /// The number, quoted.
+        given: String,
+        /// How many such a float keeps.
+        digits: u8,
+    },
+    /// A number with more places behind the point than its field has.
+    #[error(
+        "{given} has more than {places} places behind the point (round it, or give the field more)"
+    )]
+    TooManyPlaces {
+        /// The number, quoted.
+        given: String,
+        /// How many the field has.
+        places: u8,
+    },
     /// A number that is a likely time in another unit than the field's.
     #[error(
         "{given} looks like {} (send {}: {}, or say unit = \"{}\" at the field)",
@@ -107,6 +140,7 @@ impl Value {
                 _ if text.eq_ignore_ascii_case("false") => Ok(Value::Bool(false)),
                 _ => Err(wrong(text, wanted, "")),
             },
+            FieldType::Decimal(places) => Decimal::from_text(text, places).map(Value::Decimal),
             FieldType::Time => time::from_text(text, TimeUnit::default()),
         }
     }
@@ -118,6 +152,7 @@ impl Value {
             Value::Null => SmolStr::default(),
             Value::Bool(true) => SmolStr::new_static("1"),
             Value::Bool(false) => SmolStr::new_static("0"),
+            Value::Decimal(decimal) => smol_str::format_smolstr!("{decimal}"),
             Value::Int(i) => smol_str::format_smolstr!("{i}"),
             Value::Float(f) => smol_str::format_smolstr!("{f}"),
             Value::Str(s) => s.clone(),
@@ -142,10 +177,11 @@ impl Value {
         if let Value::Bool(b) = self { Some(*b) } else { None }
     }
 
-    /// An int or a float as a float; an int beyond 2^53 loses its last digits.
+    /// An int, a decimal or a float as a float; an int beyond 2^53 loses its last digits.
     #[must_use]
     pub fn as_number(&self) -> Option<f64> {
         match self {
+            Value::Decimal(decimal) => Some(decimal.as_f64()),
             Value::Int(i) => Some(*i as f64),
             Value::Float(f) => Some(*f),
             _ => None,
@@ -173,6 +209,7 @@ impl Value {
     /// As [`Value::from_number`], of a whole number.
     pub(crate) fn from_int(int: i64, wanted: FieldType) -> Result<Self, ValueError> {
         match (int, wanted) {
+            (_, FieldType::Decimal(places)) => Decimal::from_int(int, places).map(Value::Decimal),
             (_, FieldType::Int) => Ok(Value::Int(int)),
             (_, FieldType::Float) => Ok(Value::Float(int as f64)),
             (_, FieldType::String) => Ok(Value::Str(smol_str::format_smolstr!("{int}"))),
@@ -185,6 +222,7 @@ impl Value {
     /// As [`Value::from_number`], of a float.
     pub(crate) fn from_float(float: f64, wanted: FieldType) -> Result<Self, ValueError> {
         match wanted {
+            FieldType::Decimal(places) => Decimal::from_float(float, places).map(Value::Decimal),
             FieldType::Float => finite(float).map(Value::Float),
             FieldType::Time => time::from_float(float, TimeUnit::default()),
             FieldType::Bool if float == 0.0 || float == 1.0 => Ok(Value::Bool(float == 1.0)),
@@ -197,6 +235,14 @@ impl Value {
                 });
                 Self::from_int(whole?, wanted)
             }
+        }
+    }
+
+    /// As [`Value::from_number`], of a float of 32 bits. Only a decimal tells it from one of 64.
+    pub(crate) fn from_float32(float: f32, wanted: FieldType) -> Result<Self, ValueError> {
+        match wanted {
+            FieldType::Decimal(places) => Decimal::from_float32(float, places).map(Value::Decimal),
+            _ => Self::from_float(float.into(), wanted),
         }
     }
 
@@ -221,6 +267,9 @@ impl Value {
             (Value::Int(i), FieldType::Time) => {
                 time::in_range(i, || smol_str::format_smolstr!("{i}"))
             }
+            (Value::Str(text), FieldType::Decimal(places)) => {
+                Decimal::from_text(&text, places).map(Value::Decimal)
+            }
             (other, _) => Err(ValueError::WrongType {
                 given: other.kind_name().to_owned(),
                 wanted: wanted.with_article(),
@@ -234,6 +283,7 @@ impl Value {
         match self {
             Value::Null => "nothing",
             Value::Bool(_) => "a bool",
+            Value::Decimal(_) => "a decimal",
             Value::Int(_) => "an int",
             Value::Float(_) => "a float",
             Value::Str(_) => "a string",
@@ -294,6 +344,8 @@ impl Serialize for Value {
         match self {
             Value::Null => serializer.serialize_unit(),
             Value::Bool(b) => serializer.serialize_bool(*b),
+            // Its text: so a frame says the places itself.
+            Value::Decimal(decimal) => serializer.collect_str(decimal),
             Value::Int(i) => serializer.serialize_i64(*i),
             Value::Float(f) => serializer.serialize_f64(*f),
             Value::Str(s) => serializer.serialize_str(s),

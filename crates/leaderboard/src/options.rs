@@ -18,6 +18,9 @@ pub struct Options {
     pub periods: Vec<PeriodOptions>,
     /// Who of two members with one score stands higher.
     pub ties: Ties,
+    /// Of a decimal field, how many places it has: what is stored and ranked is a whole number of
+    /// units of the last place.
+    pub places: Option<u8>,
 }
 
 /// A member's score: of its events in the period, those that have the field.
@@ -73,10 +76,14 @@ impl Options {
             Ties::First => "first",
             Ties::Dense | Ties::Shared => "shared",
         };
+        let mut score = self.score.shape();
+        if let Some(places) = self.places {
+            score.push_str(&format!(" in {places} places"));
+        }
         let mut shape = vec![
             ("type".to_owned(), "leaderboard".to_owned()),
             ("member".to_owned(), self.member.name.to_string()),
-            ("score".to_owned(), self.score.shape()),
+            ("score".to_owned(), score),
             ("ties".to_owned(), ties.to_owned()),
         ];
         shape.extend(self.boards.iter().map(|board| {
@@ -96,7 +103,7 @@ impl Options {
         matches!(self.score, Score::Min(_))
     }
 
-    /// The score of a member from what its sorted set holds.
+    /// The score of a member from what its sorted set holds; of a decimal its units.
     #[must_use]
     pub fn score(&self, stored: f64) -> f64 {
         match self.ties {

@@ -8,7 +8,7 @@ use crate::{
 };
 use std::fmt;
 use tallyd_bolt::ExactSum;
-use tallyd_event::{Event, FieldType, Schema};
+use tallyd_event::{Event, FieldType, Schema, Value, decimal};
 
 /// How a bolt scores.
 #[derive(Debug)]
@@ -17,6 +17,7 @@ pub(crate) struct Scoring {
     /// The place of the field that is scored; `None`: each event is one point.
     place: Option<usize>,
     float: bool,
+    places: Option<u8>,
     ties: Ties,
     ascending: bool,
 }
@@ -60,6 +61,9 @@ pub(crate) enum Rest {
 /// Why an event can't be scored.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(crate) enum Refusal {
+    #[error("score {} is beyond {}, the greatest that a board holds (2^53 units of the last place)",
+        decimal::text(*.units, *.places), decimal::text(GREATEST.into(), *.places))]
+    Decimal { units: i128, places: u8 },
     #[error("score {0} is beyond {GREATEST} (2^53), the greatest whole score that a board holds")]
     Int(i128),
     #[error("score {0:?} + {1:?} is beyond what a board can hold")]
@@ -81,13 +85,15 @@ impl Scoring {
         let place = field.map(|field| field.index);
         let kind = place.and_then(|place| input.fields.get(place)).map(|field| field.kind);
         let float = kind == Some(FieldType::Float);
-        Self { rule, place, float, ties: options.ties, ascending: options.ascending() }
+        let (places, ascending) = (options.places, options.ascending());
+        Self { rule, place, float, places, ties: options.ties, ascending }
     }
 
     /// What an event is scored by; `None` where it leaves the field out.
     pub(crate) fn points(&self, event: &Event) -> Option<Points> {
         match self.place.map(|place| event.value(place)) {
             None => Some(Points::Int(1)),
+            Some(Value::Decimal(decimal)) => Some(Points::Int(decimal.units)),
             Some(value) if self.float => value.as_number().map(Points::Float),
             Some(value) => value.as_int().map(Points::Int),
         }
@@ -178,7 +184,7 @@ impl Scoring {
                 (Points::Int(_), Points::Int(0)) => None,
                 (Points::Int(a), Points::Int(b)) => {
                     let sum = i128::from(a) + i128::from(b);
-                    let sum = i64::try_from(sum).map_err(|_| Refusal::Int(sum))?;
+                    let sum = i64::try_from(sum).map_err(|_| self.beyond(sum))?;
                     Some((Points::Int(sum), reached.max(time)))
                 }
                 // A sum of floats is more than its score: see `next`.
@@ -199,12 +205,19 @@ impl Scoring {
         }
     }
 
+    fn beyond(&self, units: i128) -> Refusal {
+        match self.places {
+            Some(places) => Refusal::Decimal { units, places },
+            None => Refusal::Int(units),
+        }
+    }
+
     fn close(&self, points: Points, reached: i64, span: Span) -> Result<f64, Refusal> {
         match points {
             // Adding 0 makes -0 to 0, which Redis and readers take for one score.
             Points::Float(score) => Ok(score + 0.0),
             Points::Int(score) if score.unsigned_abs() > GREATEST.unsigned_abs() => {
-                Err(Refusal::Int(i128::from(score)))
+                Err(self.beyond(score.into()))
             }
             Points::Int(score) => Ok(match self.ties {
                 Ties::First => encode(score, reached, span, self.ascending),

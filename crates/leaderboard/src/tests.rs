@@ -18,6 +18,7 @@ fn schema() -> Schema {
         ("points", FieldType::Int),
         ("grade", FieldType::Float),
         ("at", FieldType::Time),
+        ("price", FieldType::Decimal(2)),
     ];
     let field = |(name, kind)| Field { optional: true, ..Field::new(name, kind) };
     Schema { fields: kinds.map(field).into(), id: None, key: None, time: Some(4) }
@@ -32,6 +33,8 @@ fn leaderboard(score: Score, ties: Ties) -> Leaderboard {
         let lasting = Lasting { retain_ms, grace_ms: None };
         PeriodOptions { name: name.into(), length, lasting }
     };
+    let is_price = matches!(&score, Score::Sum(f) | Score::Min(f) | Score::Max(f) | Score::Last(f) if f.name == "price");
+    let places = is_price.then_some(2);
     let options = Options {
         member: field("user"),
         score,
@@ -41,6 +44,7 @@ fn leaderboard(score: Score, ties: Ties) -> Leaderboard {
             period("all", Length::All, None),
         ],
         ties,
+        places,
     };
     Leaderboard::new(options, schema(), Calendar::new("UTC").unwrap())
 }

@@ -25,6 +25,7 @@ pub struct Board {
     key: Key,
     ascending: bool,
     ties: Ties,
+    places: Option<u8>,
 }
 
 impl Board {
@@ -48,9 +49,9 @@ impl Board {
         let period = named("period", period.unwrap_or(first), periods)?;
         let window = calendar.window(period.length, at);
         let key = board_key(period, &window.label, &group(&values));
-        let (ascending, ties) = (options.ascending(), options.ties);
+        let (ascending, ties, places) = (options.ascending(), options.ties, options.places);
         let (period, closes) = (period.name.clone(), period.lasting.closes(&window));
-        Ok(Self { period, window, closes, key, ascending, ties })
+        Ok(Self { period, window, closes, key, ascending, ties, places })
     }
 }
 

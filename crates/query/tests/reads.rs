@@ -172,7 +172,10 @@ async fn boards(results: &mut impl Results) {
     let options = catalog::leaderboard(&topology, "points").unwrap();
     let board = Board::new(options, &topology.calendar, &[], Some("day"), AT).unwrap();
     let short = |page: Page| -> Vec<(u64, String, f64)> {
-        page.standings.into_iter().map(|s| (s.rank, s.member.to_string(), s.score)).collect()
+        page.standings
+            .into_iter()
+            .map(|s| (s.rank, s.member.to_string(), s.score.as_f64()))
+            .collect()
     };
     let all = [(1, "c", 9.0), (2, "b", 4.0), (3, "a", 4.0), (4, "d", -3.0)];
     let all: Vec<(u64, String, f64)> = all.iter().map(|&(r, m, s)| (r, m.to_owned(), s)).collect();

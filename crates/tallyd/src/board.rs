@@ -2,6 +2,7 @@
 
 use crate::{
     connect::{Open, Target},
+    figure::to_json,
     gaps::Gaps,
     output::Unwritten,
     terminal::{Head, Table, safe},
@@ -157,7 +158,7 @@ pub fn standing_json(standing: &Standing, size: u64) -> Value {
     let always = [
         ("member", json!(standing.member)),
         ("rank", json!(standing.rank)),
-        ("score", score(standing.score)),
+        ("score", to_json(standing.score)),
         ("percentile", json!(standing.percentile(size))),
     ];
     let reached = standing.reached.map(|(from, to)| match from == to {
@@ -209,7 +210,7 @@ fn print(board: &Board, shown: &Shown) -> Result<(), Unwritten> {
         let cells = [
             standing.rank.to_string(),
             standing.member.to_string(),
-            score(standing.score).to_string(),
+            standing.score.to_string(),
             format!("{:.1}", standing.percentile(*size)),
         ];
         table.add(ranks.next().map(u64::to_string).into_iter().chain(cells));
@@ -223,14 +224,6 @@ fn print(board: &Board, shown: &Shown) -> Result<(), Unwritten> {
         }
         _ => Ok(()),
     }
-}
-
-/// A score, whole where it is.
-pub fn score(score: f64) -> Value {
-    if score.fract() == 0.0 && score.abs() <= 9_007_199_254_740_992.0 {
-        return json!(score as i64);
-    }
-    json!(score)
 }
 
 fn field_value(text: &str) -> Result<(SmolStr, SmolStr), String> {

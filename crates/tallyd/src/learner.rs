@@ -1,7 +1,7 @@
 //! `tallyd learner`.
 
 use crate::{
-    board::{score, standing_json},
+    board::standing_json,
     connect::{Open, Target},
     gaps::Gaps,
     output::Unwritten,
@@ -161,7 +161,7 @@ fn print(learner: &Learner) -> Result<(), Unwritten> {
                 board.window.label.to_string(),
                 standing.rank.to_string(),
                 size.to_string(),
-                score(standing.score).to_string(),
+                standing.score.to_string(),
                 format!("{:.1}", standing.percentile(*size)),
             ]);
         }

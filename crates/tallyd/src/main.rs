@@ -14,6 +14,7 @@ mod dead;
 mod demo;
 mod doctor;
 mod examples;
+mod figure;
 mod gaps;
 mod graph;
 mod health;

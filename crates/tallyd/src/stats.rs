@@ -2,6 +2,7 @@
 
 use crate::{
     connect::{Open, Target},
+    figure::to_json,
     gaps::Gaps,
     output::Unwritten,
     terminal::{Head, Table},
@@ -87,15 +88,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn as_json(options: &Options, figures: &Figures, (gaps, is_final): (&Gaps, Option<bool>)) -> Value {
-    let number = |figure: &Option<Figure>| match figure {
-        None => Value::Null,
-        Some(Figure::Estimate(number)) => json!(number),
-        Some(Figure::Float(float)) => json!(float),
-        // An int beyond what JSON numbers are read as exactly is written as a float.
-        Some(Figure::Int(int)) => {
-            i64::try_from(*int).map_or_else(|_| json!(*int as f64), |i| json!(i))
-        }
-    };
+    let number = |figure: &Option<Figure>| figure.map_or(Value::Null, to_json);
     let group: Map<String, Value> =
         figures.group.iter().map(|(name, value)| (name.to_string(), json!(value))).collect();
     let measures: Map<String, Value> =
@@ -125,7 +118,7 @@ fn print(all: &[Figures]) -> Result<(), Unwritten> {
         let shown = |figure: &Option<Figure>| match figure {
             None => "-".to_owned(),
             Some(Figure::Float(float)) => format!("{float:.3}"),
-            Some(figure @ (Figure::Estimate(_) | Figure::Int(_))) => figure.to_string(),
+            Some(figure) => figure.to_string(),
         };
         let group =
             figures.group.iter().map(|(_, value)| value.as_deref().unwrap_or("-").to_owned());

@@ -22,7 +22,7 @@ pub const BOLT_TYPES: &[BoltType] =
 /// What learners, items, members and the like may be: names.
 pub(crate) const NAMES: &[FieldType] = &[FieldType::String, FieldType::Int];
 /// What can be added up.
-pub(crate) const NUMBERS: &[FieldType] = &[FieldType::Int, FieldType::Float];
+pub(crate) const NUMBERS: &[FieldType] = &[FieldType::Int, FieldType::Decimal(0), FieldType::Float];
 
 /// The keys that every bolt has.
 pub const COMMON_KEYS: &[KeySpec] = &[

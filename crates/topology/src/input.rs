@@ -65,11 +65,11 @@ impl Input {
             return None;
         };
         let field = self.schema.fields.get(index)?;
-        if types.is_empty() || types.contains(&field.kind) {
+        if types.is_empty() || field.kind.is_one_of(types) {
             return Some((FieldRef { index, name: field.name.clone() }, field));
         }
         let wanted = type_names(types);
-        let fit = self.schema.fields.iter().filter(|field| types.contains(&field.kind));
+        let fit = self.schema.fields.iter().filter(|field| field.kind.is_one_of(types));
         let fit: Vec<&str> = fit.map(|field| field.name.as_str()).collect();
         let help = match fit.as_slice() {
             // How many of a bool are true is what its sum is taken for.

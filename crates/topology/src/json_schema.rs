@@ -128,7 +128,9 @@ fn kind(kind: &Kind) -> Value {
 
 fn field_type() -> Value {
     let types = FIELD_KEYS.iter().find(|key| key.name == "type");
-    types.map_or(json!(true), |key| kind(&key.kind))
+    let Some(Kind::Choice(names)) = types.map(|key| &key.kind) else { return json!(true) };
+    // A decimal has to say its places, so it is always a table.
+    json!({ "enum": names.iter().filter(|name| **name != "decimal").collect::<Vec<_>>() })
 }
 
 /// Windows or periods: names, or tables of `keys`, of which `name` is the name.

@@ -1,6 +1,7 @@
 //! The keys of a source and its fields.
 
 use crate::{
+    bolts::NUMBERS,
     fault::{Fault, did_you_mean},
     input::Input,
     key_spec::{Default, KeySpec, Kind},
@@ -12,7 +13,7 @@ use crate::{
 };
 use smol_str::SmolStr;
 use std::{ops::Range, sync::Arc};
-use tallyd_event::{Field, FieldType, Schema, TimeUnit, decode::TimeLimits};
+use tallyd_event::{Field, FieldType, Schema, TimeUnit, decimal::MAX_PLACES, decode::TimeLimits};
 use toml::de::DeValue;
 
 /// The keys of a source.
@@ -75,7 +76,7 @@ pub const SOURCE_KEYS: &[KeySpec] = &[
 pub const FIELD_KEYS: &[KeySpec] = &[
     KeySpec {
         name: "type",
-        kind: Kind::Choice(&["bool", "float", "int", "string", "time"]),
+        kind: Kind::Choice(&["bool", "decimal", "float", "int", "string", "time"]),
         default: Default::Required,
         doc: "Its type.",
     },
@@ -86,16 +87,22 @@ pub const FIELD_KEYS: &[KeySpec] = &[
         doc: "Whether an event may leave it out.",
     },
     KeySpec {
+        name: "places",
+        kind: Kind::Int(0, MAX_PLACES as i64),
+        default: Default::Absent("required of a decimal"),
+        doc: "How many places a decimal has behind the point; a number with more is a dead letter.",
+    },
+    KeySpec {
         name: "min",
         kind: Kind::Number(f64::NEG_INFINITY, f64::INFINITY),
         default: Default::Absent("none"),
-        doc: "The least value of an int or float; an event below it is a dead letter.",
+        doc: "The least value of an int, decimal or float; an event below it is a dead letter.",
     },
     KeySpec {
         name: "max",
         kind: Kind::Number(f64::NEG_INFINITY, f64::INFINITY),
         default: Default::Absent("none"),
-        doc: "The greatest value of an int or float; an event above it is a dead letter.",
+        doc: "The greatest value of an int, decimal or float; an event above it is a dead letter.",
     },
     KeySpec {
         name: "unit",
@@ -107,10 +114,16 @@ pub const FIELD_KEYS: &[KeySpec] = &[
 ];
 
 /// The types that a field may have, by name.
-const TYPES: [FieldType; 5] =
-    [FieldType::Bool, FieldType::Float, FieldType::Int, FieldType::String, FieldType::Time];
+const TYPES: [FieldType; 6] = [
+    FieldType::Bool,
+    FieldType::Decimal(0),
+    FieldType::Float,
+    FieldType::Int,
+    FieldType::String,
+    FieldType::Time,
+];
 /// What other systems call a type, and what it is called here.
-const ALIASES: [(&str, &str); 18] = [
+const ALIASES: [(&str, &str); 20] = [
     ("bigint", "int"),
     ("boolean", "bool"),
     ("char", "string"),
@@ -122,7 +135,9 @@ const ALIASES: [(&str, &str); 18] = [
     ("int64", "int"),
     ("integer", "int"),
     ("long", "int"),
+    ("money", "decimal"),
     ("number", "float"),
+    ("numeric", "decimal"),
     ("real", "float"),
     ("str", "string"),
     ("text", "string"),
@@ -223,7 +238,15 @@ fn field(sheet: &Sheet<'_>, name: &Word, item: &Item<'_>) -> Option<Field> {
     match item.get_ref() {
         DeValue::String(text) => {
             let word = Word { text: text.to_string(), span: item.span() };
-            Some(Field::new(&name.text, field_type(sheet, &word)?))
+            let kind = field_type(sheet, &word)?;
+            if kind.places().is_some() {
+                let message =
+                    format!("field \"{}\" does not say how many places it has", name.text);
+                let help = "write { type = \"decimal\", places = 2 }";
+                sheet.fault(Fault::new(message, item.span()).help(help));
+                return None;
+            }
+            Some(Field::new(&name.text, kind))
         }
         DeValue::Table(table) => {
             let what = format!("field \"{}\"", name.text);
@@ -236,7 +259,8 @@ fn field(sheet: &Sheet<'_>, name: &Word, item: &Item<'_>) -> Option<Field> {
         | DeValue::Float(_)
         | DeValue::Integer(_) => {
             let message = format!("field \"{}\" can't be {}", name.text, found(item));
-            let help = "write its type: \"bool\", \"float\", \"int\", \"string\" or \"time\"";
+            let help =
+                "write its type: \"bool\", \"decimal\", \"float\", \"int\", \"string\" or \"time\"";
             sheet.fault(Fault::new(message, item.span()).help(help));
             None
         }
@@ -264,11 +288,11 @@ fn field_of_table(name: &str, section: &Section<'_>) -> Option<Field> {
     let kind = section.text("type").and_then(|word| field_type(section.sheet, &word));
     let optional = section.bool("optional").unwrap_or_default();
     let (min, max) = (section.number("min"), section.number("max"));
-    let kind = kind?;
+    let kind = with_places(section, kind?)?;
     let bound = ["min", "max"].into_iter().find(|key| section.written(key).is_some());
-    if let (Some(key), false) = (bound, matches!(kind, FieldType::Int | FieldType::Float)) {
+    if let (Some(key), false) = (bound, kind.is_one_of(NUMBERS)) {
         let message = format!("\"{key}\" bounds a number, but field \"{name}\" is {}", kind.name());
-        let help = "take it away, or make the field an int or a float";
+        let help = "take it away, or make the field an int, a decimal or a float";
         section.sheet.fault(Fault::new(message, section.span(key)).help(help));
     }
     if let (Some(min), Some(max)) = (min, max)
@@ -289,6 +313,30 @@ fn field_of_table(name: &str, section: &Section<'_>) -> Option<Field> {
     }
     let unit = unit.unwrap_or_default();
     Some(Field { name: name.into(), kind, optional, min, max, unit })
+}
+
+/// A decimal with the places that its table says, which no other type may have.
+fn with_places(section: &Section<'_>, kind: FieldType) -> Option<FieldType> {
+    let is_decimal = kind.places().is_some();
+    match (is_decimal, section.written("places")) {
+        (true, None) => {
+            let message = format!("{} does not say how many places it has", section.what);
+            let help = "add them: { type = \"decimal\", places = 2 }";
+            section.sheet.fault(Fault::new(message, section.place.clone()).help(help));
+            None
+        }
+        (true, Some(_)) => {
+            Some(FieldType::Decimal(u8::try_from(section.int("places")?).unwrap_or(MAX_PLACES)))
+        }
+        (false, Some(_)) => {
+            let message =
+                format!("only a decimal has places, and {} is {}", section.what, kind.name());
+            let fault = Fault::new(message, section.span("places")).help("take it away");
+            section.sheet.fault(fault);
+            None
+        }
+        (false, None) => Some(kind),
+    }
 }
 
 /// Finds the fields that are the identity, the key and the time.

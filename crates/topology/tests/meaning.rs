@@ -130,6 +130,42 @@ fn windows_are_kept_as_long_as_the_documentation_says() {
 }
 
 #[test]
+fn figures_of_decimals_have_the_places_of_their_fields() {
+    let topology = parse(
+        "t.toml",
+        r#"
+        name = "t"
+        [source.s]
+        id = "id"
+        [source.s.fields]
+        id = "string"
+        price = { type = "decimal", places = 3, min = 0.5 }
+        [bolt.a]
+        type = "aggregate"
+        from = "s"
+        windows = ["all"]
+        measures = { n = "count", sum = "sum(price)", mean = "mean(price)", kinds = "distinct(price)", last = "last(price)" }
+        [bolt.b]
+        type = "leaderboard"
+        from = "s"
+        member = "id"
+        score = "max(price)"
+        [[test]]
+        name = "exact"
+        events = [{ id = "1", price = 0.501 }]
+        expect = [{ bolt = "a", measures = { sum = 0.501, mean = 0.501 } }, { bolt = "b", member = "1", score = "0.5010" }]
+        "#,
+        &|_| None,
+    )
+    .unwrap_or_else(|faults| panic!("{faults}"));
+    let BoltOptions::Aggregate(of_a) = options(&topology, "a") else { panic!() };
+    let places: Vec<Option<u8>> = of_a.measures.iter().map(|measure| measure.places).collect();
+    assert_eq!(places, [None, Some(3), Some(3), None, Some(3)]);
+    let BoltOptions::Leaderboard(of_b) = options(&topology, "b") else { panic!() };
+    assert_eq!((of_b.places, of_b.ties), (Some(3), tallyd_leaderboard::Ties::First));
+}
+
+#[test]
 fn ties_follow_from_the_score() {
     use tallyd_leaderboard::Ties;
     let cases = [

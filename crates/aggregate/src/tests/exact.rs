@@ -1,9 +1,10 @@
 //! What no order of arrival changes, and numbers of different values on both sides of their bound.
 
 use super::*;
+use tallyd_event::Decimal;
 
 fn one(function: Function) -> Aggregate {
-    aggregate(vec![Measure { name: "m".into(), function }])
+    aggregate(vec![Measure { name: "m".into(), function, places: None }])
 }
 
 /// The figure of a bolt with one measure, of all time.
@@ -80,8 +81,110 @@ fn a_number_of_different_values_is_exact_up_to_its_bound() {
     }
 }
 
+fn price(at: i64, units: i64) -> Event {
+    let mut event = event(at, [Value::Null, Value::Null, Value::Null]);
+    event.values.push(Value::Decimal(Decimal { units, places: 2 }));
+    event
+}
+
+/// The measures that a decimal can have.
+fn of_price() -> Vec<Measure> {
+    let functions = [
+        ("sum", Function::Sum as fn(FieldRef) -> Function),
+        ("least", Function::Min),
+        ("most", Function::Max),
+        ("mean", Function::Mean),
+        ("last", Function::Last),
+        ("values", Function::Distinct),
+        ("p50", |field| Function::Quantile(field, 0.5)),
+    ];
+    let measure = |(name, function): (&str, fn(FieldRef) -> Function)| Measure {
+        name: name.into(),
+        function: function(field("price")),
+        places: Some(2),
+    };
+    functions.map(measure).into()
+}
+
+#[test]
+fn decimals_are_stored_and_shown_with_their_places() {
+    let bolt = aggregate(of_price());
+    let events = [price(1, 10), price(3, -1250), price(2, 20)];
+    for cuts in [[false; 3], [true; 3]] {
+        let (memory, _) = run(&bolt, &events, &cuts, false);
+        let hash = &memory.hashes[&window_key(&windows()[1], "all", "concept=a")];
+        let stored = [
+            ("sum", "-12.20"),
+            ("least", "-12.50"),
+            ("most", "0.20"),
+            ("mean.sum", "-12.20"),
+            ("last", "-12.50"),
+        ];
+        for (name, text) in stored {
+            assert_eq!(std::str::from_utf8(&hash[name]).unwrap(), text, "{name}");
+        }
+        let window = Calendar::new("UTC").unwrap().window(Length::All, 0);
+        let field = |name: &str| hash.get(name).cloned();
+        let figures: Vec<String> = bolt
+            .options
+            .measures
+            .iter()
+            .map(|m| value(m, &window, &field).unwrap().unwrap().to_string())
+            .collect();
+        let (exact, p50) = figures.split_at(6);
+        assert_eq!(exact, ["-12.20", "-12.50", "0.20", "-4.066666666666666", "-12.50", "3"]);
+        assert!((p50[0].parse::<f64>().unwrap() - 0.1).abs() <= 0.001, "{p50:?}");
+    }
+}
+
+#[test]
+fn what_is_stored_of_a_decimal_depends_on_its_places() {
+    let shape = |places| {
+        let measures =
+            vec![Measure { name: "m".into(), function: Function::Sum(field("price")), places }];
+        let shape = aggregate(measures).options.shape();
+        shape.into_iter().find(|(name, _)| name == "measure.m").unwrap().1
+    };
+    assert_eq!(shape(Some(2)), "sum(price) in 2 places");
+    assert_eq!(shape(None), "sum(price)");
+    // Another writer's text in its place is named, not misread.
+    let bolt = aggregate(of_price());
+    let (mut memory, _) = run(&bolt, &[price(1, 10)], &[], false);
+    let hash = memory.hashes.get_mut(&window_key(&windows()[1], "all", "concept=a")).unwrap();
+    hash.insert("sum".into(), b"12.5".to_vec());
+    let schema = schema();
+    let events = [price(2, 10)];
+    let effects = memory.run(&bolt, &Batch { schema: &schema, events: &events, now: 0 });
+    let reason = "window:all:all:concept=a: stored field \"sum\" is not a decimal: \"12.5\"";
+    assert_eq!(effects.rejects[0].reason, reason);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// In any order, in any batches, and the sum is that of whole numbers.
+    #[test]
+    fn no_order_of_arrival_changes_a_decimal(
+        rows in proptest::collection::vec(prop_oneof![-10_000i64..10_000, any::<i64>()], 1..30),
+        cuts in proptest::collection::vec(any::<bool>(), 31),
+        shift in any::<prop::sample::Index>(),
+    ) {
+        let events: Vec<Event> = (1..).zip(&rows).map(|(at, units)| price(at, *units)).collect();
+        let mut other = events.clone();
+        other.reverse();
+        other.rotate_left(shift.index(events.len()));
+        let mut measures = of_price();
+        measures.retain(|measure| !matches!(measure.function, Function::Quantile(..)));
+        let bolt = aggregate(measures);
+        let (memory, rejects) = run(&bolt, &events, &[], false);
+        prop_assert_eq!(rejects, Vec::<String>::new());
+        prop_assert_eq!(&run(&bolt, &other, &cuts, true).0, &memory);
+        prop_assert_eq!(&run(&bolt, &other, &[true; 31], false).0, &memory);
+        let hash = &memory.hashes[&window_key(&windows()[1], "all", "concept=a")];
+        let sum: i128 = rows.iter().map(|units| i128::from(*units)).sum();
+        let text = std::str::from_utf8(&hash["sum"]).unwrap();
+        prop_assert_eq!(text.replace('.', "").parse::<i128>().unwrap(), sum);
+    }
 
     #[test]
     fn no_order_of_arrival_changes_a_figure(

@@ -15,6 +15,8 @@ pub enum Given<'a> {
     Bool(bool),
     /// A float of MessagePack.
     Float(f64),
+    /// A float of 32 bits of MessagePack.
+    Float32(f32),
     /// A whole number of MessagePack.
     Int(i64),
     /// A value of JSON, as it is written there.
@@ -44,6 +46,7 @@ impl Given<'_> {
             Given::Bool(truth) => Value::from_bool(truth, kind),
             Given::Float(float) if is_time => time::from_float(float, unit),
             Given::Float(float) => Value::from_float(float, kind),
+            Given::Float32(float) => Value::from_float32(float, kind),
             Given::Int(int) if is_time => time::from_int(int, unit),
             Given::Int(int) => Value::from_int(int, kind),
             Given::Json(raw) => from_json(raw.get(), field),

@@ -192,6 +192,10 @@ impl<'de> Visitor<'de> for ItemVisitor {
         Ok(i64::try_from(u).map_or(Given::Unsigned(u), Given::Int))
     }
 
+    fn visit_f32<E>(self, f: f32) -> Result<Self::Value, E> {
+        Ok(Given::Float32(f))
+    }
+
     fn visit_f64<E>(self, f: f64) -> Result<Self::Value, E> {
         Ok(Given::Float(f))
     }

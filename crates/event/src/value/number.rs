@@ -40,6 +40,13 @@ pub(crate) fn whole(text: &str) -> Result<i64, NotWhole> {
     text.parse().or_else(|_| whole_slowly(text, 0, Rest::Refused))
 }
 
+/// The whole number of units of the last of so many places behind the point.
+pub(super) fn scaled(text: &str, places: u8) -> Result<i64, NotWhole> {
+    let number = Written::of(text).ok_or(NotWhole::NoNumber)?;
+    // Which of them were floats is the caller's to judge.
+    of_written(&Written { is_plain: true, ..number }, places.into(), Rest::Refused)
+}
+
 /// As [`whole`], times 10^`places` and with the fraction cut off.
 pub(crate) fn cut(text: &str, places: i8) -> Result<i64, NotWhole> {
     match text.parse() {
@@ -79,8 +86,12 @@ enum Rest {
 }
 
 fn whole_slowly(text: &str, places: i8, rest: Rest) -> Result<i64, NotWhole> {
-    let number = Written::of(text).ok_or(NotWhole::NoNumber)?;
-    let exponent = number.exponent.saturating_add(i64::from(places));
+    of_written(&Written::of(text).ok_or(NotWhole::NoNumber)?, places.into(), rest)
+}
+
+/// A number times 10^`places`.
+fn of_written(number: &Written<'_>, places: i64, rest: Rest) -> Result<i64, NotWhole> {
+    let exponent = number.exponent.saturating_add(places);
     let places = exponent.saturating_sub(number.fraction.len() as i64);
     let digits = [number.whole, number.fraction].concat();
     let digits = digits.trim_start_matches('0');

@@ -1,6 +1,7 @@
 //! What does not depend on the order in which events arrive: sums of floats, and last values.
 
 use super::*;
+use tallyd_event::Decimal;
 
 /// The stored scores of a board of all time, by member.
 fn scores(bolt: &Leaderboard, events: &[Event]) -> BTreeMap<SmolStr, f64> {
@@ -51,8 +52,61 @@ fn what_is_not_ours_beside_a_score_is_named() {
     }
 }
 
+fn price(at: i64, user: &str, units: i64) -> Event {
+    let mut event = event(at, user, Value::Null, Value::Null);
+    event.values.push(Value::Decimal(Decimal { units, places: 2 }));
+    event
+}
+
+#[test]
+fn decimals_are_ranked_in_whole_units() {
+    // First-come ties too: 0.10 + 0.20 and 0.30 are one score, which b reached first.
+    let events = [price(1, "a", 10), price(2, "b", 30), price(3, "a", 20), price(4, "c", -5)];
+    let expected = vec![("b".to_owned(), 30.0), ("a".to_owned(), 30.0), ("c".to_owned(), -5.0)];
+    let bolt = leaderboard(Score::Sum(field("price")), Ties::First);
+    assert_eq!(everyone(&bolt, &events), expected);
+    for ties in [Ties::Shared, Ties::Dense] {
+        let bolt = leaderboard(Score::Sum(field("price")), ties);
+        assert_eq!(
+            scores(&bolt, &events),
+            BTreeMap::from([("a".into(), 30.0), ("b".into(), 30.0), ("c".into(), -5.0)])
+        );
+        let shape = bolt.options.shape();
+        assert_eq!(shape[2], ("score".to_owned(), "sum(price) in 2 places".to_owned()));
+        let (_, rejects) =
+            run(&bolt, &[price(1, "a", GREATEST), price(2, "a", 1)], &[true; 2], false);
+        let reason = "1 score 90071992547409.93 is beyond 90071992547409.92, the greatest that a board holds (2^53 units of the last place)";
+        assert_eq!(rejects, [reason]);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_order_of_arrival_changes_a_decimal(
+        rows in proptest::collection::vec((0u8..3, -10_000i64..10_000), 1..40),
+        cuts in proptest::collection::vec(any::<bool>(), 41),
+        shift in any::<prop::sample::Index>(),
+    ) {
+        let row = |(at, (user, units)): (i64, &(u8, i64))| price(at, &user.to_string(), *units);
+        let events: Vec<Event> = (1..).zip(&rows).map(row).collect();
+        let mut other = events.clone();
+        other.reverse();
+        other.rotate_left(shift.index(events.len()));
+        for score in [Score::Sum, Score::Last, Score::Max, Score::Min] {
+            for ties in [Ties::Shared, Ties::Dense] {
+                let bolt = leaderboard(score(field("price")), ties);
+                let (memory, _) = run(&bolt, &events, &[], false);
+                prop_assert_eq!(&run(&bolt, &other, &cuts, true).0, &memory);
+            }
+        }
+        let sums = scores(&leaderboard(Score::Sum(field("price")), Ties::Shared), &events);
+        for (user, sum) in sums {
+            let units = rows.iter().filter(|(of, _)| of.to_string() == user);
+            prop_assert_eq!(units.map(|(_, units)| units).sum::<i64>() as f64, sum);
+        }
+    }
 
     #[test]
     fn no_order_of_arrival_changes_a_sum_or_a_last_value(

@@ -10,9 +10,10 @@ use super::Board;
 use crate::{Look, QueryError, Results, Seen};
 use smol_str::SmolStr;
 use std::{collections::HashSet, ops::Range};
+use tallyd_aggregate::Figure;
 use tallyd_leaderboard::{
     Ties,
-    composite::{self, Span},
+    composite::{self, GREATEST, Span},
 };
 
 /// The most rows of one answer.
@@ -40,8 +41,8 @@ pub struct Standing {
     pub rank: u64,
     /// How many members stand above: with `shared` and `dense`, those with a better score.
     pub above: u64,
-    /// The score.
-    pub score: f64,
+    /// The score: a decimal of a decimal field, else whole where it is.
+    pub score: Figure,
     /// From when to when, in ms since the epoch, the score may have been reached, as exactly as
     /// the board holds it; only with `ties = "first"`, and not where the score leaves no room.
     pub reached: Option<(i64, i64)>,
@@ -356,6 +357,12 @@ impl Board {
             Ties::Dense | Ties::Shared => (stored, None),
         };
         let reached = reached.map(|range| range.into_inner());
+        let is_whole = score.fract() == 0.0 && score.abs() <= GREATEST as f64;
+        let score = match self.places {
+            Some(places) => Figure::Decimal(score as i128, places),
+            None if is_whole => Figure::Int(score as i128),
+            None => Figure::Float(score),
+        };
         Standing { member, rank, above: above.members, score, reached }
     }
 }

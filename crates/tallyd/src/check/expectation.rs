@@ -127,10 +127,11 @@ impl Outcome<'_> {
             failures.add(&place, &format!("{member} on the board"), &"no such member");
             return Ok(());
         };
-        if let Some(expected) = score.as_ref().and_then(Value::as_number)
-            && !near(standing.score, expected, ROUNDING)
+        if let Some(expected) =
+            score.as_ref().filter(|s| !agrees(Some(standing.score), s, ROUNDING))
         {
-            failures.add(&format!("{place}: score of {member}"), &expected, &standing.score);
+            let what = format!("{place}: score of {member}");
+            failures.add(&what, &expected.to_text(), &standing.score);
         }
         failures.equal(&format!("{place}: rank of {member}"), *rank, standing.rank);
         Ok(())
@@ -219,6 +220,9 @@ fn wrong<T>() -> anyhow::Result<T> {
 
 fn agrees(found: Option<Figure>, expected: &Value, tolerance: f64) -> bool {
     match (found, expected) {
+        (Some(Figure::Decimal(units, _)), Value::Decimal(expected)) => {
+            units == i128::from(expected.units)
+        }
         (Some(Figure::Int(found)), Value::Int(expected)) if tolerance == ROUNDING => {
             found == i128::from(*expected)
         }

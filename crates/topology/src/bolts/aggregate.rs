@@ -77,16 +77,16 @@ pub const WINDOW_KEYS: &[KeySpec] = &[
 pub const FUNCTIONS: [(&str, &str); 11] = [
     ("count", "how many events"),
     ("count(field)", "how many are true of a bool; how many have the field, of any other type"),
-    ("sum(field)", "the sum of an int or float: exact, in whatever order the events come"),
-    ("mean(field)", "the mean of an int or float, of the exact sum"),
-    ("min(field)", "the least int, float or time"),
-    ("max(field)", "the greatest int, float or time"),
+    ("sum(field)", "the sum of an int, decimal or float: exact, in whatever order the events come"),
+    ("mean(field)", "the mean of an int, decimal or float, of the exact sum"),
+    ("min(field)", "the least int, decimal, float or time"),
+    ("max(field)", "the greatest int, decimal, float or time"),
     (
         "last(field)",
-        "the int, float or time of the event with the latest time; of equal times, of the one that \
+        "the int, decimal, float or time of the event with the latest time; of equal times, of the one that \
          arrived later",
     ),
-    ("last_arrived(field)", "the int, float or time of the event that arrived last"),
+    ("last_arrived(field)", "the int, decimal, float or time of the event that arrived last"),
     (
         "distinct(field)",
         "how many different values: exact up to 1,024, above an estimate by HyperLogLog (standard \
@@ -95,14 +95,15 @@ pub const FUNCTIONS: [(&str, &str); 11] = [
     ("rate", "events a second of the window; not in `all`"),
     (
         "p50(field)",
-        "a quantile of an int or float: any of p1 to p99, also such as p99.9. By nearest rank: of \
+        "a quantile of an int, decimal or float: any of p1 to p99, also such as p99.9. By nearest rank: of \
          the n values in order the one at rank ⌈0.5 · n⌉, within the `accuracy`",
     ),
 ];
 
 const FUNCTION_NAMES: [&str; 10] =
     ["count", "sum", "mean", "min", "max", "last", "last_arrived", "distinct", "rate", "p50"];
-const ORDERED: &[FieldType] = &[FieldType::Int, FieldType::Float, FieldType::Time];
+const ORDERED: &[FieldType] =
+    &[FieldType::Int, FieldType::Decimal(0), FieldType::Float, FieldType::Time];
 const WINDOW_HELP: &str = "a window is a length of whole seconds that divides a day (\"1m\", \"1h\"), or \"1d\", \"1w\", \"1mo\" or \"all\"";
 
 fn read(section: &Section<'_>, input: Option<&Input>) -> Option<BoltOptions> {
@@ -204,10 +205,31 @@ fn measures(section: &Section<'_>, input: Option<&Input>) -> Option<Vec<Measure>
             continue;
         };
         let function = Call::parse(section, word).and_then(|call| function(section, &call, input));
-        measures
-            .extend(function.map(|function| Measure { name: name.text.as_str().into(), function }));
+        measures.extend(function.map(|function| {
+            let places = places(&function, input);
+            Measure { name: name.text.as_str().into(), function, places }
+        }));
     }
     (measures.len() == entries.len()).then_some(measures)
+}
+
+/// How many places the figures of a function have, where they are decimals.
+fn places(function: &Function, input: Option<&Input>) -> Option<u8> {
+    let field = match function {
+        Function::Last(field)
+        | Function::LastArrived(field)
+        | Function::Max(field)
+        | Function::Mean(field)
+        | Function::Min(field)
+        | Function::Sum(field) => field,
+        Function::Count
+        | Function::CountPresent(_)
+        | Function::CountTrue(_)
+        | Function::Distinct(_)
+        | Function::Quantile(..)
+        | Function::Rate => return None,
+    };
+    input?.schema.fields.get(field.index)?.kind.places()
 }
 
 fn function(section: &Section<'_>, call: &Call, input: Option<&Input>) -> Option<Function> {

@@ -40,7 +40,7 @@ pub const KEYS: &[KeySpec] = &[
         doc: "What is ranked by: `\"sum(field)\"`, `\"max(field)\"`, `\"min(field)\"` (the lowest \
               is first), `\"last(field)\"` (the value of the event with the latest time; of equal \
               times, of the one that arrived later), `\"last_arrived(field)\"` or `\"count\"`. The \
-              field is an int or a float.",
+              field is an int, a decimal or a float.",
     },
     KeySpec {
         name: "boards",
@@ -98,7 +98,7 @@ fn read(section: &Section<'_>, input: Option<&Input>) -> Option<BoltOptions> {
     let boards = boards(section, input);
     let periods = periods(section);
     let ties = section.choice("ties");
-    let (score, is_whole) = score?;
+    let (score, is_whole, places) = score?;
     let ties = match ties {
         Some(word) if word.text == "first" && !is_whole => {
             let message = "ties = \"first\" can't rank scores that are floats";
@@ -113,12 +113,13 @@ fn read(section: &Section<'_>, input: Option<&Input>) -> Option<BoltOptions> {
         None if is_whole => Ties::First,
         None => Ties::Shared,
     };
-    let options = Options { member: member?, score, boards: boards?, periods: periods?, ties };
+    let options =
+        Options { member: member?, score, boards: boards?, periods: periods?, ties, places };
     Some(BoltOptions::Leaderboard(options))
 }
 
-/// The score, and whether it is a whole number.
-fn score(section: &Section<'_>, input: Option<&Input>) -> Option<(Score, bool)> {
+/// The score, whether it is stored as a whole number, and how many places it has as a decimal.
+fn score(section: &Section<'_>, input: Option<&Input>) -> Option<(Score, bool, Option<u8>)> {
     let call = Call::parse(section, section.text("score")?)?;
     let make: fn(FieldRef) -> Score = match call.function.as_str() {
         "sum" => Score::Sum,
@@ -128,7 +129,7 @@ fn score(section: &Section<'_>, input: Option<&Input>) -> Option<(Score, bool)> 
         "last_arrived" => Score::LastArrived,
         "count" => {
             call.without_field(section)?;
-            return Some((Score::Count, true));
+            return Some((Score::Count, true, None));
         }
         _ => {
             call.unknown(section, input, &FUNCTIONS);
@@ -136,7 +137,8 @@ fn score(section: &Section<'_>, input: Option<&Input>) -> Option<(Score, bool)> 
         }
     };
     let (field, declared) = call.field(section, input, NUMBERS)?;
-    Some((make(field), declared.kind == FieldType::Int))
+    let places = declared.kind.places();
+    Some((make(field), declared.kind == FieldType::Int || places.is_some(), places))
 }
 
 fn boards(section: &Section<'_>, input: Option<&Input>) -> Option<Vec<Vec<FieldRef>>> {

@@ -90,12 +90,16 @@ fn stats(
     let at = section.time("at");
     let mut measures = Vec::new();
     let names: Vec<&str> = options.measures.iter().map(|measure| measure.name.as_str()).collect();
+    let places = |name: &str| {
+        let of = options.measures.iter().find(|measure| measure.name == name)?;
+        of.places.filter(|_| !matches!(of.function, tallyd_aggregate::Function::Mean(_)))
+    };
     for (name, item) in section.entries("measures")? {
         if !names.contains(&name.text.as_str()) {
             let message = format!("the bolt has no measure \"{}\"", name.text);
             let help = did_you_mean(&name.text, names.iter().copied(), "its measures are");
             section.sheet.fault(Fault::new(message, name.span).help(help));
-        } else if let Some(value) = figure(section.sheet, &name, item) {
+        } else if let Some(value) = figure(section.sheet, &name, item, places(&name.text)) {
             measures.push((name.text.as_str().into(), value));
         }
     }
@@ -140,7 +144,8 @@ fn board(
     let at = section.time("at");
     let member = section.written("member").and_then(|_| section.plain("member"));
     let score = section.written("score").and_then(|item| {
-        figure(section.sheet, &Word { text: "score".to_owned(), span: item.span() }, item)
+        let name = Word { text: "score".to_owned(), span: item.span() };
+        figure(section.sheet, &name, item, options.places)
     });
     let (rank, size) = (section.count("rank"), section.count("size"));
     section.says_something(&["member", "size"]);
@@ -296,8 +301,11 @@ fn typed(sheet: &Sheet<'_>, name: &Word, item: &Item<'_>, kind: FieldType) -> Op
     }
 }
 
-/// A number, whole ones kept exactly.
-fn figure(sheet: &Sheet<'_>, name: &Word, item: &Item<'_>) -> Option<Value> {
+/// A number, whole ones and decimals of so many places kept exactly.
+fn figure(sheet: &Sheet<'_>, name: &Word, item: &Item<'_>, places: Option<u8>) -> Option<Value> {
+    if let Some(places) = places {
+        return typed(sheet, name, item, FieldType::Decimal(places));
+    }
     let value = whole(item).map(Value::Int).or_else(|| number(item).map(Value::Float));
     if value.is_none() {
         let message = format!("\"{}\" can't be {}", name.text, found(item));

@@ -30,6 +30,8 @@ fn the_json_schema_refuses_what_the_reader_refuses() {
         ("type = \"dedup\"", "type = \"dedupe\""),
         ("from = \"answers\"", ""),
         ("points   = \"int\"", "points = \"integer\""),
+        ("points   = \"int\"", "points = \"decimal\""),
+        ("points   = \"int\"", "points = { type = \"decimal\", places = 10 }"),
         ("ties = \"first\"", "ties = \"last\""),
         ("boards = [[], [\"class\"]]", "boards = [\"class\"]"),
         ("max_len = 100_000", "max_len = \"many\""),

@@ -49,6 +49,82 @@ fn a_value_means_the_same_in_every_format() {
     }
 }
 
+/// A price in each format, and what becomes of it.
+#[test]
+fn a_decimal_is_never_rounded() {
+    let fields = vec![Field::new("price", FieldType::Decimal(2))];
+    let schema = Schema { fields, ..Schema::default() };
+    let read = |name: &str, value: &[u8]| {
+        let found = decode(&schema, LIMITS, NOW, &[(name.as_bytes().to_vec(), value.to_vec())]);
+        match found.rejects.first() {
+            Some(reject) => Err(reject.reason.to_string()),
+            None => Ok(found.events[0].values[0].to_text().to_string()),
+        }
+    };
+    let flat = |text: &str| read("price", text.as_bytes());
+    let json = |value: &str| read("batch", format!("{{\"price\":{value}}}").as_bytes());
+    let packed = |value: &[u8]| read("batch", &[b"\x81\xa5price", value].concat());
+    let double = |float: f64| packed(&[b"\xcb".as_slice(), &float.to_be_bytes()].concat());
+    let single = |float: f32| packed(&[b"\xca".as_slice(), &float.to_be_bytes()].concat());
+    for (found, expected) in [
+        (flat("12.50"), "12.50"),
+        (flat("12"), "12.00"),
+        (json("12.5"), "12.50"),
+        (json("\"12.50\""), "12.50"),
+        (json("12"), "12.00"),
+        (json("1.25e1"), "12.50"),
+        (json("92233720368547758.07"), "92233720368547758.07"),
+        (packed(b"\x0c"), "12.00"),
+        (packed(b"\xa512.50"), "12.50"),
+        (double(12.5), "12.50"),
+        (double(12.0), "12.00"),
+        (double(-0.07), "-0.07"),
+        (single(12.1), "12.10"),
+    ] {
+        assert_eq!(found, Ok(expected.to_owned()));
+    }
+    let places = "has more than 2 places behind the point (round it, or give the field more)";
+    let digits = "which may have lost some (send it as text)";
+    let beyond = "is beyond 92233720368547758.07, the greatest decimal with 2 places";
+    for (found, expected) in [
+        (flat("12.505"), format!("\"12.505\" {places}")),
+        (json("12.505"), format!("\"12.505\" {places}")),
+        (double(0.1 + 0.2), format!("\"0.30000000000000004\" {places}")),
+        (
+            double(1e15),
+            format!("\"1000000000000000\" was a float of more than 15 digits, {digits}"),
+        ),
+        (single(99_999.99), format!("\"99999.99\" was a float of more than 6 digits, {digits}")),
+        (
+            packed(b"\xcf\xff\xff\xff\xff\xff\xff\xff\xff"),
+            format!("\"18446744073709551615\" {beyond}"),
+        ),
+        (packed(b"\xd3\x80\0\0\0\0\0\0\0"), format!("-9223372036854775808 {beyond}")),
+        (flat("12,50"), "\"12,50\" is not a decimal (such as 12.50)".to_owned()),
+        (json("true"), "\"true\" is not a decimal (such as 12.50)".to_owned()),
+        (double(f64::INFINITY), "inf is not finite".to_owned()),
+    ] {
+        assert_eq!(found, Err(format!("field \"price\": {expected}")));
+    }
+}
+
+#[test]
+fn a_decimal_keeps_to_its_bounds() {
+    let price =
+        Field { min: Some(0.05), max: Some(99.99), ..Field::new("price", FieldType::Decimal(2)) };
+    let schema = Schema { fields: vec![price], ..Schema::default() };
+    for (text, reason) in [
+        ("0.05", None),
+        ("99.99", None),
+        ("0.04", Some("field \"price\": 0.04 is below the minimum 0.05")),
+        ("100", Some("field \"price\": 100.00 is above the maximum 99.99")),
+    ] {
+        let found = decode(&schema, LIMITS, NOW, &entry(&format!("price {text}")));
+        let found = found.rejects.first().map(|reject| reject.reason.to_string());
+        assert_eq!(found.as_deref(), reason);
+    }
+}
+
 #[test]
 fn an_id_keeps_its_digits() {
     for (id, text) in [
