@@ -8,6 +8,7 @@ use tallyd_bolt::{
 };
 use tallyd_leaderboard::{Options, PeriodOptions, Ties, board_key, group};
 
+mod after;
 mod ranks;
 
 pub use ranks::{MOST_MEMBERS, MOST_ROWS, Members, Page, Standing, Within};
@@ -22,6 +23,8 @@ pub struct Board {
     /// From which arrival on events are too late for it, in ms since the epoch: once all that
     /// arrived before are processed it is final. `None`: it never is.
     pub closes: Option<i64>,
+    /// When it goes, in ms since the epoch. `None`: never.
+    pub gone: Option<i64>,
     key: Key,
     ascending: bool,
     ties: Ties,
@@ -50,8 +53,9 @@ impl Board {
         let window = calendar.window(period.length, at);
         let key = board_key(period, &window.label, &group(&values));
         let (ascending, ties, places) = (options.ascending(), options.ties, options.places);
-        let (period, closes) = (period.name.clone(), period.lasting.closes(&window));
-        Ok(Self { period, window, closes, key, ascending, ties, places })
+        let (closes, gone) = (period.lasting.closes(&window), period.lasting.expiry(&window));
+        let period = period.name.clone();
+        Ok(Self { period, window, closes, gone, key, ascending, ties, places })
     }
 }
 

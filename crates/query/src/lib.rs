@@ -10,12 +10,19 @@ pub mod figures;
 pub mod learner;
 #[doc(hidden)] // for the fuzz targets
 pub mod reply;
+pub mod status;
 
 mod error;
+mod figure;
+mod head;
+mod pool;
 mod results;
 mod stored;
 
 pub use error::QueryError;
+pub use figure::figure_json;
+pub use head::{Head, head};
+pub use pool::Pool;
 pub use results::{Look, Results, Seen};
 pub use stored::Stored;
 pub use tallyd_aggregate::Figure;

@@ -68,6 +68,21 @@ pub async fn newest(c: &mut Connection, keys: &Keys) -> Result<Option<EntryId>, 
     Ok(reply::entries(stored)?.pop().map(|entry| entry.id))
 }
 
+/// The newest dead letters, at most `count`, newest first.
+///
+/// # Errors
+/// Where the server can't be read.
+pub async fn last(
+    c: &mut Connection,
+    keys: &Keys,
+    count: usize,
+) -> Result<Vec<Letter>, StoreError> {
+    let mut ask = Pipeline::new();
+    ask.cmd("XREVRANGE").arg(keys.dead()).arg("+").arg("-").arg("COUNT").arg(count);
+    let stored = c.all(&ask).await?.pop().unwrap_or(Value::Nil);
+    Ok(reply::entries(stored)?.into_iter().map(letter).collect())
+}
+
 /// The dead letter of this id, if it is still there.
 ///
 /// # Errors

@@ -2,7 +2,6 @@
 
 use crate::{
     connect::{Open, Target},
-    figure::to_json,
     gaps::Gaps,
     output::Unwritten,
     terminal::{Head, Table, safe},
@@ -158,7 +157,7 @@ pub fn standing_json(standing: &Standing, size: u64) -> Value {
     let always = [
         ("member", json!(standing.member)),
         ("rank", json!(standing.rank)),
-        ("score", to_json(standing.score)),
+        ("score", tallyd_query::figure_json(standing.score)),
         ("percentile", json!(standing.percentile(size))),
     ];
     let reached = standing.reached.map(|(from, to)| match from == to {

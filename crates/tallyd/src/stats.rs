@@ -2,7 +2,6 @@
 
 use crate::{
     connect::{Open, Target},
-    figure::to_json,
     gaps::Gaps,
     output::Unwritten,
     terminal::{Head, Table},
@@ -88,7 +87,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn as_json(options: &Options, figures: &Figures, (gaps, is_final): (&Gaps, Option<bool>)) -> Value {
-    let number = |figure: &Option<Figure>| figure.map_or(Value::Null, to_json);
+    let number = |figure: &Option<Figure>| figure.map_or(Value::Null, tallyd_query::figure_json);
     let group: Map<String, Value> =
         figures.group.iter().map(|(name, value)| (name.to_string(), json!(value))).collect();
     let measures: Map<String, Value> =

@@ -7,11 +7,9 @@ use crate::{
     terminal::{Cell, Head, Paint, Table, painted, safe},
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, time::Duration};
-use tallyd_runtime::{
-    plan,
-    store::{Announcement, LateEvent, Owner},
-};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+use tallyd_query::status::{lag_seconds, owners, rate, runs_plan, status_json};
+use tallyd_runtime::{plan, store::Owner};
 use tallyd_store::{
     doctor::finding::bytes,
     inspect::{self, NodeStatus, Status},
@@ -50,7 +48,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let memory = memory(&mut open.connection).await?;
     let full = memory.is_full(&memory_before);
     if args.target.json {
-        let mut json = as_json(&before, &after, &open.topology.settings);
+        let mut json = status_json(&before, &after, &open.topology.settings);
         if let Value::Object(json) = &mut json {
             json.insert("memory_used".to_owned(), memory.used.into());
             json.insert("memory_limit".to_owned(), memory.limit.into());
@@ -71,36 +69,6 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn rate(before: &Status, after: &Status, node: usize) -> f64 {
-    let events = |status: &Status| status.nodes.get(node).map_or(0, |n| n.counts.events);
-    let seconds = (after.now - before.now).max(1) as f64 / 1000.0;
-    events(after).saturating_sub(events(before)) as f64 / seconds
-}
-
-fn owners(node: &NodeStatus) -> BTreeMap<String, usize> {
-    let mut owners = BTreeMap::new();
-    for owner in &node.owners {
-        let name = match owner {
-            Owner::Nobody => "nobody".to_owned(),
-            Owner::Halted => "HALTED".to_owned(),
-            Owner::Worker(id) => id.to_string(),
-        };
-        *owners.entry(name).or_default() += 1;
-    }
-    owners
-}
-
-fn lag_seconds(status: &Status, node: &NodeStatus) -> f64 {
-    node.lag.oldest.map_or(0.0, |oldest| (status.now - oldest).max(0) as f64 / 1000.0)
-}
-
-fn late_json(event: &LateEvent) -> Value {
-    json!({
-        "id": event.id, "time": event.time, "arrival": event.arrival,
-        "window": event.window, "label": event.label,
-    })
-}
-
 /// How many dead letters a node made, and for which kinds of reasons.
 fn dead_lines(node: &NodeStatus) -> Vec<String> {
     match node.dead.is_empty() {
@@ -116,57 +84,6 @@ fn late_lines(node: &NodeStatus) -> Vec<String> {
         true => vec![node.counts.late.to_string()],
         false => by_window.collect(),
     }
-}
-
-fn as_json(before: &Status, after: &Status, settings: &Settings) -> Value {
-    let node = |(place, node): (usize, &NodeStatus)| {
-        json!({
-            "name": node.name,
-            "fused_with": node.fused_with,
-            "partitions": node.owners.len(),
-            "owners": owners(node),
-            "lag_entries": node.lag.entries,
-            "lag_seconds": lag_seconds(after, node),
-            "events_per_second": rate(before, after, place),
-            "events": node.counts.events,
-            "emitted": node.counts.emitted,
-            "duplicates": node.counts.duplicates,
-            "dead_letters": node.counts.dead,
-            "dead_letters_by_reason": node.dead,
-            "late": node.counts.late,
-            "ahead": node.ahead.map(|(entry, by_ms)| {
-                json!({ "entry": entry.to_string(), "ahead_ms": by_ms })
-            }),
-            "lost_entries": node.counts.lost,
-            "stream_restarts": node.restarts,
-            "late_by_window": node.late.counts,
-            "late_examples": node.late.examples.iter().map(late_json).collect::<Vec<_>>(),
-        })
-    };
-    let worker = |(worker, beat): &(Announcement, i64)| {
-        json!({
-            "id": worker.id, "host": worker.host, "pid": worker.pid, "metrics": worker.metrics,
-            "version": worker.version, "plan": worker.plan, "since": worker.since,
-            "runs_plan": runs_plan(after, worker),
-            "heartbeat_ms_ago": after.now - beat,
-            "live": after.now - beat <= settings.session_timeout_ms as i64,
-        })
-    };
-    let plan = after.plan.as_ref().map(|plan| {
-        json!({
-            "fingerprint": plan.fingerprint(), "generation": plan.generation,
-            "since": plan.since, "by": plan.by, "gaps": Gaps::of(plan).json(),
-        })
-    });
-    json!({
-        "plan": plan,
-        "workers": after.workers.iter().map(worker).collect::<Vec<_>>(),
-        "nodes": after.nodes.iter().enumerate().map(node).collect::<Vec<_>>(),
-        "dead_letters_stored": after.dead_letters,
-        "dead_letters_limit": settings.dead_letters,
-        "dead_letters_full": after.dead_letters >= settings.dead_letters,
-        "halted": after.halted,
-    })
 }
 
 fn print(before: &Status, after: &Status, settings: &Settings) -> Result<(), Unwritten> {
@@ -286,11 +203,6 @@ fn lag(status: &Status, node: &NodeStatus) -> Vec<String> {
     let entries = node.lag.entries;
     let age = (entries > 0).then(|| format!("{:.1} s", lag_seconds(status, node)));
     [entries.to_string()].into_iter().chain(age).collect()
-}
-
-/// Whether a worker's plan is the one in force. Another one takes no part.
-fn runs_plan(status: &Status, worker: &Announcement) -> bool {
-    status.plan.as_ref().is_some_and(|plan| plan.fingerprint() == worker.plan)
 }
 
 fn print_plan(status: &Status) -> Result<(), Unwritten> {

@@ -46,6 +46,8 @@ pub struct Standing {
     /// From when to when, in ms since the epoch, the score may have been reached, as exactly as
     /// the board holds it; only with `ties = "first"`, and not where the score leaves no room.
     pub reached: Option<(i64, i64)>,
+    /// The score as the board stores it: with it and the member the place can be found again.
+    pub stored: f64,
 }
 
 /// A part of a board.
@@ -210,7 +212,7 @@ impl Board {
         Ok(members.found.pop().map(|found| (found.standing, members.size)))
     }
 
-    fn look(&self) -> Look {
+    pub(super) fn look(&self) -> Look {
         Look { ascending: self.ascending, ..Look::default() }
     }
 
@@ -363,7 +365,7 @@ impl Board {
             None if is_whole => Figure::Int(score as i128),
             None => Figure::Float(score),
         };
-        Standing { member, rank, above: above.members, score, reached }
+        Standing { member, rank, above: above.members, score, reached, stored }
     }
 }
 

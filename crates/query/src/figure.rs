@@ -1,11 +1,12 @@
 //! How numbers of results are shown, everywhere alike.
 
 use serde_json::{Value, json};
-use tallyd_query::Figure;
+use tallyd_aggregate::Figure;
 
 /// A figure as JSON. A decimal is a string with all of its places, because readers of JSON take
 /// numbers for floats; an int beyond what they read exactly is written as a float.
-pub fn to_json(figure: Figure) -> Value {
+#[must_use]
+pub fn figure_json(figure: Figure) -> Value {
     match figure {
         Figure::Decimal(..) => json!(figure.to_string()),
         Figure::Estimate(number) => json!(number),

@@ -1,0 +1,91 @@
+//! Connections for those who read: several at once, each used by one reader at a time.
+
+use crate::QueryError;
+use deadpool::managed::{self, Metrics, Object, PoolError, RecycleResult, Timeouts};
+use std::time::Duration;
+use tallyd_runtime::{StoreError, store::ErrorKind};
+use tallyd_store::Connection;
+use tallyd_topology::RedisAddress;
+use tokio::time::timeout;
+
+/// How long a reader waits for a connection.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// Up to so many connections to one server.
+pub struct Pool {
+    pool: managed::Pool<Opener>,
+    patience: Duration,
+}
+
+struct Opener(RedisAddress);
+
+impl managed::Manager for Opener {
+    type Type = Connection;
+    type Error = StoreError;
+
+    async fn create(&self) -> Result<Connection, StoreError> {
+        Connection::open_at(&self.0).await
+    }
+
+    async fn recycle(&self, _: &mut Connection, _: &Metrics) -> RecycleResult<StoreError> {
+        Ok(())
+    }
+}
+
+impl Pool {
+    /// None is open yet. A reading may take `patience`.
+    #[must_use]
+    pub fn new(address: RedisAddress, most: usize, patience: Duration) -> Self {
+        let pool = managed::Pool::builder(Opener(address)).max_size(most);
+        let timeouts = Timeouts { wait: Some(WAIT), create: Some(WAIT), recycle: None };
+        // Fails only for timeouts without a runtime, and one is named.
+        let pool = pool.runtime(deadpool::Runtime::Tokio1).timeouts(timeouts).build();
+        let pool = pool.unwrap_or_else(|error| unreachable!("{error}"));
+        Self { pool, patience }
+    }
+
+    /// Reads over a connection. One whose reading failed, or was not awaited to its end, is not
+    /// used again: replies may still be on their way.
+    ///
+    /// # Errors
+    /// Where no connection is to be had, the reading failed, or it took too long.
+    pub async fn read<T, E: From<QueryError>>(
+        &self,
+        reading: impl AsyncFnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut guard = Guard(Some(self.pool.get().await.map_err(|e| E::from(failed(e)))?));
+        let Some(connection) = guard.0.as_mut() else { unreachable!("just put in") };
+        let read = timeout(self.patience, reading(connection)).await;
+        match read {
+            Ok(Ok(read)) => {
+                // Back to the pool.
+                drop(guard.0.take());
+                Ok(read)
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => {
+                let limit = self.patience.as_millis();
+                let message = format!("no answer within {limit} ms");
+                Err(E::from(StoreError::new(ErrorKind::Timeout, message).into()))
+            }
+        }
+    }
+}
+
+/// A connection that is thrown away unless it is taken out.
+struct Guard(Option<Object<Opener>>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(Object::take(connection));
+        }
+    }
+}
+
+fn failed(error: PoolError<StoreError>) -> QueryError {
+    match error {
+        PoolError::Backend(error) => error.into(),
+        other => StoreError::new(ErrorKind::Timeout, other.to_string()).into(),
+    }
+}
