@@ -4,6 +4,7 @@
 use crate::{
     bolts::{BOLT_TYPES, BoltType, aggregate::WINDOW_KEYS, leaderboard::PERIOD_KEYS},
     key_spec::{Default, KeySpec, Kind},
+    serve::{ACCESS_KEYS, JWT_KEYS, SERVE_KEYS},
     settings::{REDIS_KEYS, RUN_KEYS, SINK_KEYS, TOP_KEYS},
     source::{FIELD_KEYS, SOURCE_KEYS},
     test_read::{EVENT_KEYS, EXPECTATION_KEYS, TEST_KEYS},
@@ -22,6 +23,7 @@ pub fn json_schema() -> Value {
         ("name", json!({ "type": "string", "pattern": "^[a-z0-9_-]{1,64}$" })),
         ("redis", table(REDIS_KEYS)),
         ("run", table(RUN_KEYS)),
+        ("serve", serve()),
         ("source", named(&table(SOURCE_KEYS))),
         ("bolt", named(&json!({ "oneOf": bolts }))),
         ("sink", named(&table(SINK_KEYS))),
@@ -36,6 +38,13 @@ pub fn json_schema() -> Value {
         "title": "tallyd topology",
     });
     merged(head, schema)
+}
+
+fn serve() -> Value {
+    let mut serve = table(SERVE_KEYS);
+    refine(&mut serve, "key", named(&table(ACCESS_KEYS)));
+    refine(&mut serve, "jwt", table(JWT_KEYS));
+    serve
 }
 
 /// A table of named tables.
@@ -94,7 +103,7 @@ fn kind(kind: &Kind) -> Value {
             json!({ "type": "array", "items": { "anyOf": kinds } })
         }
         Kind::BoltType | Kind::Field(_) | Kind::Node | Kind::Score | Kind::Text => text(),
-        Kind::Fields => texts(),
+        Kind::Fields | Kind::Texts => texts(),
         Kind::FieldTypes => json!({
             "type": "object",
             "minProperties": 1,

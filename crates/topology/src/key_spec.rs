@@ -84,6 +84,8 @@ pub enum Kind {
     Table,
     /// Text.
     Text,
+    /// A list of texts.
+    Texts,
     /// A time: RFC 3339, or ms since the epoch.
     Time,
     /// A list of windows.
@@ -124,6 +126,7 @@ impl Kind {
             Kind::Size => "size".to_owned(),
             Kind::Table => "table".to_owned(),
             Kind::Text => "string".to_owned(),
+            Kind::Texts => "list of strings".to_owned(),
             Kind::Time => "time".to_owned(),
             Kind::Windows => "list of windows".to_owned(),
         }
@@ -169,6 +172,7 @@ impl Kind {
             Kind::Size => "\"256MiB\"",
             Kind::Table => "{ field = \"value\" }",
             Kind::Text => "\"…\"",
+            Kind::Texts => "[\"…\"]",
             Kind::Time => "2026-01-01T09:30:00Z",
             Kind::Windows => "[\"1h\", \"all\"]",
         };

@@ -10,6 +10,7 @@ use crate::{
     parts::parts,
     plan::{Node, Sink, Topology},
     section::Section,
+    serve::{self, ACCESS_KEYS, JWT_KEYS, SERVE_KEYS},
     settings::{self, REDIS_KEYS, RUN_KEYS, SINK_KEYS, TOP_KEYS},
     sheet::{Item, Sheet, Word},
     source::{FIELD_KEYS, SOURCE_KEYS, check_stream, named_sections},
@@ -51,6 +52,8 @@ fn read<'a>(sheet: &'a Sheet<'a>, tree: &'a DeTable<'a>, env: Environment<'_>) -
     let run = sub_table(&top, "run", RUN_KEYS, &empty);
     let settings = run.and_then(|run| settings::settings(&run));
 
+    let serve = serve::read(&top);
+
     let declared = Declared {
         sources: named_sections(sheet, "source", top.written("source")),
         bolts: named_sections(sheet, "bolt", top.written("bolt")),
@@ -77,6 +80,7 @@ fn read<'a>(sheet: &'a Sheet<'a>, tree: &'a DeTable<'a>, env: Environment<'_>) -
     let common = Common { partitions, time_zone: &time_zone, fuse: settings.fuse };
     let mut nodes = draft::nodes(&drafts, &common)?;
     attach(&mut nodes, sinks);
+    serve::check(&top, &nodes);
     Some(Topology {
         name: name?.text.into(),
         time_zone: time_zone.into(),
@@ -84,6 +88,7 @@ fn read<'a>(sheet: &'a Sheet<'a>, tree: &'a DeTable<'a>, env: Environment<'_>) -
         partitions,
         redis: redis?,
         settings,
+        serve,
         nodes,
         tests,
         parts: parts(tree),
@@ -198,6 +203,9 @@ pub fn key_tables() -> Vec<(String, Vec<KeySpec>)> {
         ("top".to_owned(), TOP_KEYS.to_vec()),
         ("redis".to_owned(), REDIS_KEYS.to_vec()),
         ("run".to_owned(), RUN_KEYS.to_vec()),
+        ("serve".to_owned(), SERVE_KEYS.to_vec()),
+        ("serve key".to_owned(), ACCESS_KEYS.to_vec()),
+        ("serve jwt".to_owned(), JWT_KEYS.to_vec()),
         ("source".to_owned(), SOURCE_KEYS.to_vec()),
         ("field".to_owned(), FIELD_KEYS.to_vec()),
         ("bolt".to_owned(), COMMON_KEYS.to_vec()),

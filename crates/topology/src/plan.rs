@@ -1,7 +1,7 @@
 //! What a topology file means: nodes, the edges between them, and everything that a worker needs
 //! to run it. Made only by a parse that found no fault, so every index in it is valid.
 
-use crate::{parts::Parts, redis_address::RedisAddress, test_case::TestCase};
+use crate::{parts::Parts, redis_address::RedisAddress, serve::Serve, test_case::TestCase};
 use smol_str::SmolStr;
 use std::{collections::BTreeMap, sync::Arc};
 use tallyd_bolt::{Bolt, calendar::Calendar};
@@ -22,6 +22,8 @@ pub struct Topology {
     pub redis: RedisAddress,
     /// How workers run it.
     pub settings: Settings,
+    /// Who may see what over HTTP; `None` where the file does not say.
+    pub serve: Option<Serve>,
     /// Sources first, then bolts, each after the node that it reads from.
     pub nodes: Vec<Node>,
     /// The `[[test]]` blocks.

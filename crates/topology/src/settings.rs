@@ -37,6 +37,7 @@ pub const TOP_KEYS: &[KeySpec] = &[
     },
     table("redis", "Where Redis is."),
     table("run", "How workers run the topology."),
+    table("serve", "Who may see what over HTTP."),
     table("source", "`[source.NAME]`: a stream that producers write. At least one."),
     table("bolt", "`[bolt.NAME]`: what is done with events."),
     table("sink", "`[sink.NAME]`: a stream for applications to follow."),

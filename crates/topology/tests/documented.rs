@@ -24,7 +24,8 @@ fn tables() -> Vec<(String, Vec<KeySpec>)> {
 
 #[test]
 fn the_page_has_every_table_of_keys() {
-    let page = read_file(&repository().join("docs/topology.md"));
+    let pages = ["docs/topology.md", "docs/http.md"];
+    let page = pages.map(|page| read_file(&repository().join(page))).concat();
     let mut missing = String::new();
     for (name, keys) in tables() {
         let table = markdown(&keys);
@@ -32,7 +33,10 @@ fn the_page_has_every_table_of_keys() {
             missing.push_str(&format!("\n<!-- {name} -->\n{table}"));
         }
     }
-    assert!(missing.is_empty(), "docs/topology.md lacks or differs from:{missing}");
+    assert!(
+        missing.is_empty(),
+        "docs/topology.md (docs/http.md for [serve]) lacks or differs from:{missing}"
+    );
 }
 
 #[test]
