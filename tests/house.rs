@@ -37,6 +37,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("ingest", &["event"]),
+    ("serve", &["aggregate", "bolt", "event", "ingest", "query", "runtime", "store", "topology"]),
     ("learners", &[]),
     ("model", &[]),
     ("simulation", &["bolt", "event", "runtime", "store", "topology"]),

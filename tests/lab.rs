@@ -15,7 +15,8 @@ pub type Sent<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
 
 /// A server, and a worker on it.
 pub struct Lab {
-    server: Server,
+    /// The server.
+    pub server: Server,
     connection: Connection,
     _worker: WorkerProcess,
     /// The topology file, in a folder that is deleted afterwards.

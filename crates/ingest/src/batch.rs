@@ -10,7 +10,7 @@ const BYTES: usize = 1 << 20;
 
 /// The events of an entry that is being filled.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
+pub struct Batch {
     events: Vec<Event>,
     bytes: usize,
 }
@@ -26,7 +26,7 @@ impl Serialize for Event {
 
 impl Batch {
     /// Adds an event, and says whether the entry is full.
-    pub(crate) fn push(&mut self, fields: Fields) -> bool {
+    pub fn push(&mut self, fields: Fields) -> bool {
         self.bytes += fields.iter().map(|(field, value)| field.len() + value.len()).sum::<usize>();
         self.events.push(Event(fields));
         self.events.len() >= EVENTS || self.bytes >= BYTES
@@ -34,7 +34,9 @@ impl Batch {
 
     /// The value of the `batch` field and how many events it holds, and begins anew; `None`
     /// while there are none.
-    pub(crate) fn take(&mut self) -> Result<Option<(Vec<u8>, u64)>, rmp_serde::encode::Error> {
+    /// # Errors
+    /// Where they can't be encoded.
+    pub fn take(&mut self) -> Result<Option<(Vec<u8>, u64)>, rmp_serde::encode::Error> {
         if self.events.is_empty() {
             return Ok(None);
         }

@@ -11,6 +11,7 @@ mod rows;
 mod sender;
 mod source;
 
+pub use batch::Batch;
 pub use input::{Format, decompressed};
 pub use mapping::{Mapping, MappingError};
 pub use rows::{LineError, OpenError, Rows};

@@ -28,6 +28,12 @@ Examples:
   tallyd run quiz.toml --metrics 127.0.0.1:9090    with /metrics, /healthz and /readyz
   tallyd run --bolts answers,unique                only these sources and bolts, of tallyd.toml";
 
+/// Of `tallyd serve`.
+pub const SERVE: &str = "\
+Examples:
+  tallyd serve quiz.toml                            on 127.0.0.1:8080, for this machine alone
+  tallyd serve quiz.toml --listen 0.0.0.0:8080      for all whom [serve] of the file allows";
+
 /// Of `tallyd check`.
 pub const CHECK: &str = "\
 Examples:

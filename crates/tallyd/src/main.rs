@@ -14,7 +14,7 @@ mod dead;
 mod demo;
 mod doctor;
 mod examples;
-mod figure;
+
 mod gaps;
 mod graph;
 mod health;
@@ -24,6 +24,7 @@ mod logging;
 mod risks;
 mod run;
 mod send;
+mod serve;
 mod shell;
 mod stats;
 mod status;
@@ -61,6 +62,9 @@ enum Command {
     /// Print the JSON Schema of topology files, for editors
     #[command(after_help = examples::SCHEMA)]
     Schema,
+    /// Serve the results over HTTP, once and live, and take events
+    #[command(after_help = examples::SERVE)]
+    Serve(serve::Args),
     /// See it all work: a private Redis, simulated learners, a killed worker, and an audit
     #[command(after_help = examples::DEMO)]
     Demo(demo::Args),
@@ -132,6 +136,7 @@ fn asked_wrongly_or_for_help(said: &clap::Error) -> ExitCode {
 async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(args) => run::run(args).await,
+        Command::Serve(args) => serve::run(args).await,
         Command::Check(args) => check::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Schema => graph::schema(),

@@ -136,7 +136,11 @@ fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
+/// Becomes true at SIGTERM or SIGINT.
+///
+/// # Errors
+/// Where the system does not tell of signals.
+pub fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
     let (stop, stopped) = watch::channel(false);
     let mut terminate = signal(SignalKind::terminate()).context("can't wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("can't wait for SIGINT")?;

@@ -1,0 +1,116 @@
+//! What all requests share: the topology, connections, and what was read a moment ago.
+
+use crate::{
+    answer::{Answer, read},
+    feed::Feeds,
+    limit::Limit,
+    operate::LastStatus,
+    problem::Problem,
+    question::Question,
+    token::Tokens,
+};
+use moka::future::Cache;
+use serde_json::Value;
+use smol_str::SmolStr;
+use std::{sync::Arc, time::Duration};
+use tallyd_query::{Head, Pool, QueryError, head, status::gaps_json};
+use tallyd_runtime::plan::Plan;
+use tallyd_store::{Connection, keys::Keys, plan};
+use tallyd_topology::Topology;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+/// How old an answer may be: it bounds how often Redis is read, however many ask.
+const FRESH: Duration = Duration::from_millis(20);
+/// How much memory kept answers take, in bytes.
+const KEPT: u64 = 64 << 20;
+
+/// What all requests share.
+pub struct App {
+    /// The topology.
+    pub topology: Topology,
+    /// Its keys.
+    pub keys: Keys,
+    /// Connections.
+    pub pool: Pool,
+    /// Who may ask.
+    pub tokens: Tokens,
+    /// How often; `None`: as often as they like.
+    pub limit: Option<Limit>,
+    /// Ends what is open.
+    pub stop: CancellationToken,
+    /// What is watched.
+    pub feeds: Feeds,
+    /// The state that was read last, for operators.
+    pub status: Mutex<LastStatus>,
+    heads: Cache<SmolStr, Head>,
+    answers: Cache<Question, Arc<Answer>>,
+    /// The plan in force, read once for each generation.
+    plan: Mutex<Option<Arc<Plan>>>,
+}
+
+impl App {
+    /// Nothing is read yet.
+    #[must_use]
+    pub fn new(
+        topology: Topology,
+        pool: Pool,
+        tokens: Tokens,
+        limit: Option<Limit>,
+        stop: CancellationToken,
+    ) -> Self {
+        let keys = Keys::new(&topology.name, 0);
+        let bytes = |answer: &Answer| u32::try_from(answer.body.len()).unwrap_or(u32::MAX);
+        let answers = Cache::builder().time_to_live(FRESH).max_capacity(KEPT);
+        let answers = answers.weigher(move |_, answer: &Arc<Answer>| bytes(answer)).build();
+        let heads = Cache::builder().time_to_live(FRESH).build();
+        let plan = Mutex::default();
+        let (feeds, status) = (Feeds::default(), Mutex::default());
+        Self { topology, keys, pool, tokens, limit, stop, feeds, status, heads, answers, plan }
+    }
+
+    /// The answer to a question, as it was at most a few milliseconds ago. Those who ask the same
+    /// at the same time wait for one reading.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub async fn answer(&self, question: &Question) -> Result<Arc<Answer>, Problem> {
+        let reading = async { read(self, question).await.map(Arc::new) };
+        let answer = self.answers.try_get_with_by_ref(question, reading).await;
+        answer.map_err(|problem: Arc<Problem>| Problem::clone(&problem))
+    }
+
+    /// How far a bolt is, as it was at most a few milliseconds ago.
+    ///
+    /// # Errors
+    /// Where Redis can't be read.
+    pub async fn head(&self, bolt: &str) -> Result<Head, Problem> {
+        let reading = async {
+            let ask = async |c: &mut Connection| head(c, &self.keys, bolt).await;
+            self.pool.read(ask).await.map_err(Problem::from)
+        };
+        let head = self.heads.try_get_with(bolt.into(), reading).await;
+        head.map_err(|problem: Arc<Problem>| Problem::clone(&problem))
+    }
+
+    /// What a bolt missed, as JSON.
+    ///
+    /// # Errors
+    /// Where Redis can't be read.
+    pub async fn gaps(&self, generation: u64, bolt: &str) -> Result<Value, Problem> {
+        let mut held = self.plan.lock().await;
+        let plan = match held.as_ref().filter(|plan| plan.generation == generation) {
+            Some(plan) => Arc::clone(plan),
+            None => {
+                let ask = async |c: &mut Connection| {
+                    plan::read(c, &self.keys).await.map_err(QueryError::from)
+                };
+                let plan = Arc::new(self.pool.read(ask).await?.unwrap_or_default());
+                *held = Some(Arc::clone(&plan));
+                plan
+            }
+        };
+        drop(held);
+        Ok(gaps_json(plan.gaps_of(bolt)))
+    }
+}

@@ -1,0 +1,219 @@
+//! Boards as answers.
+
+use crate::{
+    answer::Answer,
+    app::App,
+    cursor::After,
+    problem::{Code, Problem},
+    question::{BoardQuestion, From, Part},
+};
+use serde::Serialize;
+use serde_json::Value;
+use smol_str::SmolStr;
+use tallyd_query::{
+    Head, QueryError, Stored,
+    board::{Board, Members, Page, Standing},
+    catalog, figure_json,
+};
+use tallyd_store::{Connection, settled};
+
+/// A part of a board.
+#[derive(Clone, Debug, Serialize)]
+pub struct BoardAnswer {
+    /// The leaderboard.
+    pub bolt: SmolStr,
+    /// The name of the kind of period.
+    pub period: SmolStr,
+    /// Which one: `2026-W48`, `2026-11-28`, `all`.
+    pub label: SmolStr,
+    /// Its first millisecond, since the epoch.
+    pub start: i64,
+    /// The first one after it; `null` for all time.
+    pub end: Option<i64>,
+    /// How many members the board has.
+    pub size: u64,
+    /// Whether nothing will change it any more; `null` where the server's user may not know.
+    #[serde(rename = "final")]
+    pub is_final: Option<bool>,
+    /// The time of the last entry whose effects are in, in ms since the epoch.
+    pub as_of: i64,
+    /// Events that the bolt did not take, because no plan in force had it.
+    pub gaps: Value,
+    /// The rows, best first.
+    pub rows: Vec<BoardRow>,
+    /// What to pass as `cursor` for the next page; left out on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// Members that were asked for, and are not on the board.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_found: Option<Vec<SmolStr>>,
+}
+
+/// A member's place on a board.
+#[derive(Clone, Debug, Serialize)]
+pub struct BoardRow {
+    /// Who.
+    pub member: SmolStr,
+    /// From 1.
+    pub rank: u64,
+    /// The score.
+    pub score: Value,
+    /// How many of the others, in percent, do not stand above.
+    pub percentile: f64,
+    /// From when to when the score may have been reached, in ms since the epoch, as exactly as the
+    /// board holds it; left out where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reached: Option<(i64, i64)>,
+    /// The rank among the members that were asked for; left out where none were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rank_in_set: Option<u64>,
+}
+
+/// Reads a part of a board.
+pub(crate) async fn read(app: &App, question: &BoardQuestion) -> Result<Answer, Problem> {
+    let options = catalog::leaderboard(&app.topology, &question.bolt)?;
+    let head = app.head(&question.bolt).await?;
+    let gaps = app.gaps(head.generation, &question.bolt).await?;
+    let at = question.at.ms(head.now);
+    let calendar = &app.topology.calendar;
+    let board = Board::new(options, calendar, &question.by, question.period.as_deref(), at)?;
+    check_period(&board, head.now)?;
+    let ask = async |c: &mut Connection| rows(app, c, &board, question, &head).await;
+    let Rows { size, rows, is_final, next, not_found } = app.pool.read(ask).await?;
+    let end = Some(board.window.end).filter(|end| *end < i64::MAX);
+    let answer = BoardAnswer {
+        bolt: question.bolt.clone(),
+        period: board.period.clone(),
+        label: board.window.label.clone(),
+        start: board.window.start,
+        end,
+        size,
+        is_final,
+        as_of: head.as_of,
+        gaps,
+        rows,
+        next,
+        not_found,
+    };
+    Answer::new(&answer, &["member"], is_final == Some(true))
+}
+
+fn check_period(board: &Board, now: i64) -> Result<(), Problem> {
+    let label = &board.window.label;
+    if board.window.start > now {
+        let detail = format!("{label} has not begun");
+        return Err(Problem::new(Code::PeriodNotBegun, detail).with("start", board.window.start));
+    }
+    match board.gone {
+        Some(gone) if gone <= now => {
+            let detail = format!("{label} is kept no longer (see retain in the topology)");
+            Err(Problem::new(Code::PeriodGone, detail).with("gone", gone))
+        }
+        _ => Ok(()),
+    }
+}
+
+struct Rows {
+    size: u64,
+    rows: Vec<BoardRow>,
+    is_final: Option<bool>,
+    next: Option<String>,
+    not_found: Option<Vec<SmolStr>>,
+}
+
+async fn rows(
+    app: &App,
+    connection: &mut Connection,
+    board: &Board,
+    question: &BoardQuestion,
+    head: &Head,
+) -> Result<Rows, Problem> {
+    let is_final = is_final(app, connection, board, &question.bolt, head).await?;
+    let mut results = Stored::new(connection, &app.keys, &question.bolt);
+    let mut in_set = Vec::new();
+    let (size, standings, next, not_found) = match &question.part {
+        Part::Page { limit, from } => {
+            // One more than asked for tells whether there is another page.
+            let Page { size, standings: mut page } = match from {
+                From::Rank(rank) => board.page(&mut results, rank - 1, limit + 1).await?,
+                From::After(after) => {
+                    check_label(board, after)?;
+                    let seen = (f64::from_bits(after.score), after.member.as_str());
+                    board.after(&mut results, seen, limit + 1).await?
+                }
+            };
+            let has_more = page.len() as u64 > *limit;
+            page.truncate(usize::try_from(*limit).unwrap_or(usize::MAX));
+            let next = page.last().filter(|_| has_more).map(|last| after(board, last));
+            (size, page, next, None)
+        }
+        Part::Around(member, rows) => {
+            let found = board.around(&mut results, member, *rows).await?;
+            if found.standings.is_empty() {
+                return Err(absent(board, member, found.size));
+            }
+            (found.size, found.standings, None, None)
+        }
+        Part::Member(member) => match board.of(&mut results, member).await? {
+            Some((standing, size)) => (size, vec![standing], None, None),
+            None => {
+                let size = board.size(&mut results).await?;
+                return Err(absent(board, member, size));
+            }
+        },
+        Part::Members(members) => {
+            let Members { size, found, missing } = board.of_members(&mut results, members).await?;
+            in_set = found.iter().map(|within| within.rank).collect();
+            let standings = found.into_iter().map(|within| within.standing).collect();
+            (size, standings, None, Some(missing))
+        }
+    };
+    let row = |(place, standing): (usize, &Standing)| BoardRow {
+        member: standing.member.clone(),
+        rank: standing.rank,
+        score: figure_json(standing.score),
+        percentile: standing.percentile(size),
+        reached: standing.reached,
+        rank_in_set: in_set.get(place).copied(),
+    };
+    let rows = standings.iter().enumerate().map(row).collect();
+    Ok(Rows { size, rows, is_final, next, not_found })
+}
+
+async fn is_final(
+    app: &App,
+    connection: &mut Connection,
+    board: &Board,
+    bolt: &str,
+    head: &Head,
+) -> Result<Option<bool>, QueryError> {
+    let closes = board.closes.unwrap_or(i64::MAX);
+    if closes > head.now {
+        return Ok(Some(false));
+    }
+    let place = app.topology.node(bolt).map_or(0, |(place, _)| place);
+    let settled = settled(connection, &app.topology, &app.keys, place, &[closes]).await?;
+    Ok(settled.first().copied())
+}
+
+fn check_label(board: &Board, after: &After) -> Result<(), Problem> {
+    if board.window.label == after.label {
+        return Ok(());
+    }
+    let (of, now) = (&after.label, &board.window.label);
+    let detail = format!(
+        "the cursor is of {of}, and this is {now} (begin again without one, or ask for at=a time in {of})"
+    );
+    Err(Problem::new(Code::PeriodGone, detail))
+}
+
+fn after(board: &Board, last: &Standing) -> String {
+    let (label, member) = (board.window.label.clone(), last.member.clone());
+    After { label, score: last.stored.to_bits(), member }.text()
+}
+
+fn absent(board: &Board, member: &str, size: u64) -> Problem {
+    let label = &board.window.label;
+    Problem::new(Code::MemberAbsent, format!("\"{member}\" is not on this board ({label})"))
+        .with("size", size)
+}

@@ -1,0 +1,230 @@
+//! Watched questions: each is read once for all who watch it, and only when something was
+//! committed.
+
+use crate::{
+    answer::Answer,
+    app::App,
+    delta,
+    problem::{Code, Problem},
+    question::Question,
+};
+use axum::body::Bytes;
+use serde_json::Value;
+use smol_str::SmolStr;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+use tallyd_topology::{BoltOptions, NodeKind};
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior, interval_at},
+};
+
+/// How many past answers are kept, so that those who were away for a moment go on from there.
+const PAST: usize = 8;
+/// How long a feed is kept that nobody watches: who comes back within it goes on from where it was.
+const KEPT: Duration = Duration::from_secs(60);
+/// Updates a second at which a feed may be read.
+pub const RATES: std::ops::RangeInclusive<u64> = 1..=20;
+
+/// A question that somebody watches, at so many updates a second.
+type Key = (Question, u64);
+
+/// All watched questions.
+#[derive(Default)]
+pub struct Feeds(Mutex<HashMap<Key, Arc<Feed>>>);
+
+/// What is known of a watched question.
+pub struct Feed {
+    state: watch::Sender<State>,
+    past: Mutex<VecDeque<Arc<Answer>>>,
+}
+
+/// The last that was heard.
+#[derive(Clone)]
+pub enum State {
+    /// Nothing yet.
+    Waiting,
+    /// An answer.
+    Now(Arc<Update>),
+    /// There is none now.
+    Problem(Arc<Problem>),
+}
+
+/// An answer, and how it differs from the one before.
+pub struct Update {
+    /// The answer.
+    pub answer: Arc<Answer>,
+    /// The tag of the answer before, and the change as JSON: encoded once for all.
+    pub change: Option<(u64, Bytes)>,
+}
+
+impl Feeds {
+    /// Watches a question.
+    pub fn watch(&self, app: &Arc<App>, question: Question, rate: u64) -> Watch {
+        let key = (question, rate);
+        let mut all = self.open();
+        let feed = match all.get(&key) {
+            Some(feed) => Arc::clone(feed),
+            None => {
+                let (state, past) = (watch::Sender::new(State::Waiting), Mutex::default());
+                let feed = Arc::new(Feed { state, past });
+                all.insert(key.clone(), Arc::clone(&feed));
+                tokio::spawn(follow(Arc::downgrade(app), key, Arc::clone(&feed)));
+                feed
+            }
+        };
+        let mut state = feed.state.subscribe();
+        // What there is already is news to who begins to watch.
+        state.mark_changed();
+        Watch { feed, state }
+    }
+
+    /// How many questions are watched.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.open().len()
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<Key, Arc<Feed>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a feed away, unless somebody watches it. Whoever begins to watch holds the same lock.
+    fn end(&self, key: &Key, feed: &Feed) -> bool {
+        let mut all = self.open();
+        let is_unwatched = feed.state.receiver_count() == 0;
+        if is_unwatched {
+            all.remove(key);
+        }
+        is_unwatched
+    }
+}
+
+/// One who watches.
+pub struct Watch {
+    feed: Arc<Feed>,
+    /// What there is to see.
+    pub state: watch::Receiver<State>,
+}
+
+impl Watch {
+    /// A past answer by its tag.
+    #[must_use]
+    pub fn past(&self, tag: u64) -> Option<Arc<Answer>> {
+        let past = self.feed.past.lock().unwrap_or_else(PoisonError::into_inner);
+        past.iter().find(|answer| answer.tag == tag).cloned()
+    }
+}
+
+/// Reads a question again whenever something was committed, as long as somebody watches.
+async fn follow(app: Weak<App>, key: Key, feed: Arc<Feed>) {
+    let (question, rate) = (&key.0, key.1);
+    let every = Duration::from_millis(1000 / rate.max(1));
+    let mut ticks = interval_at(Instant::now(), every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut seen, mut watched) = (None, Instant::now());
+    loop {
+        ticks.tick().await;
+        let Some(app) = app.upgrade() else { return };
+        if feed.state.receiver_count() == 0 {
+            if watched.elapsed() > KEPT && app.feeds.end(&key, &feed) {
+                return;
+            }
+            continue;
+        }
+        watched = Instant::now();
+        match look(&app, question, &mut seen).await {
+            Ok(Some(answer)) => feed.publish(answer),
+            Ok(None) => {}
+            Err(problem) => {
+                seen = None;
+                feed.tell(problem);
+            }
+        }
+    }
+}
+
+/// What a question was read at: the versions of its bolts, and until when it can't change by the
+/// clock alone.
+#[derive(PartialEq)]
+struct Seen {
+    versions: Vec<u64>,
+    until: i64,
+}
+
+/// The answer, if it may have changed.
+async fn look(
+    app: &App,
+    question: &Question,
+    seen: &mut Option<Seen>,
+) -> Result<Option<Arc<Answer>>, Problem> {
+    let mut versions = Vec::new();
+    let mut now = i64::MAX;
+    for bolt in bolts(app, question) {
+        let head = app.head(&bolt).await?;
+        versions.push(head.version);
+        now = now.min(head.now);
+    }
+    if seen.as_ref().is_some_and(|seen| seen.versions == versions && now < seen.until) {
+        return Ok(None);
+    }
+    let answer = app.answer(question).await?;
+    let rows = answer.rows.iter().flatten().filter_map(|(_, row)| row.get("end")?.as_i64());
+    let until = answer.head.get("end").and_then(Value::as_i64).into_iter().chain(rows);
+    let until = until.filter(|end| *end > now).min().unwrap_or(now.saturating_add(60_000));
+    *seen = Some(Seen { versions, until });
+    Ok(Some(answer))
+}
+
+/// The bolts whose commits may change an answer.
+fn bolts(app: &App, question: &Question) -> Vec<SmolStr> {
+    match question {
+        Question::Board(question) => vec![question.bolt.clone()],
+        Question::Stats(question) => vec![question.bolt.clone()],
+        Question::Learner(_) | Question::Learners(_) => {
+            let nodes = app.topology.nodes.iter();
+            let of_learner = nodes.filter(|node| match &node.kind {
+                NodeKind::Bolt(bolt) => matches!(
+                    bolt.options,
+                    BoltOptions::Fatigue(_) | BoltOptions::Mastery(_) | BoltOptions::Leaderboard(_)
+                ),
+                NodeKind::Source(_) => false,
+            });
+            of_learner.map(|node| node.name.clone()).collect()
+        }
+    }
+}
+
+impl Feed {
+    fn publish(&self, answer: Arc<Answer>) {
+        let before = match &*self.state.borrow() {
+            State::Now(update) => Some(Arc::clone(&update.answer)),
+            State::Waiting | State::Problem(_) => None,
+        };
+        if before.as_ref().is_some_and(|before| before.tag == answer.tag) {
+            return;
+        }
+        let change = before.map(|before| (before.tag, delta::between(&before, &answer)));
+        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+        past.truncate(PAST - 1);
+        past.push_front(Arc::clone(&answer));
+        drop(past);
+        self.state.send_replace(State::Now(Arc::new(Update { answer, change })));
+    }
+
+    fn tell(&self, problem: Problem) {
+        let is_same = match &*self.state.borrow() {
+            State::Problem(told) => told.code == problem.code,
+            State::Waiting | State::Now(_) => false,
+        };
+        if !is_same {
+            if problem.code == Code::Internal {
+                tracing::error!(detail = problem.detail, "a watched view can't be read");
+            }
+            self.state.send_replace(State::Problem(Arc::new(problem)));
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What operators see: the topology, how it runs, and its dead letters.
+
+use crate::{access::Caller, app::App, params::Params, problem::Problem};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tallyd_query::{QueryError, status::status_json};
+use tallyd_store::{Connection, dead, inspect};
+use tallyd_topology::{BoltOptions, Node, NodeKind};
+use tokio::time::Instant;
+
+/// How long a state is good for all who ask: rates are measured from one reading to the next.
+const FRESH: Duration = Duration::from_secs(1);
+/// The most dead letters of one answer.
+const LETTERS: u64 = 100;
+
+/// The last state that was read.
+#[derive(Default)]
+pub struct LastStatus {
+    at: Option<Instant>,
+    status: inspect::Status,
+    json: Value,
+}
+
+/// How the topology runs.
+pub(crate) async fn status(app: &App) -> Result<Value, Problem> {
+    let mut last = app.status.lock().await;
+    if last.at.is_some_and(|at| at.elapsed() < FRESH) {
+        return Ok(last.json.clone());
+    }
+    let ask = async |c: &mut Connection| {
+        inspect::status(c, &app.topology, &app.keys).await.map_err(QueryError::from)
+    };
+    let now = app.pool.read(ask).await?;
+    let before = last.at.map_or(&now, |_| &last.status);
+    let json = status_json(before, &now, &app.topology.settings);
+    *last = LastStatus { at: Some(Instant::now()), status: now, json: json.clone() };
+    Ok(json)
+}
+
+/// The newest dead letters.
+pub(crate) async fn dead(app: &App, mut params: Params) -> Result<Value, Problem> {
+    let limit = params.number("limit", 1..=LETTERS)?.unwrap_or(10);
+    params.end("limit")?;
+    let count = usize::try_from(limit).unwrap_or(10);
+    let ask =
+        async |c: &mut Connection| dead::last(c, &app.keys, count).await.map_err(QueryError::from);
+    let letters = app.pool.read(ask).await?;
+    Ok(json!({ "rows": letters }))
+}
+
+/// The topology: all of it for operators, and for others the bolts that they may read.
+pub(crate) fn topology(app: &App, caller: &Caller) -> Value {
+    let topology = &app.topology;
+    let may_see = |node: &&Node| match &node.kind {
+        NodeKind::Source(_) => caller.grant.operator,
+        NodeKind::Bolt(bolt) => {
+            caller.grant.operator || may_read(caller, &node.name, &bolt.options)
+        }
+    };
+    json!({
+        "name": topology.name,
+        "time_zone": topology.time_zone,
+        "partitions": topology.partitions,
+        "nodes": topology.nodes.iter().filter(may_see).map(|node| describe(app, node)).collect::<Vec<_>>(),
+    })
+}
+
+fn may_read(caller: &Caller, name: &str, options: &BoltOptions) -> bool {
+    let own = caller.grant.member.is_some() || caller.grant.learners;
+    match options {
+        BoltOptions::Leaderboard(_) | BoltOptions::Aggregate(_) => {
+            let of_bolt = |given: &smol_str::SmolStr| {
+                given == tallyd_topology::ANY || given.split(':').next() == Some(name)
+            };
+            caller.grant.read.iter().any(of_bolt)
+        }
+        BoltOptions::Fatigue(_) | BoltOptions::Mastery(_) => own,
+        BoltOptions::Dedup(_) => false,
+    }
+}
+
+fn describe(app: &App, node: &Node) -> Value {
+    let names = |fields: &[tallyd_bolt::FieldRef]| -> Value {
+        fields.iter().map(|field| json!(field.name)).collect()
+    };
+    let mut described = match &node.kind {
+        NodeKind::Source(source) => json!({ "type": "source", "stream": source.stream }),
+        NodeKind::Bolt(bolt) => {
+            let from = app.topology.nodes.get(bolt.from).map(|node| node.name.as_str());
+            let mut json = json!({ "type": bolt.options.type_name(), "from": from });
+            let more = match &bolt.options {
+                BoltOptions::Aggregate(options) => json!({
+                    "by": names(&options.by),
+                    "windows": options.windows.iter().map(|w| &w.name).collect::<Vec<_>>(),
+                    "measures": options.measures.iter().map(|m| &m.name).collect::<Vec<_>>(),
+                }),
+                BoltOptions::Leaderboard(options) => json!({
+                    "member": options.member.name,
+                    "boards": options.boards.iter().map(|b| names(b)).collect::<Vec<_>>(),
+                    "periods": options.periods.iter().map(|p| &p.name).collect::<Vec<_>>(),
+                }),
+                BoltOptions::Dedup(_) | BoltOptions::Fatigue(_) | BoltOptions::Mastery(_) => {
+                    json!({})
+                }
+            };
+            if let (Value::Object(json), Value::Object(more)) = (&mut json, more) {
+                json.extend(more);
+            }
+            json
+        }
+    };
+    if let Value::Object(described) = &mut described {
+        described.insert("name".to_owned(), json!(node.name));
+        let sinks = node.sinks.iter().map(|sink| &sink.name);
+        described.insert("sinks".to_owned(), json!(sinks.collect::<Vec<_>>()));
+    }
+    described
+}

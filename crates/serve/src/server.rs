@@ -1,0 +1,206 @@
+//! Listening: connections, their limits, and a quick end.
+
+use crate::{
+    app::App,
+    http,
+    open::Opened,
+    problem::{Code, Problem},
+};
+use axum::{
+    Router,
+    body::Body,
+    extract::{ConnectInfo, DefaultBodyLimit},
+    http::{HeaderValue, Request, StatusCode, header, uri::Authority},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use std::{net::IpAddr, sync::Arc, time::Duration};
+use tallyd_event::decode::MAX_BATCH_BYTES;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tower::ServiceExt as _;
+use tower_http::{
+    compression::{
+        CompressionLayer,
+        predicate::{DefaultPredicate, NotForContentType, Predicate as _},
+    },
+    cors::{AllowOrigin, CorsLayer},
+    decompression::RequestDecompressionLayer,
+};
+
+/// How many connections may be open; others wait to be accepted.
+const CONNECTIONS: usize = 20_000;
+/// How long the head of a request may take.
+const HEAD: Duration = Duration::from_secs(10);
+/// How long a body may take.
+const BODY: Duration = Duration::from_secs(20);
+/// The longest head, in bytes.
+const HEAD_BYTES: usize = 64 << 10;
+/// How long open requests have, once the server is to end.
+const END: Duration = Duration::from_secs(1);
+/// How long it waits after the system refused a connection, as it does where files run out.
+const REFUSED: Duration = Duration::from_millis(100);
+
+/// Serves until `app.stop` is cancelled; then open requests have a second to end.
+pub async fn serve(opened: Opened, listener: TcpListener) {
+    let Opened { app, origins, is_local } = opened;
+    let mut routes = layered(http::routes(Arc::clone(&app)), &origins);
+    if is_local {
+        routes = routes.layer(middleware::from_fn(of_this_machine));
+    }
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut open = JoinSet::new();
+    let tidy = tokio::spawn(tidy(Arc::clone(&app)));
+    loop {
+        let accepted = tokio::select! {
+            () = app.stop.cancelled() => break,
+            accepted = accept(&listener, &places) => accepted,
+            Some(_) = open.join_next() => continue,
+        };
+        let Some((socket, from, place)) = accepted else { continue };
+        let (routes, stop) = (routes.clone(), app.stop.clone());
+        open.spawn(async move {
+            let _place = place;
+            let service = routes.map_request(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(ConnectInfo(from));
+                request.map(Body::new)
+            });
+            let mut http = http1::Builder::new();
+            http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
+            let connection =
+                http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
+            let connection = connection.with_upgrades();
+            tokio::pin!(connection);
+            tokio::select! {
+                // A client that hangs up is no error of ours.
+                _ = connection.as_mut() => {}
+                () = stop.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = connection.await;
+                }
+            }
+        });
+    }
+    drop(listener);
+    tidy.abort();
+    let ended = async { while open.join_next().await.is_some() {} };
+    // Whoever does not read to the end is cut off.
+    let _ = timeout(END, ended).await;
+}
+
+type Accepted = (TcpStream, std::net::SocketAddr, tokio::sync::OwnedSemaphorePermit);
+
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<Accepted> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((socket, from)) => {
+            let _ = socket.set_nodelay(true);
+            Some((socket, from, place))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a connection can't be accepted");
+            sleep(REFUSED).await;
+            None
+        }
+    }
+}
+
+async fn tidy(app: Arc<App>) {
+    loop {
+        sleep(Duration::from_secs(60)).await;
+        if let Some(limit) = &app.limit {
+            limit.tidy();
+        }
+    }
+}
+
+fn layered(routes: Router, origins: &[String]) -> Router {
+    let streams = NotForContentType::const_new("text/event-stream");
+    let compression = CompressionLayer::new().compress_when(DefaultPredicate::new().and(streams));
+    let routes = routes
+        // Counted after a compressed body is unpacked: no small body becomes a large one.
+        .layer(DefaultBodyLimit::max(MAX_BATCH_BYTES))
+        .layer(RequestDecompressionLayer::new())
+        .layer(compression)
+        .layer(middleware::from_fn(bound));
+    match cors(origins) {
+        Some(cors) => routes.layer(cors),
+        None => routes,
+    }
+}
+
+fn cors(origins: &[String]) -> Option<CorsLayer> {
+    let allowed = match origins {
+        [] => return None,
+        all if all.iter().any(|one| one == "*") => AllowOrigin::any(),
+        all => AllowOrigin::list(all.iter().filter_map(|one| HeaderValue::from_str(one).ok())),
+    };
+    let headers = [
+        header::AUTHORIZATION,
+        header::CONTENT_TYPE,
+        header::IF_NONE_MATCH,
+        header::HeaderName::from_static("last-event-id"),
+    ];
+    let methods = [hyper::Method::GET, hyper::Method::POST];
+    let shown = [header::ETAG, header::RETRY_AFTER];
+    let cors = CorsLayer::new().allow_origin(allowed).allow_headers(headers);
+    Some(cors.allow_methods(methods).expose_headers(shown))
+}
+
+/// Answers only where the request names this machine as its host.
+async fn of_this_machine(request: Request<Body>, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let host: Option<Authority> = host.and_then(|host| host.parse().ok());
+    let is_this = host.is_some_and(|host| {
+        let name = host.host().trim_start_matches('[').trim_end_matches(']');
+        let ip: Option<IpAddr> = name.parse().ok();
+        name.eq_ignore_ascii_case("localhost") || ip.is_some_and(|ip| ip.is_loopback())
+    });
+    match is_this {
+        true => next.run(request).await,
+        false => {
+            let detail = "without [serve] in the topology only this machine is answered: ask for \
+                          localhost or 127.0.0.1";
+            Problem::new(Code::Forbidden, detail).into_response()
+        }
+    }
+}
+
+/// Bounds how long the answer to a request may take to begin, and writes what axum refuses by
+/// itself as problems.
+async fn bound(request: Request<Body>, next: Next) -> Response {
+    let Ok(response) = timeout(BODY, next.run(request)).await else {
+        return Problem::new(Code::BadRequest, "the body took too long").into_response();
+    };
+    match response.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            let detail = format!("at most {MAX_BATCH_BYTES} bytes, unpacked");
+            Problem::new(Code::TooLarge, detail).into_response()
+        }
+        StatusCode::METHOD_NOT_ALLOWED => {
+            Problem::new(Code::MethodNotAllowed, "not with this method").into_response()
+        }
+        StatusCode::UNSUPPORTED_MEDIA_TYPE if !is_problem(&response) => {
+            let detail = "send the body plain, or by gzip or zstd";
+            Problem::new(Code::UnsupportedMedia, detail).into_response()
+        }
+        StatusCode::BAD_REQUEST if !is_problem(&response) => {
+            Problem::new(Code::BadRequest, "the body can't be read").into_response()
+        }
+        _ => response,
+    }
+}
+
+fn is_problem(response: &Response) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind == "application/problem+json")
+}

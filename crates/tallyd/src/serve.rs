@@ -1,0 +1,46 @@
+//! `tallyd serve`: the results over HTTP.
+
+use crate::{connect, load, logging, run::stop_signal};
+use anyhow::Context;
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use tallyd_serve::{open, serve};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// The arguments of `tallyd serve`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The topology file
+    file: PathBuf,
+    /// The address to listen on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// The Redis to use instead of the file's
+    #[arg(long, value_name = "URL")]
+    redis: Option<String>,
+    /// Let everybody who reaches the address read boards and figures
+    #[arg(long)]
+    public: bool,
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let mut stopped = stop_signal()?;
+    let topology = load::topology(&args.file)?;
+    let _logs = logging::start().context("can't start the log's thread")?;
+    let redis = connect::address(&topology, args.redis);
+    let stop = CancellationToken::new();
+    let opened = open(topology, redis, args.listen, args.public, stop.clone()).await?;
+    let listener = TcpListener::bind(args.listen).await;
+    let listener = listener.with_context(|| format!("can't listen on {}", args.listen))?;
+    let address = listener.local_addr().context("can't tell the address")?;
+    tracing::info!(%address, "serving");
+    outln!("http://{address}/")?;
+    tokio::spawn(async move {
+        // Only an end is ever said; where nobody is left to say it, it ends too.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+        stop.cancel();
+    });
+    serve(opened, listener).await;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,54 @@
+//! The results over HTTP, as an application sees them: the program on a real redis-server.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../lab.rs"]
+mod lab;
+
+mod answers;
+mod faults;
+mod keys;
+mod live;
+mod rights;
+mod server;
+
+/// A class, and what it is asked about. `[serve]` is appended where a test has one.
+pub const FILE: &str = r#"
+name = "lab"
+time_zone = "Europe/Berlin"
+partitions = 4
+[source.ev]
+id = "id"
+key = "user"
+time = "at"
+[source.ev.fields]
+id = "string"
+user = "string"
+class = { type = "string", optional = true }
+concept = { type = "string", optional = true }
+right = { type = "bool", optional = true }
+pts = { type = "int", optional = true }
+at = "time"
+[bolt.unique]
+type = "dedup"
+from = "ev"
+window = "24h"
+[bolt.board]
+type = "leaderboard"
+from = "unique"
+member = "user"
+score = "sum(pts)"
+boards = [[], ["class"]]
+periods = ["all", "week"]
+ties = "shared"
+[bolt.agg]
+type = "aggregate"
+from = "unique"
+by = ["class", "concept"]
+grace = "forever"
+windows = [{ length = "1h", retain = "forever" }, "all"]
+[bolt.agg.measures]
+answers = "count"
+right = "count(right)"
+users = "distinct(user)"
+"#;

@@ -1,0 +1,164 @@
+//! Who may see what: every endpoint with every right.
+
+use crate::{FILE, lab::Lab, server::Serve};
+use jsonwebtoken::{EncodingKey, Header, encode};
+use serde_json::{Value, json};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const AT: &str = "2026-01-05T10:00:00Z";
+const SECRET: &str = "a secret of thirty-two bytes, or more";
+const KEY: &str = "the application's own key";
+
+async fn lab() -> (Lab, Serve) {
+    let mut lab = Lab::start(FILE).await;
+    let of = |class| [("pts", "5"), ("class", class), ("concept", "algebra")];
+    lab.send(&[("u7", AT, &of("10B")), ("u8", AT, &of("10A"))]).await;
+    let folder = lab.file.parent().unwrap().to_owned();
+    std::fs::write(folder.join("jwt.secret"), format!("{SECRET}\n")).unwrap();
+    let digest = tallyd_digest(KEY);
+    let serve = format!(
+        "{FILE}\n[serve]\npublic = [\"board:everyone\"]\nrate = 100000\n\
+         [serve.key.app]\nsha256 = \"{digest}\"\ningest = [\"ev\"]\n\
+         [serve.jwt]\nalgorithms = [\"HS256\"]\nsecret_file = \"{}/jwt.secret\"\naudience = \"tallyd\"\n",
+        folder.display()
+    );
+    let file = folder.join("served.toml");
+    std::fs::write(&file, serve).unwrap();
+    let serve = Serve::start(&file, &lab.server.url);
+    (lab, serve)
+}
+
+fn tallyd_digest(key: &str) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+fn token(claims: Value) -> String {
+    let mut all = json!({"sub": "someone", "exp": now() + 600, "aud": "tallyd"});
+    all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
+    encode(&Header::default(), &all, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_endpoint_asks_for_its_right() {
+    let (_lab, serve) = lab().await;
+    let learner = token(json!({"sub": "u7", "tallyd": {
+        "read": ["board"], "by": {"class": "10B"}, "member": "u7"}}));
+    let teacher = token(json!({"tallyd": {
+        "read": ["board:class", "agg"], "by": {"class": "10B"}, "learners": true}}));
+    let operator = token(json!({"tallyd": {"operator": true}}));
+    let who = ["nobody", "learner", "teacher", "operator", "app"];
+    let tokens = ["", &learner, &teacher, &operator, KEY];
+    let gets = [
+        ("/v1/boards/board", [200; 5]),
+        ("/v1/boards/board?by.class=10B", [403, 200, 200, 403, 403]),
+        ("/v1/boards/board?by.class=10A", [403, 403, 403, 403, 403]),
+        ("/v1/boards/board/around/u8", [200; 5]),
+        ("/v1/boards/board/around/u7?by.class=10B", [403, 200, 200, 403, 403]),
+        ("/v1/boards/board/around/u8?by.class=10B", [403, 403, 404, 403, 403]),
+        ("/v1/boards/board/members/u7?by.class=10B", [403, 200, 200, 403, 403]),
+        ("/v1/boards/board/members/%758?by.class=10B", [403, 403, 404, 403, 403]),
+        ("/v1/stats/agg?window=all", [403, 403, 200, 403, 403]),
+        ("/v1/stats/agg?window=all&by.class=10A", [403, 403, 403, 403, 403]),
+        ("/v1/learners/u7", [403, 200, 200, 403, 403]),
+        ("/v1/learners/u8", [403, 403, 200, 403, 403]),
+        ("/v1/topology", [200, 200, 200, 200, 200]),
+        ("/v1/status", [403, 403, 403, 200, 403]),
+        ("/v1/dead", [403, 403, 403, 200, 403]),
+    ];
+    for (path, statuses) in gets {
+        for ((who, token), expected) in who.iter().zip(tokens).zip(statuses) {
+            let bearer = format!("Bearer {token}");
+            let headers = [("authorization", bearer.as_str())];
+            let headers = if token.is_empty() { &headers[..0] } else { &headers[..] };
+            let status = serve.get(path, headers).status;
+            assert_eq!(status, expected, "{who} {path}");
+            let (plain, query) = path.split_once('?').unwrap_or((path, ""));
+            let is_view = !["/v1/topology", "/v1/status", "/v1/dead"].contains(&path);
+            if is_view && expected == 403 {
+                let live = serve.get(&format!("{plain}/live?{query}"), headers).status;
+                assert_eq!(live, 403, "{who} {path} live");
+            }
+        }
+    }
+    let posts: [(&str, &str, [u16; 5]); 4] = [
+        ("/v1/boards/board/members", r#"{"members":["u7","u8"]}"#, [200; 5]),
+        (
+            "/v1/boards/board/members?by.class=10B",
+            r#"{"members":["u7","u8"]}"#,
+            [403, 403, 200, 403, 403],
+        ),
+        ("/v1/learners", r#"{"learners":["u7","u8"]}"#, [403, 403, 200, 403, 403]),
+        ("/v1/events/ev", "[]", [403, 403, 403, 403, 422]),
+    ];
+    for (path, body, statuses) in posts {
+        for ((who, token), expected) in who.iter().zip(tokens).zip(statuses) {
+            let bearer = format!("Bearer {token}");
+            let all = [("content-type", "application/json"), ("authorization", bearer.as_str())];
+            let headers = if token.is_empty() { &all[..1] } else { &all[..] };
+            let status = serve.post(path, headers, body.as_bytes()).status;
+            assert_eq!(status, expected, "{who} {path} {body}");
+        }
+    }
+    // A teacher's figures are of the class alone, and so is what the topology names.
+    let bearer = format!("Bearer {teacher}");
+    let headers = [("authorization", bearer.as_str())];
+    let stats = serve.get("/v1/stats/agg?window=all", &headers).json();
+    assert_eq!(stats["rows"].as_array().unwrap().len(), 1);
+    assert_eq!(stats["rows"][0]["group"]["class"], "10B");
+    let named = serve.get("/v1/topology", &[]).json();
+    let names: Vec<&Value> =
+        named["nodes"].as_array().unwrap().iter().map(|n| &n["name"]).collect();
+    assert_eq!(names, ["board"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_can_not_be_believed_is_no_token() {
+    let (_lab, serve) = lab().await;
+    let grant = json!({"tallyd": {"operator": true}});
+    let with = |more: Value| {
+        let mut claims = grant.clone();
+        claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        token(claims)
+    };
+    let good = with(json!({}));
+    let (head, rest) = good.split_once('.').unwrap();
+    let (claims, signature) = rest.split_once('.').unwrap();
+    let other = "b".repeat(40);
+    let forged = encode(
+        &Header::default(),
+        &json!({"sub": "x", "exp": now() + 600, "aud": "tallyd", "tallyd": {"operator": true}}),
+        &EncodingKey::from_secret(other.as_bytes()),
+    );
+    let none = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0";
+    for (why, token) in [
+        ("expired", with(json!({"exp": now() - 600}))),
+        ("not yet", with(json!({"nbf": now() + 600}))),
+        ("for another", with(json!({"aud": "other"}))),
+        ("unknown right", token(json!({"tallyd": {"operater": true}}))),
+        ("forged", forged.unwrap()),
+        ("unsigned", format!("{none}.{claims}.")),
+        ("cut", format!("{head}.{claims}.{}", &signature[..signature.len() - 2])),
+        ("unknown key", "some key".to_owned()),
+        ("long", "x".repeat(10_000)),
+    ] {
+        let bearer = format!("Bearer {token}");
+        let answer = serve.get("/v1/status", &[("authorization", &bearer)]);
+        let json = answer.json();
+        assert_eq!((answer.status, &json["code"]), (401, &"unauthorized".into()), "{why}: {json}");
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+        assert!(!json.to_string().contains(&token[..8.min(token.len())]), "{why}: {json}");
+    }
+    let bearer = format!("Bearer {good}");
+    assert_eq!(serve.get("/v1/status", &[("authorization", &bearer)]).status, 200);
+    // A cookie is for reading alone.
+    let cookie = format!("a=b; tallyd_token={good}");
+    assert_eq!(serve.get("/v1/status", &[("cookie", &cookie)]).status, 200);
+    let post = [("cookie", cookie.as_str()), ("content-type", "application/json")];
+    assert_eq!(serve.post("/v1/learners", &post, br#"{"learners":[]}"#).status, 200);
+    assert_eq!(serve.post("/v1/events/ev", &post, b"[]").status, 403);
+}
