@@ -177,7 +177,9 @@ pub fn is_like(said: &str, shown: &str) -> bool {
 fn lines_are_like(said: &[String], shown: &[String]) -> bool {
     match (said.split_first(), shown.split_first()) {
         (_, Some((any, rest))) if any == ANY => {
-            (0..=said.len()).any(|skipped| lines_are_like(&said[skipped..], rest))
+            let after =
+                |skipped| said.get(skipped..).is_some_and(|said| lines_are_like(said, rest));
+            (0..=said.len()).any(after)
         }
         (Some((said, others)), Some((shown, rest))) => {
             line_is_like(said, shown) && lines_are_like(others, rest)

@@ -95,7 +95,7 @@ impl Lab {
 
     /// The measures of a bolt for all time.
     fn all(&self, bolt: &str) -> Value {
-        self.json(&["stats", bolt, "--window", "all"])[0]["measures"].clone()
+        self.json(&["stats", bolt, "--window", "all"]).pointer("/0/measures").cloned().unwrap()
     }
 }
 
