@@ -36,15 +36,15 @@ need_cargo() {
 need_c_compiler() {
     have "${CC:-cc}" && return
     if have apt-get; then
-        mend="apt-get install build-essential"
+        fix="apt-get install build-essential"
     elif have dnf; then
-        mend="dnf install gcc"
+        fix="dnf install gcc"
     elif [ "$(uname -s)" = Darwin ]; then
-        mend="xcode-select --install"
+        fix="xcode-select --install"
     else
-        mend="install gcc or clang"
+        fix="install gcc or clang"
     fi
-    fail "a C compiler is missing (${CC:-cc}; the TLS library is built with it): $mend"
+    fail "a C compiler is missing (${CC:-cc}; the TLS library is built with it): $fix"
 }
 
 need_component() {

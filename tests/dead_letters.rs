@@ -276,15 +276,15 @@ async fn what_is_replayed_goes_through_dedup() {
     let worker = bench.worker(&bench.file(FILE));
     bench.send("a", "11").await;
     bench.send("b", "12").await;
-    // The producer mends one of them itself, and sends it again.
+    // The producer fixes one of them itself, and sends it again.
     bench.send("a", "1").await;
     bench.drain().await;
     assert_eq!(bench.score().await, Some(1));
     worker.stop().await.unwrap();
 
-    // The operator mends the topology.
-    let mended = bench.file(&FILE.replace("max = 10", "max = 100"));
-    let worker = bench.worker(&mended);
+    // The operator fixes the topology.
+    let fixed = bench.file(&FILE.replace("max = 10", "max = 100"));
+    let worker = bench.worker(&fixed);
     let Deployment { topology, keys, connection } = &mut bench.open;
     let all = EntryId::ZERO..=EntryId { ms: u64::MAX, seq: 0 };
     let letters = dead::list(connection, keys, all, 10).await.unwrap();

@@ -1,5 +1,5 @@
 //! `tallyd doctor` and what `tallyd run` refuses, on real servers with bad settings, which the
-//! doctor's own commands then mend.
+//! doctor's own commands then fix.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -76,7 +76,7 @@ fn tallyd(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tallyd")).args(arguments).output().unwrap()
 }
 
-/// What the doctor said: its exit code, and by check how bad it is and what mends it.
+/// What the doctor said: its exit code, and by check how bad it is and what fixes it.
 struct Said {
     code: i32,
     text: String,
@@ -100,17 +100,17 @@ fn doctor(url: &str, file: Option<&str>) -> Said {
     let mut findings: BTreeMap<String, Vec<(String, Vec<String>)>> = BTreeMap::new();
     for finding in json["findings"].as_array().unwrap() {
         let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-        let mend = finding["mend"].as_array().unwrap().iter().map(text).collect();
+        let fix = finding["fix"].as_array().unwrap().iter().map(text).collect();
         let check = findings.entry(text(&finding["check"])).or_default();
-        check.push((text(&finding["level"]), mend));
+        check.push((text(&finding["level"]), fix));
     }
     Said { code: output.status.code().unwrap(), text: text + &errors, findings }
 }
 
-/// Does what a mend says, as far as it is commands for this server.
-async fn mend(place: &Place, said: &Said, check: &str) {
+/// Does what a fix says, as far as it is commands for this server.
+async fn fix(place: &Place, said: &Said, check: &str) {
     let begin = format!("redis-cli -s {}/redis.sock ", place.folder.path().display());
-    for line in said.findings[check].iter().flat_map(|(_, mend)| mend) {
+    for line in said.findings[check].iter().flat_map(|(_, fix)| fix) {
         let Some(command) = line.strip_prefix(&begin) else { continue };
         let bare = command.replace('\'', " ");
         let words: Vec<&str> = match command.split_once('\'') {
@@ -125,7 +125,7 @@ async fn mend(place: &Place, said: &Said, check: &str) {
 }
 
 #[tokio::test]
-async fn bad_settings_are_found_and_the_doctors_commands_mend_them() {
+async fn bad_settings_are_found_and_the_doctors_commands_fix_them() {
     let bad = [
         "--maxmemory 100mb",
         "--maxmemory-policy allkeys-lru",
@@ -149,13 +149,13 @@ async fn bad_settings_are_found_and_the_doctors_commands_mend_them() {
         assert_eq!(said.level(check), "warning", "{check}: {}", said.text);
     }
     for check in broken.into_iter().chain(["idle-timeout", "output-buffers"]) {
-        mend(&place, &said, check).await;
+        fix(&place, &said, check).await;
     }
     // Only with a file is it of interest how soon it is on disk, and what a crash makes of it.
     let said = doctor(url, None);
     for check in ["appendfsync", "known-faults"] {
         assert_eq!(said.level(check), "warning", "{}", said.text);
-        mend(&place, &said, check).await;
+        fix(&place, &said, check).await;
     }
     let said = doctor(url, None);
     assert_eq!(said.code, 0, "{}", said.text);
@@ -231,7 +231,7 @@ async fn refused(danger: Danger, arguments: &[&str]) -> Place {
     let errors = log(&place);
     assert_eq!(code, Some(1), "{errors}");
     assert!(errors.contains(&format!("--allow {}", danger.name())), "{errors}");
-    assert!(errors.contains("mend:"), "{errors}");
+    assert!(errors.contains("fix:"), "{errors}");
     place
 }
 
@@ -250,7 +250,7 @@ async fn a_worker_refuses_a_replica() {
     let _worker = run(&place, &place.server.url, &["--allow", "replica"]);
     let said = doctor(&place.server.url, None);
     assert_eq!(said.level("role"), "broken-promise", "{}", said.text);
-    mend(&place, &said, "role").await;
+    fix(&place, &said, "role").await;
     joined(&place).await;
 }
 
@@ -331,8 +331,8 @@ async fn the_listed_rights_are_enough_and_a_missing_one_is_named() {
     let before = contents(&place).await;
     let said = doctor(&url, Some(&place.file()));
     assert_eq!((said.code, said.level("rights")), (1, "broken-promise"), "{}", said.text);
-    let mend = &said.findings["rights"][0].1[0];
-    assert!(mend.ends_with("ACL SETUSER worker +xtrim '~out'"), "{mend}");
+    let fix = &said.findings["rights"][0].1[0];
+    assert!(fix.ends_with("ACL SETUSER worker +xtrim '~out'"), "{fix}");
     // Nothing of what was tried was done.
     assert_eq!(contents(&place).await, before);
 }
@@ -365,7 +365,7 @@ async fn what_nobody_owns_and_what_only_grows_is_found() {
     assert_eq!(said.level("halted"), "broken-promise", "{}", said.text);
     for check in ["groups", "left-over"] {
         assert_eq!(said.level(check), "warning", "{check}: {}", said.text);
-        mend(&place, &said, check).await;
+        fix(&place, &said, check).await;
     }
     place.ask(&["HDEL", "tallyd:{t/0}:halted", "board:0"]).await;
     drop(worker);

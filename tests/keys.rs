@@ -206,7 +206,7 @@ async fn a_key_of_another_type_costs_the_events_that_need_it() {
     assert_eq!((letters.len(), letters[0].node.as_str()), (1, "agg"));
     assert!(letters[0].reason.contains(&wrong), "{}", letters[0].reason);
     assert!(letters[0].reason.contains("WRONGTYPE"), "{}", letters[0].reason);
-    // The other bolt has counted it, and after the mend this one counts it too.
+    // The other bolt has counted it, and after the fix this one counts it too.
     assert_eq!(bench.scores().await.len(), 20);
     bench.ask(&["DEL", &wrong]).await;
     let Deployment { topology, keys, connection } = &mut bench.open;
@@ -258,7 +258,7 @@ async fn a_failed_write_halts_the_one_partition_that_wrote() {
         }
         assert_eq!(bench.scores().await[user], 2);
     }
-    // After the mend everything that waited is counted once.
+    // After the fix everything that waited is counted once.
     bench.ask(&["DEL", &wrong]).await;
     let Deployment { topology, keys, connection } = &mut bench.open;
     assert_eq!(inspect::resume(connection, topology, keys).await.unwrap().len(), 1);

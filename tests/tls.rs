@@ -1,5 +1,5 @@
 //! TLS on a real redis-server that wants a certificate of its clients: what fits works, and what
-//! does not is refused with the mend.
+//! does not is refused with the fix.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -110,7 +110,7 @@ async fn a_worker_counts_over_tls_with_a_client_certificate() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_refused_with_the_mend() {
+async fn what_does_not_fit_is_refused_with_the_fix() {
     let folder = tempfile::tempdir().unwrap();
     let good = guarded(folder.path(), false).await;
     let old = guarded(&folder.path().join("old"), true).await;
@@ -169,7 +169,7 @@ async fn what_does_not_fit_is_refused_with_the_mend() {
         ),
         (sure, format!("url = \"rediss://localhost:{tls}#insecure\"\n{ca}"), "insecure"),
     ];
-    for (sure, redis, mend) in cases {
+    for (sure, redis, fix) in cases {
         let file = topology(folder.path(), &redis);
         let mut commands: Vec<&[&str]> =
             vec![&["status"], &["send", "--source", "answers", "--format", "jsonl", "/dev/null"]];
@@ -181,7 +181,7 @@ async fn what_does_not_fit_is_refused_with_the_mend() {
             let output = tallyd(arguments, &file).await;
             let said = String::from_utf8_lossy(&output.stderr);
             assert_eq!(output.status.code(), Some(1), "{arguments:?}\n{redis}\n{said}");
-            assert!(said.contains(mend), "{arguments:?}\n{redis}\n{said}");
+            assert!(said.contains(fix), "{arguments:?}\n{redis}\n{said}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A client of the Redis under test, for everybody here: it gives up soon, and connects anew after
+//! A client of the Redis under test, for everybody here: it gives up soon, and connects again after
 //! an error. Whether what failed has happened is for its user to find out.
 
 use redis::{Pipeline, Value};

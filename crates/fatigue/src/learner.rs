@@ -40,7 +40,7 @@ const FORMAT: u8 = 2;
 /// Stored bytes that are no state of a learner.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the stored state is no state of a learner ({0} bytes, format {1}); delete its key to begin anew"
+    "the stored state is no state of a learner ({0} bytes, format {1}); delete its key to begin again"
 )]
 pub struct Unreadable(usize, u8);
 

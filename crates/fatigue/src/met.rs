@@ -23,7 +23,9 @@ pub(crate) struct Met {
 
 /// Stored bytes that are no items met.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the stored items met are {0} bytes (expected 64); delete the learner's key to begin anew")]
+#[error(
+    "the stored items met are {0} bytes (expected 64); delete the learner's key to begin again"
+)]
 pub(crate) struct WrongLength(usize);
 
 impl Met {

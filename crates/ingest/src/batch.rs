@@ -32,7 +32,7 @@ impl Batch {
         self.events.len() >= EVENTS || self.bytes >= BYTES
     }
 
-    /// The value of the `batch` field and how many events it holds, and begins anew; `None`
+    /// The value of the `batch` field and how many events it holds, and begins again; `None`
     /// while there are none.
     /// # Errors
     /// Where they can't be encoded.

@@ -68,7 +68,7 @@ pub(crate) enum Refusal {
     Int(i128),
     #[error("score {0:?} + {1:?} is beyond what a board can hold")]
     Float(f64, f64),
-    #[error("stored beside the score is \"{}\", which is not {wanted}", .given.escape_ascii())]
+    #[error("stored with the score is \"{}\", which is not {wanted}", .given.escape_ascii())]
     Unreadable { given: Vec<u8>, wanted: &'static str },
 }
 

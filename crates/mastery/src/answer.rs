@@ -24,7 +24,7 @@ pub(crate) enum Unusable {
     #[error("field \"{field}\": \"{given}\" is not a bool")]
     NotBool { field: SmolStr, given: SmolStr },
     /// What is stored of the learner was written by something else.
-    #[error("learner \"{learner}\", field \"{field}\": {error} (mend or delete the field)")]
+    #[error("learner \"{learner}\", field \"{field}\": {error} (fix or delete the field)")]
     Stored { learner: SmolStr, field: SmolStr, error: AbilityError },
 }
 

@@ -1,4 +1,4 @@
-//! Writes the counterexamples of `docs/internals/protocol.md` anew.
+//! Writes the counterexamples of `docs/internals/protocol.md` again.
 
 use std::{error::Error, fs};
 use tallyd_model::document;

@@ -13,7 +13,7 @@ pub enum DocumentError {
     NotFound(&'static str),
 }
 
-/// The text with each marked section written anew.
+/// The text with each marked section written again.
 ///
 /// # Errors
 /// Where a mark or a counterexample is missing.

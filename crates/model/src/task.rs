@@ -208,7 +208,7 @@ impl Task {
         self.begin();
     }
 
-    /// Looks at fences, cursors and groups anew.
+    /// Looks at fences, cursors and groups again.
     pub fn begin(&mut self) {
         self.cursors.clear();
         self.watch.clear();

@@ -70,6 +70,6 @@ fn the_documentation_has_these_counterexamples() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/internals/protocol.md");
     let text = fs::read_to_string(path).unwrap();
     let current = document::with_counterexamples(&text).unwrap();
-    let mend = "run cargo run -p tallyd-model --example counterexamples";
-    assert!(text == current, "docs/internals/protocol.md is not up to date ({mend})");
+    let fix = "run cargo run -p tallyd-model --example counterexamples";
+    assert!(text == current, "docs/internals/protocol.md is not up to date ({fix})");
 }

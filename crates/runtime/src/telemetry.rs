@@ -181,7 +181,7 @@ impl TaskMetrics {
                 node = self.node,
                 dropped,
                 limit,
-                "DEAD LETTERS LOST: more than dead_letters of [run], and the oldest go; mend what rejects events, then: tallyd dead replay, or drop"
+                "DEAD LETTERS LOST: more than dead_letters of [run], and the oldest go; fix what rejects events, then: tallyd dead replay, or drop"
             );
             self.dead_dropped.increment(dropped);
         }

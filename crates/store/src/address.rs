@@ -1,4 +1,4 @@
-//! From an address to an open connection, or to what is wrong with the address and its mend.
+//! From an address to an open connection, or to what is wrong with the address and its fix.
 
 use crate::{
     connection::{Way, classify},
@@ -151,8 +151,8 @@ fn guess(
 /// A client for this address. Nothing is connected yet.
 async fn client(address: &RedisAddress) -> Result<Client, StoreError> {
     let refused = |e: &RedisError| {
-        let mend = "write redis://host:port, rediss://host:port or unix:///path; special characters of a user or password are percent-encoded";
-        setup(format!("the address of Redis can't be used: {e} ({mend})"))
+        let fix = "write redis://host:port, rediss://host:port or unix:///path; special characters of a user or password are percent-encoded";
+        setup(format!("the address of Redis can't be used: {e} ({fix})"))
     };
     let info = address.url.as_str().into_connection_info().map_err(|e| refused(&e))?;
     // The library's name is told to the server otherwise, which a user of few rights may not do.
@@ -222,14 +222,14 @@ fn setup(message: String) -> StoreError {
 }
 
 /// What to do about an error that TLS gave; `None` for any other.
-pub(crate) fn mend(error: &RedisError) -> Option<&'static str> {
+pub(crate) fn fix(error: &RedisError) -> Option<&'static str> {
     // The client shares the error of the connection, so what it gives as source is an `Arc`.
     let shared = error.source()?.downcast_ref::<Arc<dyn Error + Send + Sync>>()?;
     let broken = shared.downcast_ref::<std::io::Error>()?;
-    mend_tls(broken.get_ref()?.downcast_ref::<TlsError>()?)
+    fix_of_tls(broken.get_ref()?.downcast_ref::<TlsError>()?)
 }
 
-fn mend_tls(error: &TlsError) -> Option<&'static str> {
+fn fix_of_tls(error: &TlsError) -> Option<&'static str> {
     Some(match error {
         TlsError::InvalidCertificate(CertificateError::UnknownIssuer) => {
             "nobody that is trusted signed the server's certificate: name its CA by [redis] ca"

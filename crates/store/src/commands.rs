@@ -107,7 +107,7 @@ const COLLECTED_AFTER_MS: i64 = 60_000;
 /// How many keys are remembered before it starts over.
 const MAX_TOLD: usize = 200_000;
 /// A key that goes within this time is told again with every write: it may have gone already,
-/// and a write that makes it anew must not make it stay.
+/// and a write that makes it again must not make it stay.
 const SOON_MS: i64 = 60_000;
 
 impl Expiries {

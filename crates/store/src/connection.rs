@@ -1,7 +1,7 @@
 //! A plain connection: it never reconnects by itself, and after an error it is thrown away.
 
 use crate::{
-    address::{mend, open},
+    address::{fix, open},
     socket::Socket,
 };
 use redis::{
@@ -134,8 +134,8 @@ fn is_absent(message: &str) -> bool {
 }
 
 pub(crate) fn classify(error: &redis::RedisError) -> StoreError {
-    if let Some(mend) = mend(error) {
-        return StoreError::new(ErrorKind::Setup, format!("{error} ({mend})"));
+    if let Some(fix) = fix(error) {
+        return StoreError::new(ErrorKind::Setup, format!("{error} ({fix})"));
     }
     if error.kind() == redis::ErrorKind::Parse {
         let why = error.detail().unwrap_or_default();

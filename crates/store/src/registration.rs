@@ -78,7 +78,7 @@ fn make(put: &mut Pipeline, keys: &Keys, node: &Node, is_head: bool) {
 }
 
 /// Checks that the data are those that the worker registered with, by the seed that is stored.
-/// Where the server lost them, they begin anew with the same seed: fingerprints that are made with
+/// Where the server lost them, they begin again with the same seed: fingerprints that are made with
 /// two seeds don't meet, and a retry would count twice.
 pub async fn still_registered(
     c: &mut Connection,
@@ -104,7 +104,7 @@ pub async fn still_registered(
 fn mismatch(topology: &Topology, key: &str, stored: &str, wanted: &str) -> StoreError {
     let message = format!(
         "topology \"{}\" does not fit what is stored: {key} is \"{stored}\" there and \"{wanted}\" in the file \
-         (put it back, or give the topology or the bolt another name to start anew)",
+         (put it back, or give the topology or the bolt another name to start again)",
         topology.name
     );
     StoreError::new(ErrorKind::Mismatch, message)

@@ -91,7 +91,7 @@ impl RedisStore {
             Some(connection) => connection,
             None => Connection::open_at(&self.address).await?,
         };
-        // Kept only after a success: a broken connection is opened anew the next time.
+        // Kept only after a success: a broken connection is opened again the next time.
         let outcome = run(&mut connection).await?;
         *place = Some(connection);
         Ok(outcome)

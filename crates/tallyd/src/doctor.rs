@@ -31,7 +31,7 @@ pub struct Args {
 /// The server that is meant where nothing says which.
 const LOCAL: &str = "redis://127.0.0.1:6379";
 
-/// Looks at a server and says what is wrong, why it matters, and what mends it. Fails where
+/// Looks at a server and says what is wrong, why it matters, and what fixes it. Fails where
 /// something breaks the promise.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let file = args.topology.look(args.file.as_deref())?;
@@ -114,8 +114,8 @@ fn add(text: &mut String, finding: &Finding) {
         return;
     }
     text.push_str(&format!("\n  {area} {what}\n    why   {}\n", harmless(&finding.why)));
-    for (place, line) in finding.mend.iter().enumerate() {
-        let label = if place == 0 { "mend" } else { "" };
+    for (place, line) in finding.fix.iter().enumerate() {
+        let label = if place == 0 { "fix" } else { "" };
         text.push_str(&format!("    {label:<5} {}\n", harmless(line)));
     }
 }
@@ -140,14 +140,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worst_comes_first_with_what_mends_it() {
-        let finding = |level, what: &str, why: &str, mend: &[&str]| Finding {
+    fn the_worst_comes_first_with_what_fixes_it() {
+        let finding = |level, what: &str, why: &str, fix: &[&str]| Finding {
             area: "memory",
             check: "eviction",
             level,
             what: what.into(),
             why: why.into(),
-            mend: mend.iter().map(|&line| line.into()).collect(),
+            fix: fix.iter().map(|&line| line.into()).collect(),
         };
         let report = Report {
             server: "redis://db:6379".into(),
@@ -165,7 +165,7 @@ mod tests {
 
           [memory] it evicts
             why   counts go
-            mend  redis-cli A
+            fix   redis-cli A
                   # b
 
         WARNINGS

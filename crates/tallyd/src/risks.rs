@@ -38,9 +38,9 @@ pub async fn watch(address: RedisAddress) {
 }
 
 fn say(risk: &Finding) {
-    let (check, mend) = (risk.check, risk.mend.join("; "));
+    let (check, fix) = (risk.check, risk.fix.join("; "));
     match risk.level {
-        Level::BrokenPromise => tracing::error!(check, mend, "{}: {}", risk.what, risk.why),
-        Level::Warning | Level::Fine => tracing::warn!(check, mend, "{}: {}", risk.what, risk.why),
+        Level::BrokenPromise => tracing::error!(check, fix, "{}: {}", risk.what, risk.why),
+        Level::Warning | Level::Fine => tracing::warn!(check, fix, "{}: {}", risk.what, risk.why),
     }
 }

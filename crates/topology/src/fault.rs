@@ -1,4 +1,4 @@
-//! What is wrong with a topology file: each fault with its place and the mend, rendered together.
+//! What is wrong with a topology file: each fault with its place and the fix, rendered together.
 
 use crate::redis_address::masked;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, renderer::DecorStyle};
@@ -13,7 +13,7 @@ pub struct Fault {
     pub span: Range<usize>,
     /// Other places that belong to it, and what is said there.
     pub beside: Vec<(Range<usize>, String)>,
-    /// The mend.
+    /// The fix.
     pub help: Option<String>,
 }
 
@@ -51,7 +51,7 @@ impl Faults {
         Self { file_name: file_name.to_owned(), text: masked(text), faults }
     }
 
-    /// The faults for a person: each with the line, a caret under the place and the mend, and a
+    /// The faults for a person: each with the line, a caret under the place and the fix, and a
     /// last line that counts them. `color` adds terminal colours.
     #[must_use]
     pub fn render(&self, color: bool) -> String {
@@ -117,7 +117,7 @@ pub(crate) fn nearest<'a>(
         .map(|(name, _)| name)
 }
 
-/// The mend of a wrong name: the nearest right one, or all there are.
+/// The fix of a wrong name: the nearest right one, or all there are.
 pub(crate) fn did_you_mean<'a>(
     given: &str,
     names: impl IntoIterator<Item = &'a str>,

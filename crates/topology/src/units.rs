@@ -18,7 +18,7 @@ pub(crate) const DAY_MS: i64 = 24 * HOUR_MS;
 const UNITS: [(&str, i64); 5] =
     [("d", DAY_MS), ("h", HOUR_MS), ("m", MINUTE_MS), ("s", SECOND_MS), ("ms", 1)];
 
-/// Why a text is no such value, and the mend.
+/// Why a text is no such value, and the fix.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unreadable {
     pub reason: String,

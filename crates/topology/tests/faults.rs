@@ -18,7 +18,7 @@ fn broken() -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_fault_is_said_with_its_place_and_the_mend() {
+fn every_fault_is_said_with_its_place_and_the_fix() {
     let files = broken();
     assert!(files.len() >= 30, "{}", files.len());
     for (name, text) in files {

@@ -31,14 +31,8 @@ fn a_sum_of_floats_is_one_score_and_one_rank_in_any_order() {
 #[test]
 fn what_is_not_ours_beside_a_score_is_named() {
     for (score, reason) in [
-        (
-            Score::Sum(field("grade")),
-            "stored beside the score is \"1x\", which is not an exact sum",
-        ),
-        (
-            Score::Last(field("grade")),
-            "stored beside the score is \"1x\", which is not a time in ms",
-        ),
+        (Score::Sum(field("grade")), "stored with the score is \"1x\", which is not an exact sum"),
+        (Score::Last(field("grade")), "stored with the score is \"1x\", which is not a time in ms"),
     ] {
         let bolt = leaderboard(score, Ties::Shared);
         let (mut memory, _) = run(&bolt, &[grade(1, "a", 0.5)], &[], false);

@@ -160,7 +160,7 @@ fn stored_bytes_that_are_no_ability_are_left_alone() {
     assert_eq!(
         effects.rejects[0].reason,
         "learner \"u\", field \"overall\": stored ability \"what\" is not \
-         \"answers correct level variance\" in whole numbers (mend or delete the field)"
+         \"answers correct level variance\" in whole numbers (fix or delete the field)"
     );
     assert_eq!(memory, before);
 }

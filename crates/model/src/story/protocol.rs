@@ -174,7 +174,7 @@ fn run(at: usize, cycle: Option<Cycle>, before: &World, after: &World) -> Option
             });
             format!("caches the state, {}{}", cached.join("; "), looked.unwrap_or_default())
         }
-        Step::Cut => "connects anew and looks at its fence".to_owned(),
+        Step::Cut => "connects again and looks at its fence".to_owned(),
         Step::Take { fences: set, .. } => {
             format!("takes over: SET fence {}{refused}", fences(set))
         }

@@ -53,7 +53,7 @@ pub fn plan_waits_for(workers: &[SmolStr]) {
         } else {
             warn!(
                 ?workers,
-                "waits for other workers: they run another file, and this one would lose events beside them; it takes part once they are stopped, see: tallyd status"
+                "waits for other workers: they run another file, and events would be lost if both worked at once; it takes part once they are stopped, see: tallyd status"
             );
         }
     }

@@ -32,7 +32,7 @@ impl SimulatedStore {
         Self { server: Arc::clone(server), worker: worker.clone(), heard: Heard::default() }
     }
 
-    /// A connection for upkeep, which is opened anew for each use: it repeats what fails.
+    /// A connection for upkeep, which is opened again for each use: it repeats what fails.
     fn wire(&self) -> Wire {
         Wire::open(&self.server, &self.worker, SmolStr::default())
     }

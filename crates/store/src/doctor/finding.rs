@@ -1,4 +1,4 @@
-//! What a check found, in words for people: what, why it matters, and what mends it.
+//! What a check found, in words for people: what, why it matters, and what fixes it.
 
 use serde::Serialize;
 
@@ -36,8 +36,8 @@ pub struct Finding {
     pub what: String,
     /// Why it matters. Empty where all is fine.
     pub why: String,
-    /// What mends it: lines for a shell. What is no command begins with `#`.
-    pub mend: Vec<String>,
+    /// What fixes it: lines for a shell. What is no command begins with `#`.
+    pub fix: Vec<String>,
 }
 
 impl Check {
@@ -54,18 +54,18 @@ impl Check {
         self,
         what: impl Into<String>,
         why: impl Into<String>,
-        mend: Vec<String>,
+        fix: Vec<String>,
     ) -> Finding {
-        self.finding(Level::Warning, what, why, mend)
+        self.finding(Level::Warning, what, why, fix)
     }
 
     pub(super) fn broken(
         self,
         what: impl Into<String>,
         why: impl Into<String>,
-        mend: Vec<String>,
+        fix: Vec<String>,
     ) -> Finding {
-        self.finding(Level::BrokenPromise, what, why, mend)
+        self.finding(Level::BrokenPromise, what, why, fix)
     }
 
     fn finding(
@@ -73,14 +73,14 @@ impl Check {
         level: Level,
         what: impl Into<String>,
         why: impl Into<String>,
-        mend: Vec<String>,
+        fix: Vec<String>,
     ) -> Finding {
         let Self { area, name: check } = self;
-        Finding { area, check, level, what: what.into(), why: why.into(), mend }
+        Finding { area, check, level, what: what.into(), why: why.into(), fix }
     }
 }
 
-/// A line of a mend that is no command.
+/// A line of a fix that is no command.
 pub(super) fn note(text: impl std::fmt::Display) -> String {
     format!("# {text}")
 }

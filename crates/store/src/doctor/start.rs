@@ -120,8 +120,8 @@ fn refuse_broken(found: &[Finding], danger: Option<Danger>) -> Result<(), StoreE
         return Ok(());
     };
     let mut message = format!("{}\n  why:  {}", broken.what, broken.why);
-    for (place, line) in broken.mend.iter().enumerate() {
-        message += if place == 0 { "\n  mend: " } else { "\n        " };
+    for (place, line) in broken.fix.iter().enumerate() {
+        message += if place == 0 { "\n  fix: " } else { "\n       " };
         message += line;
     }
     if let Some(danger) = danger {

@@ -172,7 +172,7 @@ fn window(section: &Section<'_>, word: &Word) -> Option<(SmolStr, Length, Option
     }
 }
 
-/// The mend of a window that does not divide a day: the next shorter and longer that do, in
+/// The fix of a window that does not divide a day: the next shorter and longer that do, in
 /// whole hours, minutes or seconds.
 fn nearest_window(ms: i64) -> String {
     let units = [HOUR_MS, MINUTE_MS, SECOND_MS];

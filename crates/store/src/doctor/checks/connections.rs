@@ -46,19 +46,19 @@ pub fn latency(facts: &Facts) -> Vec<Finding> {
     if median <= SLOW_MEDIAN && tail <= SLOW_TAIL {
         return vec![LATENCY.fine(what)];
     }
-    let mut mend = vec![facts.cli("SLOWLOG GET 10")];
+    let mut fix = vec![facts.cli("SLOWLOG GET 10")];
     if facts.setting("latency-monitor-threshold") == Some("0") {
-        mend.push(facts.cli("CONFIG SET latency-monitor-threshold 20"));
+        fix.push(facts.cli("CONFIG SET latency-monitor-threshold 20"));
     }
-    mend.push(facts.cli("LATENCY DOCTOR"));
-    mend.push(note(
+    fix.push(facts.cli("LATENCY DOCTOR"));
+    fix.push(note(
         "fast there and slow here: it is the network, or this host's load; run workers nearer",
     ));
     vec![LATENCY.warning(
         what,
         "each commit waits that long once or twice, so users see figures later, and a node does \
          fewer commits a second",
-        mend,
+        fix,
     )]
 }
 

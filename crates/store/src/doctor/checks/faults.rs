@@ -159,22 +159,22 @@ pub fn known(facts: &Facts) -> Vec<Finding> {
             version >= *from && fixed.is_none_or(|fixed| version < fixed)
         };
         let Some((_, fixed)) = fault.versions.iter().find(has) else { continue };
-        let mut mend = Vec::new();
+        let mut fix = Vec::new();
         if let Some((major, minor, patch)) = fixed {
-            mend.push(note(format!("update the server to {major}.{minor}.{patch} or later")));
+            fix.push(note(format!("update the server to {major}.{minor}.{patch} or later")));
         }
         if let Some((name, value)) = fault.instead {
-            mend.push(note(if mend.is_empty() { "keep clear of it:" } else { "or:" }));
-            mend.extend(facts.set(name, value));
+            fix.push(note(if fix.is_empty() { "keep clear of it:" } else { "or:" }));
+            fix.extend(facts.set(name, value));
         }
         if fault.instead == INSTEAD_OF_TRUNCATING {
-            mend.push(note("it then does not start with such a file: redis-check-aof --fix it"));
+            fix.push(note("it then does not start with such a file: redis-check-aof --fix it"));
         }
-        mend.push(note(format!("source: {}", fault.source)));
+        fix.push(note(format!("source: {}", fault.source)));
         findings.push(FAULTS.warning(
             format!("{} has a known fault: {}", super::server::name(facts), fault.what),
             fault.why,
-            mend,
+            fix,
         ));
     }
     if findings.is_empty() {

@@ -24,20 +24,20 @@ pub fn eviction(facts: &Facts) -> Vec<Finding> {
     if policy == "noeviction" {
         return vec![EVICTION.fine("maxmemory-policy is noeviction")];
     }
-    let mend = facts.set("maxmemory-policy", "noeviction");
+    let fix = facts.set("maxmemory-policy", "noeviction");
     if maxmemory(facts) == Some(0) {
         return vec![EVICTION.warning(
             format!("maxmemory-policy is {policy}, harmless only while maxmemory is 0"),
             "once maxmemory is set, the server deletes counts, ids that were seen and events that \
              wait, and says nothing",
-            mend,
+            fix,
         )];
     }
     vec![EVICTION.broken(
         format!("maxmemory-policy is {policy}: when memory is full the server deletes keys"),
         "it deletes counts, ids that were seen and events that wait, and says nothing: results are \
          then wrong, and retries count twice. With noeviction workers wait, and nothing is lost",
-        mend,
+        fix,
     )]
 }
 
@@ -51,7 +51,7 @@ pub fn evicted(facts: &Facts) -> Vec<Finding> {
         "if any of them was tallyd's, results are too low, or events counted twice",
         vec![
             note("to be sure, give the topology another name and send its events again; the count"),
-            note("starts anew with the server, or with:"),
+            note("starts again with the server, or with:"),
             facts.cli("CONFIG RESETSTAT"),
         ],
     )]
@@ -83,7 +83,7 @@ pub fn limit(facts: &Facts) -> Vec<Finding> {
     if used <= limit / 100 * NEARLY_FULL && !full {
         return vec![LIMIT.fine(format!("{} of {} are used", bytes(used), bytes(limit)))];
     }
-    let mend = if advised > limit {
+    let fix = if advised > limit {
         facts.set("maxmemory", &advised.to_string())
     } else {
         vec![note("give the machine more memory, or retain less")]
@@ -93,14 +93,14 @@ pub fn limit(facts: &Facts) -> Vec<Finding> {
             format!("memory is full: {} of {}", bytes(used), bytes(limit)),
             "the server refuses every write (OOM): workers wait, and producers' events are not \
              accepted. Nothing that was accepted is lost",
-            mend,
+            fix,
         )];
     }
     vec![LIMIT.warning(
         format!("memory is nearly full: {} of {}", bytes(used), bytes(limit)),
         "when it is full the server refuses writes: workers wait, and producers' events are not \
          accepted",
-        mend,
+        fix,
     )]
 }
 

@@ -75,7 +75,7 @@ fn writes(facts: &Facts) -> Option<Finding> {
             "until one succeeds the server refuses every write (MISCONF): workers wait, and \
              producers' events are not accepted",
             vec![note(
-                "free the disk, or mend its rights; see the server's log. It goes on by itself",
+                "free the disk, or fix its rights; see the server's log. It goes on by itself",
             )],
         )
     })
@@ -107,15 +107,15 @@ pub fn snapshots(facts: &Facts) -> Vec<Finding> {
         return Vec::new();
     }
     let what = "the last snapshot failed";
-    let mut mend = vec![note("see the server's log: disk, rights, or memory for a fork; then")];
-    mend.push(facts.cli("BGSAVE"));
+    let mut fix = vec![note("see the server's log: disk, rights, or memory for a fork; then")];
+    fix.push(facts.cli("BGSAVE"));
     // Where it is not known, what the server does unless it is told otherwise is assumed.
     let saves = facts.setting("save").is_none_or(|save| !save.is_empty());
     let stops = facts.setting("stop-writes-on-bgsave-error").is_none_or(|stops| stops == "yes");
     if saves && stops {
         let why = "until one succeeds the server refuses every write (MISCONF): workers wait, and \
                    producers' events are not accepted";
-        return vec![SNAPSHOT.broken(what, why, mend)];
+        return vec![SNAPSHOT.broken(what, why, fix)];
     }
-    vec![SNAPSHOT.warning(what, "backups and new replicas are made of snapshots", mend)]
+    vec![SNAPSHOT.warning(what, "backups and new replicas are made of snapshots", fix)]
 }

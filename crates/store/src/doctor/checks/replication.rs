@@ -50,13 +50,13 @@ pub fn replicas(facts: &Facts) -> Vec<Finding> {
     if let Some(wanted) = wanted.filter(|wanted| *wanted > 0) {
         let good = facts.number("min_slaves_good_slaves").unwrap_or(count);
         if good < wanted {
-            let mut mend = vec![note("bring the replicas back, or do with fewer:")];
-            mend.extend(facts.set("min-replicas-to-write", &good.to_string()));
+            let mut fix = vec![note("bring the replicas back, or do with fewer:")];
+            fix.extend(facts.set("min-replicas-to-write", &good.to_string()));
             return vec![REPLICAS.broken(
                 format!("{good} replicas follow closely, and min-replicas-to-write is {wanted}"),
                 "the server refuses every write (NOREPLICAS): workers wait, and producers' events \
                  are not accepted",
-                mend,
+                fix,
             )];
         }
     }

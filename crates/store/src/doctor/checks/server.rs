@@ -47,8 +47,8 @@ pub fn version(facts: &Facts) -> Vec<Finding> {
     if is_other(facts) {
         let why = "exactly-once rests on how WATCH, MULTI and consumer groups work in Redis: on \
                    this server that was never tested";
-        let mend = vec![note(format!("use one that is tested: {TESTED}"))];
-        return vec![VERSION.warning(format!("the server is {name}"), why, mend)];
+        let fix = vec![note(format!("use one that is tested: {TESTED}"))];
+        return vec![VERSION.warning(format!("the server is {name}"), why, fix)];
     }
     // Valkey says here which Redis it is like, which is never an older one.
     let version = facts.text("redis_version").unwrap_or("unknown");
@@ -103,7 +103,7 @@ pub fn time_zones(of: &Of<'_>) -> Vec<Finding> {
             format!("{what}, and the host has {host}"),
             "days and windows begin by the data of this program. Where a rule of the topology's \
              time_zone was changed since, they begin an hour off",
-            vec![note("build tallyd anew with the newer data, and update all workers together")],
+            vec![note("build tallyd again with the newer data, and update all workers together")],
         )],
         Some(host) => vec![TIME_ZONES.fine(format!("{what}, the host's {host}"))],
         None => vec![TIME_ZONES.fine(what)],

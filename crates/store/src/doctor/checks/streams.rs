@@ -29,15 +29,15 @@ pub fn sources(of: &Of<'_>) -> Vec<Finding> {
         if source.retain == Retain::Forever {
             let node = of.subject.topology.nodes.get(stream.node);
             let name = node.map_or("", |node| node.name.as_str());
-            let mut mend = vec![note(format!("in [source.{name}] of the file: retain = \"7d\""))];
+            let mut fix = vec![note(format!("in [source.{name}] of the file: retain = \"7d\""))];
             if let Some(done) = stream.groups.iter().map(position).min() {
-                mend.push(note("or, to drop now what every group has processed:"));
-                mend.push(of.facts.cli(&format!("XTRIM {} MINID {done}", quoted(&stream.key))));
+                fix.push(note("or, to drop now what every group has processed:"));
+                fix.push(of.facts.cli(&format!("XTRIM {} MINID {done}", quoted(&stream.key))));
             }
             findings.push(SOURCES.warning(
                 format!("{} is kept forever: {}", stream.key, size(stream)),
                 "it grows until memory is full, and then no write is accepted",
-                mend,
+                fix,
             ));
         } else {
             findings.push(SOURCES.fine(format!("{} is trimmed: {}", stream.key, size(stream))));
@@ -173,10 +173,8 @@ pub fn strays(of: &Of<'_>) -> Vec<Finding> {
     }
     let finding = |(edge, streams): (&str, Vec<&(String, u64)>)| {
         let entries: u64 = streams.iter().map(|(_, length)| length).sum();
-        let mut mend = vec![note("once no worker runs the older file:")];
-        mend.extend(
-            streams.iter().map(|(key, _)| of.facts.cli(&format!("UNLINK {}", quoted(key)))),
-        );
+        let mut fix = vec![note("once no worker runs the older file:")];
+        fix.extend(streams.iter().map(|(key, _)| of.facts.cli(&format!("UNLINK {}", quoted(key)))));
         STRAYS.warning(
             match streams.as_slice() {
                 [(key, _)] => {
@@ -188,7 +186,7 @@ pub fn strays(of: &Of<'_>) -> Vec<Finding> {
                 ),
             },
             "nobody reads or trims it. A worker that still runs an older file may write it",
-            mend,
+            fix,
         )
     };
     let mut findings: Vec<Finding> = edges.into_iter().map(finding).collect();
@@ -217,7 +215,7 @@ pub fn dead_letters(of: &Of<'_>) -> Vec<Finding> {
         "at the bound the oldest are lost",
         vec![
             of.tallyd("dead list"),
-            note("mend the cause, then replay them, or drop those that are of no use:"),
+            note("fix the cause, then replay them, or drop those that are of no use:"),
             of.tallyd("dead replay --all"),
         ],
     )]

@@ -72,7 +72,7 @@ fn good() -> Facts {
 /// The checks that have something to say, with how bad it is.
 fn said(findings: Vec<Finding>) -> Vec<(&'static str, Level)> {
     for finding in findings.iter().filter(|finding| finding.level > Level::Fine) {
-        assert!(!finding.why.is_empty() && !finding.mend.is_empty(), "{finding:?}");
+        assert!(!finding.why.is_empty() && !finding.fix.is_empty(), "{finding:?}");
         assert!(!finding.what.contains('\n'), "{finding:?}");
     }
     let bad = findings.into_iter().filter(|finding| finding.level > Level::Fine);
@@ -187,7 +187,7 @@ fn missing_rights_make_one_command_that_grants_them() {
     let findings = access::rights(&facts);
     assert_eq!(findings[0].what, "the server does not know xtrim");
     assert_eq!(
-        findings[1].mend[0],
+        findings[1].fix[0],
         "redis-cli ACL SETUSER worker +xadd '~my answers' '~tallyd:{t/0}:*'"
     );
 }
@@ -303,7 +303,7 @@ fn what_is_stored_is_fine_or_found() {
 }
 
 #[test]
-fn a_mend_trims_only_what_every_group_has() {
+fn a_fix_trims_only_what_every_group_has() {
     let topology = parse(
         "t.toml",
         &FILE.replace("id = \"id\"\n", "retain = \"forever\"\nid = \"id\"\n"),
@@ -316,7 +316,7 @@ fn a_mend_trims_only_what_every_group_has() {
     let facts = good();
     let subject = Subject { topology: &topology, keys: &keys, file: "t.toml", elsewhere: false };
     let findings = streams::sources(&Of { facts: &facts, subject, stored: &stored });
-    assert_eq!(findings[0].mend.last().unwrap(), "redis-cli XTRIM s MINID 7-1");
+    assert_eq!(findings[0].fix.last().unwrap(), "redis-cli XTRIM s MINID 7-1");
 }
 
 #[test]

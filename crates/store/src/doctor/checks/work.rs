@@ -62,7 +62,7 @@ pub fn plans(of: &Of<'_>) -> Vec<Finding> {
     if !waiting.is_empty() {
         findings.push(PLANS.warning(
             format!("{waiting} wait: their file is another than that of {}", named(true)),
-            "beside each other they would lose events. Those that wait take part once no worker \
+            "events would be lost if both files were at work at once. Those that wait take part once no worker \
              runs the other file",
             vec![note("finish the rolling restart: stop the workers with the file to be replaced")],
         ));
@@ -104,7 +104,7 @@ pub fn owners(of: &Of<'_>) -> Vec<Finding> {
         let served = of.stored.status.workers.iter().any(|(worker, _)| {
             live.contains(worker.id.as_str()) && worker.nodes.contains_key(node.name.as_str())
         });
-        let mend = if served {
+        let fix = if served {
             vec![note(
                 "look again in some seconds: partitions change hands. If it stays, see the \
                  workers' logs",
@@ -122,7 +122,7 @@ pub fn owners(of: &Of<'_>) -> Vec<Finding> {
                 node.name
             ),
             "their events wait",
-            mend,
+            fix,
         ));
     }
     if findings.is_empty() {

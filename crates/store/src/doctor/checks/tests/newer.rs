@@ -80,7 +80,7 @@ fn each_known_fault_is_said_of_its_versions_alone() {
         assert_eq!(bad.len(), parts.len(), "{changes:?}: {bad:?}");
         for (finding, part) in bad.iter().zip(*parts) {
             assert!(finding.what.contains(part), "{changes:?}: {finding:?}");
-            assert!(finding.mend.last().unwrap().starts_with("# source: "), "{finding:?}");
+            assert!(finding.fix.last().unwrap().starts_with("# source: "), "{finding:?}");
         }
     }
 }
@@ -104,7 +104,7 @@ fn a_database_that_the_user_may_not_use_is_no_missing_key() {
     let findings = access::rights(&facts);
     assert_eq!(findings.len(), 1);
     assert_eq!(findings[0].what, "user worker may not use database 3");
-    assert_eq!(findings[0].mend[0], "redis-cli ACL SETUSER worker db=3");
+    assert_eq!(findings[0].fix[0], "redis-cli ACL SETUSER worker db=3");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_bolt_that_was_taken_out_is_said_once() {
     let groups = work::groups(&of);
     assert_eq!(groups.len(), 1, "{groups:?}");
     assert_eq!(
-        groups[0].mend,
+        groups[0].fix,
         ["redis-cli XGROUP DESTROY edge taken-out", "redis-cli XGROUP DESTROY edge:0 taken-out"]
     );
     let strays = streams::strays(&of);
@@ -166,5 +166,5 @@ fn a_bolt_that_was_taken_out_is_said_once() {
             "2 streams of e:old:id belong to no node of the topology: 11 entries",
         ]
     );
-    assert_eq!(strays[1].mend.len(), 3);
+    assert_eq!(strays[1].fix.len(), 3);
 }
