@@ -175,6 +175,25 @@ async fn a_redis_ranks_as_a_plain_list() {
     }
 }
 
+/// A full server of Redis up to 7.0 queues no command after MULTI, not even one that reads.
+#[tokio::test]
+async fn a_full_server_still_ranks() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), ServerOptions::default()).await.unwrap();
+    let mut connection = Connection::open(&server.url).await.unwrap();
+    let (scores, keys) = (repeated(5, 2), Keys::new("t", 0));
+    let mut put = redis::Pipeline::new();
+    let add = put.cmd("ZADD").arg(keys.bolt("b", &key()));
+    for (member, score) in &scores {
+        add.arg(*score).arg(member.as_str());
+    }
+    put.cmd("CONFIG").arg("SET").arg("maxmemory").arg(1);
+    connection.all(&put).await.unwrap();
+    for ties in TIES {
+        agrees(&mut Stored::new(&mut connection, &keys, "b"), &scores, (ties, false)).await;
+    }
+}
+
 #[tokio::test]
 async fn more_than_one_answer_holds_is_refused() {
     let (memory, board) = (Memory::default(), board(Ties::First, false));
