@@ -140,7 +140,7 @@ fn tests_of_a_topology_compare_money_exactly() {
     for (right, wrong, said) in [
         ("sum = 0.60", "sum = 0.61", "sum: expected 0.61, found 0.60"),
         ("score = 0.30", "score = 0.29", "score of a: expected 0.29, found 0.30"),
-        ("sum = 0.60", "sum = 0.601", "has more than 2 places behind the point"),
+        ("sum = 0.60", "sum = 0.601", "has more than 2 places after the point"),
     ] {
         assert!(FILE.contains(right));
         let (is_sound, errors) = check(&FILE.replace(right, wrong));

@@ -176,3 +176,35 @@ fn the_readme_names_every_page_and_internals_are_apart() {
         assert!(missing.is_empty(), "README.md does not name {missing:?} where it should");
     }
 }
+
+/// Words that a reader who learned English at school has to look up, and what says the same.
+const NOT_PLAIN: &[(&str, &str)] = &[
+    ("anew", "again"),
+    ("beside", "compared with, in addition to, next to"),
+    ("dear", "expensive"),
+    ("dearer", "more expensive"),
+    ("mend", "fix"),
+    ("mended", "fixed"),
+    ("mends", "fixes"),
+    ("whoever", "the one who, every client that"),
+];
+
+#[test]
+fn pages_are_in_plain_english() {
+    let mut found = Vec::new();
+    for (path, text) in texts() {
+        let is_page = path.extension().is_some_and(|kind| kind == "md");
+        if !is_page || path.ends_with("CHANGELOG.md") {
+            continue;
+        }
+        for (line, text) in (1..).zip(text.lines()) {
+            for word in text.split(|c: char| !c.is_alphabetic()) {
+                let plain = NOT_PLAIN.iter().find(|(not, _)| word.eq_ignore_ascii_case(not));
+                if let Some((not, plain)) = plain {
+                    found.push(format!("{}:{line}: {not} (write {plain})", path.display()));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}

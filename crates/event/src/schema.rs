@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 pub enum FieldType {
     /// `1`, `0`, `1.0`, `0.0`, `true` or `false`.
     Bool,
-    /// A number of a fixed number of places behind the point, exact: money.
+    /// A number of a fixed number of places after the point, exact: money.
     Decimal(u8),
     /// A finite 64-bit float.
     Float,

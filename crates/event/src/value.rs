@@ -75,9 +75,9 @@ pub enum ValueError {
         /// How many such a float keeps.
         digits: u8,
     },
-    /// A number with more places behind the point than its field has.
+    /// A number with more places after the point than its field has.
     #[error(
-        "{given} has more than {places} places behind the point (round it, or give the field more)"
+        "{given} has more than {places} places after the point (round it, or give the field more)"
     )]
     TooManyPlaces {
         /// The number, quoted.

@@ -55,7 +55,7 @@ pub fn encode(score: i64, reached: i64, span: Span, ascending: bool) -> f64 {
     let bits = bits(score);
     let fraction = (precedence.unsigned_abs() as u128) << bits;
     let fraction = fraction / span.length.unsigned_abs() as u128;
-    // Exact: with this many bits behind the point, all numbers up to the next score are floats.
+    // Exact: with this many bits after the point, all numbers up to the next score are floats.
     score as f64 + fraction as f64 / (1u64 << bits) as f64
 }
 

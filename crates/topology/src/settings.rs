@@ -56,7 +56,7 @@ pub const REDIS_KEYS: &[KeySpec] = &[
         default: Default::value("\"redis://127.0.0.1:6379\""),
         doc: "`redis://[user:password@]host[:port][/db]`, `rediss://…` (TLS) or \
               `unix:///path[?user=…&pass=…&db=…]`. Special characters of the user and password \
-              are percent-encoded. Without this key the environment variable `TALLYD_REDIS` holds, \
+              are percent-encoded. Without this key the environment variable `TALLYD_REDIS` is used, \
               if it is set.",
     },
     file(
@@ -113,13 +113,13 @@ pub const RUN_KEYS: &[KeySpec] = &[
         name: "dead_letters",
         kind: Kind::Int(1, i64::MAX),
         default: Default::value("1_000_000"),
-        doc: "How many dead letters are kept; the oldest go first.",
+        doc: "How many dead letters are kept; the oldest are deleted first.",
     },
     KeySpec {
         name: "dead_letters_bytes",
         kind: Kind::Size,
         default: Default::value("\"256MiB\""),
-        doc: "About how much memory of Redis they take; the oldest go first. `\"1MiB\"` or more.",
+        doc: "About how much memory of Redis they take; the oldest are deleted first. `\"1MiB\"` or more.",
     },
     KeySpec {
         name: "cache",
@@ -156,7 +156,7 @@ pub const SINK_KEYS: &[KeySpec] = &[
         name: "max_len",
         kind: Kind::Int(1, i64::MAX),
         default: Default::Absent("no limit"),
-        doc: "About how many entries the stream keeps; the oldest go first.",
+        doc: "About how many entries the stream keeps; the oldest are deleted first.",
     },
 ];
 

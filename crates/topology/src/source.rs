@@ -90,7 +90,7 @@ pub const FIELD_KEYS: &[KeySpec] = &[
         name: "places",
         kind: Kind::Int(0, MAX_PLACES as i64),
         default: Default::Absent("required of a decimal"),
-        doc: "How many places a decimal has behind the point; a number with more is a dead letter.",
+        doc: "How many places a decimal has after the point; a number with more is a dead letter.",
     },
     KeySpec {
         name: "min",

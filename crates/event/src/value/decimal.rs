@@ -1,4 +1,4 @@
-//! Numbers of a fixed number of places behind the point, such as money: exact, as floats are not.
+//! Numbers of a fixed number of places after the point, such as money: exact, as floats are not.
 
 use super::{
     ValueError,
@@ -20,7 +20,7 @@ const FLOAT32_DIGITS: u8 = 6;
 pub struct Decimal {
     /// How many units of its last place.
     pub units: i64,
-    /// How many places it has behind the point, at most [`MAX_PLACES`].
+    /// How many places it has after the point, at most [`MAX_PLACES`].
     pub places: u8,
 }
 
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_would_be_rounded_is_refused_with_the_reason() {
-        let more = "has more than 2 places behind the point (round it, or give the field more)";
+        let more = "has more than 2 places after the point (round it, or give the field more)";
         let beyond = "is beyond 92233720368547758.07, the greatest decimal with 2 places";
         let float = |digits: u8| {
             format!(

@@ -40,7 +40,7 @@ pub(crate) fn whole(text: &str) -> Result<i64, NotWhole> {
     text.parse().or_else(|_| whole_slowly(text, 0, Rest::Refused))
 }
 
-/// The whole number of units of the last of so many places behind the point.
+/// The whole number of units of the last of so many places after the point.
 pub(super) fn scaled(text: &str, places: u8) -> Result<i64, NotWhole> {
     let number = Written::of(text).ok_or(NotWhole::NoNumber)?;
     // Which of them were floats is the caller's to judge.

@@ -83,7 +83,7 @@ fn a_decimal_is_never_rounded() {
     ] {
         assert_eq!(found, Ok(expected.to_owned()));
     }
-    let places = "has more than 2 places behind the point (round it, or give the field more)";
+    let places = "has more than 2 places after the point (round it, or give the field more)";
     let digits = "which may have lost some (send it as text)";
     let beyond = "is beyond 92233720368547758.07, the greatest decimal with 2 places";
     for (found, expected) in [
