@@ -15,6 +15,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
+const DRAWING: &str = "image/svg+xml";
 
 /// A file, its type and its content.
 macro_rules! files {
@@ -24,16 +25,21 @@ macro_rules! files {
 }
 
 const FILES: &[(&str, &str, &str)] = files! {
+    "docs.html": HTML,
+    "docs.js": SCRIPT,
     "index.html": HTML,
     "learner.html": HTML,
     "teacher.html": HTML,
     "operator.html": HTML,
     "tallyd.css": STYLE,
+    "tallyd.svg": DRAWING,
     "tallyd.js": SCRIPT,
     "page.js": SCRIPT,
+    "index.js": SCRIPT,
     "learner.js": SCRIPT,
     "teacher.js": SCRIPT,
     "operator.js": SCRIPT,
+    "graph.js": SCRIPT,
 };
 
 /// The first page.
@@ -41,12 +47,13 @@ pub(crate) async fn index() -> Response {
     file("index.html")
 }
 
-/// A page: `/learner`, `/learner/u7`, `/teacher`, `/operator`.
+/// A page: `/learner`, `/learner/u7`, `/teacher`, `/operator`, `/docs`; or a file of one.
 pub(crate) async fn page(Path(path): Path<String>) -> Response {
     match path.split('/').next() {
         Some("learner") => file("learner.html"),
         Some("teacher") => file("teacher.html"),
         Some("operator") => file("operator.html"),
+        Some("docs") => file("docs.html"),
         _ => file(&path),
     }
 }
