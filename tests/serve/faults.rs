@@ -73,6 +73,19 @@ async fn a_redis_that_is_away_is_said_and_comes_back() {
     lab.tallyd(&["wait", "--timeout", "60s"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_told_of_trouble_is_told_when_it_is_over() {
+    let lab = Lab::start(FILE).await;
+    let serve = Serve::start(&lab.file, &lab.server.url);
+    let mut events = Events::open(&serve, "/v1/boards/board/live?rate=20", &[]);
+    let snapshot = events.next().unwrap();
+    lab.server.pause().unwrap();
+    events.until("problem");
+    lab.server.go_on().unwrap();
+    let over = events.until("resumed");
+    assert_eq!(over.id, snapshot.id);
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(bytes).unwrap();

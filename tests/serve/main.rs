@@ -1,16 +1,23 @@
 //! The results over HTTP, as an application sees them: the program on a real redis-server.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "../lab.rs"]
 mod lab;
 
 mod answers;
+mod described;
 mod faults;
 mod keys;
 mod live;
 mod rights;
 mod server;
+mod socket;
 
 /// A class, and what it is asked about. `[serve]` is appended where a test has one.
 pub const FILE: &str = r#"
@@ -47,6 +54,13 @@ from = "unique"
 by = ["class", "concept"]
 grace = "forever"
 windows = [{ length = "1h", retain = "forever" }, "all"]
+[bolt.own]
+type = "aggregate"
+from = "unique"
+by = ["user"]
+grace = "forever"
+windows = ["all"]
+measures = { answers = "count" }
 [bolt.agg.measures]
 answers = "count"
 right = "count(right)"

@@ -47,7 +47,7 @@ fn token(claims: Value) -> String {
 async fn every_endpoint_asks_for_its_right() {
     let (_lab, serve) = lab().await;
     let learner = token(json!({"sub": "u7", "tallyd": {
-        "read": ["board"], "by": {"class": "10B"}, "member": "u7"}}));
+        "read": ["board", "own"], "by": {"class": "10B"}, "member": "u7"}}));
     let teacher = token(json!({"tallyd": {
         "read": ["board:class", "agg"], "by": {"class": "10B"}, "learners": true}}));
     let operator = token(json!({"tallyd": {"operator": true}}));
@@ -64,6 +64,10 @@ async fn every_endpoint_asks_for_its_right() {
         ("/v1/boards/board/members/%758?by.class=10B", [403, 403, 404, 403, 403]),
         ("/v1/stats/agg?window=all", [403, 403, 200, 403, 403]),
         ("/v1/stats/agg?window=all&by.class=10A", [403, 403, 403, 403, 403]),
+        ("/v1/stats/own?by.user=u7", [403, 200, 403, 403, 403]),
+        ("/v1/stats/own?by.user=u8", [403; 5]),
+        ("/v1/learners/u7?by.class=10B", [403, 200, 200, 403, 403]),
+        ("/v1/learners/u7?by.class=10A", [403; 5]),
         ("/v1/learners/u7", [403, 200, 200, 403, 403]),
         ("/v1/learners/u8", [403, 403, 200, 403, 403]),
         ("/v1/topology", [200, 200, 200, 200, 200]),
@@ -104,6 +108,16 @@ async fn every_endpoint_asks_for_its_right() {
             assert_eq!(status, expected, "{who} {path} {body}");
         }
     }
+    // A learner's figures are its own.
+    let bearer = format!("Bearer {learner}");
+    let own = serve.get("/v1/stats/own", &[("authorization", &bearer)]).json();
+    assert_eq!(own["rows"].as_array().unwrap().len(), 1, "{own}");
+    assert_eq!(own["rows"][0]["group"]["user"], "u7");
+    // The boards of its class are among a learner's places.
+    let path = "/v1/learners/u7?by.class=10B";
+    let places = serve.get(path, &[("authorization", &bearer)]).json();
+    let of_class = |rank: &&Value| rank["by"]["class"] == "10B";
+    assert_eq!(places["boards"].as_array().unwrap().iter().filter(of_class).count(), 1);
     // A teacher's figures are of the class alone, and so is what the topology names.
     let bearer = format!("Bearer {teacher}");
     let headers = [("authorization", bearer.as_str())];

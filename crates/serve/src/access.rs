@@ -2,7 +2,7 @@
 
 use crate::problem::{Code, Problem};
 use smol_str::SmolStr;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tallyd_topology::{ANY, Grant};
 
 /// Who asks, and what it may see and do.
@@ -28,13 +28,44 @@ impl Caller {
         if !named {
             return Err(denied(format!("the token does not allow {}", shown(bolt, group))));
         }
-        for (field, value) in &self.grant.by {
-            let given = group.iter().find(|(name, _)| name == field);
-            if given.is_some_and(|(_, given)| given.as_ref() != Some(value)) {
-                return Err(denied(format!("the token allows {field} = \"{value}\" alone")));
+        let given = group.iter().map(|(field, value)| (field, value.as_ref()));
+        self.held_to_values(given)
+    }
+
+    /// Whether it may see results by these values at all.
+    ///
+    /// # Errors
+    /// Where its token fixes another one.
+    pub fn may_see_values(&self, by: &[(SmolStr, SmolStr)]) -> Result<(), Problem> {
+        self.held_to_values(by.iter().map(|(field, value)| (field, Some(value))))
+    }
+
+    fn held_to_values<'a>(
+        &self,
+        mut given: impl Iterator<Item = (&'a SmolStr, Option<&'a SmolStr>)>,
+    ) -> Result<(), Problem> {
+        let other = given.find_map(|(field, value)| {
+            let fixed = self.grant.by.get(field)?;
+            (value != Some(fixed)).then_some((field, fixed))
+        });
+        match other {
+            Some((field, fixed)) => {
+                Err(denied(format!("the token allows {field} = \"{fixed}\" alone")))
             }
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// The same, where results by one of these fields are of members: then one that is a member
+    /// may see its own alone.
+    #[must_use]
+    pub fn held_to_itself(&self, member_fields: &BTreeSet<SmolStr>) -> Self {
+        let mut held = self.clone();
+        if let Some(member) = &self.grant.member {
+            let own = member_fields.iter().map(|field| (field.clone(), member.clone()));
+            held.grant.by.extend(own);
+        }
+        held
     }
 
     /// Whether it may be shown one member alone, or the rows around it.
@@ -163,7 +194,10 @@ mod tests {
         assert!(learner.may_see_learner("u7").is_ok());
         assert!(learner.may_see_learner("u8").is_err());
         assert!(learner.may_see_learner("").is_err());
+        let itself = learner.held_to_itself(&BTreeSet::from(["user".into()]));
+        assert_eq!(itself.grant.by, BTreeMap::from([("user".into(), "u7".into())]));
         let nobody = caller(Grant::default());
+        assert_eq!(nobody.held_to_itself(&BTreeSet::from(["user".into()])), nobody);
         assert!(nobody.may_see_learner("u7").is_err());
         assert!(nobody.may_see_member("u7").is_ok(), "a member of a board that it may read");
         assert!(nobody.may_send("answers").is_err() && nobody.may_operate().is_err());

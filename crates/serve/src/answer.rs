@@ -1,6 +1,7 @@
 //! Questions answered: from the topology and what is stored to JSON.
 
 use crate::{app::App, boards, learners, problem::Problem, question::Question, stats};
+use axum::body::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use xxhash_rust::xxh3::xxh3_64;
@@ -9,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// As JSON.
-    pub body: Vec<u8>,
+    pub body: Bytes,
     /// The same as long as the answer is.
     pub tag: u64,
     /// What it says of the whole.
@@ -27,7 +28,7 @@ impl Answer {
     /// Where it is no JSON: a fault of tallyd.
     pub fn new(answer: &impl Serialize, row_key: &[&str], is_final: bool) -> Result<Self, Problem> {
         let broken = |why: String| Problem::new(crate::problem::Code::Internal, why);
-        let body = serde_json::to_vec(answer).map_err(|error| broken(error.to_string()))?;
+        let body = serde_json::to_vec(answer).map_err(|error| broken(error.to_string()))?.into();
         let value = serde_json::to_value(answer).map_err(|error| broken(error.to_string()))?;
         let Value::Object(mut head) = value else {
             return Err(broken("an answer is no object".to_owned()));
@@ -62,7 +63,7 @@ pub async fn read(app: &App, question: &Question) -> Result<Answer, Problem> {
     match question {
         Question::Board(question) => boards::read(app, question).await,
         Question::Stats(question) => stats::read(app, question).await,
-        Question::Learner(learner) => learners::read(app, learner).await,
+        Question::Learner(learner, by) => learners::read(app, learner, by).await,
         Question::Learners(learners) => learners::read_some(app, learners).await,
     }
 }

@@ -12,11 +12,11 @@ use crate::{
 use moka::future::Cache;
 use serde_json::Value;
 use smol_str::SmolStr;
-use std::{sync::Arc, time::Duration};
-use tallyd_query::{Head, Pool, QueryError, head, status::gaps_json};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use tallyd_query::{Head, Pool, QueryError, catalog, head, status::gaps_json};
 use tallyd_runtime::plan::Plan;
 use tallyd_store::{Connection, keys::Keys, plan};
-use tallyd_topology::Topology;
+use tallyd_topology::{BoltOptions, Topology};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +31,8 @@ pub struct App {
     pub topology: Topology,
     /// Its keys.
     pub keys: Keys,
+    /// The fields that name members and learners.
+    pub member_fields: BTreeSet<SmolStr>,
     /// Connections.
     pub pool: Pool,
     /// Who may ask.
@@ -65,8 +67,22 @@ impl App {
         let answers = answers.weigher(move |_, answer: &Arc<Answer>| bytes(answer)).build();
         let heads = Cache::builder().time_to_live(FRESH).build();
         let plan = Mutex::default();
+        let member_fields = member_fields(&topology);
         let (feeds, status) = (Feeds::default(), Mutex::default());
-        Self { topology, keys, pool, tokens, limit, stop, feeds, status, heads, answers, plan }
+        Self {
+            topology,
+            keys,
+            member_fields,
+            pool,
+            tokens,
+            limit,
+            stop,
+            feeds,
+            status,
+            heads,
+            answers,
+            plan,
+        }
     }
 
     /// The answer to a question, as it was at most a few milliseconds ago. Those who ask the same
@@ -113,4 +129,15 @@ impl App {
         drop(held);
         Ok(gaps_json(plan.gaps_of(bolt)))
     }
+}
+
+/// The fields that name members of leaderboards and learners of other bolts.
+fn member_fields(topology: &Topology) -> BTreeSet<SmolStr> {
+    let field = |(_, options): (&str, &BoltOptions)| match options {
+        BoltOptions::Leaderboard(options) => Some(options.member.name.clone()),
+        BoltOptions::Fatigue(options) => Some(options.learner.name.clone()),
+        BoltOptions::Mastery(options) => Some(options.learner.name.clone()),
+        BoltOptions::Aggregate(_) | BoltOptions::Dedup(_) => None,
+    };
+    catalog::bolts(topology, Some).into_iter().filter_map(field).collect()
 }

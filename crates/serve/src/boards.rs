@@ -16,15 +16,19 @@ use tallyd_query::{
     catalog, figure_json,
 };
 use tallyd_store::{Connection, settled};
+use utoipa::ToSchema;
 
 /// A part of a board.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct BoardAnswer {
     /// The leaderboard.
+    #[schema(value_type = String)]
     pub bolt: SmolStr,
     /// The name of the kind of period.
+    #[schema(value_type = String)]
     pub period: SmolStr,
     /// Which one: `2026-W48`, `2026-11-28`, `all`.
+    #[schema(value_type = String)]
     pub label: SmolStr,
     /// Its first millisecond, since the epoch.
     pub start: i64,
@@ -46,13 +50,15 @@ pub struct BoardAnswer {
     pub next: Option<String>,
     /// Members that were asked for, and are not on the board.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
     pub not_found: Option<Vec<SmolStr>>,
 }
 
 /// A member's place on a board.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct BoardRow {
     /// Who.
+    #[schema(value_type = String)]
     pub member: SmolStr,
     /// From 1.
     pub rank: u64,

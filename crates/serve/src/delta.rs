@@ -7,7 +7,8 @@ use std::collections::HashMap;
 
 /// The change as JSON. Of an answer with rows: `set`, the rows that are new or not the same, each
 /// with what its rank and score `was`; `gone`, what told the rows apart that are not there any
-/// more; and `head`, what else is not the same. Of an answer without rows: `head` alone.
+/// more; `order`, all that tell rows apart, where some have one rank and so don't say by it who
+/// stands first; and `head`, what else is not the same. Of an answer without rows: `head` alone.
 #[must_use]
 pub fn between(before: &Answer, now: &Answer) -> Bytes {
     let mut change = Map::new();
@@ -32,8 +33,21 @@ pub fn between(before: &Answer, now: &Answer) -> Bytes {
         let gone: Vec<Value> = gone.map(|(_, row)| identity(row)).collect();
         change.insert("set".to_owned(), Value::Array(set));
         change.insert("gone".to_owned(), Value::Array(gone));
+        if has_ties(now) {
+            let order = now.iter().map(|(_, row)| identity(row));
+            change.insert("order".to_owned(), order.collect());
+        }
     }
     Value::Object(change).to_string().into()
+}
+
+/// Whether two rows have one rank. Rows are in its order.
+fn has_ties(rows: &[(String, Map<String, Value>)]) -> bool {
+    let rank = |(_, row): &(String, Map<String, Value>)| row.get("rank").cloned();
+    rows.windows(2).any(|two| match two {
+        [one, other] => rank(one).is_some() && rank(one) == rank(other),
+        _ => false,
+    })
 }
 
 fn with_was(row: &Map<String, Value>, was: Option<&Map<String, Value>>) -> Value {
@@ -82,6 +96,15 @@ mod tests {
         assert_eq!(change["set"].as_array().unwrap().len(), 3);
         let same: Value = serde_json::from_slice(&between(&now, &now)).unwrap();
         assert_eq!(same, json!({"head": {}, "set": [], "gone": []}));
+    }
+
+    #[test]
+    fn rows_of_one_rank_come_with_their_order() {
+        let row = |member: &str, rank| json!({"member": member, "rank": rank, "score": 1});
+        let before = answer(&json!({"rows": [row("a", 1)]}));
+        let now = answer(&json!({"rows": [row("b", 1), row("a", 1), row("c", 3)]}));
+        let change: Value = serde_json::from_slice(&between(&before, &now)).unwrap();
+        assert_eq!(change["order"], json!(["b", "a", "c"]));
     }
 
     #[test]

@@ -25,6 +25,7 @@ use tallyd_ingest::Batch;
 use tallyd_query::QueryError;
 use tallyd_store::Connection;
 use tallyd_topology::NodeKind;
+use utoipa::ToSchema;
 
 /// The kinds of bodies that are read. None of them can be sent by the form of a foreign page.
 const KINDS: [&str; 5] = [
@@ -38,7 +39,7 @@ const KINDS: [&str; 5] = [
 const LATER: Duration = Duration::from_secs(5);
 
 /// What became of the events of a request.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Accepted {
     /// How many Redis has now.
     pub accepted: usize,
@@ -47,7 +48,7 @@ pub struct Accepted {
 }
 
 /// An event that was not sent.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Refused {
     /// Its place among the events of the request, from 0.
     pub index: u32,

@@ -184,7 +184,7 @@ fn bolts(app: &App, question: &Question) -> Vec<SmolStr> {
     match question {
         Question::Board(question) => vec![question.bolt.clone()],
         Question::Stats(question) => vec![question.bolt.clone()],
-        Question::Learner(_) | Question::Learners(_) => {
+        Question::Learner(..) | Question::Learners(_) => {
             let nodes = app.topology.nodes.iter();
             let of_learner = nodes.filter(|node| match &node.kind {
                 NodeKind::Bolt(bolt) => matches!(

@@ -4,16 +4,18 @@ use crate::{
     access::Caller,
     answer::Answer,
     app::App,
-    events, live, operate as operator, pages,
+    events, live, openapi, operate as operator, pages,
     params::{Params, bad},
     problem::{Code, Problem},
     question::{LearnersBody, MembersBody, Question},
-    stats,
+    socket, stats,
 };
 use axum::{
     Router,
     body::Bytes,
-    extract::{ConnectInfo, Path, State},
+    extract::{
+        ConnectInfo, Path, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection,
+    },
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::{any, get, post},
@@ -24,8 +26,10 @@ use std::{net::SocketAddr, sync::Arc};
 pub fn routes(app: Arc<App>) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
+        .route("/openapi.json", get(openapi))
         .route("/v1/events/{source}", post(events::post))
         .route("/v1/boards/{bolt}/members", post(members))
+        .route("/v1/live", any(socket))
         .route("/v1/learners", post(learners))
         .route("/v1/topology", get(operate))
         .route("/v1/status", get(operate))
@@ -35,6 +39,29 @@ pub fn routes(app: Arc<App>) -> Router {
         .route("/{*path}", get(pages::page))
         .fallback(|| async { Problem::new(Code::NotFound, "nothing is at this path") })
         .with_state(app)
+}
+
+/// The description of it all. It says nothing of what is stored.
+async fn openapi() -> Response {
+    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    (kind, openapi::document().to_string()).into_response()
+}
+
+/// Many live views over one socket. A page of another site may not open one in a learner's name:
+/// no cookie counts, and tokens come in messages.
+async fn socket(
+    State(app): State<Arc<App>>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Problem> {
+    let caller = app.tokens.caller(&headers, from.ip(), false).await?;
+    if let Some(limit) = &app.limit {
+        limit.take(&caller.subject)?;
+    }
+    let upgrade = upgrade.map_err(|error| bad(format!("this path is a WebSocket: {error}")))?;
+    let upgrade = upgrade.max_message_size(socket::LONGEST).max_frame_size(socket::LONGEST);
+    Ok(upgrade.on_upgrade(|open| socket::serve(app, caller, open)))
 }
 
 /// Any view, once or live.
@@ -67,7 +94,7 @@ async fn view(
                 Err(problem) if problem.code.may_pass() => {}
                 Err(problem) => return Err(problem),
             }
-            live::events(app, question, wanted)
+            live::events(&app, question, wanted)
         }
         false => {
             let question = question(&app, path, params, &caller)?;
@@ -95,9 +122,11 @@ pub fn question(
     allowed(app, question, caller)
 }
 
-/// A question held to what the caller may ask. What nobody needs a token for, all may ask.
+/// A question held to what the caller may ask. What nobody needs a token for, all may ask. It only
+/// reads, so a cookie is believed: another site's page can't send JSON without being allowed to.
 fn allowed(app: &App, question: Question, caller: &Caller) -> Result<Question, Problem> {
     let held = |caller: &Caller| {
+        let caller = &caller.held_to_itself(&app.member_fields);
         question.allow(caller)?;
         match &question {
             Question::Stats(question) => {
@@ -123,7 +152,7 @@ async fn members(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let caller = app.tokens.caller(&headers, from.ip(), false).await?;
+    let caller = app.tokens.caller(&headers, from.ip(), true).await?;
     let left = app.limit.as_ref().map(|limit| limit.take(&caller.subject)).transpose()?;
     expect_json(&headers)?;
     let body: MembersBody = serde_json::from_slice(&body)
@@ -146,13 +175,13 @@ async fn learners(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let caller = app.tokens.caller(&headers, from.ip(), false).await?;
+    let caller = app.tokens.caller(&headers, from.ip(), true).await?;
     let left = app.limit.as_ref().map(|limit| limit.take(&caller.subject)).transpose()?;
     expect_json(&headers)?;
     let body: LearnersBody = serde_json::from_slice(&body)
         .map_err(|error| bad(format!("the body can't be read: {error}")))?;
     let question = Question::learners(body.learners)?;
-    question.allow(&caller)?;
+    let question = allowed(&app, question, &caller)?;
     let answer = app.answer(&question).await?;
     let mut response = respond(&answer, &headers);
     if let Some(left) = left {

@@ -20,14 +20,17 @@ mod learners;
 mod limit;
 mod live;
 mod open;
+mod openapi;
 mod operate;
 mod pages;
 mod params;
 mod server;
+mod socket;
 mod stats;
 mod token;
 
 pub use app::App;
 pub use open::{OpenError, Opened, open};
+pub use openapi::document;
 pub use server::serve;
 pub use token::TokenError;

@@ -52,21 +52,30 @@ impl Wanted {
     }
 }
 
+/// One event, however it is sent.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// What it is: `snapshot`, `delta`, `heartbeat`, `problem`, `resumed` or `reset`.
+    pub name: &'static str,
+    /// What the client has after it, in 16 hex digits.
+    pub id: Option<u64>,
+    /// JSON on one line.
+    pub data: Bytes,
+}
+
 /// The events of a question.
-pub fn events(app: Arc<App>, question: Question, wanted: Wanted) -> Response {
-    let watch = app.feeds.watch(&app, question, wanted.rate);
-    let follower = Follower {
-        watch,
-        stop: app.stop.clone(),
-        last: None,
-        queue: VecDeque::from([retry(RETRY_MS)]),
-        resume: wanted.last,
-        heartbeat: Instant::now() + HEARTBEAT,
-        has_ended: false,
-    };
-    let frames = stream::unfold(follower, |mut follower| async move {
-        let frame = follower.next().await?;
-        Some((Ok::<Bytes, Infallible>(frame), follower))
+pub fn events(app: &Arc<App>, question: Question, wanted: Wanted) -> Response {
+    let begin = Bytes::from(format!("retry: {RETRY_MS}\n\n"));
+    let follower = Follower::new(app, question, wanted);
+    let frames = stream::unfold((Some(begin), follower), |(begin, mut follower)| async move {
+        let frame = match begin {
+            Some(begin) => begin,
+            None => match follower.next().await {
+                Some(event) => event.frame(),
+                None => follower.last_words()?,
+            },
+        };
+        Some((Ok::<Bytes, Infallible>(frame), (None, follower)))
     });
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
@@ -81,38 +90,50 @@ const RETRY_MS: u64 = 1000;
 /// When the server ends, clients come back within so many ms, spread.
 const SPREAD_MS: u64 = 5000;
 
-/// One client.
-struct Follower {
+/// One client's view of a question.
+pub struct Follower {
     watch: Watch,
     stop: CancellationToken,
     /// What the client has.
     last: Option<Arc<Answer>>,
-    queue: VecDeque<Bytes>,
+    queue: VecDeque<Event>,
     /// The id that it came with.
     resume: Option<String>,
+    /// It was told that there is no answer.
+    is_without: bool,
     heartbeat: Instant,
-    has_ended: bool,
+    /// What is left to say when it has ended.
+    last_words: Option<Bytes>,
 }
 
 impl Follower {
-    /// The next frame; `None` at the end.
-    async fn next(&mut self) -> Option<Bytes> {
+    /// Begins to follow.
+    #[must_use]
+    pub fn new(app: &Arc<App>, question: Question, wanted: Wanted) -> Self {
+        let spread = fastrand::u64(500..SPREAD_MS);
+        Self {
+            watch: app.feeds.watch(app, question, wanted.rate),
+            stop: app.stop.clone(),
+            last: None,
+            queue: VecDeque::new(),
+            resume: wanted.last,
+            is_without: false,
+            heartbeat: Instant::now() + HEARTBEAT,
+            last_words: Some(format!("retry: {spread}\n\n").into()),
+        }
+    }
+
+    /// The next event; `None` when the server ends.
+    pub async fn next(&mut self) -> Option<Event> {
         loop {
-            if let Some(frame) = self.queue.pop_front() {
+            if let Some(event) = self.queue.pop_front() {
                 self.heartbeat = Instant::now() + HEARTBEAT;
-                return Some(frame);
-            }
-            if self.has_ended {
-                return None;
+                return Some(event);
             }
             let state = tokio::select! {
-                () = self.stop.cancelled() => {
-                    self.has_ended = true;
-                    self.queue.push_back(retry(fastrand::u64(500..SPREAD_MS)));
-                    continue;
-                }
+                () = self.stop.cancelled() => return None,
                 () = sleep_until(self.heartbeat) => {
-                    self.queue.push_back(frame("heartbeat", self.last.as_deref(), b"{}"));
+                    self.push("heartbeat", Bytes::from_static(b"{}"));
                     continue;
                 }
                 changed = self.watch.state.changed() => {
@@ -124,32 +145,46 @@ impl Follower {
         }
     }
 
+    /// What is said once at the end: when to come back.
+    fn last_words(&mut self) -> Option<Bytes> {
+        self.last_words.take()
+    }
+
+    /// An event that says what the client has now.
+    fn push(&mut self, name: &'static str, data: Bytes) {
+        let id = self.last.as_ref().map(|last| last.tag);
+        self.queue.push_back(Event { name, id, data });
+    }
+
     fn tell(&mut self, state: State) {
         match state {
             State::Waiting => {}
             State::Problem(problem) => {
-                let json = problem.json().to_string();
-                self.queue.push_back(frame("problem", self.last.as_deref(), json.as_bytes()));
+                self.is_without = true;
+                self.push("problem", problem.json().to_string().into());
             }
             State::Now(update) => {
                 let answer = &update.answer;
                 if let Some(id) = self.resume.take() {
                     self.begin_again(&id, answer);
                 }
-                match (&self.last, &update.change) {
-                    (Some(last), _) if last.tag == answer.tag => {}
+                let was_without = std::mem::take(&mut self.is_without);
+                let news = match (&self.last, &update.change) {
+                    // All is as it was: it may only be said that there is an answer again.
+                    (Some(last), _) if last.tag == answer.tag => {
+                        let from = format!("{{\"from\":\"{:016x}\"}}", last.tag);
+                        was_without.then(|| ("resumed", from.into()))
+                    }
                     (Some(last), Some((of, change))) if last.tag == *of => {
-                        self.queue.push_back(frame("delta", Some(answer), change));
+                        Some(("delta", change.clone()))
                     }
-                    (Some(last), _) => {
-                        let change = delta::between(last, answer);
-                        self.queue.push_back(frame("delta", Some(answer), &change));
-                    }
-                    (None, _) => {
-                        self.queue.push_back(frame("snapshot", Some(answer), &answer.body));
-                    }
-                }
+                    (Some(last), _) => Some(("delta", delta::between(last, answer))),
+                    (None, _) => Some(("snapshot", answer.body.clone())),
+                };
                 self.last = Some(Arc::clone(answer));
+                if let Some((name, data)) = news {
+                    self.push(name, data);
+                }
             }
         }
     }
@@ -163,31 +198,31 @@ impl Follower {
         });
         match had {
             Some(had) => {
-                let json = format!("{{\"from\":\"{:016x}\"}}", had.tag);
-                self.queue.push_back(frame("resumed", Some(&had), json.as_bytes()));
+                let from = format!("{{\"from\":\"{:016x}\"}}", had.tag);
                 self.last = Some(had);
+                self.push("resumed", from.into());
             }
             None => {
-                let json = b"{\"reason\":\"what came since is not known any more\"}";
-                self.queue.push_back(frame("reset", None, json));
+                let why = b"{\"reason\":\"what came since is not known any more\"}";
+                self.push("reset", Bytes::from_static(why));
             }
         }
     }
 }
 
-fn retry(ms: u64) -> Bytes {
-    format!("retry: {ms}\n\n").into()
-}
-
-fn frame(event: &str, of: Option<&Answer>, data: &[u8]) -> Bytes {
-    let mut frame = Vec::with_capacity(data.len() + 64);
-    frame.extend(format!("event: {event}\n").bytes());
-    if let Some(answer) = of {
-        frame.extend(format!("id: {:016x}\n", answer.tag).bytes());
+impl Event {
+    /// As Server-Sent Events write it.
+    fn frame(&self) -> Bytes {
+        let Self { name, id, data } = self;
+        let mut frame = Vec::with_capacity(data.len() + 64);
+        frame.extend(format!("event: {name}\n").bytes());
+        if let Some(id) = id {
+            frame.extend(format!("id: {id:016x}\n").bytes());
+        }
+        frame.extend(b"data: ");
+        // JSON on one line: serde_json writes no line break.
+        frame.extend(data);
+        frame.extend(b"\n\n");
+        frame.into()
     }
-    frame.extend(b"data: ");
-    // JSON on one line: serde_json writes no line break.
-    frame.extend(data);
-    frame.extend(b"\n\n");
-    frame.into()
 }

@@ -73,6 +73,12 @@ impl Code {
         self.parts().0
     }
 
+    /// What it is, in a few words.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        self.parts().2
+    }
+
     /// The status that it is answered with.
     #[must_use]
     pub fn status(self) -> StatusCode {

@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use smol_str::SmolStr;
+use utoipa::ToSchema;
 
 /// The most rows of one answer.
 pub const MOST_ROWS: u64 = 1000;
@@ -33,8 +34,8 @@ pub enum Question {
     Board(BoardQuestion),
     /// The figures of an aggregate.
     Stats(StatsQuestion),
-    /// What is stored of a learner.
-    Learner(SmolStr),
+    /// What is stored of a learner, with the boards of these groups.
+    Learner(SmolStr, Vec<(SmolStr, SmolStr)>),
     /// What is stored of some learners.
     Learners(Vec<SmolStr>),
 }
@@ -110,18 +111,20 @@ pub struct Measure {
 }
 
 /// The body of a request for some members.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MembersBody {
     /// Who.
+    #[schema(value_type = Vec<String>)]
     pub members: Vec<SmolStr>,
 }
 
 /// The body of a request for some learners.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LearnersBody {
     /// Who.
+    #[schema(value_type = Vec<String>)]
     pub learners: Vec<SmolStr>,
 }
 
@@ -156,8 +159,9 @@ impl Question {
             ["boards", _, "members", member] => Part::Member(member.into()),
             ["stats", bolt] => return Self::stats(bolt, params, zone),
             ["learners", learner] => {
-                params.end("none")?;
-                return Ok(Question::Learner(learner.into()));
+                let by = params.by();
+                params.end("by.FIELD")?;
+                return Ok(Question::Learner(learner.into(), by));
             }
             _ => return Err(Problem::new(Code::NotFound, "nothing is at this path")),
         };
@@ -240,7 +244,10 @@ impl Question {
             }
             // What its groups are by is known to the aggregate alone: see `stats`.
             Question::Stats(_) => Ok(()),
-            Question::Learner(learner) => caller.may_see_learner(learner),
+            Question::Learner(learner, by) => {
+                caller.may_see_learner(learner)?;
+                caller.may_see_values(by)
+            }
             Question::Learners(learners) => {
                 learners.iter().try_for_each(|learner| caller.may_see_learner(learner))
             }
@@ -288,7 +295,10 @@ mod tests {
         assert_eq!(page(read("boards/points", "").unwrap()), first);
         let around = page(read("boards/points/around/u%2F7", "rows=5").unwrap());
         assert_eq!(around, Part::Around("u/7".into(), 5));
-        assert_eq!(read("learners/a%20b", "").unwrap(), Question::Learner("a b".into()));
+        assert_eq!(
+            read("learners/a%20b", "").unwrap(),
+            Question::Learner("a b".into(), Vec::new())
+        );
         let Question::Stats(stats) = read("stats/c", "order_by=-right/answers&from=-7d").unwrap()
         else {
             panic!("no stats")

@@ -20,13 +20,16 @@ use tallyd_query::{
 };
 use tallyd_store::{Connection, settled};
 use tallyd_topology::Topology;
+use utoipa::ToSchema;
 
 /// Figures of an aggregate.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct StatsAnswer {
     /// The aggregate.
+    #[schema(value_type = String)]
     pub bolt: SmolStr,
     /// The name of the kind of window.
+    #[schema(value_type = String)]
     pub window: SmolStr,
     /// The time of the last entry whose effects are in, in ms since the epoch.
     pub as_of: i64,
@@ -39,9 +42,10 @@ pub struct StatsAnswer {
 }
 
 /// The figures of a group in a window.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct StatsRow {
     /// Which window: `2026-11-28`, `2026-11-28T0900Z`, `all`.
+    #[schema(value_type = String)]
     pub label: SmolStr,
     /// Its first millisecond, since the epoch.
     pub start: i64,
@@ -51,10 +55,13 @@ pub struct StatsRow {
     #[serde(rename = "final")]
     pub is_final: bool,
     /// The values of the aggregate's fields; `null` for one that the events leave out.
+    #[schema(value_type = Object)]
     pub group: Map<String, Value>,
     /// The figures by measure; `null` where there is none, as of the mean of nothing.
+    #[schema(value_type = Object)]
     pub measures: Map<String, Value>,
     /// For each distinct count whether it is exact, or an estimate.
+    #[schema(value_type = Object)]
     pub exact: Map<String, Value>,
     /// The ratio that rows are ordered by, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]

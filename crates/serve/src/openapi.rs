@@ -1,0 +1,305 @@
+//! The description of it all for programs: OpenAPI 3.1.
+
+use crate::{boards, events, learners, problem::Code, question, stats};
+use serde_json::{Map, Value, json};
+use utoipa::OpenApi;
+
+/// The shapes of answers, with what their members mean.
+#[derive(OpenApi)]
+#[openapi(components(schemas(
+    boards::BoardAnswer,
+    events::Accepted,
+    learners::LearnerAnswer,
+    learners::LearnersAnswer,
+    question::LearnersBody,
+    question::MembersBody,
+    stats::StatsAnswer,
+)))]
+struct Shapes;
+
+/// A parameter of a query: its name, its type, and what it means.
+type Parameter = (&'static str, &'static str, &'static str);
+
+/// One operation.
+struct Operation {
+    method: &'static str,
+    path: &'static str,
+    summary: &'static str,
+    parameters: &'static [Parameter],
+    /// The shape of the body, if there is one.
+    body: Option<&'static str>,
+    /// The shape of the answer; `None` for one that is not described.
+    answer: Option<&'static str>,
+    /// Whether `/live` follows it.
+    is_live: bool,
+}
+
+const BY: Parameter = ("by", "object", "The group: `by.class=10B`, once for each field");
+const PERIOD: Parameter =
+    ("period", "string", "The kind of period; the topology's first by default");
+const AT: Parameter = (
+    "at",
+    "string",
+    "A moment in the period: `now`, `-7d`, a date, RFC 3339, or ms since the epoch",
+);
+
+const OPERATIONS: &[Operation] = &[
+    Operation {
+        method: "get",
+        path: "/v1/boards/{bolt}",
+        summary: "Rows of a leaderboard, best first",
+        parameters: &[
+            BY,
+            PERIOD,
+            AT,
+            ("limit", "integer", "How many rows, 1 to 1000; 10 by default"),
+            ("rank", "integer", "The place of the first row, from 1"),
+            ("cursor", "string", "What the answer before gave as `next`"),
+        ],
+        body: None,
+        answer: Some("BoardAnswer"),
+        is_live: true,
+    },
+    Operation {
+        method: "get",
+        path: "/v1/boards/{bolt}/around/{member}",
+        summary: "A member among its neighbours",
+        parameters: &[
+            BY,
+            PERIOD,
+            AT,
+            ("rows", "integer", "How many rows, 1 to 1000; 11 by default"),
+        ],
+        body: None,
+        answer: Some("BoardAnswer"),
+        is_live: true,
+    },
+    Operation {
+        method: "get",
+        path: "/v1/boards/{bolt}/members/{member}",
+        summary: "One member",
+        parameters: &[BY, PERIOD, AT],
+        body: None,
+        answer: Some("BoardAnswer"),
+        is_live: true,
+    },
+    Operation {
+        method: "post",
+        path: "/v1/boards/{bolt}/members",
+        summary: "Some members, with their ranks among each other: a board of friends",
+        parameters: &[BY, PERIOD, AT],
+        body: Some("MembersBody"),
+        answer: Some("BoardAnswer"),
+        is_live: false,
+    },
+    Operation {
+        method: "get",
+        path: "/v1/stats/{bolt}",
+        summary: "Figures of an aggregate, a row for each window and group",
+        parameters: &[
+            BY,
+            ("window", "string", "The kind of window; the topology's first by default"),
+            ("from", "string", "The first moment, as `at`; that of `to` by default"),
+            ("to", "string", "The last moment; now by default"),
+            ("order_by", "string", "A measure or a ratio of two: `answers`, `-right/answers`"),
+            ("limit", "integer", "How many groups, 1 to 1000; 100 by default"),
+        ],
+        body: None,
+        answer: Some("StatsAnswer"),
+        is_live: true,
+    },
+    Operation {
+        method: "get",
+        path: "/v1/learners/{learner}",
+        summary: "What is stored of a learner",
+        parameters: &[BY],
+        body: None,
+        answer: Some("LearnerAnswer"),
+        is_live: true,
+    },
+    Operation {
+        method: "post",
+        path: "/v1/learners",
+        summary: "What is stored of some learners",
+        parameters: &[],
+        body: Some("LearnersBody"),
+        answer: Some("LearnersAnswer"),
+        is_live: false,
+    },
+    Operation {
+        method: "post",
+        path: "/v1/events/{source}",
+        summary: "Takes one event, an array, JSON lines or MessagePack",
+        parameters: &[],
+        body: None,
+        answer: Some("Accepted"),
+        is_live: false,
+    },
+    Operation {
+        method: "get",
+        path: "/v1/live",
+        summary: "A WebSocket of up to 128 live views",
+        parameters: &[],
+        body: None,
+        answer: None,
+        is_live: false,
+    },
+    Operation {
+        method: "get",
+        path: "/v1/topology",
+        summary: "Sources, bolts, boards, windows and measures that the caller may read",
+        parameters: &[],
+        body: None,
+        answer: None,
+        is_live: false,
+    },
+    Operation {
+        method: "get",
+        path: "/v1/status",
+        summary: "How the topology runs, for operators",
+        parameters: &[],
+        body: None,
+        answer: None,
+        is_live: false,
+    },
+    Operation {
+        method: "get",
+        path: "/v1/dead",
+        summary: "The newest dead letters, for operators",
+        parameters: &[("limit", "integer", "How many, 1 to 100; 10 by default")],
+        body: None,
+        answer: None,
+        is_live: false,
+    },
+];
+
+/// The description.
+#[must_use]
+pub fn document() -> Value {
+    let mut document = serde_json::to_value(Shapes::openapi()).unwrap_or_default();
+    let mut paths: Map<String, Value> = Map::new();
+    for operation in OPERATIONS {
+        let described = describe(operation, false);
+        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
+        if let Value::Object(methods) = path {
+            methods.insert(operation.method.to_owned(), described);
+        }
+        if operation.is_live {
+            let live = json!({ operation.method: describe(operation, true) });
+            paths.insert(format!("{}/live", operation.path), live);
+        }
+    }
+    if let Value::Object(document) = &mut document {
+        let info = json!({
+            "title": "tallyd", "version": env!("CARGO_PKG_VERSION"),
+            "description": "Real-time statistics: every event counted once and only once. \
+                            All times are in ms since the epoch.",
+            "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
+        });
+        document.insert("info".to_owned(), info);
+        document.insert("paths".to_owned(), Value::Object(paths));
+        document.insert("security".to_owned(), json!([{}, { "bearer": [] }]));
+        document.insert("x-problems".to_owned(), problems());
+        if let Some(Value::Object(components)) = document.get_mut("components") {
+            let bearer = json!({ "type": "http", "scheme": "bearer" });
+            components.insert("securitySchemes".to_owned(), json!({ "bearer": bearer }));
+            if let Some(Value::Object(schemas)) = components.get_mut("schemas") {
+                schemas.insert("Problem".to_owned(), problem());
+            }
+        }
+    }
+    document
+}
+
+fn describe(operation: &Operation, is_live: bool) -> Value {
+    let in_path = operation.path.split('/').filter_map(|part| part.strip_prefix('{'));
+    let in_path = in_path.map(|part| {
+        let name = part.trim_end_matches('}');
+        json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })
+    });
+    let live: &[Parameter] = match is_live {
+        true => &[
+            ("rate", "integer", "Updates a second at most, 1 to 20; 4 by default"),
+            ("last_event_id", "string", "The id of the last event that came"),
+        ],
+        false => &[],
+    };
+    let in_query = operation.parameters.iter().chain(live).map(|(name, kind, meaning)| {
+        let mut parameter = json!({
+            "name": name, "in": "query", "description": meaning, "schema": { "type": kind },
+        });
+        if *name == "by" {
+            let values = json!({ "type": "object", "additionalProperties": { "type": "string" } });
+            parameter = json!({
+                "name": "by", "in": "query", "description": meaning, "schema": values,
+                "x-written-as": "by.FIELD=VALUE",
+            });
+        }
+        parameter
+    });
+    let shape = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+    let good = match (operation.answer, is_live) {
+        (_, true) => json!({
+            "description": "snapshot, then delta, heartbeat, problem, resumed, reset",
+            "content": { "text/event-stream": { "schema": { "type": "string" } } },
+        }),
+        (Some(name), false) => json!({
+            "description": operation.summary,
+            "content": { "application/json": { "schema": shape(name) } },
+        }),
+        (None, false) => json!({ "description": operation.summary }),
+    };
+    let bad = json!({
+        "description": "There is no answer: `code` says why",
+        "content": { "application/problem+json": { "schema": shape("Problem") } },
+    });
+    let mut described = json!({
+        "summary": operation.summary,
+        "parameters": in_path.chain(in_query).collect::<Vec<_>>(),
+        "responses": { "200": good, "default": bad },
+    });
+    if let (Some(name), Value::Object(described)) = (operation.body, &mut described) {
+        let content = json!({ "application/json": { "schema": shape(name) } });
+        described.insert("requestBody".to_owned(), json!({ "required": true, "content": content }));
+    }
+    described
+}
+
+fn problem() -> Value {
+    json!({
+        "type": "object",
+        "description": "RFC 9457",
+        "required": ["type", "title", "status", "code", "detail"],
+        "properties": {
+            "type": { "type": "string" },
+            "title": { "type": "string" },
+            "status": { "type": "integer" },
+            "code": { "enum": Code::ALL.map(Code::name) },
+            "detail": { "type": "string", "description": "The values, and what to do about it" },
+        },
+    })
+}
+
+fn problems() -> Value {
+    let one = |code: Code| json!({ "code": code.name(), "status": code.status().as_u16(), "title": code.title() });
+    Code::ALL.into_iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shape_that_is_named_is_described() {
+        let document = document();
+        assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+        let text = document.to_string();
+        let named = text.split("#/components/schemas/").skip(1);
+        for name in named.map(|rest| rest.split('"').next().unwrap()) {
+            assert!(document["components"]["schemas"].get(name).is_some(), "{name}");
+        }
+        let board = &document["components"]["schemas"]["BoardAnswer"];
+        assert!(board["properties"]["final"].is_object(), "{board}");
+        assert!(document["paths"]["/v1/boards/{bolt}/live"]["get"].is_object());
+    }
+}
