@@ -10,7 +10,8 @@ use rustix::{
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
 };
 use std::{
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -126,4 +127,30 @@ fn a_closed_terminal_leaves_no_process_behind() {
     let demo = Demo::start();
     demo.signal(Signal::HUP);
     assert_eq!(demo.ended().code(), Some(129));
+}
+
+#[test]
+fn its_pages_are_there_while_it_runs() {
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_tallyd"))
+        .args(["demo", "--for", "4s", "--rate", "200", "--workers", "2"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines();
+    let line = lines.find(|line| line.as_ref().unwrap().starts_with("pages ")).unwrap().unwrap();
+    let address = line.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
+    let get = |path: &str| {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(get("/operator").starts_with("HTTP/1.1 200"));
+    await_that("the board has rows", || get("/v1/boards/points").contains("\"rank\":1,"));
+    // What is said further has to be read, or the demo waits.
+    assert!(lines.all(|line| line.is_ok()));
+    assert!(demo.wait().unwrap().success());
+    assert!(TcpStream::connect(&address).is_err(), "the pages end with it");
 }

@@ -5,10 +5,11 @@ mod screen;
 mod snapshot;
 mod view;
 
-use crate::{output::Unwritten, wrong_use::WrongUse};
+use crate::{output::Unwritten, serve, wrong_use::WrongUse};
 use anyhow::{Context, ensure};
 use interrupt::{Ended, Interrupts};
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{
@@ -22,10 +23,14 @@ use tallyd_harness::{
 };
 use tallyd_learners::SimulationOptions;
 use tallyd_store::inspect;
+use tallyd_topology::RedisAddress;
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 /// The topology that the demo runs.
 const TOPOLOGY: &str = include_str!("../../../topologies/testprep.toml");
+/// Where the pages are, if nobody else is there.
+const PORT: u16 = 8080;
 /// How many differences are printed.
 const SHOWN: usize = 20;
 /// How often the view is drawn.
@@ -100,6 +105,35 @@ impl Stage {
     }
 }
 
+/// The pages of the demo, which end with it.
+struct Pages {
+    address: SocketAddr,
+    stop: CancellationToken,
+}
+
+impl Pages {
+    async fn open(stage: &Stage) -> anyhow::Result<Self> {
+        let stop = CancellationToken::new();
+        let begin = |port| {
+            let redis = RedisAddress::from(stage.server.url.as_str());
+            let listen = SocketAddr::from(([127, 0, 0, 1], port));
+            serve::begin(stage.open.topology.clone(), redis, listen, false, stop.clone())
+        };
+        // The usual port, or any where that one is taken.
+        let (address, _) = match begin(PORT).await {
+            Ok(begun) => begun,
+            Err(_) => begin(0).await?,
+        };
+        Ok(Self { address, stop })
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
 async fn show(
     args: &Args,
     mut view: view::View,
@@ -108,6 +142,8 @@ async fn show(
     let folder =
         tempfile::Builder::new().prefix("tallyd-demo-").tempdir().context("can't make a folder")?;
     let mut stage = Stage::start(args, folder.path()).await?;
+    let pages = Pages::open(&stage).await?;
+    view.say(format!("pages while it runs: http://{0}/ (http://{0}/operator)", pages.address))?;
     let stop = Arc::new(AtomicBool::new(false));
     let sent = Arc::new(producer::Sent::default());
     let loader = tokio::spawn(producer::run(
@@ -136,9 +172,12 @@ async fn show(
     drain(&mut stage).await?;
     let findings = audit::run(&mut stage.open, &ledger, probes).await?;
     let fine = report(&findings, sent.doubtful())?;
+    drop(pages);
     for worker in stage.workers {
         worker.stop().await?;
     }
+    // Before its folder goes: it would write into it to the last.
+    stage.server.stop().await?;
     if !fine {
         let kept = folder.keep();
         outln!("the logs are kept in {}", kept.display())?;

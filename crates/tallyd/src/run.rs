@@ -3,7 +3,7 @@
 use crate::{
     connect, health,
     load::{self, Named},
-    logging, risks,
+    logging, risks, serve,
     wrong_use::WrongUse,
 };
 use anyhow::Context;
@@ -24,6 +24,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
+use tokio_util::sync::CancellationToken;
 
 /// The arguments of `tallyd run`.
 #[derive(clap::Args)]
@@ -41,6 +42,9 @@ pub struct Args {
     /// Serve /metrics, /healthz and /readyz on this address
     #[arg(long, value_name = "ADDR")]
     metrics: Option<SocketAddr>,
+    /// Serve the results over HTTP on this address too, as tallyd serve does
+    #[arg(long, value_name = "ADDR")]
+    serve: Option<SocketAddr>,
     /// Start on a server that would break the promise in these ways
     #[arg(long, value_name = "DANGERS", value_delimiter = ',', value_parser = dangers())]
     allow: Vec<Danger>,
@@ -66,6 +70,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         None => None,
     };
     let address = connect::address(&topology, args.redis);
+    let stop_serving = CancellationToken::new();
+    if let Some(listen) = args.serve {
+        let topology = Topology::clone(&topology);
+        let begun = serve::begin(topology, address.clone(), listen, false, stop_serving.clone());
+        let (address, _) = begun.await?;
+        tracing::info!(%address, "serving");
+    }
     let now = now_ms();
     let options = WorkerOptions {
         id: worker_id(now),
@@ -90,7 +101,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         });
     }
     tokio::spawn(risks::watch(address));
-    match worker.run(stop).await? {
+    let ended = worker.run(stop).await?;
+    stop_serving.cancel();
+    match ended {
         Ended::HandedOver => tracing::info!("worker stopped, its partitions are handed over"),
         Ended::Kept { partitions } => tracing::warn!(
             partitions,

@@ -4,7 +4,8 @@ use crate::{connect, load, logging, run::stop_signal};
 use anyhow::Context;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 use tallyd_serve::{open, serve};
-use tokio::net::TcpListener;
+use tallyd_topology::{RedisAddress, Topology};
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 /// The arguments of `tallyd serve`.
@@ -23,6 +24,25 @@ pub struct Args {
     public: bool,
 }
 
+/// Begins to serve, until `stop` is cancelled. Returns the address, and what ends when it has
+/// stopped.
+///
+/// # Errors
+/// Where the address can't be listened on, or the topology does not say who may ask there.
+pub async fn begin(
+    topology: Topology,
+    redis: RedisAddress,
+    listen: SocketAddr,
+    is_public: bool,
+    stop: CancellationToken,
+) -> anyhow::Result<(SocketAddr, JoinHandle<()>)> {
+    let opened = open(topology, redis, listen, is_public, stop).await?;
+    let listener = TcpListener::bind(listen).await;
+    let listener = listener.with_context(|| format!("can't listen on {listen}"))?;
+    let address = listener.local_addr().context("can't tell the address")?;
+    Ok((address, tokio::spawn(serve(opened, listener))))
+}
+
 /// Serves until SIGTERM or SIGINT.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut stopped = stop_signal()?;
@@ -30,10 +50,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let _logs = logging::start().context("can't start the log's thread")?;
     let redis = connect::address(&topology, args.redis);
     let stop = CancellationToken::new();
-    let opened = open(topology, redis, args.listen, args.public, stop.clone()).await?;
-    let listener = TcpListener::bind(args.listen).await;
-    let listener = listener.with_context(|| format!("can't listen on {}", args.listen))?;
-    let address = listener.local_addr().context("can't tell the address")?;
+    let begun = begin(topology, redis, args.listen, args.public, stop.clone()).await?;
+    let (address, serving) = begun;
     tracing::info!(%address, "serving");
     outln!("http://{address}/")?;
     tokio::spawn(async move {
@@ -41,6 +59,6 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         let _ = stopped.wait_for(|stopped| *stopped).await;
         stop.cancel();
     });
-    serve(opened, listener).await;
+    serving.await.context("the server ended")?;
     Ok(ExitCode::SUCCESS)
 }
