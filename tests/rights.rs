@@ -4,7 +4,7 @@ use redis::Pipeline;
 use std::{fs, path::Path, sync::Arc, time::Duration};
 use tallyd_bolt::{Address, Key, Kind, Write};
 use tallyd_event::EntryId;
-use tallyd_query::{Look, QueryError, Results, Stored};
+use tallyd_query::{Look, QueryError, Results, Stored, head};
 use tallyd_runtime::{
     Session, Store, StoreError,
     store::{
@@ -198,10 +198,12 @@ async fn read(admin: &mut Connection, address: &RedisAddress) -> Result<(), Stor
     inspect::status(&mut c, &topology, &keys).await?;
     memory(&mut c).await?;
     inspect::drained(&mut c, &topology, &keys).await?;
-    queries(&mut Stored::new(&mut c, &keys, "points")).await.map_err(|error| match error {
+    let refused = |error| match error {
         QueryError::Store(error) => error,
         other => panic!("{other}"),
-    })?;
+    };
+    head(&mut c, &keys, "points").await.map_err(refused)?;
+    queries(&mut Stored::new(&mut c, &keys, "points")).await.map_err(refused)?;
     let learner = keys.bolt("fatigue", &Key::new(&["learner", "u7"]));
     ask(&mut c, &["HGET", &learner, "score"]).await?;
     ask(&mut c, &["XREAD", "STREAMS", "fatigue-alerts", "0"]).await.map(drop)

@@ -25,7 +25,7 @@ pub struct Head {
 /// Where the server can't be read.
 pub async fn head(c: &mut Connection, keys: &Keys, bolt: &str) -> Result<Head, QueryError> {
     let mut ask = Pipeline::new();
-    ask.cmd("TIME").cmd("HGETALL").arg(keys.cursors(bolt)).cmd("GET").arg(keys.generation());
+    ask.cmd("TIME").cmd("HGETALL").arg(keys.cursors(bolt)).cmd("MGET").arg(keys.generation());
     let mut replies = c.all(&ask).await?.into_iter();
     let mut next = || replies.next().unwrap_or(Value::Nil);
     let now = reply::time(next())?;
@@ -36,7 +36,9 @@ pub async fn head(c: &mut Connection, keys: &Keys, bolt: &str) -> Result<Head, Q
         // Writing to a string can't fail.
         let _ = write!(text, "{partition} {} {} ", cursor.last, cursor.counts.events);
     }
-    let generation = reply::text(next())?.and_then(|text| text.parse().ok()).unwrap_or(0);
+    // By MGET, which every reader may send.
+    let generation = reply::array(next())?.pop().unwrap_or(Value::Nil);
+    let generation = reply::text(generation)?.and_then(|text| text.parse().ok()).unwrap_or(0);
     let _ = write!(text, "{generation}");
     Ok(Head { now, version: xxh3_64(text.as_bytes()), as_of, generation })
 }
