@@ -59,15 +59,6 @@ pub fn encode(score: i64, reached: i64, span: Span, ascending: bool) -> f64 {
     score as f64 + fraction as f64 / (1u64 << bits) as f64
 }
 
-/// The score and when it was reached, from what [`encode`] gave. Of all times that
-/// encode alike it is the latest, on ascending boards the earliest.
-#[must_use]
-pub fn decode(stored: f64, span: Span, ascending: bool) -> (i64, i64) {
-    let alike = alike(stored, span, ascending);
-    let reached = if ascending { *alike.start() } else { *alike.end() };
-    (stored.floor() as i64, reached)
-}
-
 /// Within which times (ms since the epoch, both included) the score was reached, from what
 /// [`encode`] gave: as exactly as what is stored says it. `None` where it says nothing.
 #[must_use]
@@ -81,7 +72,7 @@ pub fn reached(stored: f64, span: Span, ascending: bool) -> Option<RangeInclusiv
 }
 
 /// All times that encode alike beside this score.
-fn alike(stored: f64, span: Span, ascending: bool) -> RangeInclusive<i64> {
+pub(crate) fn alike(stored: f64, span: Span, ascending: bool) -> RangeInclusive<i64> {
     let floor = stored.floor();
     let bits = bits(floor as i64);
     let steps = 1u64 << bits;
@@ -110,6 +101,14 @@ mod tests {
     use proptest::prelude::*;
 
     const HOUR: Span = Span { start: 1_767_225_600_000, length: 3_600_000 };
+
+    /// The score and when it was reached. Of all times that encode alike it is the latest, on
+    /// ascending boards the earliest.
+    fn decode(stored: f64, span: Span, ascending: bool) -> (i64, i64) {
+        let alike = alike(stored, span, ascending);
+        let reached = if ascending { *alike.start() } else { *alike.end() };
+        (stored.floor() as i64, reached)
+    }
 
     #[test]
     fn a_score_is_the_floor_of_what_is_stored() {

@@ -4,9 +4,9 @@
 
 use crate::{
     Options, Score, Ties,
-    composite::{GREATEST, Span, decode, encode},
+    composite::{GREATEST, Span, alike, encode},
 };
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 use tallyd_bolt::ExactSum;
 use tallyd_event::{Event, FieldType, Schema, Value, decimal};
 
@@ -171,21 +171,24 @@ impl Scoring {
     fn change(
         &self,
         old: Points,
-        reached: i64,
+        reached: RangeInclusive<i64>,
         points: Points,
         time: i64,
     ) -> Result<Option<(Points, i64)>, Refusal> {
         Ok(match self.rule {
             Rule::Greatest if points > old => Some((points, time)),
             Rule::Least if points < old => Some((points, time)),
-            Rule::Greatest | Rule::Least if points == old => Some((old, reached.min(time))),
+            Rule::Greatest | Rule::Least if points == old => Some((old, time.min(*reached.end()))),
             Rule::Last | Rule::LastArrived if points != old => Some((points, time)),
             Rule::Sum => match (old, points) {
                 (Points::Int(_), Points::Int(0)) => None,
                 (Points::Int(a), Points::Int(b)) => {
                     let sum = i128::from(a) + i128::from(b);
                     let sum = i64::try_from(sum).map_err(|_| self.beyond(sum))?;
-                    Some((Points::Int(sum), reached.max(time)))
+                    // Of times that the score of before does not tell apart, this one is known:
+                    // a score that is smaller now says it to the millisecond again.
+                    let is_later = time >= *reached.start();
+                    Some((Points::Int(sum), if is_later { time } else { *reached.end() }))
                 }
                 // A sum of floats is more than its score: see `next`.
                 _ => None,
@@ -194,14 +197,14 @@ impl Scoring {
         })
     }
 
-    fn open(&self, stored: f64, span: Span) -> (Points, i64) {
+    /// A score, and the times at one of which it was reached, as far as they are told apart.
+    fn open(&self, stored: f64, span: Span) -> (Points, RangeInclusive<i64>) {
         match self.ties {
             Ties::First => {
-                let (score, reached) = decode(stored, span, self.ascending);
-                (Points::Int(score), reached)
+                (Points::Int(stored.floor() as i64), alike(stored, span, self.ascending))
             }
-            _ if self.float => (Points::Float(stored), 0),
-            Ties::Dense | Ties::Shared => (Points::Int(stored as i64), 0),
+            _ if self.float => (Points::Float(stored), 0..=0),
+            Ties::Dense | Ties::Shared => (Points::Int(stored as i64), 0..=0),
         }
     }
 

@@ -3,7 +3,7 @@
 mod order;
 
 use super::*;
-use composite::{GREATEST, Span, decode};
+use composite::{GREATEST, Span, reached};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use tallyd_bolt::{ExactSum, FieldRef, Key, Lasting, calendar::Length, memory::Memory};
@@ -273,7 +273,8 @@ fn what_changes_nothing_is_not_written() {
     assert_eq!(effects.writes.len(), 4);
     let key = board_key(&bolt.options.periods[0], "1970-01-01T0000Z", EVERYONE);
     let hour = bolt.calendar.window(Length::Millis(HOUR), 0);
-    assert_eq!(decode(memory.scores[&key]["a"], Span::of(&hour), false), (7, 2));
+    let stored = memory.scores[&key]["a"];
+    assert_eq!((stored.floor(), reached(stored, Span::of(&hour), false)), (7.0, Some(2..=2)));
 }
 
 #[test]

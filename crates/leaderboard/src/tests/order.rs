@@ -3,6 +3,18 @@
 use super::*;
 use tallyd_event::Decimal;
 
+#[test]
+fn a_score_that_falls_says_when_as_exactly_as_before() {
+    let bolt = leaderboard(Score::Sum(field("points")), Ties::First);
+    let all = Span::of(&bolt.calendar.window(Length::All, 0));
+    let now = 1_767_225_600_000;
+    // Beside five million points four seconds are one; beside one point, ms are told apart.
+    let events = [points(now, "a", 5_000_000), points(now + 1000, "a", -4_999_999)];
+    let stored = scores(&bolt, &events)["a"];
+    let at = now + 1000;
+    assert_eq!((stored.floor(), reached(stored, all, false)), (1.0, Some(at..=at)));
+}
+
 /// The stored scores of a board of all time, by member.
 fn scores(bolt: &Leaderboard, events: &[Event]) -> BTreeMap<SmolStr, f64> {
     let (memory, rejects) = run(bolt, events, &[], false);
