@@ -66,7 +66,7 @@ fn written() -> TempDir {
 #[test]
 fn without_a_topology_every_command_says_how_to_name_one() {
     let folder = written();
-    let commands: [&[&str]; 12] = [
+    let commands: [&[&str]; 13] = [
         &["board", "board"],
         &["check"],
         &["dead", "drop", "--all"],
@@ -76,6 +76,7 @@ fn without_a_topology_every_command_says_how_to_name_one() {
         &["resume"],
         &["run"],
         &["send", "quiz.toml", "--source", "s"],
+        &["serve"],
         &["stats", "sums"],
         &["status"],
         &["wait"],

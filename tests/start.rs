@@ -89,3 +89,20 @@ fn what_differs_each_time_is_let_through_and_nothing_else() {
         assert_eq!(is_like(said, shown), fits, "{said:?} {shown:?}");
     }
 }
+
+#[test]
+fn what_the_readme_says_of_speed_was_measured() {
+    let readme = fs::read_to_string(repository().join("README.md")).unwrap();
+    let file = fs::read_to_string(repository().join("docs/internals/performance.json")).unwrap();
+    let measured: serde_json::Value = serde_json::from_str(&file).unwrap();
+    let thousands = |contender: &str| {
+        let rate = measured.pointer(&format!("/contenders/{contender}/events_per_second/median"));
+        format!("{:.0},000", rate.unwrap().as_f64().unwrap() / 1000.0)
+    };
+    for (name, contender) in [("tallyd", "tallyd"), ("the usual consumer loop", "loop")] {
+        let said = format!("{name} {}", thousands(contender));
+        assert!(readme.contains(&said), "README.md does not say \"{said}\"");
+    }
+    let ratio = measured.pointer("/ratios/redis_cpu_single_over_loop").unwrap().as_f64().unwrap();
+    assert!((0.2..0.3).contains(&ratio) && readme.contains("a quarter of the CPU"), "{ratio}");
+}

@@ -1,6 +1,11 @@
 //! `tallyd serve`: the results over HTTP.
 
-use crate::{connect, load, logging, run::stop_signal};
+use crate::{
+    connect,
+    load::{self, Named},
+    logging,
+    run::stop_signal,
+};
 use anyhow::Context;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 use tallyd_serve::{open, serve};
@@ -11,8 +16,10 @@ use tokio_util::sync::CancellationToken;
 /// The arguments of `tallyd serve`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The topology file
-    file: PathBuf,
+    /// The topology file, if it is not named by --topology
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    topology: Named,
     /// The address to listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -46,7 +53,7 @@ pub async fn begin(
 /// Serves until SIGTERM or SIGINT.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut stopped = stop_signal()?;
-    let topology = load::topology(&args.file)?;
+    let topology = load::topology(&args.topology.find(args.file.as_deref())?)?;
     let _logs = logging::start().context("can't start the log's thread")?;
     let redis = connect::address(&topology, args.redis);
     let stop = CancellationToken::new();
