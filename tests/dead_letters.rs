@@ -185,7 +185,7 @@ async fn filters_find_by_bolt_reason_and_time() {
     assert!(said(&replayed).contains(&format!("{new}: no such dead letter")));
     assert_eq!(replayed.status.code(), Some(1));
     let shown = said(&bench.tallyd(&format!("dead|show|{middle}")).await);
-    assert!(shown.contains("reason  too many") && shown.contains(r#""points" = "11""#), "{shown}");
+    assert!(shown.contains("reason   too many") && shown.contains(r#""points" = "11""#), "{shown}");
     let dropped = bench.tallyd("dead|drop|--all").await;
     assert_eq!(said(&dropped), "1 dropped\n");
 }

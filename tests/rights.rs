@@ -132,6 +132,7 @@ async fn work(admin: &mut Connection, address: &RedisAddress) -> Result<(), Stor
         kind: Rejected::Bolt,
         reason: "test".to_owned(),
         entry,
+        arrived: 0,
         fields: Vec::new(),
         cut: None,
     };

@@ -48,21 +48,27 @@ from = "visits"
 struct Lab {
     server: Server,
     connection: Connection,
-    _worker: WorkerProcess,
+    worker: Option<WorkerProcess>,
     file: PathBuf,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Lab {
-    async fn start() -> Self {
+    async fn start(text: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(folder.path(), ServerOptions::default()).await.unwrap();
         let file = folder.path().join("t.toml");
-        std::fs::write(&file, FILE).unwrap();
-        let program = Path::new(env!("CARGO_BIN_EXE_tallyd"));
-        let worker = WorkerProcess::start(program, folder.path(), &file, &server.url, 0).unwrap();
+        std::fs::write(&file, text).unwrap();
+        let worker = Some(work(&folder, &file, &server));
         let connection = Connection::open(&server.url).await.unwrap();
-        Self { server, connection, _worker: worker, file, _folder: folder }
+        Self { server, connection, worker, file, folder }
+    }
+
+    /// Goes on with another topology.
+    async fn change(&mut self, text: &str) {
+        self.worker.take().unwrap().stop().await.unwrap();
+        std::fs::write(&self.file, text).unwrap();
+        self.worker = Some(work(&self.folder, &self.file, &self.server));
     }
 
     /// Sends events of these times, and waits until they are processed.
@@ -99,9 +105,14 @@ impl Lab {
     }
 }
 
+fn work(folder: &TempDir, file: &Path, server: &Server) -> WorkerProcess {
+    let program = Path::new(env!("CARGO_BIN_EXE_tallyd"));
+    WorkerProcess::start(program, folder.path(), file, &server.url, 0).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_time_that_can_not_be_right_is_refused_and_seen() {
-    let mut lab = Lab::start().await;
+    let mut lab = Lab::start(FILE).await;
     let now = server_ms(&mut lab.connection).await.unwrap();
     let at = |ms: i64| (now + ms).to_string();
     let (seconds, day) = ((now / 1000).to_string(), 86_400_000);
@@ -134,7 +145,7 @@ async fn a_time_that_can_not_be_right_is_refused_and_seen() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_field_that_counts_in_seconds_is_read_in_seconds() {
-    let mut lab = Lab::start().await;
+    let mut lab = Lab::start(FILE).await;
     let file = lab.file.with_file_name("visits.csv");
     std::fs::write(&file, "id,at\na,1767225600.1239\nb,2026-01-01T01:00:00Z\nc,1767225600000\n")
         .unwrap();
@@ -158,4 +169,75 @@ async fn a_field_that_counts_in_seconds_is_read_in_seconds() {
     ask.cmd("XRANGE").arg("seen").arg("-").arg("+").arg("COUNT").arg(1);
     let seen = lab.connection.all(&ask).await.unwrap();
     assert!(format!("{seen:?}").contains("1767225600123"), "{seen:?}");
+}
+
+/// Without a time field: an event happens when it arrives. Windows are final at their end.
+const REPLAYED: &str = r#"
+name = "t"
+partitions = 2
+[source.plays]
+id = "id"
+[source.plays.fields]
+id = "string"
+points = { type = "int", max = 10 }
+[bolt.unique]
+type = "dedup"
+from = "plays"
+window = "1h"
+[bolt.seconds]
+type = "aggregate"
+from = "unique"
+grace = 0
+windows = [{ length = "1s", retain = "forever" }]
+measures = { n = "count", points = "sum(points)" }
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replayed_dead_letter_keeps_the_time_of_its_arrival() {
+    let mut lab = Lab::start(REPLAYED).await;
+    let mut ask = Pipeline::new();
+    for (id, points) in [("a", "11"), ("b", "12"), ("b", "2")] {
+        ask.cmd("XADD").arg("plays").arg("*").arg("id").arg(id).arg("points").arg(points);
+    }
+    let ids = lab.connection.all(&ask).await.unwrap();
+    let ids: Vec<String> = ids.iter().map(|id| redis::from_redis_value_ref(id).unwrap()).collect();
+    let arrived: i64 = ids[0].split('-').next().unwrap().parse().unwrap();
+    lab.tallyd(&["wait", "--timeout", "60"]);
+    let letters = lab.json(&["dead", "list"]);
+    assert_eq!((&letters[0]["arrived"], &letters[0]["entry"]), (&json!(arrived), &json!(ids[0])));
+
+    // One of a bolt, from before all that.
+    let before = arrived - 100_000;
+    let (dead, entry) = ("tallyd:{t/0}:dead", format!("{before}-0"));
+    let mut bury = Pipeline::new();
+    let letter =
+        bury.cmd("XADD").arg(dead).arg("*").arg("node").arg("seconds").arg("reason").arg("");
+    letter.arg("entry").arg(entry).arg("arrived").arg(before);
+    letter.arg("field:id").arg("c").arg("field:points").arg("5");
+    lab.connection.all(&bury).await.unwrap();
+
+    // The second in which they arrived is over and final when they are replayed.
+    while server_ms(&mut lab.connection).await.unwrap() < arrived + 2_000 {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    lab.change(&REPLAYED.replace("max = 10", "max = 100")).await;
+    assert_eq!(lab.tallyd(&["dead", "replay", "--all"]), "3 replayed\n");
+    lab.tallyd(&["wait", "--timeout", "60"]);
+    let windows = lab.json(&["stats", "seconds", "--from", "10m"]);
+    let mut counted: Vec<(i64, i64)> = windows
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|window| {
+            (window["start"].as_i64().unwrap(), window["measures"]["points"].as_i64().unwrap())
+        })
+        .collect();
+    counted.sort_unstable();
+    // What was sent again meanwhile is counted once.
+    let second = |ms: i64| ms / 1000 * 1000;
+    assert_eq!(counted, [(second(before), 5), (second(arrived), 13)], "{arrived}");
+    let status = lab.json(&["status"]);
+    let node =
+        |place: usize| (&status["nodes"][place]["duplicates"], &status["nodes"][place]["late"]);
+    assert_eq!((node(1).0, node(2).1), (&json!(1), &json!(0)), "{status}");
 }

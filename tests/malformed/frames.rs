@@ -37,8 +37,8 @@ pub fn table(schema: &Schema) -> Vec<(Fields, String)> {
     };
     let marker = "not a frame: IO error while reading marker: failed to fill whole buffer";
     let frames: Vec<(Vec<u8>, &str)> = vec![
-        (changed(1, 3), "frame version 3 (expected 2)"),
-        (changed(1, 0x7f), "frame version 127 (expected 2)"),
+        (changed(1, 2), "frame version 2 (expected 3)"),
+        (changed(1, 0x7f), "frame version 127 (expected 3)"),
         (changed(1, 0xc0), "not a frame: invalid type: unit value, expected u8"),
         (changed(0, 0x91), "not a frame: it ends too early"),
         (changed(0, 0x92), "not a frame: the rows are missing"),

@@ -8,6 +8,9 @@
 //! Identities are told apart within their key, so producers send a retry with the key of the first
 //! sending.
 //!
+//! An event's arrival is here that of its copy ([`tallyd_event::Event::entered`]): a dead letter that
+//! is replayed comes now, whenever it arrived first, and meets what was recorded until now.
+//!
 //! A log is deleted by the arrivals that its partition has processed, in a commit: however long no
 //! worker runs, nothing is forgotten that waits to be met.
 
@@ -51,7 +54,7 @@ impl Bolt for Dedup {
         let mut asked = BTreeSet::new();
         for event in batch.events {
             let partition = partition_of([event.key(batch.schema).as_str()], self.partitions);
-            let bucket = self.buckets.number(event.arrival());
+            let bucket = self.buckets.number(event.entered);
             if asked.insert((partition, bucket)) {
                 logs::ask(self.buckets, partition, bucket, reads);
             }
@@ -65,7 +68,7 @@ impl Bolt for Dedup {
             let (key, id) = (event.key(batch.schema), event.id(batch.schema));
             let partition = partition_of([key.as_str()], self.partitions);
             let fingerprint = fingerprint(&self.seed, &key, &id);
-            let bucket = self.buckets.number(event.arrival());
+            let bucket = self.buckets.number(event.entered);
             match logs.record(state, partition, bucket, fingerprint) {
                 Ok(true) => effects.emits.push(event.clone()),
                 Ok(false) => effects.duplicates += 1,

@@ -127,6 +127,24 @@ fn about(ms: u64) -> String {
     format!("{}{name}", ms / length)
 }
 
+/// Where an entry comes from, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Its id.
+    pub origin: EntryId,
+    /// [`Event::arrived`] of its events.
+    pub arrived: i64,
+    /// [`Event::entered`] of its events.
+    pub entered: i64,
+}
+
+impl From<EntryId> for Arrival {
+    /// As the id says.
+    fn from(origin: EntryId) -> Self {
+        Self { origin, arrived: origin.time(), entered: origin.time() }
+    }
+}
+
 /// Decodes one entry of a source stream that arrived when its id says. As [`decode_at`].
 #[must_use]
 pub fn decode(
@@ -135,10 +153,10 @@ pub fn decode(
     origin: EntryId,
     entry: &[(Vec<u8>, Vec<u8>)],
 ) -> Decoded {
-    decode_at(schema, limits, (origin, origin.time()), entry)
+    decode_at(schema, limits, origin.into(), entry)
 }
 
-/// Decodes one entry of a source stream, by its id and the time at which it arrived.
+/// Decodes one entry of a source stream.
 ///
 /// A field that the schema does not name is ignored. An empty text is a missing value, except of
 /// a bool: there it is refused.
@@ -146,10 +164,10 @@ pub fn decode(
 pub fn decode_at(
     schema: &Schema,
     limits: TimeLimits,
-    (origin, arrived): (EntryId, i64),
+    arrival: Arrival,
     entry: &[(Vec<u8>, Vec<u8>)],
 ) -> Decoded {
-    let source = Source { schema, limits, origin, arrived };
+    let source = Source { schema, limits, arrival };
     let mut batches = entry.iter().filter(|(name, _)| name == BATCH_FIELD.as_bytes());
     let batch = batches.next().filter(|_| schema.index(BATCH_FIELD).is_none());
     let mut decoded = Decoded::default();
@@ -188,7 +206,7 @@ pub fn event<'a>(
     origin: EntryId,
     given: impl Iterator<Item = (usize, Given<'a>)>,
 ) -> Result<Event, Reason> {
-    Source { schema, limits, origin, arrived: origin.time() }.event(0, fill(schema, given))
+    Source { schema, limits, arrival: origin.into() }.event(0, fill(schema, given))
 }
 
 fn too_many(count: usize) -> String {
@@ -216,13 +234,13 @@ impl Decoded {
 struct Source<'a> {
     schema: &'a Schema,
     limits: TimeLimits,
-    origin: EntryId,
-    arrived: i64,
+    arrival: Arrival,
 }
 
 impl Source<'_> {
     fn event(&self, index: u32, values: Result<Vec<Value>, Reason>) -> Result<Event, Reason> {
-        let event = Event { arrived: self.arrived, ..Event::new(self.origin, index, values?) };
+        let Arrival { origin, arrived, entered } = self.arrival;
+        let event = Event { origin, index, arrived, entered, values: values? };
         self.limits.check(event.time(self.schema), event.arrival())?;
         Ok(event)
     }

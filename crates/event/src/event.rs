@@ -13,7 +13,13 @@ pub struct Event {
     /// When it reached its source, in ms since the epoch, on the Redis server's clock: the time of
     /// its entry's id, or that of the read, where the id was ahead of the clock. It is decided once,
     /// by the task that reads the source, and every frame carries it.
+    ///
+    /// A dead letter that is replayed keeps that of its first arrival.
     pub arrived: i64,
+    /// When this copy of it came, in ms since the epoch: [`Event::arrived`], but of a dead letter
+    /// that is replayed the time of the replay. What is forgotten as events come (the identities of
+    /// a dedup bolt) goes by this: it never goes back.
+    pub entered: i64,
     /// The values, one for each field of the schema.
     pub values: Vec<Value>,
 }
@@ -22,7 +28,8 @@ impl Event {
     /// An event of an entry whose id says when it came.
     #[must_use]
     pub fn new(origin: EntryId, index: u32, values: Vec<Value>) -> Self {
-        Self { origin, index, arrived: origin.time(), values }
+        let at = origin.time();
+        Self { origin, index, arrived: at, entered: at, values }
     }
 
     /// The value at a place of the schema; `Null` beyond its end.
@@ -37,16 +44,10 @@ impl Event {
         self.arrived
     }
 
-    /// When the event happened, in ms since the epoch: its time field, or else when it first
-    /// arrived. (A dead letter that is replayed arrives again.)
+    /// When the event happened, in ms since the epoch: its time field, or else when it arrived.
     #[must_use]
     pub fn time(&self, schema: &Schema) -> i64 {
-        schema.time.and_then(|i| self.value(i).as_int()).unwrap_or_else(|| {
-            match self.origin.is_of_a_clock() {
-                true => self.arrived.min(self.origin.time()),
-                false => self.arrived,
-            }
-        })
+        schema.time.and_then(|i| self.value(i).as_int()).unwrap_or(self.arrived)
     }
 
     /// The identity: two events with one key and one identity are one event.

@@ -1,8 +1,9 @@
 //! The frame codec: many events in one entry of an intermediate stream.
 //!
 //! A frame is the MessagePack array `[version, fields, rows]`: the field names once, then a row
-//! for each event, `[origin ms, origin sequence, index, ahead, value…]`: `ahead` is by how many ms
-//! the time of its origin is ahead of its arrival, mostly 0. Fields are matched by name, so a
+//! for each event, `[origin ms, origin sequence, index, ahead, waited, value…]`: `ahead` is by how
+//! many ms the time of its origin is ahead of when it entered, and `waited` how many ms before that
+//! it arrived; both are mostly 0. Fields are matched by name, so a
 //! schema may gain optional fields and change their order between writer and reader.
 
 use crate::{EntryId, Event, Field, Schema, Value};
@@ -14,7 +15,7 @@ use serde::{
 use std::fmt;
 
 /// The version that this code writes, and the only one that it reads.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 /// Why a frame can't be written.
 pub type EncodeError = rmp_serde::encode::Error;
@@ -72,12 +73,13 @@ struct Row<'a>(&'a Event);
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Event { origin, index, arrived, values } = self.0;
-        let mut row = serializer.serialize_tuple(4 + values.len())?;
+        let Event { origin, index, arrived, entered, values } = self.0;
+        let mut row = serializer.serialize_tuple(5 + values.len())?;
         row.serialize_element(&origin.ms)?;
         row.serialize_element(&origin.seq)?;
         row.serialize_element(index)?;
-        row.serialize_element(&origin.time().saturating_sub(*arrived))?;
+        row.serialize_element(&origin.time().saturating_sub(*entered))?;
+        row.serialize_element(&entered.saturating_sub(*arrived))?;
         for value in values {
             row.serialize_element(value)?;
         }
@@ -183,7 +185,9 @@ impl<'de> Visitor<'de> for RowSeed<'_> {
         let origin = EntryId { ms: next(&mut seq)?, seq: next(&mut seq)? };
         let index = next(&mut seq)?;
         let ahead: i64 = next(&mut seq)?;
-        let arrived = origin.time().saturating_sub(ahead);
+        let entered = origin.time().saturating_sub(ahead);
+        let waited: i64 = next(&mut seq)?;
+        let arrived = entered.saturating_sub(waited);
         let mut values = vec![Value::Null; self.fields.len()];
         for place in self.places {
             let value: Value = next(&mut seq)?;
@@ -194,7 +198,7 @@ impl<'de> Visitor<'de> for RowSeed<'_> {
                     .map_err(|e| de::Error::custom(format!("field \"{}\": {e}", field.name)))?;
             }
         }
-        Ok(Event { origin, index, arrived, values })
+        Ok(Event { origin, index, arrived, entered, values })
     }
 }
 
@@ -221,11 +225,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reads_what_it_writes(rows in prop::collection::vec((any::<u64>(), any::<u64>(), any::<u32>(), -9i64..1 << 40, row()), 0..20)) {
+        fn reads_what_it_writes(rows in prop::collection::vec((any::<u64>(), any::<u64>(), any::<u32>(), -9i64..1 << 40, -9i64..1 << 40, row()), 0..20)) {
             let events: Vec<Event> = rows.into_iter()
-                .map(|(ms, seq, index, ahead, values)| {
+                .map(|(ms, seq, index, ahead, waited, values)| {
                     let event = Event::new(EntryId { ms, seq }, index, values);
-                    Event { arrived: event.arrived.saturating_sub(ahead), ..event }
+                    let entered = event.entered.saturating_sub(ahead);
+                    Event { entered, arrived: entered.saturating_sub(waited), ..event }
                 })
                 .collect();
             let bytes = encode(&schema(), &events).unwrap();
@@ -307,7 +312,7 @@ mod tests {
         let bytes = rmp_serde::to_vec(&(9u8, Vec::<&str>::new(), Vec::<u8>::new())).unwrap();
         assert_eq!(
             decode(&schema(), &bytes).unwrap_err().to_string(),
-            "frame version 9 (expected 2)"
+            "frame version 9 (expected 3)"
         );
     }
 }

@@ -67,6 +67,8 @@ pub struct DeadLetter {
     pub reason: String,
     /// The entry of the source that brought it; for an unreadable frame, the frame's entry.
     pub entry: EntryId,
+    /// When that arrived, in ms since the epoch: a replay keeps it.
+    pub arrived: i64,
     /// The original fields.
     pub fields: Fields,
     /// How many bytes the original fields were long, where only their beginning is kept.

@@ -12,7 +12,7 @@ use crate::{
         Commit, Counts, Cursor, Cursors, DeadLetter, Entry, Late, Next, Part, Rejected, StoreError,
     },
 };
-use entry::{dead_letter, decode_frame, decode_source, field};
+use entry::{arrival, dead_letter, decode_frame, decode_source, field};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
@@ -25,6 +25,9 @@ use tallyd_topology::NodeKind;
 pub const FRAME_FIELD: &str = "f";
 /// The field that names the one node which a replayed frame is for.
 pub const ONLY_FIELD: &str = "only";
+/// The field of a source's entry that says when it arrived first, in ms since the epoch: that of a
+/// dead letter which is replayed. No field of an event has such a name.
+pub const ARRIVED_FIELD: &str = "tallyd:arrived";
 /// The most bytes of entries in one commit.
 const MAX_BATCH_BYTES: usize = 1 << 20;
 
@@ -159,7 +162,7 @@ impl Work {
         self.stages.first().map_or(0, |stage| stage.events.len())
     }
 
-    /// By stage, when its events arrived, and how many at each time. A time may stand there more
+    /// By stage, when its events came, and how many at each time. A time may stand there more
     /// than once.
     #[must_use]
     pub fn arrivals(&self) -> Vec<Vec<(i64, u64)>> {
@@ -207,15 +210,13 @@ impl Work {
         let Some((of, stage)) = stages.find(|(of, _)| is_for(of)) else { return 0 };
         let (events, dead) = match context.topology.nodes.get(of.place).map(|node| &node.kind) {
             Some(NodeKind::Source(source)) => {
-                // An id that no clock made is no time: then it arrived when it was read.
-                let by_id = if entry.id.is_of_a_clock() { entry.id.time() } else { read_at };
-                let arrived = by_id.min(read_at);
-                if arrived < entry.id.time() {
-                    let by_ms = entry.id.time().saturating_sub(arrived);
+                let arrival = arrival(entry, read_at);
+                if arrival.entered < entry.id.time() {
+                    let by_ms = entry.id.time().saturating_sub(arrival.entered);
                     let first = Ahead { entries: 0, first: entry.id, by_ms };
                     self.ahead.get_or_insert(first).entries += 1;
                 }
-                decode_source(of, source.limits, entry, arrived)
+                decode_source(of, source.limits, entry, arrival)
             }
             _ => decode_frame(of, entry),
         };
@@ -355,18 +356,19 @@ impl StageWork {
 
     fn bury(&mut self, of: &Stage, event: &Event, kind: Rejected, reason: String) {
         let fields = decode::to_fields(&of.input, event);
-        self.dead.push(dead_letter(kind, reason, event.origin, fields));
+        let letter = dead_letter(kind, reason, (event.origin, event.arrived), fields);
+        self.dead.push(letter);
         if let Some(counts) = self.counts.values_mut().next() {
             counts.dead += 1;
         }
     }
 }
 
-/// When events arrived, in runs: those of an entry have one arrival, and entries that came together
-/// often have.
+/// When events came, in runs: those of an entry came at one time, and entries that came together
+/// often did.
 fn arrivals(events: &[Event]) -> Vec<(i64, u64)> {
-    let runs = events.chunk_by(|one, next| one.arrival() == next.arrival());
-    runs.filter_map(|run| Some((run.first()?.arrival(), run.len() as u64))).collect()
+    let runs = events.chunk_by(|one, next| one.entered == next.entered);
+    runs.filter_map(|run| Some((run.first()?.entered, run.len() as u64))).collect()
 }
 
 #[cfg(test)]

@@ -172,7 +172,7 @@ pub fn add_dead_letters(
     for letter in letters {
         let command = pipeline.cmd("XADD").arg(keys.dead()).arg("*");
         command.arg("node").arg(node).arg("reason").arg(&letter.reason);
-        command.arg("entry").arg(letter.entry.to_string());
+        command.arg("entry").arg(letter.entry.to_string()).arg("arrived").arg(letter.arrived);
         if let Some(bytes) = letter.cut {
             command.arg("cut").arg(bytes);
         }

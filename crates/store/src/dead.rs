@@ -10,11 +10,11 @@ use redis::{Pipeline, Value};
 use std::{collections::BTreeMap, ops::RangeInclusive};
 use tallyd_event::{
     EntryId, Event, Schema,
-    decode::{self, Fields, TimeLimits},
+    decode::{self, Arrival, Fields, TimeLimits},
     frame,
 };
 use tallyd_runtime::{
-    FRAME_FIELD, ONLY_FIELD, StoreError,
+    ARRIVED_FIELD, FRAME_FIELD, ONLY_FIELD, StoreError,
     store::{Entry, ErrorKind},
 };
 use tallyd_topology::{NodeKind, Topology};
@@ -31,6 +31,8 @@ pub struct Letter {
     pub reason: String,
     /// The entry of the source that brought it.
     pub entry: String,
+    /// When that arrived, in ms since the epoch.
+    pub arrived: Option<i64>,
     /// How many bytes the original fields were long, where only their beginning is kept.
     pub cut: Option<u64>,
     /// The original fields, as text: bytes that are no UTF-8 are shown as `\u{FFFD}`.
@@ -117,6 +119,7 @@ fn letter(entry: Entry) -> Letter {
         node: about("node"),
         reason: about("reason"),
         entry: about("entry"),
+        arrived: about("arrived").parse().ok(),
         cut: about("cut").parse().ok(),
         fields: raw.iter().map(|(name, value)| (show(name), show(value))).collect(),
         raw,
@@ -135,7 +138,8 @@ pub async fn remove(c: &mut Connection, keys: &Keys, id: EntryId) -> Result<bool
 }
 
 /// Sends a dead letter again to the node that rejected it, and deletes it, in one transaction: a
-/// source's as an entry of its stream, a bolt's as frames for that bolt alone. Returns whether
+/// source's as an entry of its stream, a bolt's as frames for that bolt alone. Its events keep the
+/// time at which they arrived first. Returns whether
 /// it was still there, so that of two replays one is told that it came too late. After a lost
 /// connection it may be tried again: a replay that happened has deleted the letter.
 ///
@@ -183,8 +187,8 @@ pub async fn replay(
 
 const MAX_TRIES: usize = 50;
 
-/// The entries that a dead letter becomes, each with its stream. Their events arrive now: what was
-/// kept for those that arrived with it may be gone.
+/// The entries that a dead letter becomes, each with its stream. Their events enter now, and keep the
+/// time at which they arrived first.
 fn again(
     topology: &Topology,
     keys: &Keys,
@@ -207,7 +211,10 @@ fn again(
     }
     let NodeKind::Bolt(bolt) = &node.kind else {
         let stream = keys.input(topology, node, 0).ok_or_else(no_node)?;
-        return Ok(vec![(stream, letter.raw.clone())]);
+        let arrived = arrival(letter, now).arrived.to_string().into_bytes();
+        let mut fields = letter.raw.clone();
+        fields.push((ARRIVED_FIELD.as_bytes().to_vec(), arrived));
+        return Ok(vec![(stream, fields)]);
     };
     let from = topology.nodes.get(bolt.from).ok_or_else(no_node)?;
     let schema: &Schema = &from.schema;
@@ -229,6 +236,14 @@ fn again(
     parts.into_iter().map(entry).collect()
 }
 
+/// When a dead letter arrived first: as it says, or else as the id of its entry does, but never after
+/// now.
+fn arrival(letter: &Letter, now: i64) -> Arrival {
+    let origin: EntryId = letter.entry.parse().unwrap_or_default();
+    let by_id = if origin.is_of_a_clock() { origin.time() } else { now };
+    Arrival { origin, arrived: letter.arrived.unwrap_or(by_id).min(now), entered: now }
+}
+
 /// The events of a bolt's dead letter: the one that it rejected, or those of a frame that could
 /// not be read when it came.
 fn events(schema: &Schema, letter: &Letter, now: i64) -> Result<Vec<Event>, StoreError> {
@@ -238,10 +253,10 @@ fn events(schema: &Schema, letter: &Letter, now: i64) -> Result<Vec<Event>, Stor
         && let Some((_, bytes)) = letter.raw.iter().find(is_frame)
     {
         let events = frame::decode(schema, bytes).map_err(|error| refused(error.to_string()))?;
-        return Ok(events.into_iter().map(|event| Event { arrived: now, ..event }).collect());
+        let again = |event: Event| Event { arrived: event.arrived.min(now), entered: now, ..event };
+        return Ok(events.into_iter().map(again).collect());
     }
-    let origin = letter.entry.parse().unwrap_or_default();
-    let decoded = decode::decode_at(schema, TimeLimits::NONE, (origin, now), &letter.raw);
+    let decoded = decode::decode_at(schema, TimeLimits::NONE, arrival(letter, now), &letter.raw);
     match decoded.rejects.into_iter().next() {
         Some(reject) => Err(refused(reject.reason.to_string())),
         None => Ok(decoded.events),

@@ -2,6 +2,7 @@
 
 use crate::{
     connect::{Open, Target},
+    gaps::when,
     terminal::{self, Head, Table, safe},
     when::When,
 };
@@ -174,10 +175,11 @@ async fn show(target: &Target, id: EntryId) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     outln!(
-        "id      {}\nnode    {}\nentry   {}\nreason  {}",
+        "id       {}\nnode     {}\nentry    {}\narrived  {}\nreason   {}",
         letter.id,
         safe(&letter.node),
         safe(&letter.entry),
+        letter.arrived.map_or_else(|| "-".to_owned(), when),
         safe(&letter.reason)
     )?;
     for (name, value) in &letter.fields {

@@ -34,7 +34,9 @@ fn event(schema: &Schema, u: &mut Unstructured<'_>) -> arbitrary::Result<Event> 
     let index = u.arbitrary()?;
     let values = schema.fields.iter().map(|field| value(field.kind, u));
     let event = Event::new(origin, index, values.collect::<Result<_, _>>()?);
-    Ok(Event { arrived: event.arrived.saturating_sub(i64::from(u.arbitrary::<u32>()?)), ..event })
+    let entered = event.entered.saturating_sub(i64::from(u.arbitrary::<u32>()?));
+    let arrived = entered.saturating_sub(i64::from(u.arbitrary::<u32>()?));
+    Ok(Event { entered, arrived, ..event })
 }
 
 fn value(kind: FieldType, u: &mut Unstructured<'_>) -> arbitrary::Result<Value> {

@@ -1,13 +1,14 @@
 //! From one entry to its events, and to the dead letters of what is none.
 
-use super::FRAME_FIELD;
+use super::{ARRIVED_FIELD, FRAME_FIELD};
 use crate::{
     context::Stage,
     store::{DeadLetter, Entry, Rejected},
 };
+use std::borrow::Cow;
 use tallyd_event::{
     EntryId, Event,
-    decode::{self, TimeLimits},
+    decode::{self, Arrival, TimeLimits},
     frame,
 };
 
@@ -17,17 +18,40 @@ const MAX_REASON_CHARS: usize = 300;
 /// long as that retains it.
 pub(super) const MAX_LETTER_BYTES: usize = 64 << 10;
 
+/// When an entry of a source came, which is no later than it was read, and when it arrived first.
+pub(super) fn arrival(entry: &Entry, read_at: i64) -> Arrival {
+    // An id that no clock made is no time: then it came when it was read.
+    let by_id = if entry.id.is_of_a_clock() { entry.id.time() } else { read_at };
+    let entered = by_id.min(read_at);
+    let first = field(entry, ARRIVED_FIELD).and_then(|text| std::str::from_utf8(text).ok());
+    let first = first.and_then(|text| text.parse::<i64>().ok()).filter(|first| *first >= 0);
+    // Who writes the entry says it: it can't have arrived later than it came.
+    Arrival {
+        origin: entry.id,
+        arrived: first.map_or(entered, |first| first.min(entered)),
+        entered,
+    }
+}
+
 pub(super) fn decode_source(
     of: &Stage,
     limits: TimeLimits,
     entry: &Entry,
-    arrived: i64,
+    arrival: Arrival,
 ) -> (Vec<Event>, Vec<DeadLetter>) {
-    let decoded = decode::decode_at(&of.input, limits, (entry.id, arrived), &entry.fields);
+    let sent: Cow<'_, [_]> = match field(entry, ARRIVED_FIELD) {
+        None => (&entry.fields).into(),
+        Some(_) => {
+            let is_sent = |(name, _): &&(Vec<u8>, _)| name != ARRIVED_FIELD.as_bytes();
+            entry.fields.iter().filter(is_sent).cloned().collect()
+        }
+    };
+    let decoded = decode::decode_at(&of.input, limits, arrival, &sent);
     let bury = |reject: decode::Reject| {
         let kind = Rejected::from(&reject.reason);
         let (fields, cut) = beginning(reject.fields);
-        DeadLetter { cut, ..dead_letter(kind, reject.reason.to_string(), entry.id, fields) }
+        let from = (entry.id, arrival.arrived);
+        DeadLetter { cut, ..dead_letter(kind, reject.reason.to_string(), from, fields) }
     };
     (decoded.events, decoded.rejects.into_iter().map(bury).collect())
 }
@@ -52,7 +76,7 @@ pub(super) fn beginning(fields: decode::Fields) -> (decode::Fields, Option<u64>)
 pub(super) fn dead_letter(
     kind: Rejected,
     reason: String,
-    entry: EntryId,
+    (entry, arrived): (EntryId, i64),
     fields: decode::Fields,
 ) -> DeadLetter {
     let shown = reason.chars().map(|c| if c.is_control() { ' ' } else { c });
@@ -60,7 +84,7 @@ pub(super) fn dead_letter(
     if reason.chars().nth(MAX_REASON_CHARS).is_some() {
         cut.push('…');
     }
-    DeadLetter { kind, reason: cut, entry, fields, cut: None }
+    DeadLetter { kind, reason: cut, entry, arrived, fields, cut: None }
 }
 
 pub(super) fn field<'a>(entry: &'a Entry, name: &str) -> Option<&'a [u8]> {
@@ -76,7 +100,8 @@ pub(super) fn decode_frame(of: &Stage, entry: &Entry) -> (Vec<Event>, Vec<DeadLe
         Ok(events) => (events, Vec::new()),
         Err(reason) => {
             let fields = entry.fields.clone();
-            (Vec::new(), vec![dead_letter(Rejected::Frame, reason, entry.id, fields)])
+            let from = (entry.id, entry.id.time());
+            (Vec::new(), vec![dead_letter(Rejected::Frame, reason, from, fields)])
         }
     }
 }

@@ -172,6 +172,47 @@ fn an_entry_arrives_no_later_than_it_is_read() {
     assert_eq!(events[1].origin, first);
 }
 
+/// Of a source without a time field: an event's time is that of its arrival.
+#[test]
+fn what_is_replayed_arrived_when_it_came_first() {
+    const T: i64 = 1_795_814_000_000;
+    let context = context();
+    let (place, _) = context.topology.node("s").unwrap();
+    let source = Context::new(&context.topology, place, |_| None).unwrap();
+    for (said, arrived) in [
+        ("1795800000000", 1_795_800_000_000),
+        ("0", 0),
+        // Not after it came, and not what is no time.
+        ("1795900000000", T),
+        ("-5", T),
+        ("9999999999999999999999", T),
+        ("\u{e4}", T),
+        ("", T),
+    ] {
+        let fields = [("id", "a"), (ARRIVED_FIELD, said), ("user", "u")];
+        let bytes = fields.map(|(name, text)| (name.as_bytes().to_vec(), text.into()));
+        let entry = |fields: &[(Vec<u8>, Vec<u8>)]| Entry {
+            id: EntryId { ms: T as u64, seq: 0 },
+            fields: fields.to_vec(),
+        };
+        let mut queue: Queue = [(0, entry(&bytes))].into();
+        let mut work = take(&source, &mut queue, &Cursors::new(), 100, T + 5);
+        assert_eq!(work.arrivals()[0], [(T, 1)]);
+        work.finish(&source, StageId::READS, Effects::default()).unwrap();
+        let commit = work.commit(&source, &Cursors::new(), Next::Nothing).unwrap();
+        let frame = &commit.parts[0].frames[0].bytes;
+        let event = frame::decode(&source.stages[0].input, frame).unwrap().remove(0);
+        let time = event.time(&source.stages[0].input);
+        assert_eq!((event.arrived, event.entered, time), (arrived, T, arrived), "{said}");
+
+        // One that is refused again keeps its arrival, and only what was sent.
+        let mut queue: Queue = [(0, entry(&bytes[..2]))].into();
+        let work = take(&source, &mut queue, &Cursors::new(), 100, T + 5);
+        let letter = &work.stages[0].dead[0];
+        assert_eq!((letter.arrived, letter.fields.as_slice()), (arrived, &bytes[..1]));
+    }
+}
+
 #[test]
 fn a_dead_letter_keeps_the_beginning_of_what_is_too_long() {
     let field = |name: &str, length| (name.as_bytes().to_vec(), vec![b'x'; length]);

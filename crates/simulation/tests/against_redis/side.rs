@@ -209,6 +209,7 @@ impl<S: Store> Side<S> {
             kind: Rejected::Bolt,
             reason: "a test".to_owned(),
             entry: EntryId::ZERO,
+            arrived: 0,
             fields: vec![(b"n".to_vec(), b"v".to_vec())],
             cut: None,
         };
