@@ -1,6 +1,6 @@
 //! What is stored of one ability: the overall one of a learner, or the one in a concept.
 //!
-//! Four whole numbers as text, so that what is cached and what is read back are the same to the
+//! Five whole numbers as text, so that what is cached and what is read back are the same to the
 //! last digit, and any language can read them.
 
 use smol_str::{SmolStr, format_smolstr};
@@ -30,11 +30,14 @@ pub struct Ability {
     pub level: i64,
     /// The variance of its error, in [`MICRO`] squared logits.
     pub variance: i64,
+    /// By how many picologits the estimate is above what is shown. A wrong answer teaches too, and
+    /// may raise the estimate; what is shown waits for a right one.
+    pub held: i64,
 }
 
 /// Stored bytes are no ability.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("stored ability \"{0}\" is not \"answers correct level variance\" in whole numbers")]
+#[error("stored ability \"{0}\" is not \"answers correct level variance held\" in whole numbers")]
 pub struct AbilityError(pub String);
 
 impl Ability {
@@ -43,14 +46,20 @@ impl Ability {
     #[must_use]
     pub fn unknown(deviation: f64) -> Self {
         let variance = (deviation * deviation * MICRO).round() as i64;
-        Self { answers: 0, correct: 0, level: 0, variance }
+        Self { variance, ..Self::default() }
     }
 
-    /// Reads the stored text `answers correct level variance`.
+    /// The level that readers are shown, in [`PICOLOGITS`].
+    #[must_use]
+    pub fn shown(&self) -> i64 {
+        self.level.saturating_sub(self.held)
+    }
+
+    /// Reads the stored text `answers correct level variance held`.
     ///
     /// # Errors
-    /// Where it is no four whole numbers, more answers were right than given, the level lies
-    /// beyond [`LIMIT`] or the variance is negative.
+    /// Where it is no five whole numbers, more answers were right than given, a level lies beyond
+    /// [`LIMIT`], or the variance or what is held back is negative.
     pub fn parse(stored: &[u8]) -> Result<Self, AbilityError> {
         let read = || {
             let mut words = std::str::from_utf8(stored).ok()?.split(' ');
@@ -59,9 +68,11 @@ impl Ability {
                 correct: words.next()?.parse().ok()?,
                 level: words.next()?.parse().ok()?,
                 variance: words.next()?.parse().ok()?,
+                held: words.next()?.parse().ok()?,
             };
             let sound = ability.correct <= ability.answers
                 && (-LIMIT..=LIMIT).contains(&ability.level)
+                && (-LIMIT..=ability.level).contains(&ability.shown())
                 && ability.variance >= 0;
             (sound && words.next().is_none()).then_some(ability)
         };
@@ -71,8 +82,8 @@ impl Ability {
     /// The text that [`Ability::parse`] reads.
     #[must_use]
     pub fn to_text(&self) -> SmolStr {
-        let Self { answers, correct, level, variance } = self;
-        format_smolstr!("{answers} {correct} {level} {variance}")
+        let Self { answers, correct, level, variance, held } = self;
+        format_smolstr!("{answers} {correct} {level} {variance} {held}")
     }
 }
 
@@ -88,22 +99,26 @@ mod tests {
 
     #[test]
     fn what_is_no_ability_is_refused() {
-        let sound = b"3 2 -500000000000 900000";
-        let ability =
-            Ability { answers: 3, correct: 2, level: -500_000_000_000, variance: 900_000 };
+        let sound = b"3 2 -500000000000 900000 7";
+        let (answers, correct, level, variance) = (3, 2, -500_000_000_000, 900_000);
+        let ability = Ability { answers, correct, level, variance, held: 7 };
         assert_eq!(Ability::parse(sound), Ok(ability));
+        assert_eq!(ability.shown(), -500_000_000_007);
         let cases = [
             "",
-            "3 2 -5",
-            "3 2 -5 9 1",
-            "3  2 -5 9",
-            "2 3 -5 9",
-            "-3 -4 5 9",
-            "3 2 0.5 9",
-            "3 2 -5 -9",
-            "3 2 30000000000001 9",
-            "3 2 -30000000000001 9",
-            "3 2 99999999999999999999 9",
+            "3 2 -5 9",
+            "3 2 -5 9 0 1",
+            "3  2 -5 9 0",
+            "2 3 -5 9 0",
+            "-3 -4 5 9 0",
+            "3 2 0.5 9 0",
+            "3 2 -5 -9 0",
+            "3 2 30000000000001 9 0",
+            "3 2 -30000000000001 9 0",
+            "3 2 99999999999999999999 9 0",
+            "3 2 -5 9 -1",
+            "3 2 -5 9 29999999999996",
+            "3 2 -5 9 9223372036854775807",
         ];
         for case in cases {
             assert_eq!(Ability::parse(case.as_bytes()), Err(AbilityError(case.into())), "{case}");
@@ -115,9 +130,11 @@ mod tests {
     proptest! {
         #[test]
         fn text_reads_back(
-            answers in 0..u64::MAX, wrong in 0..9u64, level in -LIMIT..=LIMIT, variance in 0..i64::MAX
+            answers in 0..u64::MAX, wrong in 0..9u64, level in -LIMIT..=LIMIT, variance in 0..i64::MAX,
+            held in 0..=LIMIT,
         ) {
-            let ability = Ability { answers, correct: answers.saturating_sub(wrong), level, variance };
+            let (correct, held) = (answers.saturating_sub(wrong), held.min(level + LIMIT));
+            let ability = Ability { answers, correct, level, variance, held };
             prop_assert_eq!(Ability::parse(ability.to_text().as_bytes()), Ok(ability));
         }
 

@@ -28,9 +28,11 @@ pub struct Grasp {
 
 /// The grasp of a concept, from the overall ability and the one in the concept. An ability that
 /// is not stored is [`crate::Abilities::unknown`]'s.
+///
+/// A wrong answer never raises the mastery of any concept, and a right one never lowers it.
 #[must_use]
 pub fn grasp(overall: &Ability, concept: &Ability) -> Grasp {
-    let level = (overall.level as f64 + concept.level as f64) / PICOLOGITS;
+    let level = (overall.shown() as f64 + concept.shown() as f64) / PICOLOGITS;
     let error = ((overall.variance as f64 + concept.variance as f64) / MICRO).sqrt();
     Grasp {
         mastery: logistic(level),
@@ -67,7 +69,7 @@ mod tests {
     use super::*;
 
     fn ability(level: i64, variance: i64) -> Ability {
-        Ability { answers: 1, correct: 1, level, variance }
+        Ability { answers: 1, correct: 1, level, variance, held: 0 }
     }
 
     #[test]

@@ -74,16 +74,15 @@ impl Abilities {
         let known = Self::unknown(p);
         Self {
             overall: Ability {
-                level: moved(overall.level, overall_step * surprise),
                 variance: variance(&overall, &concept, overall_step, expected)
                     .min(known.overall.variance),
-                ..overall.counted(correct)
+                ..overall.answered(correct, moved(overall.level, overall_step * surprise))
             },
             concept: Ability {
-                level: moved(concept.level, concept_step * surprise + practice),
                 variance: variance(&concept, &overall, concept_step, expected)
                     .min(known.concept.variance),
-                ..concept.counted(correct)
+                ..concept
+                    .answered(correct, moved(concept.level, concept_step * surprise + practice))
             },
         }
     }
@@ -102,10 +101,14 @@ impl Difficulty {
 }
 
 impl Ability {
-    fn counted(self, correct: bool) -> Self {
+    /// Counts an answer that moved the estimate to a level. A right one shows all of that; what is
+    /// shown after a wrong one is the level, but no more than before.
+    fn answered(self, correct: bool, level: i64) -> Self {
         Self {
             answers: self.answers.saturating_add(1),
             correct: self.correct.saturating_add(u64::from(correct)),
+            level,
+            held: if correct { 0 } else { level.saturating_sub(self.shown()).max(0) },
             ..self
         }
     }

@@ -16,6 +16,8 @@ pub struct Options {
     pub correct: FieldRef,
     /// Whether each answer is emitted with the probability that was predicted before it.
     pub emit: bool,
+    /// From how many answers in a concept on its mastery counts as known, for readers.
+    pub known_after: u64,
     /// The constants of the formulas.
     pub parameters: Parameters,
 }

@@ -4,7 +4,7 @@ use crate::{QueryError, Results};
 use smol_str::SmolStr;
 pub use tallyd_fatigue::Reading as Fatigue;
 use tallyd_fatigue::STATE;
-use tallyd_mastery::{Abilities, Ability, OVERALL_FIELD, Parameters, concept_of, grasp};
+use tallyd_mastery::{Abilities, Ability, OVERALL_FIELD, Options, concept_of, grasp};
 
 /// A learner's grasp of a concept.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Concept {
     pub mastery: f64,
     /// How far off that may be, 0..0.5 (one standard error).
     pub uncertainty: f64,
+    /// Whether there are answers enough to show it as known.
+    pub known: bool,
 }
 
 /// How tired a learner seems, a signal and no diagnosis; `None` for one of whom nothing is stored.
@@ -41,7 +43,7 @@ pub async fn fatigue(
 /// Where the results can't be read, or are none of a mastery bolt.
 pub async fn mastery(
     results: &mut impl Results,
-    parameters: &Parameters,
+    options: &Options,
     learner: &str,
 ) -> Result<Vec<Concept>, QueryError> {
     let hash = results.hash(&tallyd_mastery::learner_key(learner)).await?;
@@ -50,7 +52,7 @@ pub async fn mastery(
     };
     let overall = match hash.get(OVERALL_FIELD) {
         Some(bytes) => parse(bytes)?,
-        None => Abilities::unknown(parameters).overall,
+        None => Abilities::unknown(&options.parameters).overall,
     };
     let concepts = hash.iter().filter_map(|(name, bytes)| Some((concept_of(name)?, bytes)));
     let concept = |(concept, bytes): (&str, &Vec<u8>)| {
@@ -62,6 +64,7 @@ pub async fn mastery(
             correct: ability.correct,
             mastery: grasp.mastery,
             uncertainty: grasp.uncertainty,
+            known: ability.answers >= options.known_after,
         })
     };
     concepts.map(concept).collect()

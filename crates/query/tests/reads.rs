@@ -136,8 +136,10 @@ fn stored() -> Memory {
     tired.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
     let hash = memory.hashes.entry(Key::new(&["learner", "u%207"])).or_default();
     hash.insert("state".into(), tired);
-    let abilities =
-        [("overall", "3 2 500000000000 250000"), ("concept:alge:bra", "3 2 500000000000 750000")];
+    let abilities = [
+        ("overall", "3 2 500000000000 250000 0"),
+        ("concept:alge:bra", "3 2 600000000000 750000 100000000000"),
+    ];
     let hash = memory.hashes.entry(Key::new(&["learner", "m"])).or_default();
     hash.extend(abilities.map(|(name, value)| (SmolStr::from(name), value.as_bytes().to_vec())));
     memory
@@ -231,17 +233,20 @@ async fn learners(results: &mut impl Results) {
     let tired = learner::fatigue(results, "u 7").await.unwrap().unwrap();
     assert_eq!((tired.score, tired.tired, tired.answers, tired.at), (0.8125, true, 40, AT));
     assert_eq!(learner::fatigue(results, "nobody").await.unwrap(), None);
-    let parameters = catalog::bolts(&topology, |options| match options {
-        BoltOptions::Mastery(options) => Some(options.parameters),
+    let mastery = catalog::bolts(&topology, |options| match options {
+        BoltOptions::Mastery(options) => Some((**options).clone()),
         _ => None,
     });
-    let known = learner::mastery(results, &parameters[0].1, "m").await.unwrap();
+    let known = learner::mastery(results, &mastery[0].1, "m").await.unwrap();
     let [concept] = &known[..] else { panic!("{known:?}") };
     assert_eq!((concept.concept.as_str(), concept.answers, concept.correct), ("alge:bra", 3, 2));
     // σ(0.5 + 0.5), and half of σ(2) - σ(0): a variance of 0.25 + 0.75.
+    assert!(!concept.known);
+    let known_after_3 = tallyd_mastery::Options { known_after: 3, ..mastery[0].1.clone() };
+    assert!(learner::mastery(results, &known_after_3, "m").await.unwrap()[0].known);
     assert!((concept.mastery - 0.731_058_578_630_005).abs() < 1e-12);
     assert!((concept.uncertainty - 0.190_398_538_988_94).abs() < 1e-12);
-    assert_eq!(learner::mastery(results, &parameters[0].1, "nobody").await.unwrap(), []);
+    assert_eq!(learner::mastery(results, &mastery[0].1, "nobody").await.unwrap(), []);
 }
 
 #[tokio::test]

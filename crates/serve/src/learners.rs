@@ -70,6 +70,8 @@ pub struct ConceptOf {
     pub mastery: f64,
     /// How far off that may be (one standard error).
     pub uncertainty: f64,
+    /// Whether there are answers enough to show it as known.
+    pub known: bool,
     /// How many answers it rests on.
     pub answers: u64,
     /// How many of them were right.
@@ -170,12 +172,13 @@ async fn all(
                 }));
             }
             BoltOptions::Mastery(options) => {
-                let found = mastery(&mut results, &options.parameters, learner).await?;
+                let found = mastery(&mut results, options, learner).await?;
                 if !found.is_empty() {
                     let concept = |c: tallyd_query::learner::Concept| ConceptOf {
                         concept: c.concept,
                         mastery: c.mastery,
                         uncertainty: c.uncertainty,
+                        known: c.known,
                         answers: c.answers,
                         correct: c.correct,
                     };

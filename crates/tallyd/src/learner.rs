@@ -77,7 +77,7 @@ async fn read(open: &mut Open, id: &str) -> anyhow::Result<Learner> {
                 learner.fatigue.extend(found.map(|found| (bolt.to_owned(), found)));
             }
             BoltOptions::Mastery(options) => {
-                let found = mastery(&mut results, &options.parameters, id).await?;
+                let found = mastery(&mut results, options, id).await?;
                 if !found.is_empty() {
                     learner.mastery.push((bolt.to_owned(), found));
                 }
@@ -107,7 +107,7 @@ fn as_json(id: &str, learner: &Learner, gaps: &Gaps) -> Value {
     let concept = |c: &Concept| {
         json!({
             "concept": c.concept, "mastery": c.mastery, "uncertainty": c.uncertainty,
-            "answers": c.answers, "correct": c.correct,
+            "known": c.known, "answers": c.answers, "correct": c.correct,
         })
     };
     let mastery = |(bolt, concepts): &(String, Vec<Concept>)| json!({ "bolt": bolt, "concepts": concepts.iter().map(concept).collect::<Vec<_>>() });
@@ -146,8 +146,11 @@ fn print(learner: &Learner) -> Result<(), Unwritten> {
             let percent = |share: f64| format!("{:.0} %", share * 100.0);
             let counts = [c.answers, c.correct].map(|count| count.to_string());
             let [answers, right] = counts;
-            let shares = (percent(c.mastery), percent(c.uncertainty));
-            shown.add([c.concept.to_string(), shares.0, shares.1, answers, right]);
+            let (mastery, uncertainty) = match c.known {
+                true => (percent(c.mastery), percent(c.uncertainty)),
+                false => ("not yet known".to_owned(), "-".to_owned()),
+            };
+            shown.add([c.concept.to_string(), mastery, uncertainty, answers, right]);
         }
         tables.push(shown);
     }

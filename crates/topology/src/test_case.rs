@@ -122,6 +122,8 @@ pub enum Expect {
         mastery_min: Option<f64>,
         /// The mastery is this or less.
         mastery_max: Option<f64>,
+        /// Whether it is shown as known.
+        known: Option<bool>,
     },
     /// What was written to a sink.
     Sink {

@@ -76,6 +76,7 @@ pub fn run(
         item: field(2, "item"),
         correct: field(3, "correct"),
         emit: true,
+        known_after: 0,
         parameters,
     };
     let texts = ["learner", "concept", "item"].map(|name| Field::new(name, FieldType::String));

@@ -42,6 +42,7 @@ fn bolt(parameters: Parameters) -> Mastery {
         item: field(3, "question"),
         correct: field(4, "right"),
         emit: true,
+        known_after: 5,
         parameters,
     };
     Mastery::new(options, schema())
@@ -79,14 +80,14 @@ fn answers_move_abilities_and_difficulty_as_computed_by_hand() {
     let mut memory = Memory::default();
     // p = 1/2, so each moves by half of its step: 0.25, 0.5, −0.4.
     run(&mut memory, &bolt(ROUND), &["u c q 1"]);
-    assert_eq!(stored(&memory, "u", "overall"), "1 1 250000000000 843750");
-    assert_eq!(stored(&memory, "u", "concept:c"), "1 1 500000000000 875000");
+    assert_eq!(stored(&memory, "u", "overall"), "1 1 250000000000 843750 0");
+    assert_eq!(stored(&memory, "u", "concept:c"), "1 1 500000000000 875000 0");
     assert_eq!(memory.counters[&item_key("q")]["b"], -400_000_000_000);
     // p = σ(0.25 + 0.5 + 0.4); the steps are 0.5/1.1, 1/1.5 and 0.8.
     let effects = run(&mut memory, &bolt(ROUND), &["u c q 0"]);
     assert!((predicted(&effects)[0] - 0.759_510_916_949).abs() < 1e-12);
-    assert_eq!(stored(&memory, "u", "overall"), "2 1 -95232234977 753232");
-    assert_eq!(stored(&memory, "u", "concept:c"), "2 1 -6340611299 768568");
+    assert_eq!(stored(&memory, "u", "overall"), "2 1 -95232234977 753232 0");
+    assert_eq!(stored(&memory, "u", "concept:c"), "2 1 -6340611299 768568 0");
     let item = &memory.counters[&item_key("q")];
     assert_eq!((item["b"], item["n"]), (207_608_733_559, 2));
 }
@@ -98,8 +99,8 @@ fn a_guess_floor_and_practice_change_the_first_step_as_computed_by_hand() {
     let effects = run(&mut memory, &bolt(parameters), &["u c q 1"]);
     // p = 1/4 + 3/4·1/2 = 5/8; the concept moves by 1·3/8 and the practice of a first answer.
     assert_eq!(predicted(&effects), [0.625]);
-    assert_eq!(stored(&memory, "u", "overall"), "1 1 187500000000 888672");
-    assert_eq!(stored(&memory, "u", "concept:c"), "1 1 975000000000 929688");
+    assert_eq!(stored(&memory, "u", "overall"), "1 1 187500000000 888672 0");
+    assert_eq!(stored(&memory, "u", "concept:c"), "1 1 975000000000 929688 0");
     assert_eq!(memory.counters[&item_key("q")]["b"], -300_000_000_000);
     // The second answer's practice is 0.6 / (1 + 2·1).
     let parameters = Parameters { concept_step: 0.0, ..parameters };
@@ -112,7 +113,7 @@ fn without_an_overall_step_the_overall_ability_is_no_part_of_the_model() {
     let parameters = Parameters { overall_step: 0.0, ..ROUND };
     let mut memory = Memory::default();
     run(&mut memory, &bolt(parameters), &["u c q 1", "u c q 0", "u d q 1"]);
-    assert_eq!(stored(&memory, "u", "overall"), "3 2 0 0");
+    assert_eq!(stored(&memory, "u", "overall"), "3 2 0 0 0");
 }
 
 #[test]
@@ -160,7 +161,7 @@ fn stored_bytes_that_are_no_ability_are_left_alone() {
     assert_eq!(
         effects.rejects[0].reason,
         "learner \"u\", field \"overall\": stored ability \"what\" is not \
-         \"answers correct level variance\" in whole numbers (fix or delete the field)"
+         \"answers correct level variance held\" in whole numbers (fix or delete the field)"
     );
     assert_eq!(memory, before);
 }

@@ -38,6 +38,35 @@ proptest! {
         }
     }
 
+    /// Whatever came before, and whatever the parameters: of the concept that was asked about, and of
+    /// another one, which shares the overall ability.
+    #[test]
+    fn a_wrong_answer_never_raises_what_is_shown_and_a_right_one_never_lowers_it(
+        parameters in prop_oneof![Just(Parameters::default()), any_parameters()],
+        answers in proptest::collection::vec((any::<bool>(), any::<bool>(), -3 * LIMIT..3 * LIMIT), 1..80),
+    ) {
+        let unknown = Abilities::unknown(&parameters);
+        let (mut overall, mut concepts) = (unknown.overall, [unknown.concept; 2]);
+        for (correct, other, level) in answers {
+            let shown = |overall: &Ability, concepts: &[Ability; 2]| {
+                concepts.map(|concept| grasp(overall, &concept).mastery)
+            };
+            let before = shown(&overall, &concepts);
+            let concept = concepts[usize::from(other)];
+            let abilities = Abilities { overall, concept };
+            let expected = abilities.expect(&Difficulty { level, answers: 3 }, &parameters);
+            let after = abilities.learn(expected, correct, &parameters);
+            (overall, concepts[usize::from(other)]) = (after.overall, after.concept);
+            let now = shown(&overall, &concepts);
+            for (before, now) in before.into_iter().zip(now) {
+                prop_assert!(if correct { now >= before } else { now <= before }, "{before} {now}");
+            }
+            // The estimate is never below what is shown, and all of it is shown after a right one.
+            prop_assert!(after.concept.held >= 0 && (!correct || after.concept.held == 0));
+            prop_assert_eq!(after.overall.held, 0);
+        }
+    }
+
     #[test]
     fn a_difficulty_never_moves_far_nor_beyond_its_limit(
         parameters in any_parameters(),
@@ -72,6 +101,21 @@ proptest! {
             prop_assert!(is < was || was <= floor, "{was} {is}");
         }
     }
+}
+
+#[test]
+fn a_new_learner_whose_first_answer_is_wrong_is_not_shown_as_better() {
+    let parameters = Parameters::default();
+    let unknown = Abilities::unknown(&parameters);
+    let expected = unknown.expect(&Difficulty::default(), &parameters);
+    let mastery = |abilities: Abilities| grasp(&abilities.overall, &abilities.concept).mastery;
+    let wrong = unknown.learn(expected, false, &parameters);
+    // The estimate rises: the answer taught more than it told.
+    assert!(wrong.expect(&Difficulty::default(), &parameters).right > 0.63);
+    assert!(
+        (mastery(unknown) - 0.5).abs() < 1e-15 && (mastery(wrong) - logistic(-0.15)).abs() < 1e-12
+    );
+    assert!(mastery(unknown.learn(expected, true, &parameters)) > 0.5);
 }
 
 /// A fixed sequence of uniform numbers in 0..1 (Marsaglia's xorshift, 2003).

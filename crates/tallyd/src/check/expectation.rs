@@ -83,14 +83,24 @@ impl Outcome<'_> {
                 failures.between(&format!("{who}: score"), (*score_min, *score_max), score);
                 failures.equal(&format!("{who}: tired"), *tired, alert);
             }
-            Expect::Mastery { bolt, learner, concept, answers, mastery_min, mastery_max } => {
+            Expect::Mastery {
+                bolt,
+                learner,
+                concept,
+                answers,
+                mastery_min,
+                mastery_max,
+                known,
+            } => {
                 let BoltOptions::Mastery(options) = self.options(*bolt)? else { return wrong() };
                 let mut results = &self.run(*bolt)?.memory;
-                let known = ready(learner::mastery(&mut results, &options.parameters, learner))?;
-                let found = known.iter().find(|known| known.concept == *concept);
+                let concepts = ready(learner::mastery(&mut results, options, learner))?;
+                let found = concepts.iter().find(|found| found.concept == *concept);
                 let count = found.map_or(0, |found| found.answers);
                 let who = format!("{} of {learner} in {concept}", self.name(*bolt));
                 failures.equal(&format!("{who}: answers"), *answers, count);
+                let is_known = found.is_some_and(|found| found.known);
+                failures.equal(&format!("{who}: known"), *known, is_known);
                 match found {
                     Some(found) => {
                         let range = (*mastery_min, *mastery_max);

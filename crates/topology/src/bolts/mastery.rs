@@ -51,6 +51,13 @@ pub const KEYS: &[KeySpec] = &[
         doc: "Whether it emits each answer with the probability that it predicted before it, for \
               other bolts and sinks.",
     },
+    KeySpec {
+        name: "known_after",
+        kind: Kind::Int(0, 1000),
+        default: Default::value("5"),
+        doc: "From how many answers in a concept on a learner's mastery of it is shown as known; \
+              before that it is shown as not yet known.",
+    },
 ];
 
 fn read(section: &Section<'_>, input: Option<&Input>) -> Option<BoltOptions> {
@@ -59,6 +66,7 @@ fn read(section: &Section<'_>, input: Option<&Input>) -> Option<BoltOptions> {
     let item = section.field("item", input, NAMES);
     let correct = section.field("correct", input, &[FieldType::Bool]);
     let emit = section.bool("emit");
+    let known_after = section.int("known_after").map(i64::unsigned_abs);
     let parameters = parameters(section, Parameters::TABLE);
     Some(BoltOptions::Mastery(Box::new(Options {
         learner: learner?,
@@ -66,6 +74,7 @@ fn read(section: &Section<'_>, input: Option<&Input>) -> Option<BoltOptions> {
         item: item?,
         correct: correct?,
         emit: emit?,
+        known_after: known_after?,
         parameters: parameters?,
     })))
 }

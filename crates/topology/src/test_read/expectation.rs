@@ -123,12 +123,13 @@ fn fatigue(section: &Section<'_>, bolt: usize) -> Option<Expect> {
 }
 
 fn mastery(section: &Section<'_>, bolt: usize) -> Option<Expect> {
-    section.says_something(&["answers", "mastery_min", "mastery_max"]);
+    section.says_something(&["answers", "mastery_min", "mastery_max", "known"]);
     let (learner, concept) = (section.plain("learner"), section.plain("concept"));
     let answers = section.count("answers");
     let (mastery_min, mastery_max) = (section.number("mastery_min"), section.number("mastery_max"));
+    let known = section.bool("known");
     let (learner, concept) = (learner?, concept?);
-    Some(Expect::Mastery { bolt, learner, concept, answers, mastery_min, mastery_max })
+    Some(Expect::Mastery { bolt, learner, concept, answers, mastery_min, mastery_max, known })
 }
 
 fn board(

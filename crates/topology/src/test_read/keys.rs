@@ -79,6 +79,12 @@ pub(super) const MASTERY_KEYS: &[KeySpec] = &[
     ANSWERS,
     key("mastery_min", SHARE, NOT_COMPARED, "The mastery is this or more."),
     key("mastery_max", SHARE, NOT_COMPARED, "The mastery is this or less."),
+    key(
+        "known",
+        Kind::Bool,
+        NOT_COMPARED,
+        "Whether there are answers enough for the mastery to be shown as known.",
+    ),
 ];
 pub(super) const SINK_KEYS: &[KeySpec] = &[
     key("sink", Kind::Node, Default::Required, "The sink."),
