@@ -192,6 +192,76 @@ windows = [{ length = "1s", retain = "forever" }]
 measures = { n = "count", points = "sum(points)" }
 "#;
 
+/// As it might be used: what came too late is followed by somebody.
+const LATE: &str = r#"
+name = "t"
+partitions = 2
+[source.plays]
+id = "id"
+time = "at"
+[source.plays.fields]
+id = "string"
+user = { type = "string", optional = true }
+at = { type = "time", unit = "s" }
+[bolt.unique]
+type = "dedup"
+from = "plays"
+window = "1h"
+[bolt.counts]
+type = "aggregate"
+from = "unique"
+windows = ["1h", "1d", "all"]
+measures = { n = "count" }
+[bolt.board]
+type = "leaderboard"
+from = "unique"
+member = "id"
+score = "count"
+[sink.too-late]
+from = "counts"
+events = "late"
+[[test]]
+name = "a late event goes to the sink, once for each window"
+events = [
+  { id = "a", at = 2026-01-01T00:00:00Z, arrival = 2026-01-03T00:00:00Z },
+  { id = "a", at = 2026-01-01T00:00:00Z, arrival = 2026-01-03T00:00:00Z },
+  { id = "b", at = 2026-01-03T00:00:00Z, arrival = 2026-01-03T00:00:00Z },
+]
+expect = [{ sink = "too-late", count = 2, fields = { id = "a", at = 2026-01-01T00:00:00Z } }]
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_event_is_written_to_its_sink_once() {
+    let mut lab = Lab::start(LATE).await;
+    let check = Command::new(env!("CARGO_BIN_EXE_tallyd")).arg("check").arg(&lab.file).output();
+    let check = String::from_utf8_lossy(&check.unwrap().stdout).into_owned();
+    assert!(check.ends_with("1 test passed\n"), "{check}");
+    lab.send("plays", &["1767225600", "2026-01-01T00:00:00Z", "1767225600"]).await;
+    let mut ask = Pipeline::new();
+    ask.cmd("XRANGE").arg("too-late").arg("-").arg("+");
+    let written = lab.connection.all(&ask).await.unwrap().pop().unwrap();
+    type Entries = Vec<(String, std::collections::BTreeMap<String, String>)>;
+    let entries: Entries = redis::from_redis_value(written).unwrap();
+    let mut found: Vec<[&str; 5]> = entries
+        .iter()
+        .map(|(_, fields)| {
+            ["id", "tallyd:id", "at", "tallyd:window", "tallyd:label"]
+                .map(|name| fields[name].as_str())
+        })
+        .collect();
+    found.sort_unstable();
+    let at = "1767225600000";
+    let of = |id| [[id, id, at, "1d", "2026-01-01"], [id, id, at, "1h", "2026-01-01T0000Z"]];
+    let expected = [of("1767225600"), of("2026-01-01T00:00:00Z")].concat();
+    assert_eq!(found, expected);
+    let (_, first) = &entries[0];
+    assert_eq!((first["tallyd:bolt"].as_str(), first["tallyd:time"].as_str()), ("counts", at));
+    assert!(first["tallyd:arrived"].parse::<i64>().unwrap() > 1_767_225_600_000);
+    assert!(!first.contains_key("user"));
+    let node = &lab.json(&["status"])["nodes"][2];
+    assert_eq!(node["late_by_window"], json!({ "1d": 2, "1h": 2 }), "{node}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replayed_dead_letter_keeps_the_time_of_its_arrival() {
     let mut lab = Lab::start(REPLAYED).await;

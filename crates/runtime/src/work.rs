@@ -335,7 +335,9 @@ impl Work {
                 frames: frames.map_err(|error| {
                     StoreError::bug(format!("a frame of {} can't be encoded: {error}", node.name))
                 })?,
-                published: emit::publish(node, &stage.emits),
+                published: emit::publish(node, &stage.emits)
+                    .chain(late::publish(node, &of.input, &stage.events, &stage.effects.late))
+                    .collect(),
                 writes: stage.effects.writes,
                 expiries: stage.effects.expiries,
                 dead: stage.dead,

@@ -162,6 +162,20 @@ pub(crate) fn refuse_silent(sheet: &Sheet<'_>, node: &Draft, from: &Word) {
     sheet.fault(Fault::new(message, from.span.clone()).help(help));
 }
 
+/// Faults a sink of the late events of a node for which no event can be late.
+pub(crate) fn refuse_punctual(sheet: &Sheet<'_>, node: &Draft, from: &Word) {
+    let kind = match &node.kind {
+        DraftKind::Bolt { kind: Some(kind), .. } => kind.name,
+        DraftKind::Bolt { kind: None, .. } => return,
+        DraftKind::Source { .. } => "source",
+    };
+    if !matches!(kind, "aggregate" | "leaderboard") {
+        let message = format!("no event is late for \"{}\" ({kind})", node.name);
+        let help = "name an aggregate or leaderboard bolt, or leave events = \"late\" out";
+        sheet.fault(Fault::new(message, from.span.clone()).help(help));
+    }
+}
+
 fn bolt_draft(
     name: &Word,
     bolt: &DeclaredBolt<'_>,

@@ -102,7 +102,8 @@ fn drawing(topology: &Topology) -> (Vec<Shape>, Vec<Arrow>) {
             let to = format!("{id}s{number}");
             let lines = vec![sink.name.to_string(), format!("stream {}", sink.stream)];
             shapes.push(Shape { id: to.clone(), kind: ShapeKind::Sink, lines });
-            arrows.push(Arrow { from: id.clone(), to, label: String::new() });
+            let label = if sink.late { "late" } else { "" }.to_owned();
+            arrows.push(Arrow { from: id.clone(), to, label });
         }
         if let Some(results) = results(node) {
             let to = format!("{id}r");

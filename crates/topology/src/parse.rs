@@ -2,7 +2,7 @@
 
 use crate::{
     bolts::{BOLT_TYPES, COMMON_KEYS, aggregate::WINDOW_KEYS, leaderboard::PERIOD_KEYS},
-    draft::{self, Common, Declared, Draft, DraftKind, refuse_silent},
+    draft::{self, Common, Declared, Draft, DraftKind, refuse_punctual, refuse_silent},
     fault::{Fault, Faults},
     key_spec::KeySpec,
     name,
@@ -118,6 +118,8 @@ pub(crate) struct SinkDraft {
     pub name: Word,
     /// The place of the node that it writes.
     pub from: Option<usize>,
+    /// Whether it is for the events that came too late.
+    pub late: bool,
     stream: Option<Word>,
     max_len: Option<u64>,
 }
@@ -136,18 +138,25 @@ fn read_sinks<'a>(
             Some(_) => section.text("stream"),
             None => Some(name.clone()),
         };
+        let late = section.choice("events").is_some_and(|word| word.text == "late");
         let from = section.text("from").and_then(|from| {
             let node = match names.resolve(sheet, &from)? {
                 Parent::Source(place) => names.sources.get(place),
                 Parent::Bolt(place) => names.bolts.get(place),
             }?;
             let place = drafts.iter().position(|draft| draft.name == node.text)?;
-            refuse_silent(sheet, drafts.get(place)?, &from);
+            let node = drafts.get(place)?;
+            if late {
+                refuse_punctual(sheet, node, &from)
+            } else {
+                refuse_silent(sheet, node, &from)
+            }
             Some(place)
         });
         Some(SinkDraft {
             name: name.clone(),
             from,
+            late,
             stream: stream.filter(|stream| check_stream(sheet, stream)),
             max_len: section.int("max_len").map(i64::unsigned_abs),
         })
@@ -191,7 +200,8 @@ fn attach(nodes: &mut [Node], sinks: Vec<SinkDraft>) {
         let node = sink.from.and_then(|from| nodes.get_mut(from));
         if let (Some(node), Some(stream)) = (node, sink.stream) {
             let name = sink.name.text.into();
-            node.sinks.push(Sink { name, stream: stream.text, max_len: sink.max_len });
+            let (max_len, late) = (sink.max_len, sink.late);
+            node.sinks.push(Sink { name, stream: stream.text, max_len, late });
         }
     }
 }

@@ -170,6 +170,8 @@ pub struct Sink {
     pub stream: String,
     /// About how many entries it keeps.
     pub max_len: Option<u64>,
+    /// Whether it is for the events that came too late, and not for those that the node emits.
+    pub late: bool,
 }
 
 impl Topology {

@@ -147,6 +147,13 @@ pub const SINK_KEYS: &[KeySpec] = &[
         doc: "The source or bolt whose events it writes.",
     },
     KeySpec {
+        name: "events",
+        kind: Kind::Choice(&["emitted", "late"]),
+        default: Default::value("\"emitted\""),
+        doc: "Which events: those that `from` emits; or of an `aggregate` or `leaderboard` those that \
+              came too late for a window or period.",
+    },
+    KeySpec {
         name: "stream",
         kind: Kind::Text,
         default: Default::Absent("the sink's name"),

@@ -58,15 +58,21 @@ fn longest(event: &Event) -> usize {
     3 * VALUE + event.values.iter().map(value).sum::<usize>()
 }
 
-type Published = Vec<(usize, decode::Fields)>;
+/// An entry for a sink, by its place.
+pub(super) type Published = (usize, decode::Fields);
 
-pub(super) fn publish(node: &Node, emits: &[Event]) -> Published {
-    let entries = |sink| emits.iter().map(move |event| (sink, fields(&node.schema, event)));
-    (0..node.sinks.len()).flat_map(entries).collect()
+/// The entries for the sinks of what a node emits.
+pub(super) fn publish<'a>(
+    node: &'a Node,
+    emits: &'a [Event],
+) -> impl Iterator<Item = Published> + 'a {
+    let entries = move |sink| emits.iter().map(move |event| (sink, fields(&node.schema, event)));
+    let sinks = node.sinks.iter().enumerate().filter(|(_, sink)| !sink.late);
+    sinks.flat_map(move |(sink, _)| entries(sink))
 }
 
 /// The fields of an event for applications: a time is in ms, whatever its producer counts.
-fn fields(schema: &Schema, event: &Event) -> decode::Fields {
+pub(super) fn fields(schema: &Schema, event: &Event) -> decode::Fields {
     let named = schema.fields.iter().zip(&event.values).filter(|(_, value)| !value.is_null());
     let bytes = |text: &str| text.as_bytes().to_vec();
     named.map(|(field, value)| (bytes(&field.name), bytes(&value.to_text()))).collect()

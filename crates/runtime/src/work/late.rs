@@ -1,7 +1,13 @@
-//! What of a batch came too late, for an operator to see.
+//! What of a batch came too late, for an operator to see, and for sinks.
 
+use super::{
+    ARRIVED_FIELD,
+    emit::{Published, fields},
+};
 use crate::store::{LATE_EXAMPLES, Late, LateEvent};
+use smol_str::SmolStr;
 use tallyd_event::{Event, Schema};
+use tallyd_topology::Node;
 
 /// The counts of some late events by window, and the last of them.
 pub(super) fn summary(schema: &Schema, events: &[Event], late: &[tallyd_bolt::Late]) -> Late {
@@ -21,6 +27,32 @@ pub(super) fn summary(schema: &Schema, events: &[Event], late: &[tallyd_bolt::La
         })
     }));
     summary
+}
+
+/// The entries for the sinks of what came too late for a node: one for each event and window, with
+/// the event's fields, and what else is to be known of it under names that no field has.
+pub(super) fn publish<'a>(
+    node: &'a Node,
+    schema: &'a Schema,
+    events: &'a [Event],
+    late: &'a [tallyd_bolt::Late],
+) -> impl Iterator<Item = Published> + 'a {
+    let entry = move |of: &tallyd_bolt::Late| {
+        let event = events.get(of.event)?;
+        let about = [
+            ("tallyd:bolt", node.name.clone()),
+            ("tallyd:window", of.window.clone()),
+            ("tallyd:label", of.label.clone()),
+            ("tallyd:id", event.id(schema)),
+            ("tallyd:time", event.time(schema).to_string().into()),
+            (ARRIVED_FIELD, event.arrival().to_string().into()),
+        ];
+        let bytes = |text: &str| text.as_bytes().to_vec();
+        let about = about.map(|(name, text): (_, SmolStr)| (bytes(name), bytes(&text)));
+        Some(fields(schema, event).into_iter().chain(about).collect::<Vec<_>>())
+    };
+    let sinks = node.sinks.iter().enumerate().filter(|(_, sink)| sink.late);
+    sinks.flat_map(move |(sink, _)| late.iter().filter_map(entry).map(move |entry| (sink, entry)))
 }
 
 #[cfg(test)]

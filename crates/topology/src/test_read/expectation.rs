@@ -275,7 +275,13 @@ fn sink(section: &Section<'_>, world: &World<'_>) -> Option<Expect> {
         return None;
     };
     let node = sink.from?;
-    let Output::Events(events) = &world.drafts.get(node)?.output else { return None };
+    let draft = world.drafts.get(node)?;
+    // What is late has the fields of the events that the bolt reads.
+    let of = match &draft.kind {
+        DraftKind::Bolt { from, .. } if sink.late => world.drafts.get((*from)?)?,
+        _ => draft,
+    };
+    let Output::Events(events) = &of.output else { return None };
     let given = section.written("fields").and_then(|_| section.entries("fields"));
     let mut fields = Vec::new();
     for (name, item) in given.unwrap_or_default() {
