@@ -1,7 +1,7 @@
 //! The whole benchmark: its parts one after another, and what is written of them.
 
 use crate::{
-    BenchError,
+    BenchError, against,
     contender::{ALL, Contender},
     figures::Figures,
     footprint, gaps, latency,
@@ -15,6 +15,7 @@ use crate::{
     scale,
     workload::{Workload, WorkloadOptions},
 };
+use serde_json::Value;
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 /// The topology whose results every contender must reach.
@@ -46,9 +47,14 @@ pub async fn run(options: &Options) -> Result<(), BenchError> {
         checked: true,
     };
     let results = measure(options, &setting).await?;
-    println!("\n{}", report::markdown(&results));
+    match &results.against {
+        Some(against) if options.parts().is_against_alone() => {
+            println!("\n{}", report::against_alone(against));
+        }
+        _ => println!("\n{}", report::markdown(&results)),
+    }
     if let Some(folder) = options.folder() {
-        write(&results, &folder)?;
+        write(&results, options.parts(), &folder)?;
     }
     Ok(())
 }
@@ -95,6 +101,13 @@ async fn others(
         if parts.gaps {
             results.gaps = Some(gaps::measure(setting, highest * GAP_SHARE).await?);
         }
+    }
+    if let Some(other) = &options.against {
+        let each = Duration::from_secs(options.latency_seconds);
+        let other = (other.as_str(), TOPOLOGY, PARTITIONS);
+        let place = (results.machine.clone(), results.command.clone());
+        let measured = against::measure(setting, place, other, (options.rounds, each)).await?;
+        results.against = Some(measured);
     }
     if parts.memory {
         results.footprint = Some(footprint::measure(setting).await?);
@@ -171,18 +184,45 @@ async fn empty(options: &Options, setting: &Setting<'_>) -> Result<Results, Benc
         gaps: None,
         footprint: None,
         scale: Vec::new(),
+        against: None,
     })
 }
 
-fn write(results: &Results, folder: &Path) -> Result<(), BenchError> {
+fn write(results: &Results, parts: Parts, folder: &Path) -> Result<(), BenchError> {
     let put = |name: &str, text: String| {
         let path = folder.join(name);
         std::fs::write(&path, text).map_err(BenchError::io(format!("write {}", path.display())))
     };
-    put("performance.json", serde_json::to_string_pretty(results)? + "\n")?;
-    let page = folder.join("performance.md");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name));
+    let stored = read("performance.json").ok().and_then(|text| serde_json::from_str(&text).ok());
+    let json = with_both(serde_json::to_value(results)?, stored, parts);
+    put("performance.json", serde_json::to_string_pretty(&json)? + "\n")?;
     // Elsewhere than in docs/internals there may be no prose to keep.
-    let before = std::fs::read_to_string(&page).unwrap_or_else(|_| report::PLAIN.to_owned());
-    put("performance.md", report::page(&before, results)?)?;
+    let mut page = read("performance.md").unwrap_or_else(|_| report::PLAIN.to_owned());
+    if let Some(against) = &results.against {
+        page = report::page_against(&page, against)?;
+    }
+    if parts.is_against_alone() {
+        return put("performance.md", page);
+    }
+    put("performance.md", report::page(&page, results)?)?;
     plots::draw(results, folder)
+}
+
+/// What is to stand in the file: the comparison of two builds is one part, all else the other, and
+/// that which was not measured stays as it was.
+fn with_both(measured: Value, stored: Option<Value>, parts: Parts) -> Value {
+    let (Value::Object(mut measured), Some(Value::Object(mut stored))) = (measured.clone(), stored)
+    else {
+        return measured;
+    };
+    let (to, from) = if parts.is_against_alone() {
+        (&mut stored, &mut measured)
+    } else {
+        (&mut measured, &mut stored)
+    };
+    if let Some(against) = from.remove("against") {
+        to.insert("against".to_owned(), against);
+    }
+    Value::Object(to.clone())
 }

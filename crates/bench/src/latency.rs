@@ -40,15 +40,49 @@ pub async fn measure(
             name: format!("p{:.0}", share * 100.0),
             board: outcome::EVERYONE.to_owned(),
         };
-        let load = Load::start(server.address, options)?;
-        let counts_from = std::time::Instant::now() + WARM_UP;
-        sleep(WARM_UP + each).await;
-        let mut observed = load.finish()?;
-        observed.delays.retain(|delay| delay.due >= counts_from);
-        points.extend(point(share, rate, &observed, WARM_UP + each));
+        points.extend(probe(&server, options, share, each).await?);
     }
     processes.stop().await?;
     Ok(points)
+}
+
+/// Measures delays at one rate, on a server and workers of their own; `None` where no probe came
+/// back.
+///
+/// # Errors
+/// As [`measure`].
+pub async fn at(
+    setting: &Setting<'_>,
+    rate: f64,
+    each: Duration,
+) -> Result<Option<LatencyPoint>, BenchError> {
+    let mut server = Private::start(setting.aof).await?;
+    let processes = start_workers(&mut server, &setting.deployed).await?;
+    let options = LoadOptions {
+        rate,
+        answers: Arc::new(setting.workload.answers.clone()),
+        name: "light".to_owned(),
+        board: outcome::EVERYONE.to_owned(),
+    };
+    let point = probe(&server, options, f64::NAN, each).await?;
+    processes.stop().await?;
+    Ok(point)
+}
+
+/// One load, whose first delays do not count.
+async fn probe(
+    server: &Private,
+    options: LoadOptions,
+    share: f64,
+    each: Duration,
+) -> Result<Option<LatencyPoint>, BenchError> {
+    let rate = options.rate;
+    let load = Load::start(server.address, options)?;
+    let counts_from = std::time::Instant::now() + WARM_UP;
+    sleep(WARM_UP + each).await;
+    let mut observed = load.finish()?;
+    observed.delays.retain(|delay| delay.due >= counts_from);
+    Ok(point(share, rate, &observed, WARM_UP + each))
 }
 
 /// The highest rate, by a run of its own: where no contenders were measured.

@@ -5,6 +5,7 @@
 //! `topologies/testprep.toml`, which every contender must reach, and nothing of how tallyd reaches
 //! them.
 
+pub mod against;
 pub mod application;
 pub mod benchmark;
 pub mod consume;

@@ -51,6 +51,10 @@ pub struct Options {
     /// Let the servers write an append-only file, synced once a second
     #[arg(long)]
     pub aof: bool,
+    /// Measure this build against another one, in turn, for as many rounds: gaps and the delay at
+    /// light load. A path of a tallyd program, or a revision of this repository, which is built
+    #[arg(long, value_name = "PATH_OR_REV")]
+    pub against: Option<String>,
     /// The release build of tallyd [default: beside this program]
     #[arg(long, value_name = "PATH")]
     pub tallyd: Option<PathBuf>,
@@ -69,6 +73,24 @@ pub struct Parts {
     pub memory: bool,
     /// How costs grow.
     pub scale: bool,
+    /// Another build.
+    pub against: bool,
+}
+
+impl Parts {
+    /// Whether only another build is measured against this one.
+    #[must_use]
+    pub fn is_against_alone(self) -> bool {
+        let none = Self {
+            contenders: false,
+            latency: false,
+            gaps: false,
+            memory: false,
+            scale: false,
+            against: true,
+        };
+        self == none
+    }
 }
 
 impl Options {
@@ -76,21 +98,22 @@ impl Options {
     #[must_use]
     pub fn parts(&self) -> Parts {
         let Self { latency, gaps, memory, scale, .. } = *self;
-        let contenders = !self.only.is_empty();
-        let all = !(contenders || latency || gaps || memory || scale);
+        let (contenders, against) = (!self.only.is_empty(), self.against.is_some());
+        let all = !(contenders || latency || gaps || memory || scale || against);
         Parts {
             contenders: contenders || all,
             latency: latency || all,
             gaps: gaps || all,
             memory: memory || all,
             scale: scale || all,
+            against,
         }
     }
 
     /// Where results are written: nowhere by default, where some parts are measured only.
     #[must_use]
     pub fn folder(&self) -> Option<PathBuf> {
-        let Parts { contenders, latency, gaps, memory, scale } = self.parts();
+        let Parts { contenders, latency, gaps, memory, scale, .. } = self.parts();
         let all = contenders && latency && gaps && memory && scale && self.only.is_empty();
         self.out.clone().or_else(|| all.then(|| PathBuf::from("docs/internals")))
     }
@@ -163,6 +186,9 @@ mod tests {
         let latency = options(&["--latency"]);
         assert!(latency.parts().latency && !latency.parts().contenders);
         assert_eq!(latency.folder(), None);
+        let against = options(&["--against", "main~1"]);
+        assert!(against.parts().against && !against.parts().gaps);
+        assert_eq!(against.folder(), None);
         let only = options(&["--only", "loop,tallyd-batch", "--out", "x"]);
         assert_eq!(only.only, [Contender::Loop, Contender::TallydBatch]);
         assert!(!only.parts().latency);

@@ -5,7 +5,7 @@ use crate::{
     workload::WorkloadOptions,
 };
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::Path,
     process::Stdio,
     sync::{
@@ -15,8 +15,7 @@ use std::{
     time::Duration,
 };
 use tallyd_harness::WorkerProcess;
-use tallyd_runtime::store::Owner;
-use tallyd_store::{inspect, keys::Keys};
+use tallyd_store::keys::Keys;
 use tallyd_topology::Topology;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -226,7 +225,9 @@ pub async fn start_workers(
     Ok(Processes::Workers(workers))
 }
 
-/// Waits until every partition has an owner, and as many workers own some as there are.
+/// Waits until every partition has an owner, and as many workers own some as there are. Of a fence
+/// it reads no more than its owner, which stands first in that of every build: it may be another
+/// one that is measured.
 ///
 /// # Errors
 /// Where that does not happen in time.
@@ -236,19 +237,20 @@ pub async fn until_owned(
     keys: &Keys,
     workers: usize,
 ) -> Result<(), BenchError> {
+    let heads =
+        topology.nodes.iter().enumerate().filter(|(place, _)| topology.head(*place) == *place);
+    let fences = heads.flat_map(|(_, n)| (0..n.partitions).map(|p| keys.fence(&n.name, p)));
+    let fences: Vec<String> = fences.collect();
     let began = Instant::now();
     loop {
-        let status = inspect::status(&mut server.connection, topology, keys).await?;
-        let mut owned = HashMap::new();
-        let owners = status.nodes.iter().flat_map(|node| &node.owners);
-        let mut all = !status.nodes.is_empty();
-        for owner in owners {
-            match owner {
-                Owner::Worker(worker) => *owned.entry(worker.clone()).or_insert(0) += 1,
-                _ => all = false,
-            }
-        }
-        if all && owned.len() == workers {
+        let stored: Vec<Option<String>> = server.of_each(&["GET"], &fences, &[]).await?;
+        let owner = |fence: &Option<String>| {
+            let owner = fence.as_deref()?.split('#').next()?.to_owned();
+            (!owner.is_empty()).then_some(owner)
+        };
+        let owners: Vec<Option<String>> = stored.iter().map(owner).collect();
+        let different: HashSet<&String> = owners.iter().flatten().collect();
+        if owners.iter().all(Option::is_some) && different.len() == workers {
             return Ok(());
         }
         if began.elapsed() > PATIENCE {

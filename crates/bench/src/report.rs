@@ -1,10 +1,14 @@
 //! The page of figures: Markdown tables between two markers of `docs/internals/performance.md`.
 //! The prose around them is written by hand, and kept.
 
+mod against;
+
 use crate::{
     BenchError,
+    against::Against,
     contender::ALL,
     figures::Spread,
+    machine::Machine,
     results::{Footprint, Gaps, LatencyPoint, Results, ScalePoint},
 };
 use std::fmt::Write;
@@ -40,6 +44,10 @@ const TARGETS: &[(&str, f64, bool)] = &[
     ("rate_batch_over_sea_streamer", 4.0, false),
 ];
 
+const BEGIN_AGAINST: &str =
+    "<!-- against: written by `make bench ARGS=\"--against …\"` from here -->";
+const END_AGAINST: &str = "<!-- against: to here -->";
+
 /// A page of nothing but figures.
 pub const PLAIN: &str =
     concat!("<!-- figures: written by `make bench` from here -->\n", "<!-- figures: to here -->\n");
@@ -49,10 +57,32 @@ pub const PLAIN: &str =
 /// # Errors
 /// Where the page has no place for them.
 pub fn page(page: &str, results: &Results) -> Result<String, BenchError> {
-    let missing = || BenchError::Markers("docs/internals/performance.md".to_owned(), BEGIN, END);
-    let (before, rest) = page.split_once(BEGIN).ok_or_else(missing)?;
-    let (_, after) = rest.split_once(END).ok_or_else(missing)?;
-    Ok(format!("{before}{BEGIN}\n\n{}\n{END}{after}", markdown(results)))
+    put(page, (BEGIN, END), &markdown(results))
+}
+
+/// The page with the figures of two builds in their place, and all others as they are.
+///
+/// # Errors
+/// Where the page has no place for them.
+pub fn page_against(page: &str, against: &Against) -> Result<String, BenchError> {
+    put(page, (BEGIN_AGAINST, END_AGAINST), &against::markdown(against))
+}
+
+/// The figures of two builds as Markdown.
+#[must_use]
+pub fn against_alone(against: &Against) -> String {
+    against::markdown(against)
+}
+
+fn put(
+    page: &str,
+    (begin, end): (&'static str, &'static str),
+    text: &str,
+) -> Result<String, BenchError> {
+    let missing = || BenchError::Markers("docs/internals/performance.md".to_owned(), begin, end);
+    let (before, rest) = page.split_once(begin).ok_or_else(missing)?;
+    let (_, after) = rest.split_once(end).ok_or_else(missing)?;
+    Ok(format!("{before}{begin}\n\n{text}\n{end}{after}"))
 }
 
 /// All figures as Markdown.
@@ -76,18 +106,22 @@ pub fn markdown(results: &Results) -> String {
     text
 }
 
+/// A machine in a few words, with the server on it.
+fn place(machine: &Machine) -> String {
+    format!(
+        "{} ({} cores, {:.0} GiB, Linux {}), Redis {}",
+        machine.processor, machine.cores, machine.memory_gib, machine.kernel, machine.redis
+    )
+}
+
 fn setting(results: &Results) -> String {
     let machine = &results.machine;
     let libraries: Vec<String> =
         machine.libraries.iter().map(|(name, version)| format!("{name} {version}")).collect();
     format!(
-        "`{}` on {} ({} cores, {:.0} GiB, Linux {}), Redis {}, tallyd {}, {}. {} events a round, {} rounds after one to warm up, {} tallyd worker(s), append-only file {}.\n\n",
+        "`{}` on {}, tallyd {}, {}. {} events a round, {} rounds after one to warm up, {} tallyd worker(s), append-only file {}.\n\n",
         results.command,
-        machine.processor,
-        machine.cores,
-        machine.memory_gib,
-        machine.kernel,
-        machine.redis,
+        place(machine),
         machine.tallyd,
         libraries.join(", "),
         results.events,
@@ -189,7 +223,9 @@ mod tests {
 
     #[test]
     fn the_page_has_a_place_for_figures() {
-        for page in [include_str!("../../../docs/internals/performance.md"), PLAIN] {
+        let page = include_str!("../../../docs/internals/performance.md");
+        assert!(page.find(END_AGAINST).unwrap() > page.find(BEGIN_AGAINST).unwrap());
+        for page in [page, PLAIN] {
             let begin = page.find(BEGIN).unwrap();
             assert!(page.find(END).unwrap() > begin);
         }

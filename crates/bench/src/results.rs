@@ -1,6 +1,7 @@
 //! Everything that a benchmark found, as it stands in `docs/internals/performance.json`.
 
 use crate::{
+    against::Against,
     contender::Contender,
     figures::{Figures, Spread},
     info::CommandCost,
@@ -44,6 +45,9 @@ pub struct Results {
     /// How the cost of an event grows.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scale: Vec<ScalePoint>,
+    /// Another build, in turn with this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub against: Option<Against>,
 }
 
 /// What a command cost, an event.
@@ -58,7 +62,7 @@ pub struct Cost {
 /// The delay at one rate.
 #[derive(Clone, Debug, Serialize)]
 pub struct LatencyPoint {
-    /// The share of the highest rate.
+    /// The share of the highest rate; not a number where that was not measured.
     pub share: f64,
     /// Events a second.
     pub rate: f64,
