@@ -201,3 +201,41 @@ async fn no_read_is_of_more_than_tens_of_megabytes() {
     let epoch = fence.split('#').nth(1).expect("an epoch");
     assert_eq!(epoch, "1", "the connection broke: the fence is {fence}");
 }
+
+#[tokio::test]
+async fn an_entry_that_the_server_lets_nobody_have_is_told() {
+    let mut bench = Bench::start(&[]).await;
+    bench.add(&["*"], ["x".repeat(3_500_000)].into_iter()).await;
+    bench.add(&["*"], ids("a", 2)).await;
+    bench.ask(&["CONFIG", "SET", "maxmemory-clients", "2mb"]).await;
+    // What it sent still counts as its own, so the server closes this one.
+    bench.connection.open_again().await.unwrap();
+    let (source, _) = bench.status().await;
+    assert_eq!((source.lag.entries, source.lag.oldest, source.lag.unreadable), (3, None, true));
+    assert!(!bench.drained().await);
+    let worker = bench.worker();
+    let tallyd = |words: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tallyd"));
+        command.args(words).arg("--topology").arg(bench.folder.path().join("t.toml"));
+        let output = command.args(["--redis", &bench.url]).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+    };
+    let (code, said) = tallyd(&["status"]);
+    assert!(code == Some(0) && said.contains("CAN'T READ s: the first entry"), "{said}");
+    assert!(said.contains("unknown"), "{said}");
+    let (code, said) = tallyd(&["wait", "--timeout", "1"]);
+    assert!(code == Some(1) && said.contains("raise maxmemory-clients"), "{said}");
+    let log = bench.folder.path().join("worker-0.log");
+    let began = Instant::now();
+    while !std::fs::read_to_string(&log).unwrap().contains("CAN'T READ ONE ENTRY") {
+        assert!(began.elapsed() < PATIENCE, "the worker says nothing");
+        sleep(Duration::from_millis(50)).await;
+    }
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert!(log.contains("0: not known, already the look at its stream breaks"), "{log}");
+    bench.ask(&["CONFIG", "SET", "maxmemory-clients", "0"]).await;
+    // Its id is too long for an event: it is a dead letter.
+    bench.until("caught up", |s, _| (s.counts.events, s.counts.dead) == (2, 1)).await;
+    worker.stop().await.unwrap();
+}

@@ -50,6 +50,7 @@ fn node_json(before: &Status, after: &Status, place: usize, node: &NodeStatus) -
         "owners": owners(node),
         "lag_entries": node.lag.entries,
         "lag_seconds": lag_seconds(after, node),
+        "unreadable": node.lag.unreadable,
         "events_per_second": rate(before, after, place),
         "events": node.counts.events,
         "emitted": node.counts.emitted,

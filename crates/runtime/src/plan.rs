@@ -123,11 +123,14 @@ impl Plan {
             since: moment.now,
             by: by.into(),
             inputs,
-            ever: before.ever.clone(),
-            gaps: before.gaps.clone(),
+            ever: Parts::new(),
+            gaps: BTreeMap::new(),
             parts,
         };
+        // As long as nothing was processed, nothing was missed, and no part has been there.
         if moment.begun {
+            plan.ever.clone_from(&before.ever);
+            plan.gaps.clone_from(&before.gaps);
             plan.note(before, moment);
         }
         plan.ever.extend(plan.parts.clone());
@@ -138,6 +141,12 @@ impl Plan {
     #[must_use]
     pub fn fingerprint(&self) -> SmolStr {
         fingerprint(&self.parts)
+    }
+
+    /// Whether a topology leaves out something of it.
+    #[must_use]
+    pub fn has_more_than(&self, topology: &Topology) -> bool {
+        self.parts.keys().any(|part| !topology.parts.contains_key(part))
     }
 
     /// What a source, bolt or sink missed, and what parts of it missed, as they are named in the

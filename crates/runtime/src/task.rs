@@ -181,7 +181,7 @@ impl<S: Store> Task<S> {
         };
         self.single_failed = if single { self.single_failed + 1 } else { 0 };
         if self.single_failed >= SINGLE_FAILED {
-            self.metrics.cant_read(&self.cursors, error);
+            self.metrics.cant_read(self.owned.keys(), &self.cursors, error);
         }
         // Where no connection can be made, that says nothing more of the same read.
         self.reading.forget();

@@ -258,11 +258,18 @@ impl TaskMetrics {
     }
 
     /// A connection broke with each read, down to reads of a single entry.
-    pub fn cant_read(&self, cursors: &Cursors, error: &StoreError) {
-        let after: Vec<String> = cursors
-            .keys()
-            .map(|partition| format!("{partition}: {}", last(cursors, *partition)))
-            .collect();
+    pub fn cant_read<'a>(
+        &self,
+        owned: impl Iterator<Item = &'a u16>,
+        cursors: &Cursors,
+        error: &StoreError,
+    ) {
+        let after = |partition: &u16| match cursors.contains_key(partition) {
+            true => format!("{partition}: {}", last(cursors, *partition)),
+            // The first and the last entry come with what a server says of a stream.
+            false => format!("{partition}: not known, already the look at its stream breaks"),
+        };
+        let after: Vec<String> = owned.map(after).collect();
         error!(
             node = self.node,
             ?after,

@@ -16,6 +16,8 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// Whether bolts are fused where they can be.
     pub fuse: bool,
+    /// Whether the first workers have the file with more bolts.
+    pub begins_with_more: bool,
     /// A safeguard that the simulated server takes away, for tests of the simulation.
     pub mutation: Option<Mutation>,
 }
@@ -81,6 +83,16 @@ pub enum FaultKind {
     /// Somebody sets a string at the key of the hash of a learner of this number. An operator
     /// resumes what is halted so many ms later; the string stays.
     Overwrite(usize, u64),
+    /// Workers are replaced one by one, so many ms apart, by workers with the other file: a roll,
+    /// and the next time a roll back.
+    Roll(u64),
+    /// All workers with the file of this one stand still for so many ms.
+    PauseFile(u64),
+    /// Heartbeats of all workers with the file of this one do not come through for so many ms, while
+    /// their tasks go on.
+    SilentFile(u64),
+    /// The next worker that puts its plan in force dies before it hears that it did.
+    CrashAtSwitch,
 }
 
 impl FaultKind {
@@ -110,6 +122,10 @@ impl FaultKind {
             FaultKind::ReplyLimit(_) => "replies limited in bytes",
             FaultKind::IdAhead(_) => "id far ahead",
             FaultKind::Overwrite(..) => "learner's key overwritten",
+            FaultKind::Roll(_) => "workers replaced by workers with another file",
+            FaultKind::CrashAtSwitch => "crash of the worker that switches plans",
+            FaultKind::SilentFile(_) => "heartbeats of all workers with one file held up",
+            FaultKind::PauseFile(_) => "all workers with one file paused",
             FaultKind::StreamBeginsAgain(0) => "source deleted",
             FaultKind::StreamBeginsAgain(_) => "source deleted, and begun again with lower ids",
         }
@@ -142,11 +158,17 @@ pub enum Mutation {
     RefusalFails,
     /// Which command failed inside EXEC is not told.
     FailureUntold,
+    /// Commits neither watch the generation of plans nor look at it.
+    PlanUnwatched,
+    /// What a switch of plans says of gaps is not stored.
+    GapsForgotten,
+    /// Edges are trimmed by the file of the worker that trims, whatever plan is in force.
+    TrimUnwatched,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Mutation; 11] = [
+    pub const ALL: [Mutation; 14] = [
         Mutation::NoFence,
         Mutation::FenceNotRaised,
         Mutation::ReadOutside,
@@ -158,6 +180,9 @@ impl Mutation {
         Mutation::ArrivalById,
         Mutation::RefusalFails,
         Mutation::FailureUntold,
+        Mutation::PlanUnwatched,
+        Mutation::GapsForgotten,
+        Mutation::TrimUnwatched,
     ];
 
     /// Whether the look for gaps is taken away with it: that second safeguard would find what these
@@ -216,8 +241,43 @@ impl Plan {
             let kind = FaultKind::ReplyLimit(REPLY_LIMIT);
             plan.faults.push(Fault { at: random.random_range(0..TRIPS / 4), kind });
         }
+        plan.add_rolls();
         plan.faults.sort_by_key(|fault| fault.at);
         plan
+    }
+
+    /// Workers with different files, in some of the plans.
+    fn add_rolls(&mut self) {
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ 0xF11E);
+        if !random.random_ratio(1, 3) {
+            return;
+        }
+        self.begins_with_more = random.random();
+        self.workers = random.random_range(1..4);
+        // Longer than the session timeout, and the time that a roll takes, some times over.
+        self.sendings = random.random_range(120..300);
+        for _ in 0..random.random_range(1..6) {
+            let at = random.random_range(0..TRIPS);
+            let mut add = |later: u64, kind| self.faults.push(Fault { at: at + later, kind });
+            add(0, FaultKind::Roll(random.random_range(1..3000)));
+            // In the middle of it, those that still run the old file seem to be gone.
+            let ms = random.random_range(900..2500);
+            match random.random_range(0..4) {
+                0 => add(random.random_range(20..200), FaultKind::PauseFile(ms)),
+                1 | 2 => add(random.random_range(20..200), FaultKind::SilentFile(ms)),
+                _ => {}
+            }
+            if random.random() {
+                add(random.random_range(0..50), FaultKind::CrashAtSwitch);
+            }
+        }
+    }
+
+    /// Whether there are workers with different files in it.
+    #[must_use]
+    pub fn has_two_files(&self) -> bool {
+        let rolls = |fault: &Fault| matches!(fault.kind, FaultKind::Roll(_));
+        self.begins_with_more || self.faults.iter().any(rolls)
     }
 
     /// The plan of a seed with the faults that hit workers, connections and groups alone.
@@ -241,6 +301,7 @@ impl Plan {
             sendings: random.random_range(20..120),
             faults,
             fuse: random.random(),
+            begins_with_more: false,
             mutation: None,
         }
     }

@@ -56,6 +56,8 @@ pub struct Ledger {
     pub seconds: BTreeMap<i64, u64>,
     /// The second in which the last answer arrived.
     pub last_second: i64,
+    /// By id, when each of the answers arrived that were counted.
+    pub arrivals: BTreeMap<String, Vec<i64>>,
     pub concepts: BTreeMap<String, Concept>,
     pub users: BTreeMap<String, User>,
 }
@@ -74,6 +76,7 @@ impl Ledger {
         counted.push(second);
         *self.seconds.entry(second).or_default() += 1;
         self.distinct += 1;
+        self.arrivals.entry(answer.id.clone()).or_default().push(arrival);
         user.answers += 1;
         user.right += u64::from(answer.correct);
         if arrival >= user.last_at {

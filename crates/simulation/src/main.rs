@@ -10,7 +10,7 @@ use std::{
     },
     time::Instant,
 };
-use tallyd_simulation::{Plan, Report, bolts, run, shrink::shrink};
+use tallyd_simulation::{Mutation, Plan, Report, bolts, run, shrink::shrink};
 
 /// Run the worker's real loop on a simulated Redis and virtual time, with faults from seeds.
 #[derive(Parser)]
@@ -21,6 +21,9 @@ struct Arguments {
     /// With --seed: make its plan smaller first, while it fails
     #[arg(long, requires = "seed")]
     shrink: bool,
+    /// Without this safeguard: what must be found
+    #[arg(long, value_name = "NAME")]
+    without: Option<String>,
     /// The first seed
     #[arg(long, default_value_t = 0)]
     from: u64,
@@ -32,14 +35,25 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     bolts::quiet_panics();
+    let named =
+        |name: &String| Mutation::ALL.into_iter().find(|mutation| format!("{mutation:?}") == *name);
+    let mutation = match arguments.without.as_ref().map(|name| named(name).ok_or(name)) {
+        None => None,
+        Some(Ok(mutation)) => Some(mutation),
+        Some(Err(name)) => {
+            println!("no safeguard {name} (expected one of {:?})", Mutation::ALL);
+            return ExitCode::from(2);
+        }
+    };
+    let plan = |seed| Plan { mutation, ..Plan::of(seed) };
     match arguments.seed {
-        Some(seed) => replay(seed, arguments.shrink),
-        None => many(arguments.from, arguments.seeds),
+        Some(seed) => replay(plan(seed), arguments.shrink),
+        None => many(plan, arguments.from, arguments.seeds),
     }
 }
 
-fn replay(seed: u64, smaller: bool) -> ExitCode {
-    let mut plan = Plan::of(seed);
+fn replay(mut plan: Plan, smaller: bool) -> ExitCode {
+    let seed = plan.seed;
     if smaller {
         plan = shrink(&plan).0;
     }
@@ -51,7 +65,7 @@ fn replay(seed: u64, smaller: bool) -> ExitCode {
     finish(seed, &report, &plan)
 }
 
-fn many(from: u64, seeds: u64) -> ExitCode {
+fn many(plan: impl Fn(u64) -> Plan + Sync, from: u64, seeds: u64) -> ExitCode {
     let began = Instant::now();
     let next = AtomicU64::new(from);
     let sums = Mutex::new((0, 0, BTreeMap::<&str, u64>::new(), None::<u64>));
@@ -63,7 +77,7 @@ fn many(from: u64, seeds: u64) -> ExitCode {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     let mut report = Report::default();
                     if seed < from + seeds {
-                        report = run(&Plan::of(seed), false);
+                        report = run(&plan(seed), false);
                     }
                     let mut sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
                     if seed >= from + seeds || sums.3.is_some() {
@@ -95,7 +109,7 @@ fn many(from: u64, seeds: u64) -> ExitCode {
     match failed {
         Some(seed) => {
             println!("seed {seed} fails; shrinking it");
-            let (plan, report) = shrink(&Plan::of(seed));
+            let (plan, report) = shrink(&plan(seed));
             println!("{plan:#?}");
             finish(seed, &report, &plan)
         }

@@ -7,7 +7,7 @@ use crate::{
 };
 use smol_str::{SmolStr, format_smolstr};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -20,6 +20,8 @@ use tokio::{
 };
 
 const TOPOLOGY: &str = include_str!("topology.toml");
+/// What the other file has more.
+const MORE: &str = include_str!("more.toml");
 /// How many workers there may be at once.
 const MAX_WORKERS: usize = 4;
 /// How often the runner looks at what to do.
@@ -51,7 +53,20 @@ pub struct Report {
 /// Where the file in this crate does not hold.
 #[must_use]
 pub fn topology(fuse: bool) -> Arc<Topology> {
-    let text = TOPOLOGY.replace("[run]", &format!("[run]\nfuse = {fuse}"));
+    parsed(TOPOLOGY, fuse)
+}
+
+/// The same with the bolts of the other file.
+///
+/// # Panics
+/// Where the file in this crate does not hold.
+#[must_use]
+pub fn topology_with_more(fuse: bool) -> Arc<Topology> {
+    parsed(&format!("{TOPOLOGY}{MORE}"), fuse)
+}
+
+fn parsed(text: &str, fuse: bool) -> Arc<Topology> {
+    let text = text.replace("[run]", &format!("[run]\nfuse = {fuse}"));
     let parsed = tallyd_topology::parse("topology.toml", &text, &|_| None);
     let mut topology = parsed.unwrap_or_else(|faults| panic!("{}", faults.render(false)));
     // Far below what a file may say, so that backpressure is met with few events.
@@ -68,24 +83,34 @@ pub fn run(plan: &Plan, logging: bool) -> Report {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_time().start_paused(true).build();
     let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
-    runtime.block_on(simulate(topology(plan.fuse), plan, logging))
+    runtime.block_on(simulate(plan, logging))
 }
 
 struct Workers {
-    topology: Arc<Topology>,
+    /// The file of those that start next, and the other one.
+    files: [Arc<Topology>; 2],
     server: Arc<Server>,
+    /// Those that are yet to be replaced, how far apart in time, and when the next one is.
+    rolling: (VecDeque<SmolStr>, Duration, Instant),
     running: BTreeMap<SmolStr, (JoinHandle<()>, watch::Sender<bool>)>,
+    /// Those that were told to end, and may be killed while they do.
+    ending: BTreeMap<SmolStr, JoinHandle<()>>,
     started: usize,
     /// Until when none is to run.
     away_until: Instant,
 }
 
-async fn simulate(topology: Arc<Topology>, plan: &Plan, logging: bool) -> Report {
-    let server = Server::new(Arc::clone(&topology), plan, logging);
+async fn simulate(plan: &Plan, logging: bool) -> Report {
+    let (fewer, more) = (topology(plan.fuse), topology_with_more(plan.fuse));
+    let whole = if plan.has_two_files() { &more } else { &fewer };
+    let server = Server::new(Arc::clone(whole), plan, logging);
+    let files = if plan.begins_with_more { [more, fewer] } else { [fewer, more] };
     let mut workers = Workers {
-        topology,
+        files,
         server: Arc::clone(&server),
+        rolling: (VecDeque::new(), Duration::ZERO, Instant::now()),
         running: BTreeMap::new(),
+        ending: BTreeMap::new(),
         started: 0,
         away_until: Instant::now(),
     };
@@ -116,7 +141,8 @@ impl Workers {
         }
         self.started += 1;
         let id = format_smolstr!("w{}", self.started);
-        self.server.say(|| format!("{id} starts"));
+        let [file, _] = &self.files;
+        self.server.say(|| format!("{id} starts with {} nodes", file.nodes.len()));
         let options = WorkerOptions {
             version: SmolStr::default(),
             since: 0,
@@ -128,8 +154,8 @@ impl Workers {
             bolts: bolts::bolt,
         };
         let (stop, stopped) = watch::channel(false);
-        let store = SimulatedStore::new(&self.server, &id);
-        let worker = Worker::new(store, Arc::clone(&self.topology), options);
+        let store = SimulatedStore::new(&self.server, file, &id);
+        let worker = Worker::new(store, Arc::clone(file), options);
         let run = tokio::spawn(async move {
             if let Err(error) = worker.run(stopped).await {
                 panic!("a worker ended: {error}");
@@ -143,7 +169,8 @@ impl Workers {
         while let Some(order) = self.server.order() {
             match order {
                 Order::Crash(id) => {
-                    if let Some((run, _)) = self.running.remove(&id) {
+                    let run = self.running.remove(&id).map(|(run, _)| run);
+                    if let Some(run) = run.or_else(|| self.ending.remove(&id)) {
                         run.abort();
                     }
                 }
@@ -151,35 +178,63 @@ impl Workers {
                 Order::AllAway(ms) => {
                     self.server.say(|| format!("all workers are away for {ms} ms"));
                     self.away_until = Instant::now() + Duration::from_millis(ms);
-                    for (run, _) in std::mem::take(&mut self.running).into_values() {
-                        run.abort();
-                    }
+                    let running = std::mem::take(&mut self.running).into_values();
+                    let ending = std::mem::take(&mut self.ending).into_values();
+                    running.map(|(run, _)| run).chain(ending).for_each(|run| run.abort());
                 }
-                Order::Leave(id) => {
-                    if let Some((_, stop)) = self.running.remove(&id) {
-                        stop.send_replace(true);
-                    }
+                Order::Leave(id) => self.end(&id),
+                Order::Roll(ms) => {
+                    self.files.reverse();
+                    let all = self.running.keys().cloned().collect();
+                    self.rolling = (all, Duration::from_millis(ms), Instant::now());
                 }
             }
         }
+        self.roll();
         if self.running.is_empty() {
             self.join();
         }
     }
 
-    /// Waits until every node has done what waits for it.
+    /// Lets a worker hand over.
+    fn end(&mut self, id: &SmolStr) {
+        if let Some((run, stop)) = self.running.remove(id) {
+            stop.send_replace(true);
+            self.ending.insert(id.clone(), run);
+        }
+    }
+
+    /// Replaces the next worker of a roll, when it is time.
+    fn roll(&mut self) {
+        let (old, pace, next) = &mut self.rolling;
+        if Instant::now() < *next {
+            return;
+        }
+        *next = Instant::now() + *pace;
+        if let Some(id) = old.pop_front() {
+            self.end(&id);
+            self.join();
+        }
+    }
+
+    /// Waits until every node of the plan in force has done what waits for it.
     async fn drain(&mut self) -> Vec<String> {
         let began = Instant::now();
         loop {
             self.obey();
-            let topology = &self.topology;
-            let waiting = self.server.with(|world| {
+            let (topology, waiting) = self.server.with(|world| {
+                let topology = Arc::clone(&world.topology);
                 let slots = topology.nodes.iter().enumerate();
+                let slots = slots.filter(|(place, _)| world.is_in_force(*place));
                 let slots = slots.flat_map(|(place, n)| (0..n.partitions).map(move |p| (place, p)));
                 let waiting = slots.filter(|slot| world.waiting(*slot).0 > 0);
-                waiting.collect::<BTreeSet<_>>()
+                let waiting: BTreeSet<_> = waiting.collect();
+                (topology, world.plan().map(|_| waiting))
             });
-            if waiting.is_empty() {
+            // Where no plan is in force, no worker has begun yet.
+            let begun = waiting.is_some();
+            let waiting = waiting.unwrap_or_default();
+            if begun && waiting.is_empty() {
                 return Vec::new();
             }
             if began.elapsed() > PATIENCE {

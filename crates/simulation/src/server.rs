@@ -1,6 +1,10 @@
 //! The typed operations of a server, on the simulated one: the session that works with them is the
 //! real one.
 
+mod plans;
+
+pub(crate) use plans::SimulatedPlans;
+
 use crate::{
     Mutation,
     store::{Heard, Wire},
@@ -20,7 +24,8 @@ use tokio::time::{Instant, timeout_at};
 /// A task's connection to the simulated server.
 pub struct SimulatedServer {
     wire: Wire,
-    place: usize,
+    /// The places of the node and of those fused with it.
+    nodes: Vec<usize>,
     worker: SmolStr,
     /// The generation of plans of which the worker last heard.
     heard: Heard,
@@ -35,21 +40,27 @@ pub struct SimulatedServer {
 impl SimulatedServer {
     pub(crate) fn new(
         wire: Wire,
-        place: usize,
+        nodes: Vec<usize>,
         worker: SmolStr,
         number: u64,
         heard: Heard,
     ) -> Self {
-        Self { wire, place, worker, number, heard, read_at: 0, watch: Arc::default() }
+        Self { wire, nodes, worker, number, heard, read_at: 0, watch: Arc::default() }
+    }
+
+    /// The place of the node that reads.
+    fn place(&self) -> usize {
+        self.nodes.first().copied().unwrap_or(usize::MAX)
     }
 
     fn watched(&self, (fences, generation): (Vec<Fence>, Option<SmolStr>)) -> Watched {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        Watched { fences, in_force: *heard == generation }
+        let unlooked = self.wire.peek(|world| world.mutation == Some(Mutation::PlanUnwatched));
+        Watched { fences, in_force: *heard == generation || unlooked && heard.is_some() }
     }
 
     fn slots(&self, partitions: &[u16]) -> Vec<Slot> {
-        partitions.iter().map(|partition| (self.place, *partition)).collect()
+        partitions.iter().map(|partition| (self.place(), *partition)).collect()
     }
 
     /// A round trip that knows what the connection watches.
@@ -75,7 +86,7 @@ impl SimulatedServer {
             let stirs = stirred.notified();
             let found: Vec<(u16, EntryId)> = self.wire.peek(|world| {
                 let first = |(partition, id): &(u16, EntryId)| {
-                    Some((*partition, world.after((self.place, *partition), *id)?))
+                    Some((*partition, world.after((self.place(), *partition), *id)?))
                 };
                 wait.after.iter().filter_map(first).collect()
             });
@@ -106,11 +117,11 @@ impl Server for SimulatedServer {
     }
 
     async fn execute(&mut self, changes: Vec<Change>) -> Result<bool, StoreError> {
-        let place = self.place;
+        let nodes = self.nodes.clone();
         self.trip(name(&changes), true, move |world, watch| {
             let unmoved = world.unmoved(watch);
             if unmoved {
-                changes.iter().for_each(|change| world.change(place, change));
+                changes.iter().for_each(|change| world.change(&nodes, change));
             }
             unmoved
         })
@@ -118,9 +129,9 @@ impl Server for SimulatedServer {
     }
 
     async fn cursors(&mut self, partitions: &[u16]) -> Result<(Cursors, Lost), StoreError> {
-        let slots = self.slots(partitions);
+        let (nodes, partitions) = (self.nodes.clone(), partitions.to_vec());
         let read = move |world: &mut World, _: &mut Watch| {
-            slots.into_iter().map(|slot| (slot.1, world.cursors_of(slot))).collect()
+            partitions.into_iter().map(|p| (p, world.cursors_of(&nodes, p))).collect()
         };
         Ok((self.trip("read cursors", false, read).await?, Lost::new()))
     }
@@ -138,7 +149,7 @@ impl Server for SimulatedServer {
         addresses: Vec<(usize, Vec<Address>)>,
         spans: &[Span],
     ) -> Result<Fetched, StoreError> {
-        let (place, spans) = (self.place, spans.to_vec());
+        let (place, spans) = (self.place(), spans.to_vec());
         let fetch = move |world: &mut World, _: &mut Watch| {
             let mut fetched =
                 Fetched { skipped: world.skipped(place, &spans), ..Fetched::default() };
@@ -175,7 +186,7 @@ impl Server for SimulatedServer {
             None => Vec::new(),
         };
         let slots = self.slots(partitions);
-        let (place, worker, commit) = (self.place, self.worker.clone(), commit.clone());
+        let (place, worker, commit) = (self.place(), self.worker.clone(), commit.clone());
         let read_at = self.read_at;
         let run = move |world: &mut World, watch: &mut Watch| {
             let mut read = None;
@@ -198,7 +209,7 @@ impl Server for SimulatedServer {
     }
 
     async fn consumers(&mut self, partition: u16) -> Result<Vec<(SmolStr, u64)>, StoreError> {
-        let slot = (self.place, partition);
+        let slot = (self.place(), partition);
         self.trip("read consumers", false, move |world, _| world.consumers(slot)).await
     }
 }

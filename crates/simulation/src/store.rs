@@ -26,6 +26,12 @@ const BEGIN: i64 = 1_767_225_600_000;
 /// Keys the fingerprints of all runs.
 const SEED: [u8; 16] = [7; 16];
 
+/// The round trip that puts a plan in force.
+pub(crate) const SWITCH: &str = "switch plans";
+
+/// The round trip of a heartbeat.
+const HEARTBEAT: &str = "heartbeat";
+
 /// What all workers of a run share.
 pub struct Server {
     inner: Mutex<Inner>,
@@ -49,7 +55,12 @@ struct Inner {
     loading_until: i64,
     /// The server answers nobody before.
     stalled_until: Instant,
+    /// By worker, and by fingerprint of a file: who stands still, and until when.
     paused_until: BTreeMap<SmolStr, Instant>,
+    /// By fingerprint of a file: until when heartbeats of its workers do not come through.
+    silent_until: BTreeMap<SmolStr, Instant>,
+    /// The next worker that switches plans dies.
+    crash_at_switch: bool,
     orders: VecDeque<Order>,
     injected: BTreeMap<&'static str, u64>,
     log: Vec<String>,
@@ -75,6 +86,9 @@ pub enum Order {
     Leave(SmolStr),
     /// End all of them at once, and start another so many ms later.
     AllAway(u64),
+    /// Stop those that run one by one, so many ms apart, and start one with the other file for
+    /// each.
+    Roll(u64),
 }
 
 /// What becomes of one round trip.
@@ -104,6 +118,8 @@ impl Server {
             loading_until: 0,
             stalled_until: Instant::now(),
             paused_until: BTreeMap::new(),
+            silent_until: BTreeMap::new(),
+            crash_at_switch: false,
             orders: VecDeque::new(),
             injected: BTreeMap::new(),
             log: Vec::new(),
@@ -167,6 +183,7 @@ impl Server {
         inner.loading_until = 0;
         inner.stalled_until = Instant::now();
         inner.paused_until.clear();
+        inner.silent_until.clear();
     }
 
     /// From now on round trips take no time: for those who call a store without a virtual clock.
@@ -201,8 +218,11 @@ impl Inner {
 
     /// Every fault whose turn has come: what it does to the server is done, what it does to the
     /// round trip is returned.
-    fn fate(&mut self, worker: &SmolStr) -> Fate {
+    fn fate(&mut self, name: &str, worker: &SmolStr, file: &SmolStr) -> Fate {
         let mut fate = Fate::Normal;
+        if name == SWITCH && std::mem::take(&mut self.crash_at_switch) && !self.calm {
+            fate = Fate::CrashAfter;
+        }
         while let Some(fault) = self.faults.front().copied().filter(|f| f.at <= self.trips) {
             self.faults.pop_front();
             if self.calm {
@@ -216,7 +236,7 @@ impl Inner {
                 FaultKind::LoseRequest => fate = Fate::LoseRequest,
                 FaultKind::LoseReply => fate = Fate::LoseReply,
                 FaultKind::Late(ms) => fate = Fate::Late(Duration::from_millis(ms)),
-                kind => self.strike(kind, worker),
+                kind => self.strike(kind, worker, file),
             }
         }
         fate
@@ -226,7 +246,7 @@ impl Inner {
         self.stalled_until = self.stalled_until.max(Instant::now() + time);
     }
 
-    fn strike(&mut self, kind: FaultKind, worker: &SmolStr) {
+    fn strike(&mut self, kind: FaultKind, worker: &SmolStr, file: &SmolStr) {
         let (now, groups) = (self.world.now, self.world.groups());
         let after = |ms: u64| now.saturating_add_unsigned(ms);
         let chosen = |number: usize| groups.get(number % groups.len().max(1)).cloned();
@@ -235,6 +255,16 @@ impl Inner {
                 let until = Instant::now() + Duration::from_millis(ms);
                 self.paused_until.insert(worker.clone(), until);
             }
+            FaultKind::PauseFile(ms) => {
+                let until = Instant::now() + Duration::from_millis(ms);
+                self.paused_until.insert(file.clone(), until);
+            }
+            FaultKind::SilentFile(ms) => {
+                let until = Instant::now() + Duration::from_millis(ms);
+                self.silent_until.insert(file.clone(), until);
+            }
+            FaultKind::CrashAtSwitch => self.crash_at_switch = true,
+            FaultKind::Roll(ms) => self.orders.push_back(Order::Roll(ms)),
             FaultKind::OutOfMemory(ms) => self.out_of_memory_until = after(ms),
             FaultKind::Loading(ms) => self.loading_until = after(ms),
             FaultKind::Stall(ms) => self.stall(Duration::from_millis(ms)),

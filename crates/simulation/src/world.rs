@@ -6,8 +6,12 @@ mod expiry;
 mod groups;
 mod losses;
 mod membership;
+mod plans;
+mod trim;
+mod watch;
 
 pub use broken::OVERWRITTEN;
+pub use watch::Watch;
 
 use crate::Mutation;
 use membership::Members;
@@ -20,11 +24,11 @@ use tallyd_bolt::{Effects, Key, memory::Memory};
 use tallyd_event::{EntryId, decode::Fields};
 use tallyd_runtime::{
     StoreError,
-    plan::token,
-    store::{Commit, Cursor, DeadLetter, ErrorKind, Fence, Owner, Part, Read, Span, StreamFacts},
+    store::{Commit, Cursor, DeadLetter, ErrorKind, Fence, Part, Read, Span, StreamFacts},
 };
 use tallyd_store::{Change, keys::Keys};
 use tallyd_topology::Topology;
+use watch::Watched;
 
 /// A node's partition.
 pub type Slot = (usize, u16);
@@ -53,16 +57,10 @@ pub struct Group {
     pub consumers: BTreeSet<SmolStr>,
 }
 
-/// What stands for the generation of plans among the slots that are watched.
-const GENERATION: Slot = (usize::MAX, 0);
-
-/// The fences that a connection watches, and how often each had been written then.
-#[derive(Clone, Debug, Default)]
-pub struct Watch(BTreeMap<Slot, u64>);
-
 /// The simulated server's data.
 pub struct World {
-    /// The topology that runs on it.
+    /// The topology that runs on it: the file that has the most. What another has stands at the
+    /// same places.
     pub topology: Arc<Topology>,
     keys: Keys,
     /// The server's clock, in ms since the epoch.
@@ -72,16 +70,15 @@ pub struct World {
     /// The state of each node's bolt.
     pub bolts: BTreeMap<usize, Memory>,
     fences: BTreeMap<Slot, Fence>,
-    /// How often each fence was written: what WATCH goes by.
-    written: BTreeMap<Slot, u64>,
+    /// How often each was written: what WATCH goes by.
+    written: BTreeMap<Watched, u64>,
     /// The cursors.
     pub cursors: BTreeMap<Slot, Cursor>,
     losses: losses::Losses,
     broken: broken::Broken,
     /// When the next key of a bolt expires, if one does.
     next_expiry: Option<i64>,
-    /// The generation of plans.
-    generation: Option<SmolStr>,
+    plans: plans::Plans,
     members: Members,
     /// Dead letters, each with the place of its node.
     pub dead: Vec<(usize, DeadLetter)>,
@@ -107,7 +104,7 @@ impl World {
             streams: BTreeMap::new(),
             bolts: BTreeMap::new(),
             fences: BTreeMap::new(),
-            generation: None,
+            plans: plans::Plans::default(),
             written: BTreeMap::new(),
             cursors: BTreeMap::new(),
             losses: losses::Losses::default(),
@@ -158,12 +155,13 @@ impl World {
         self.fences.get(&slot).cloned().unwrap_or_default()
     }
 
-    /// Does a change of a partition.
-    pub fn change(&mut self, place: usize, change: &Change) {
+    /// Does a change of a partition of a task of these nodes.
+    pub fn change(&mut self, nodes: &[usize], change: &Change) {
+        let place = nodes.first().copied().unwrap_or(usize::MAX);
         match change {
             Change::Cursor(stage, partition, cursor) => {
-                if let Some(node) = self.topology.fused(place).get(*stage) {
-                    self.cursors.insert((*node, *partition), *cursor);
+                if let Some(node) = nodes.get(*stage) {
+                    self.set_cursor((*node, *partition), *cursor);
                 }
             }
             Change::Fence(partition, fence) => self.set_fence((place, *partition), fence.clone()),
@@ -190,54 +188,25 @@ impl World {
         let before = self.fences.insert(slot, fence.clone());
         let same = before.is_some_and(|before| before.owner == fence.owner);
         if !same || self.mutation != Some(Mutation::FenceNotRaised) {
-            *self.written.entry(slot).or_default() += 1;
+            self.note_written(Watched::Fence(slot));
         }
     }
 
-    /// How often fences were written.
-    #[must_use]
-    pub fn fence_writes(&self) -> u64 {
-        self.written.values().sum()
-    }
-
-    /// Watches these fences, whatever was watched before, and returns them.
-    pub fn watch(&self, watch: &mut Watch, slots: &[Slot]) -> Vec<Fence> {
-        let written = |slot| self.written.get(slot).copied().unwrap_or_default();
-        let watched = slots.iter().chain([&GENERATION]);
-        watch.0 = watched.map(|slot| (*slot, written(slot))).collect();
-        slots.iter().map(|slot| self.fence(*slot)).collect()
-    }
-
-    /// Whether EXEC happens. Afterwards nothing is watched.
-    pub fn unmoved(&self, watch: &mut Watch) -> bool {
-        let written = |slot| self.written.get(slot).copied().unwrap_or_default();
-        let unmoved = watch.0.iter().all(|(slot, at)| written(slot) == *at);
-        watch.0.clear();
-        unmoved || self.mutation == Some(Mutation::NoFence)
-    }
-
-    /// Puts the topology's plan in force, if the generation still is the one that was seen.
-    pub fn switch(&mut self, seen: Option<&SmolStr>) -> bool {
-        let unmoved = self.generation.as_ref() == seen;
-        if unmoved {
-            let written = self.written.entry(GENERATION).or_default();
-            *written += 1;
-            self.generation = Some(token(&self.topology.fingerprint(), *written, 0));
-        }
-        unmoved
-    }
-
-    /// The generation of plans.
-    #[must_use]
-    pub fn generation(&self) -> Option<SmolStr> {
-        self.generation.clone()
+    fn set_cursor(&mut self, slot: Slot, cursor: Cursor) {
+        self.cursors.insert(slot, cursor);
+        self.note_written(Watched::Cursors(slot.0));
     }
 
     /// What is known of the stream that a partition reads.
     #[must_use]
     pub fn facts(&self, slot: Slot) -> StreamFacts {
-        let stream = self.input(slot).and_then(|input| self.streams.get(&input));
-        let Some(stream) = stream else { return StreamFacts::default() };
+        self.input(slot).map_or_else(StreamFacts::default, |input| self.facts_of(&input))
+    }
+
+    /// What is known of a stream.
+    #[must_use]
+    pub fn facts_of(&self, stream: &str) -> StreamFacts {
+        let Some(stream) = self.streams.get(stream) else { return StreamFacts::default() };
         if self.mutation == Some(Mutation::NoFacts) {
             return losses::nothing_known();
         }
@@ -256,11 +225,11 @@ impl World {
         self.cursors.get(&slot).copied().unwrap_or_default()
     }
 
-    /// The cursors of a partition, as its task is told them.
+    /// The cursors of a partition, as its task of these nodes is told them.
     #[must_use]
-    pub fn cursors_of(&self, (place, partition): Slot) -> Vec<Cursor> {
-        let nodes = self.topology.fused(place).into_iter();
-        let mut cursors: Vec<Cursor> = nodes.map(|node| self.cursor((node, partition))).collect();
+    pub fn cursors_of(&self, nodes: &[usize], partition: u16) -> Vec<Cursor> {
+        let cursor = |node: &usize| self.cursor((*node, partition));
+        let mut cursors: Vec<Cursor> = nodes.iter().map(cursor).collect();
         if self.mutation == Some(Mutation::NoCursor) {
             cursors.iter_mut().for_each(|cursor| cursor.last = EntryId::ZERO);
         }
@@ -317,51 +286,7 @@ impl World {
         self.published.extend(published.map(|(sink, fields)| (part.node, sink, fields)));
         self.dead.extend(part.dead.iter().cloned().map(|letter| (part.node, letter)));
         for (partition, cursor) in &part.cursors {
-            self.cursors.insert((part.node, *partition), *cursor);
-        }
-    }
-
-    /// Trims the streams that a node's partitions write, and a source's own. Returns the longest
-    /// edge.
-    pub fn trim(&mut self, place: usize, partitions: &[u16], done: &BTreeMap<Slot, Cursor>) -> u64 {
-        let topology = Arc::clone(&self.topology);
-        let Some(node) = topology.nodes.get(place) else { return 0 };
-        let source = matches!(node.kind, tallyd_topology::NodeKind::Source(_));
-        let done_by = |slot: Slot| done.get(&slot).map(|c| c.last).unwrap_or_default();
-        if source && let Some(input) = self.input((place, 0)) {
-            let done = done_by((place, 0));
-            // Ids below the cursor are of a stream that began again: nobody has read it yet.
-            if self.streams.get(&input).is_some_and(|stream| stream.last >= done) {
-                self.trim_stream(&input, done);
-            }
-        }
-        let mut longest = 0;
-        for partition in (0..topology.partitions).filter(|p| source || partitions.contains(p)) {
-            for edge in &node.edges {
-                let slots = edge.consumers.iter().map(|&consumer| (consumer, partition));
-                let consumers = slots.clone().map(done_by);
-                let slowest = consumers.clone().min().unwrap_or_default();
-                let lowest = match self.mutation {
-                    Some(Mutation::TrimByOne) => consumers.max().unwrap_or_default(),
-                    _ => slowest,
-                };
-                let stream = self.keys.edge(&node.name, edge, partition);
-                self.trim_stream(&stream, lowest);
-                // What waits for nobody who works stops nobody.
-                let stalled = slots
-                    .clone()
-                    .filter(|slot| done_by(*slot) == slowest)
-                    .all(|slot| matches!(self.fence(slot).owner, Owner::Halted | Owner::Nobody));
-                let length = self.streams.get(&stream).map_or(0, |s| s.entries.len() as u64);
-                longest = longest.max(if stalled { 0 } else { length });
-            }
-        }
-        longest
-    }
-
-    fn trim_stream(&mut self, stream: &str, done: EntryId) {
-        if let Some(stream) = self.streams.get_mut(stream) {
-            stream.entries = stream.entries.split_off(&done.next());
+            self.set_cursor((part.node, *partition), *cursor);
         }
     }
 

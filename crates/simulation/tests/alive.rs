@@ -43,7 +43,7 @@ impl Fleet {
                 bolts: bolts::bolt,
             };
             let (stop, stopped) = watch::channel(false);
-            let store = SimulatedStore::new(&fleet.server, &id);
+            let store = SimulatedStore::new(&fleet.server, &topology, &id);
             let worker = Worker::new(store, Arc::clone(&topology), options);
             let run = tokio::spawn(async move { worker.run(stopped).await.unwrap() });
             fleet.workers.push((id, run, stop));

@@ -49,6 +49,11 @@ fn each_safeguard_taken_away_is_found() {
         if fuse && matches!(mutation, Mutation::TrimByOne | Mutation::FailureUntold) {
             continue;
         }
+        // A worker has to trim in the few ms between its waking up and its hearing of the switch,
+        // before the new bolt has read: `tests/plan_switch.rs` shows that on Redis.
+        if mutation == Mutation::TrimUnwatched {
+            continue;
+        }
         let fails = |seed: &u64| {
             let plan = Plan { mutation: Some(mutation), fuse, ..Plan::of(*seed) };
             !run(&plan, false).differences.is_empty()

@@ -5,9 +5,6 @@ use crate::{connection::Connection, reply};
 use redis::{Pipeline, Value};
 use tallyd_runtime::{StoreError, store::Owner};
 
-/// How many entries of a stream are looked at, to know how long one is.
-const SAMPLE: usize = 4;
-
 /// A stream that holds entries.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Backlog {
@@ -61,7 +58,7 @@ pub fn longest(backlogs: &[Backlog], with_stalled: bool) -> u64 {
     counted.map(|backlog| backlog.entries).max().unwrap_or(0)
 }
 
-/// About how many bytes these streams hold: their first entries tell how long one is.
+/// About how many bytes of memory these streams take.
 ///
 /// # Errors
 /// Where the server can't be read.
@@ -72,18 +69,16 @@ pub async fn bytes(
     let backlogs: Vec<&Backlog> = backlogs.collect();
     let mut ask = Pipeline::new();
     for backlog in &backlogs {
-        ask.cmd("XRANGE").arg(&backlog.stream).arg("-").arg("+").arg("COUNT").arg(SAMPLE);
+        ask.cmd("MEMORY").arg("USAGE").arg(&backlog.stream);
     }
     if ask.is_empty() {
         return Ok(0);
     }
-    let mut sum = 0;
-    for (backlog, answer) in backlogs.iter().zip(c.all(&ask).await?) {
-        let entries = reply::entries(answer)?;
-        let fields = entries.iter().flat_map(|entry| &entry.fields);
-        let bytes: usize = fields.map(|(name, value)| name.len() + value.len()).sum();
-        let one = bytes as u64 / entries.len().max(1) as u64;
-        sum += backlog.entries.saturating_mul(one);
+    let mut sum: u64 = 0;
+    for bytes in c.all(&ask).await? {
+        // One that was deleted meanwhile has none.
+        let bytes = if bytes == Value::Nil { 0 } else { reply::count(&bytes)? };
+        sum = sum.saturating_add(bytes);
     }
     Ok(sum)
 }

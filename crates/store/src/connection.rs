@@ -18,6 +18,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// One connection, used by one task.
 pub struct Connection {
     way: Way,
+    address: Box<RedisAddress>,
 }
 
 /// How a server is spoken to.
@@ -51,7 +52,17 @@ impl Connection {
     /// # Errors
     /// Where the address is wrong or the server can't be reached.
     pub async fn open_at(address: &RedisAddress) -> Result<Self, StoreError> {
-        Ok(Self { way: open(address).await? })
+        Ok(Self { way: open(address).await?, address: Box::new(address.clone()) })
+    }
+
+    /// Takes a new connection to the same server in place of this one, which broke. Only for
+    /// those who look at a server: what a connection watched, and what a task knows by it, is gone.
+    ///
+    /// # Errors
+    /// As [`Connection::open_at`].
+    pub async fn open_again(&mut self) -> Result<(), StoreError> {
+        self.way = open(&self.address).await?;
+        Ok(())
     }
 
     /// Sends commands in one round trip and returns the reply to each, errors in their places.

@@ -42,7 +42,8 @@ pub struct Letter {
     pub raw: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-/// The dead letters of a range of ids, at most `count`, oldest first.
+/// The dead letters of a range of ids, at most `count`, oldest first: fewer, where the server cuts
+/// off who asks for so many.
 ///
 /// # Errors
 /// Where the server can't be read.
@@ -52,11 +53,24 @@ pub async fn list(
     ids: RangeInclusive<EntryId>,
     count: usize,
 ) -> Result<Vec<Letter>, StoreError> {
-    let mut ask = Pipeline::new();
-    let range = ask.cmd("XRANGE").arg(keys.dead());
-    range.arg(ids.start().to_string()).arg(ids.end().to_string()).arg("COUNT").arg(count);
-    let stored = c.all(&ask).await?.pop().unwrap_or(Value::Nil);
-    Ok(reply::entries(stored)?.into_iter().map(letter).collect())
+    let mut asked = count;
+    loop {
+        let mut ask = Pipeline::new();
+        let range = ask.cmd("XRANGE").arg(keys.dead());
+        range.arg(ids.start().to_string()).arg(ids.end().to_string()).arg("COUNT").arg(asked);
+        match c.all(&ask).await {
+            Ok(mut replies) => {
+                let stored = replies.pop().unwrap_or(Value::Nil);
+                return Ok(reply::entries(stored)?.into_iter().map(letter).collect());
+            }
+            // So many at once may be more than the server lets a client have.
+            Err(error) if error.kind == ErrorKind::Connection && asked > 1 => {
+                c.open_again().await?;
+                asked = asked.div_ceil(4);
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// The id of the newest dead letter, if there is any.

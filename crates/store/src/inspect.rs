@@ -3,13 +3,14 @@
 use crate::{
     connection::{Connection, checked},
     keys::Keys,
+    lag::{Place, lags},
     membership::view,
     plan, random, reply,
     store::server_ms,
-    streams,
-    tend::{Place, cursors, lags},
+    tend::cursors,
 };
 use redis::{Pipeline, Value};
+use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use tallyd_event::EntryId;
 use tallyd_runtime::{
@@ -91,6 +92,7 @@ pub async fn status(
         }
         for lag in lags(c, topology, keys, &places).await? {
             sum.lag.entries += lag.entries;
+            sum.lag.unreadable |= lag.unreadable;
             sum.lag.oldest = [sum.lag.oldest, lag.oldest].into_iter().flatten().min();
         }
         if matches!(node.kind, NodeKind::Source(_)) {
@@ -160,36 +162,57 @@ async fn late(c: &mut Connection, keys: &Keys, node: &str) -> Result<Late, Store
     Ok(late)
 }
 
+/// What of the sources is left to process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing.
+    Nothing,
+    /// Something waits for this node.
+    Waits {
+        /// Its name.
+        node: SmolStr,
+        /// The first entry is larger than the server lets a client have: nobody can read it.
+        unreadable: bool,
+    },
+}
+
 /// Whether everything that was in the sources when it was asked is processed by every bolt. Nodes
 /// are asked in the order in which events pass them, so one pass is enough.
 ///
 /// # Errors
 /// Where the server can't be read.
+pub async fn left(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+) -> Result<Left, StoreError> {
+    for node in &topology.nodes {
+        let mut ask = Pipeline::new();
+        ask.cmd("HGETALL").arg(keys.cursors(&node.name));
+        let cursors = reply::cursors(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
+        let cursor = |partition| cursors.get(&partition).copied().unwrap_or_default();
+        let places: Vec<Place<'_>> =
+            (0..node.partitions).map(|partition| (node, partition, cursor(partition))).collect();
+        let lags = lags(c, topology, keys, &places).await?;
+        let waits = |lag: &&Lag| lag.entries > 0;
+        if lags.iter().any(|lag| lag.entries > 0) {
+            let unreadable = lags.iter().filter(waits).any(|lag| lag.unreadable);
+            return Ok(Left::Waits { node: node.name.clone(), unreadable });
+        }
+    }
+    Ok(Left::Nothing)
+}
+
+/// Whether [`left`] says that nothing is.
+///
+/// # Errors
+/// As [`left`].
 pub async fn drained(
     c: &mut Connection,
     topology: &Topology,
     keys: &Keys,
 ) -> Result<bool, StoreError> {
-    for node in &topology.nodes {
-        let mut ask = Pipeline::new();
-        ask.cmd("HGETALL").arg(keys.cursors(&node.name));
-        let stored = reply::facts(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
-        let mut inputs = Vec::new();
-        for partition in 0..node.partitions {
-            let stored = stored.get(&partition.to_string()).cloned();
-            let last = stored.map(reply::cursor).transpose()?.unwrap_or_default().last;
-            inputs.extend(keys.input(topology, node, partition).map(|stream| (stream, last)));
-        }
-        let known = streams::facts(c, inputs.iter().map(|(stream, _)| stream.as_str())).await?;
-        for ((_, last), known) in inputs.iter().zip(known) {
-            // Of a stream whose ids are below the cursor nothing is read yet: it began again.
-            let read_to = if known.generated < *last { EntryId::ZERO } else { *last };
-            if known.ends.is_some_and(|(_, end)| end > read_to) {
-                return Ok(false);
-            }
-        }
-    }
-    Ok(true)
+    Ok(left(c, topology, keys).await? == Left::Nothing)
 }
 
 /// Lets workers take the halted partitions again. Returns which they were.

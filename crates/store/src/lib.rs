@@ -12,6 +12,7 @@ pub mod doctor;
 mod fetch;
 pub mod inspect;
 pub mod keys;
+mod lag;
 pub mod plan;
 #[doc(hidden)] // for the fuzz targets
 pub mod reply;

@@ -1,75 +1,132 @@
 //! The plan in force, as it is stored: read, and switched.
+//!
+//! The switch is written over the typed operations of a [`PlanServer`]: it runs on Redis, and on
+//! the simulated server.
 
-use crate::{connection::Connection, keys::Keys, random, reply, store::server_ms};
-use redis::{Pipeline, Value};
-use smol_str::SmolStr;
-use std::collections::BTreeMap;
-use tallyd_event::{EntryId, Event, Schema, frame};
-use tallyd_runtime::{
-    FRAME_FIELD, StoreError,
-    plan::{Input, Moment, Plan, token},
-    store::{Entry, ErrorKind},
+mod on_redis;
+
+pub use on_redis::{RedisPlans, read};
+
+use crate::keys::Keys;
+use smol_str::{SmolStr, format_smolstr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
 };
-use tallyd_topology::Topology;
+use tallyd_event::EntryId;
+use tallyd_runtime::{
+    StoreError,
+    plan::{Input, Moment, Plan, token},
+    store::{Cursor, StreamFacts},
+};
+use tallyd_topology::{BoltNode, NodeKind, Topology};
 
-/// The plan in force; `None` where no worker has run yet.
-///
-/// # Errors
-/// Where the server can't be read.
-pub async fn read(c: &mut Connection, keys: &Keys) -> Result<Option<Plan>, StoreError> {
-    let mut ask = Pipeline::new();
-    ask.cmd("MGET").arg(keys.plan());
-    let stored = reply::array(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
-    parsed(stored.into_iter().next().unwrap_or(Value::Nil))
+/// A cursor that a switch sets: of a node, in a partition.
+pub type SetCursor = (SmolStr, u16, Cursor);
+
+/// What waits in a stream for the plan before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The stream.
+    pub stream: String,
+    /// What comes after this entry.
+    pub after: EntryId,
+    /// It holds frames: their events may have arrived in another order than the frames. A source
+    /// holds the oldest first.
+    pub frames: bool,
 }
 
-fn parsed(stored: Value) -> Result<Option<Plan>, StoreError> {
-    let Some(text) = reply::text(stored)? else { return Ok(None) };
-    let unreadable =
-        |e| StoreError::new(ErrorKind::Mismatch, format!("the stored plan can't be read: {e}"));
-    serde_json::from_str(&text).map(Some).map_err(unreadable)
+/// What a switch of plans asks of a server, as typed operations: each is one round trip, except
+/// [`PlanServer::oldest`].
+pub trait PlanServer: Send {
+    /// A random number, for a token. No round trip.
+    ///
+    /// # Errors
+    /// Where the system gives none.
+    fn random(&mut self) -> Result<u64, StoreError>;
+
+    /// Watches the generation and the plan, whatever was watched before, and returns them.
+    fn in_force(
+        &mut self,
+    ) -> impl Future<Output = Result<(Option<SmolStr>, Option<Plan>), StoreError>> + Send;
+
+    /// Watches the cursors of these nodes too, and returns them in this order, by partition.
+    fn cursors(
+        &mut self,
+        nodes: &[SmolStr],
+    ) -> impl Future<Output = Result<Vec<BTreeMap<u16, Cursor>>, StoreError>> + Send;
+
+    /// When the oldest event arrived that waits in these streams.
+    fn oldest(
+        &mut self,
+        waiting: &[Waiting],
+    ) -> impl Future<Output = Result<Option<i64>, StoreError>> + Send;
+
+    /// What the server says of these streams, in this order.
+    fn streams(
+        &mut self,
+        streams: &[String],
+    ) -> impl Future<Output = Result<Vec<StreamFacts>, StoreError>> + Send;
+
+    /// The server's clock, in ms since the epoch.
+    fn now(&mut self) -> impl Future<Output = Result<i64, StoreError>> + Send;
+
+    /// Stores a plan with its token, and sets these cursors, if nothing that is watched has
+    /// changed. Returns whether it did. Afterwards nothing is watched.
+    fn put(
+        &mut self,
+        token: &SmolStr,
+        plan: &Plan,
+        cursors: &[SetCursor],
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Watches nothing any more.
+    fn unwatch(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// Puts a topology's plan in force, if the generation still is the one that was seen. Every commit
 /// of a task watches the generation: what a worker of the plan before still has in flight does not
 /// happen any more. Returns whether this worker did it.
-pub(crate) async fn switch(
-    c: &mut Connection,
+///
+/// # Errors
+/// Where the server can't be asked, or the stored plan can't be read.
+pub async fn switch<S: PlanServer>(
+    server: &mut S,
     topology: &Topology,
-    keys: &Keys,
     seen: Option<&str>,
     by: &str,
 ) -> Result<bool, StoreError> {
-    let mut ask = Pipeline::new();
-    ask.cmd("WATCH").arg(keys.generation()).arg(keys.plan());
-    ask.cmd("MGET").arg(keys.generation()).arg(keys.plan());
-    let mut stored = reply::array(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?.into_iter();
-    let mut next = || stored.next().unwrap_or(Value::Nil);
-    if reply::text(next())?.as_deref() != seen {
-        return unwatch(c).await;
+    let (generation, before) = server.in_force().await?;
+    if generation.as_deref() != seen {
+        server.unwatch().await?;
+        return Ok(false);
     }
-    let before = parsed(next())?;
-    let inputs = inputs(topology, keys);
+    let inputs = inputs(topology);
     let of_before = before.as_ref().map_or(&inputs, |before| &before.inputs);
-    let moment = moment(c, keys, of_before).await?;
+    // They are watched from here on: a commit of a worker that everybody takes for dead would move
+    // them.
+    let nodes: BTreeSet<&SmolStr> = of_before.keys().chain(inputs.keys()).collect();
+    let nodes: Vec<SmolStr> = nodes.into_iter().cloned().collect();
+    let cursors = server.cursors(&nodes).await?;
+    let cursors: BTreeMap<SmolStr, BTreeMap<u16, Cursor>> =
+        nodes.into_iter().zip(cursors).collect();
+    let leaves_out = before.as_ref().is_some_and(|before| before.has_more_than(topology));
+    let waiting = waiting(topology, before.as_ref(), of_before, &cursors);
+    let begun = waiting.iter().any(|waiting| waiting.after > EntryId::ZERO);
+    let waiting_since = if leaves_out { server.oldest(&waiting).await? } else { None };
+    let moment = Moment { now: server.now().await?, waiting_since, begun };
+    let new = match &before {
+        Some(before) => beginnings(server, topology, before, &inputs, &cursors).await?,
+        None => Vec::new(),
+    };
     let plan = Plan::after(before.as_ref(), topology, inputs, by, moment);
-    let text = serde_json::to_string(&plan)
-        .map_err(|e| StoreError::new(ErrorKind::Other, format!("can't write the plan: {e}")))?;
-    let token = token(&plan.fingerprint(), plan.generation, random::number()?);
-    let mut put = Pipeline::new();
-    put.cmd("MULTI").cmd("SET").arg(keys.generation()).arg(token.as_str());
-    put.cmd("SET").arg(keys.plan()).arg(text).cmd("EXEC");
-    Ok(!matches!(c.all(&put).await?.pop(), None | Some(Value::Nil)))
-}
-
-async fn unwatch(c: &mut Connection) -> Result<bool, StoreError> {
-    let mut end = Pipeline::new();
-    end.cmd("UNWATCH");
-    c.all(&end).await.map(|_| false)
+    let token = token(&plan.fingerprint(), plan.generation, server.random()?);
+    server.put(&token, &plan, &new).await
 }
 
 /// What each node reads.
-fn inputs(topology: &Topology, keys: &Keys) -> BTreeMap<SmolStr, Input> {
+fn inputs(topology: &Topology) -> BTreeMap<SmolStr, Input> {
+    let keys = Keys::new(&topology.name, 0);
     let nodes = topology.nodes.iter();
     let of_node = nodes.map(|node| {
         let streams = (0..node.partitions).filter_map(|p| keys.input(topology, node, p)).collect();
@@ -78,42 +135,58 @@ fn inputs(topology: &Topology, keys: &Keys) -> BTreeMap<SmolStr, Input> {
     of_node.collect()
 }
 
-/// How far the plan before has come. Its cursors are watched from here on: a commit of a worker
-/// that everybody takes for dead would move them.
-async fn moment(
-    c: &mut Connection,
-    keys: &Keys,
-    before: &BTreeMap<SmolStr, Input>,
-) -> Result<Moment, StoreError> {
-    let mut ask = Pipeline::new();
-    for node in before.keys() {
-        ask.cmd("WATCH").arg(keys.cursors(node)).cmd("HGETALL").arg(keys.cursors(node));
-    }
-    let mut first = Pipeline::new();
-    let mut begun = false;
-    let stored = c.all(&ask).await?.into_iter().skip(1).step_by(2);
-    for (input, stored) in before.values().zip(stored) {
-        let stored = reply::facts(stored)?;
-        for (partition, stream) in input.streams.iter().enumerate() {
-            let cursor = stored.get(&partition.to_string()).cloned().map(reply::cursor);
-            let last = cursor.transpose()?.map_or(EntryId::ZERO, |cursor| cursor.last);
-            begun |= last > EntryId::ZERO;
-            let after = format!("({last}");
-            first.cmd("XRANGE").arg(stream).arg(after).arg("+").arg("COUNT").arg(1);
-        }
-    }
-    let mut waiting_since: Option<i64> = None;
-    for answer in c.all(&first).await? {
-        let first = reply::entries(answer)?.first().map(arrival);
-        waiting_since = [waiting_since, first].into_iter().flatten().min();
-    }
-    Ok(Moment { now: server_ms(c).await?, waiting_since, begun })
+/// How far the plan before has come in each stream that it reads.
+fn waiting(
+    topology: &Topology,
+    before: Option<&Plan>,
+    inputs: &BTreeMap<SmolStr, Input>,
+    cursors: &BTreeMap<SmolStr, BTreeMap<u16, Cursor>>,
+) -> Vec<Waiting> {
+    let is_source = |node: &SmolStr| {
+        let parts = before.map_or(&topology.parts, |before| &before.parts);
+        parts.contains_key(&format_smolstr!("source.{node}"))
+    };
+    let of_node = |(node, input): (&SmolStr, &Input)| {
+        let (of_node, frames) = (cursors.get(node), !is_source(node));
+        let waiting = (0..).zip(&input.streams).map(|(partition, stream)| {
+            let cursor = of_node.and_then(|of_node| of_node.get(&partition));
+            let after = cursor.map_or(EntryId::ZERO, |cursor| cursor.last);
+            Waiting { stream: stream.clone(), after, frames }
+        });
+        waiting.collect::<Vec<_>>()
+    };
+    inputs.iter().flat_map(of_node).collect()
 }
 
-/// When the first of an entry's events arrived: a frame carries where each came from.
-fn arrival(entry: &Entry) -> i64 {
-    let frame = entry.fields.iter().find(|(name, _)| name == FRAME_FIELD.as_bytes());
-    let events = frame.and_then(|(_, bytes)| frame::decode(&Schema::default(), bytes).ok());
-    let arrivals = events.iter().flatten().map(Event::arrival);
-    arrivals.min().unwrap_or_else(|| entry.id.time())
+/// Where the bolts begin that the plan before did not have: at the ends of their edges. What an
+/// edge held before is not theirs, and was trimmed without them: it is in their gap, and not lost.
+async fn beginnings<S: PlanServer>(
+    server: &mut S,
+    topology: &Topology,
+    before: &Plan,
+    inputs: &BTreeMap<SmolStr, Input>,
+    cursors: &BTreeMap<SmolStr, BTreeMap<u16, Cursor>>,
+) -> Result<Vec<SetCursor>, StoreError> {
+    let mut new = Vec::new();
+    let mut edges = Vec::new();
+    for node in topology.nodes.iter().filter(|node| !before.inputs.contains_key(&node.name)) {
+        // One that is fused goes on where its head is; a source begins with its stream.
+        if !matches!(node.kind, NodeKind::Bolt(BoltNode { edge: Some(_), .. })) {
+            continue;
+        }
+        let input = inputs.get(&node.name).map_or(&[][..], |input| &input.streams);
+        for (partition, stream) in (0..).zip(input) {
+            let stored = cursors.get(&node.name).and_then(|of_node| of_node.get(&partition));
+            new.push((node.name.clone(), partition, stored.copied().unwrap_or_default()));
+            edges.push(stream.clone());
+        }
+    }
+    if edges.is_empty() {
+        return Ok(new);
+    }
+    for ((_, _, cursor), facts) in new.iter_mut().zip(server.streams(&edges).await?) {
+        cursor.last = facts.generated;
+        cursor.accounted = facts.added.unwrap_or_default();
+    }
+    Ok(new)
 }

@@ -191,6 +191,17 @@ pub fn cursor(reply: Value) -> Result<Cursor, StoreError> {
 }
 
 /// What `XINFO STREAM` says.
+/// The cursors of a node, by partition.
+pub fn cursors(reply: Value) -> Result<BTreeMap<u16, Cursor>, StoreError> {
+    let mut cursors = BTreeMap::new();
+    for (partition, stored) in facts(reply)? {
+        if let Ok(partition) = partition.parse() {
+            cursors.insert(partition, cursor(stored)?);
+        }
+    }
+    Ok(cursors)
+}
+
 pub fn stream_facts(reply: Value) -> Result<StreamFacts, StoreError> {
     let mut facts = facts(reply)?;
     let first = entries(Value::Array(facts.remove("first-entry").into_iter().collect()))?;

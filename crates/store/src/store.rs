@@ -21,7 +21,6 @@ use std::{
 };
 use tallyd_runtime::{
     Store, StoreError,
-    plan::of_token,
     store::{Beat, Survey, View},
 };
 use tallyd_topology::{Node, NodeKind, RedisAddress, Topology};
@@ -168,16 +167,19 @@ impl Store for RedisStore {
             heart.beat(&self.topology, &self.keys, seed, beat).await
         };
         let view = self.heart(beat).await?;
-        let mine = self.topology.fingerprint();
-        let in_force = view.generation.clone().filter(|token| of_token(token) == mine);
+        let in_force = view.in_force(&self.topology.fingerprint());
         *self.generation.lock().unwrap_or_else(PoisonError::into_inner) = in_force;
         Ok(view)
     }
 
     async fn switch(&self, seen: Option<&SmolStr>, worker: &SmolStr) -> Result<bool, StoreError> {
         let seen = seen.map(SmolStr::as_str);
-        self.control(async |c| plan::switch(c, &self.topology, &self.keys, seen, worker).await)
-            .await
+        let switch = async |connection: &mut Connection| {
+            let (keys, random) = (&self.keys, &self.random);
+            let mut server = plan::RedisPlans { connection, keys, random };
+            plan::switch(&mut server, &self.topology, seen, worker).await
+        };
+        self.control(switch).await
     }
 
     async fn look(&self, workers: &[SmolStr]) -> Result<BTreeMap<SmolStr, bool>, StoreError> {
@@ -200,7 +202,10 @@ impl Store for RedisStore {
     }
 
     async fn tend(&self, owned: &[(usize, Vec<u16>)]) -> Result<Survey, StoreError> {
-        self.control(async |c| tend::tend(c, &self.topology, &self.keys, owned).await).await
+        let generation = self.generation.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let generation = generation.as_deref();
+        self.control(async |c| tend::tend(c, &self.topology, &self.keys, owned, generation).await)
+            .await
     }
 }
 

@@ -1,9 +1,12 @@
 //! Upkeep: trims the streams that a worker's partitions write, and says how long streams are.
 
+mod edges;
+
 use crate::{
-    backlog::{self, Backlog},
-    connection::{Connection, checked, present},
+    backlog,
+    connection::{Connection, present},
     keys::Keys,
+    lag::{Place, lags},
     reply,
     store::server_ms,
     streams,
@@ -15,17 +18,19 @@ use tallyd_runtime::{
     StoreError,
     store::{Cursor, ErrorKind, Lag, Survey},
 };
-use tallyd_topology::{Node, NodeKind, Retain, Source, Topology};
+use tallyd_topology::{NodeKind, Retain, Source, Topology};
 
 /// The cursors of all nodes, by place and partition.
 pub type Cursors = Vec<BTreeMap<u16, Cursor>>;
 
-/// Trims and surveys for the partitions that a worker owns.
+/// Trims and surveys for the partitions that a worker owns, where its plan is in force: then the
+/// generation of plans is this one.
 pub async fn tend(
     c: &mut Connection,
     topology: &Topology,
     keys: &Keys,
     owned: &[(usize, Vec<u16>)],
+    generation: Option<&str>,
 ) -> Result<Survey, StoreError> {
     let cursors = cursors(c, topology, keys).await?;
     let now = server_ms(c).await?;
@@ -38,7 +43,11 @@ pub async fn tend(
             let done = done.map(|cursor| cursor.last).unwrap_or_default();
             trim_source(c, &keys.group(topology, node), source, done, now).await?;
         }
-        let edges = trim_edges(c, topology, keys, node, partitions, &cursors).await?;
+        let edges = edges::of(topology, keys, node, partitions, &cursors)?;
+        let Some(edges) = edges::trim(c, keys, edges, generation).await? else {
+            // Other workers, with another file, look after them now.
+            return Ok(survey);
+        };
         let stalled = edges.iter().filter(|edge| edge.stalled);
         let bytes = backlog::bytes(c, stalled).await?;
         survey.stalled.push((*place, bytes));
@@ -111,64 +120,7 @@ pub async fn cursors(
     for node in &topology.nodes {
         ask.cmd("HGETALL").arg(keys.cursors(&node.name));
     }
-    let mut all = Vec::with_capacity(topology.nodes.len());
-    for stored in c.all(&ask).await? {
-        let mut of_node = BTreeMap::new();
-        for (partition, cursor) in reply::facts(stored)? {
-            if let Ok(partition) = partition.parse() {
-                of_node.insert(partition, reply::cursor(cursor)?);
-            }
-        }
-        all.push(of_node);
-    }
-    Ok(all)
-}
-
-/// Trims what every consumer of an edge has behind its cursor: all of them, because a group that
-/// is slower still needs the rest. Returns the streams that hold entries afterwards.
-async fn trim_edges(
-    c: &mut Connection,
-    topology: &Topology,
-    keys: &Keys,
-    node: &Node,
-    partitions: &[u16],
-    cursors: &Cursors,
-) -> Result<Vec<Backlog>, StoreError> {
-    let mut ask = Pipeline::new();
-    let mut asked = Vec::new();
-    // A source has one partition, and writes all partitions of its edges.
-    let own = node.partitions == topology.partitions;
-    let written = (0..topology.partitions).filter(|p| !own || partitions.contains(p));
-    for partition in written {
-        for edge in &node.edges {
-            let stream = keys.edge(&node.name, edge, partition);
-            let mut consumers = Vec::new();
-            for &consumer in &edge.consumers {
-                let (Some(of), Some(at)) = (topology.nodes.get(consumer), cursors.get(consumer))
-                else {
-                    let message = format!("no node {consumer} reads {stream}");
-                    return Err(StoreError::new(ErrorKind::Other, message));
-                };
-                let last = at.get(&partition).map(|cursor| cursor.last).unwrap_or_default();
-                consumers.push((last, keys.fence(&of.name, partition)));
-            }
-            let done = consumers.iter().map(|(last, _)| *last).min().unwrap_or_default();
-            if done > EntryId::ZERO {
-                ask.cmd("XTRIM").arg(&stream).arg("MINID").arg(done.next().to_string()).ignore();
-            }
-            ask.cmd("XLEN").arg(&stream);
-            let slowest = consumers.into_iter().filter(|(last, _)| *last == done);
-            asked.push((stream, slowest.map(|(_, fence)| fence).collect()));
-        }
-    }
-    if ask.is_empty() {
-        return Ok(Vec::new());
-    }
-    let replies = c.all(&ask).await?;
-    let lengths = ask.cmd_iter().zip(&replies).filter(|(command, _)| command_is(command, "XLEN"));
-    let lengths: Result<Vec<i64>, StoreError> =
-        lengths.map(|(_, length)| reply::integer(length)).collect();
-    backlog::of(c, asked, lengths?).await
+    c.all(&ask).await?.into_iter().map(reply::cursors).collect()
 }
 
 pub(crate) fn command_is(command: &redis::Cmd, name: &str) -> bool {
@@ -191,9 +143,20 @@ async fn trim_source(
             Some(EntryId { ms: u64::try_from(now).unwrap_or(0).saturating_sub(ms), seq: 0 })
         }
     };
+    if done == EntryId::ZERO {
+        return Ok(());
+    }
     // Ids below the cursor are of a stream that began again: nobody has read it yet.
-    let known = streams::facts(c, [source.stream.as_str()]).await?;
-    if done == EntryId::ZERO || known.iter().any(|stream| stream.generated < done) {
+    let generated = match streams::facts(c, [source.stream.as_str()]).await {
+        Ok(known) => known.first().map(|stream| stream.generated),
+        // The server cuts off who asks for its first and last entry: the others are looked after.
+        Err(error) if error.kind == ErrorKind::Connection => {
+            c.open_again().await?;
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    if generated.is_none_or(|generated| generated < done) {
         return Ok(());
     }
     let mut ask = Pipeline::new();
@@ -244,77 +207,4 @@ async fn trim_to(c: &mut Connection, stream: &str, from: EntryId) -> Result<(), 
     let mut trim = Pipeline::new();
     trim.cmd("XTRIM").arg(stream).arg("MINID").arg(&from);
     c.all(&trim).await.map(drop)
-}
-
-/// A partition of a node, and how far it has come.
-pub type Place<'a> = (&'a Node, u16, Cursor);
-
-/// How many partitions are asked about in one round trip.
-const ASKED: usize = 256;
-
-/// What waits for each of these partitions: the entries after its cursor.
-pub async fn lags(
-    c: &mut Connection,
-    topology: &Topology,
-    keys: &Keys,
-    places: &[Place<'_>],
-) -> Result<Vec<Lag>, StoreError> {
-    let mut lags = Vec::with_capacity(places.len());
-    for places in places.chunks(ASKED) {
-        let mut ask = Pipeline::new();
-        for (node, partition, cursor) in places {
-            let stream = keys.input(topology, node, *partition).unwrap_or_default();
-            let after = format!("({}", cursor.last);
-            ask.cmd("XRANGE").arg(&stream).arg(after).arg("+").arg("COUNT").arg(1);
-            ask.cmd("XLEN").arg(&stream);
-            ask.cmd("XINFO").arg("GROUPS").arg(&stream);
-        }
-        let mut replies = c.send(&ask).await?.into_iter();
-        let mut below = Vec::new();
-        for (node, partition, cursor) in places {
-            let mut next = || replies.next().unwrap_or(Value::Nil);
-            let (first, length) = (checked(next())?, reply::count(&checked(next())?)?);
-            let groups = present(next())?;
-            match reply::entries(first)?.first() {
-                Some(first) => {
-                    let entries = waiting(&keys.group(topology, node), length, groups)?;
-                    lags.push(Lag { entries, oldest: Some(first.id.time()) });
-                }
-                None => {
-                    if length > 0 {
-                        let stream = keys.input(topology, node, *partition).unwrap_or_default();
-                        below.push((lags.len(), stream, cursor.last));
-                    }
-                    lags.push(Lag::default());
-                }
-            }
-        }
-        // Where all that there is is below the cursor, the stream may have begun again.
-        let known = streams::facts(c, below.iter().map(|(_, stream, _)| stream.as_str())).await?;
-        for ((place, _, cursor), known) in below.iter().zip(known) {
-            if let (Some(lag), Some((first, _))) = (lags.get_mut(*place), known.ends)
-                && known.generated < *cursor
-            {
-                *lag = Lag { entries: known.length, oldest: Some(first.time()) };
-            }
-        }
-    }
-    Ok(lags)
-}
-
-/// How many entries wait, where some do, by the stream's length and its groups: Redis 7 counts what
-/// a group has not read. Before, and where entries were deleted, the length is an upper bound.
-fn waiting(group: &str, length: u64, groups: Option<Value>) -> Result<u64, StoreError> {
-    let mut entries = length;
-    for stored in groups.map_or(Ok(Vec::new()), reply::array)? {
-        let facts = reply::facts(stored)?;
-        let name = facts.get("name").cloned().map(reply::text).transpose()?.flatten();
-        if name.as_deref() == Some(group)
-            && let Some(unread @ Value::Int(_)) = facts.get("lag")
-        {
-            let pending = facts.get("pending").map_or(Ok(0), reply::count)?;
-            entries = (reply::count(unread)? + pending).clamp(1, length.max(1));
-        }
-    }
-    Ok(entries)
 }

@@ -5,6 +5,7 @@ use crate::{
     gaps::{Gaps, when},
     output::Unwritten,
     terminal::{Cell, Head, Paint, Table, painted, safe},
+    wait::UNREADABLE,
 };
 use serde_json::{Value, json};
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -112,6 +113,9 @@ fn print(before: &Status, after: &Status, settings: &Settings) -> Result<(), Unw
             )?;
         }
         let (name, lost) = (safe(&node.name), node.counts.lost);
+        if node.lag.unreadable {
+            outln!("{} {name}: {UNREADABLE}", painted("CAN'T READ", Paint::Alarm))?;
+        }
         if lost > 0 {
             outln!(
                 "{} {name}: {lost} entries were deleted from its stream before it read them\n  let only tallyd trim what it reads; send again what is missing: a dedup bolt drops what was counted",
@@ -201,7 +205,11 @@ fn nodes(before: &Status, after: &Status) -> Table {
 /// How many entries are not yet processed, and how old the oldest is.
 fn lag(status: &Status, node: &NodeStatus) -> Vec<String> {
     let entries = node.lag.entries;
-    let age = (entries > 0).then(|| format!("{:.1} s", lag_seconds(status, node)));
+    let age = (entries > 0).then(|| match node.lag.oldest {
+        // Only the entry itself tells its time.
+        None if node.lag.unreadable => "unknown".to_owned(),
+        _ => format!("{:.1} s", lag_seconds(status, node)),
+    });
     [entries.to_string()].into_iter().chain(age).collect()
 }
 

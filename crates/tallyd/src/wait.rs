@@ -4,11 +4,15 @@ use crate::connect::Target;
 use anyhow::bail;
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 use tallyd_harness::duration;
-use tallyd_store::inspect;
+use tallyd_store::inspect::{self, Left};
 use tokio::time::{Instant, sleep};
 
 /// How often it looks.
 const POLL: Duration = Duration::from_millis(50);
+/// The same, while the server cuts it off.
+const SLOW: Duration = Duration::from_secs(1);
+/// Why nothing may be read any more, and what helps.
+pub const UNREADABLE: &str = "the first entry that waits is larger than the server lets a client have; raise maxmemory-clients, or the normal class of client-output-buffer-limit, see: tallyd doctor";
 
 /// The arguments of `tallyd wait`.
 #[derive(clap::Args)]
@@ -26,11 +30,20 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut open = args.target.open_file(args.file.as_deref()).await?;
     let began = Instant::now();
-    while !inspect::drained(&mut open.connection, &open.topology, &open.keys).await? {
+    let mut told = false;
+    while let Left::Waits { node, unreadable } =
+        inspect::left(&mut open.connection, &open.topology, &open.keys).await?
+    {
         if let Some(timeout) = args.timeout.filter(|timeout| began.elapsed() >= *timeout) {
-            bail!("still processing after {timeout:?}; see: tallyd status");
+            let why = if unreadable { UNREADABLE } else { "see: tallyd status" };
+            bail!("still processing after {timeout:?}: entries wait for {node}; {why}");
         }
-        sleep(POLL).await;
+        if unreadable && !told {
+            errln!("waiting for {node}: {UNREADABLE}");
+            told = true;
+        }
+        // Each look at what can't be read costs connections.
+        sleep(if unreadable { SLOW } else { POLL }).await;
     }
     if args.target.json {
         outln!(

@@ -65,6 +65,17 @@ fn what_was_there_from_the_beginning_missed_nothing() {
 }
 
 #[test]
+fn a_bolt_that_was_only_there_before_the_first_event_is_new_when_it_comes_back() {
+    let both = topology(&format!("{BASE}{BOARD}"));
+    let quiet = Moment { begun: false, ..at(1, None) };
+    let plan = Plan::after(None, &both, BTreeMap::new(), "w", quiet);
+    let plan = Plan::after(Some(&plan), &topology(BASE), BTreeMap::new(), "w", quiet);
+    assert_eq!(plan.gaps, BTreeMap::new());
+    let plan = Plan::after(Some(&plan), &both, BTreeMap::new(), "w", at(500, None));
+    assert_eq!(plan.gaps["board"], [gap(None, Some(500))]);
+}
+
+#[test]
 fn a_bolt_that_is_left_out_misses_events_until_it_is_back() {
     let (without, with) = (BASE.to_owned(), format!("{BASE}{BOARD}"));
     let plan = plans(&[with.clone(), without.clone()]);

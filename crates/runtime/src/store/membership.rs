@@ -1,6 +1,7 @@
 //! Who works on a topology: what a worker says of itself, and what it learns of the others.
 
 use super::{Fence, StoreError};
+use crate::plan::of_token;
 use smol_str::SmolStr;
 use std::{collections::BTreeMap, future::Future};
 
@@ -63,6 +64,14 @@ pub struct View {
     pub fences: BTreeMap<SmolStr, Vec<Fence>>,
     /// The generation of the plan in force; `None` where no worker has run yet.
     pub generation: Option<SmolStr>,
+}
+
+impl View {
+    /// The generation of plans, where the plan of this fingerprint is in force.
+    #[must_use]
+    pub fn in_force(&self, fingerprint: &str) -> Option<SmolStr> {
+        self.generation.clone().filter(|token| of_token(token) == fingerprint)
+    }
 }
 
 /// A worker's subscription: it shows that the process lives, and brings nudges of the others. The

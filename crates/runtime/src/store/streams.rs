@@ -32,6 +32,9 @@ pub struct Begun {
 pub struct Lag {
     /// Entries that are not yet processed.
     pub entries: u64,
-    /// When the oldest of them arrived, in ms since the epoch.
+    /// When the oldest of them arrived, in ms since the epoch, where that is known.
     pub oldest: Option<i64>,
+    /// The first of them can't be read: the server cuts off who asks for it, because it is larger
+    /// than it lets a client have. Then how many wait is about right, and the oldest may be unknown.
+    pub unreadable: bool,
 }

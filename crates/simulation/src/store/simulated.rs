@@ -1,7 +1,10 @@
 //! The `Store` trait over the simulated server.
 
-use super::{SEED, Server, Wire};
-use crate::{server::SimulatedServer, world::World};
+use super::{HEARTBEAT, SEED, Server, Wire};
+use crate::{
+    server::{SimulatedPlans, SimulatedServer},
+    world::World,
+};
 use smol_str::SmolStr;
 use std::{
     collections::BTreeMap,
@@ -11,7 +14,8 @@ use tallyd_runtime::{
     Store, StoreError,
     store::{Beat, ErrorKind, Lag, Listener, Survey, View},
 };
-use tallyd_store::FencedSession;
+use tallyd_store::{FencedSession, plan};
+use tallyd_topology::Topology;
 use tokio::sync::Notify;
 
 /// The generation of plans of which a worker last heard.
@@ -21,20 +25,26 @@ pub(crate) type Heard = Arc<Mutex<Option<SmolStr>>>;
 #[derive(Clone)]
 pub struct SimulatedStore {
     server: Arc<Server>,
+    /// The worker's file.
+    topology: Arc<Topology>,
+    /// Its fingerprint.
+    file: SmolStr,
     worker: SmolStr,
     heard: Heard,
 }
 
 impl SimulatedStore {
-    /// The storage of a worker.
+    /// The storage of a worker with this file.
     #[must_use]
-    pub fn new(server: &Arc<Server>, worker: &SmolStr) -> Self {
-        Self { server: Arc::clone(server), worker: worker.clone(), heard: Heard::default() }
+    pub fn new(server: &Arc<Server>, topology: &Arc<Topology>, worker: &SmolStr) -> Self {
+        let (server, topology) = (Arc::clone(server), Arc::clone(topology));
+        let (file, worker) = (topology.fingerprint(), worker.clone());
+        Self { server, topology, file, worker, heard: Heard::default() }
     }
 
     /// A connection for upkeep, which is opened again for each use: it repeats what fails.
     fn wire(&self) -> Wire {
-        Wire::open(&self.server, &self.worker, SmolStr::default())
+        Wire::open(&self.server, &self.file, &self.worker, SmolStr::default())
     }
 }
 
@@ -65,13 +75,17 @@ impl Store for SimulatedStore {
     type Listener = SimulatedListener;
 
     async fn open(&self, node: usize, worker: &SmolStr) -> Result<Self::Session, StoreError> {
-        let name = self.server.with(|world| {
-            world.topology.nodes.get(node).map(|node| node.name.clone()).unwrap_or_default()
-        });
-        let wire = Wire::open(&self.server, worker, name);
+        let of_node = self.topology.nodes.get(node);
+        let name = of_node.map(|node| node.name.clone()).unwrap_or_default();
+        let wire = Wire::open(&self.server, &self.file, worker, name);
         let number = wire.trip("connect", false, |world| world.connect()).await?;
-        let server =
-            SimulatedServer::new(wire, node, worker.clone(), number, Arc::clone(&self.heard));
+        let server = SimulatedServer::new(
+            wire,
+            self.topology.fused(node),
+            worker.clone(),
+            number,
+            Arc::clone(&self.heard),
+        );
         Ok(FencedSession::new(server, worker.clone()))
     }
 
@@ -89,14 +103,15 @@ impl Store for SimulatedStore {
 
     async fn heartbeat(&self, beat: &Beat) -> Result<View, StoreError> {
         let beat = beat.clone();
-        let view = self.wire().trip("heartbeat", true, move |world| world.heartbeat(&beat)).await?;
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&view.generation);
+        let view = self.wire().trip(HEARTBEAT, true, move |world| world.heartbeat(&beat)).await?;
+        let in_force = view.in_force(&self.file);
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = in_force;
         Ok(view)
     }
 
-    async fn switch(&self, seen: Option<&SmolStr>, _: &SmolStr) -> Result<bool, StoreError> {
-        let seen = seen.cloned();
-        self.wire().trip("switch plans", true, move |world| world.switch(seen.as_ref())).await
+    async fn switch(&self, seen: Option<&SmolStr>, worker: &SmolStr) -> Result<bool, StoreError> {
+        let mut server = SimulatedPlans::new(self.wire());
+        plan::switch(&mut server, &self.topology, seen.map(SmolStr::as_str), worker).await
     }
 
     async fn look(&self, workers: &[SmolStr]) -> Result<BTreeMap<SmolStr, bool>, StoreError> {
@@ -120,15 +135,23 @@ impl Store for SimulatedStore {
     async fn tend(&self, owned: &[(usize, Vec<u16>)]) -> Result<Survey, StoreError> {
         let wire = self.wire();
         let cursors = wire.trip("read cursors", false, |world| world.cursors.clone()).await?;
-        let owned = owned.to_vec();
+        let (owned, topology) = (owned.to_vec(), Arc::clone(&self.topology));
+        let generation = self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let survey = move |world: &mut World| {
             let mut survey = Survey { dead_letters: world.dead.len() as u64, ..Survey::default() };
             for (place, partitions) in owned.iter().filter(|(_, owned)| !owned.is_empty()) {
-                survey.backlogs.push((*place, world.trim(*place, partitions, &cursors)));
-                let reads = world.topology.head(*place) == *place;
+                survey.backlogs.push((
+                    *place,
+                    world.trim(&topology, &generation, *place, partitions, &cursors),
+                ));
+                let reads = topology.head(*place) == *place;
                 for &partition in partitions.iter().filter(|_| reads) {
                     let (entries, oldest) = world.waiting((*place, partition));
-                    survey.lags.push((*place, partition, Lag { entries, oldest }));
+                    survey.lags.push((
+                        *place,
+                        partition,
+                        Lag { entries, oldest, unreadable: false },
+                    ));
                 }
             }
             survey

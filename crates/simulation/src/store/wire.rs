@@ -1,6 +1,6 @@
 //! A worker's connection to the simulated server: round trips that take time and may go wrong.
 
-use super::{Fate, Order, Server};
+use super::{Fate, HEARTBEAT, Order, Server};
 use crate::world::World;
 use rand::RngExt;
 use smol_str::SmolStr;
@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 #[derive(Clone)]
 pub struct Wire {
     server: Arc<Server>,
+    /// The fingerprint of the worker's file.
+    file: SmolStr,
     worker: SmolStr,
     /// The node whose task it serves; empty for upkeep.
     node: SmolStr,
@@ -20,9 +22,15 @@ pub struct Wire {
 
 impl Wire {
     /// Connects.
-    pub(crate) fn open(server: &Arc<Server>, worker: &SmolStr, node: SmolStr) -> Self {
+    pub(crate) fn open(
+        server: &Arc<Server>,
+        file: &SmolStr,
+        worker: &SmolStr,
+        node: SmolStr,
+    ) -> Self {
         let restarts = server.lock().restarts;
-        Self { server: Arc::clone(server), worker: worker.clone(), node, restarts }
+        let (server, file, worker) = (Arc::clone(server), file.clone(), worker.clone());
+        Self { server, file, worker, node, restarts }
     }
 
     /// One round trip: `run` happens at once on the server, or not at all. `writes`: the server
@@ -37,10 +45,13 @@ impl Wire {
         let (fate, delay) = {
             let mut inner = self.server.lock();
             inner.trips += 1;
-            let fate = inner.fate(&self.worker);
+            let fate = inner.fate(name, &self.worker, &self.file);
             let micros = if inner.hurried { 0 } else { inner.random.random_range(50..3000) };
             (fate, Duration::from_micros(micros))
         };
+        if name == HEARTBEAT {
+            self.be_silent().await;
+        }
         // A fault may have been a pause.
         self.stand_still().await;
         match fate {
@@ -114,11 +125,24 @@ impl Wire {
 
     async fn stand_still(&self) {
         loop {
-            let until = self.server.lock().paused_until.get(&self.worker).copied();
-            match until {
+            match self.paused_until() {
                 Some(until) if until > Instant::now() => sleep_until(until).await,
                 _ => return,
             }
+        }
+    }
+
+    fn paused_until(&self) -> Option<Instant> {
+        let inner = self.server.lock();
+        let paused = [&self.worker, &self.file].map(|of| inner.paused_until.get(of).copied());
+        paused.into_iter().flatten().max()
+    }
+
+    /// Until heartbeats come through.
+    async fn be_silent(&self) {
+        let until = self.server.lock().silent_until.get(&self.file).copied();
+        if let Some(until) = until {
+            sleep_until(until).await;
         }
     }
 

@@ -62,7 +62,7 @@ impl Side<RedisStore> {
 
 impl Side<SimulatedStore> {
     pub async fn simulated(topology: Arc<Topology>, world: Arc<Server>) -> Self {
-        let store = SimulatedStore::new(&world, &"both".into());
+        let store = SimulatedStore::new(&world, &topology, &"both".into());
         Self::new(store, Backend::Simulated(world), topology).await
     }
 }
