@@ -109,7 +109,9 @@ async fn turn(
 fn build(other: &str) -> Result<Other, BenchError> {
     let path = Path::new(other);
     if path.is_file() {
-        return Ok(Other { program: path.to_owned(), topology: None, _folder: None });
+        // One of another time may not know the file of this one.
+        let topology = std::fs::read_to_string(path.with_file_name("testprep.toml")).ok();
+        return Ok(Other { program: path.to_owned(), topology, _folder: None });
     }
     let folder = tempfile::tempdir().map_err(BenchError::io("make a folder"))?;
     let tree = folder.path().join("tree");

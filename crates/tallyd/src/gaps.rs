@@ -44,6 +44,11 @@ impl Gaps {
     pub fn print(&self) -> Result<(), Unwritten> {
         self.0.iter().try_for_each(|(part, gap)| outln!("{}", safe(&said(part, *gap))))
     }
+
+    /// Writes one line for each to standard error: for whoever asked for rows, and got none.
+    pub fn complain(&self) {
+        self.0.iter().for_each(|(part, gap)| errln!("{}", safe(&said(part, *gap))));
+    }
 }
 
 fn said(part: &str, gap: Gap) -> String {

@@ -77,8 +77,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         let rows: Vec<Value> =
             rows.map(|(place, row)| as_json(options, row, (&gaps, is_final(place)))).collect();
         outln!("{}", serde_json::to_string_pretty(&rows)?)?;
+        if rows.is_empty() {
+            // Else they stand in each row.
+            gaps.complain();
+        }
     } else if figures.is_empty() {
         outln!("nothing was counted in this time")?;
+        gaps.print()?;
     } else {
         print(&figures)?;
         gaps.print()?;
