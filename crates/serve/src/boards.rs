@@ -66,10 +66,12 @@ pub struct BoardRow {
     pub score: Value,
     /// How many of the others, in percent, do not stand above.
     pub percentile: f64,
-    /// From when to when the score may have been reached, in ms since the epoch, as exactly as the
-    /// board holds it; left out where it does not.
+    /// When the score was reached, in ms since the epoch; left out where that is not known exactly.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reached: Option<(i64, i64)>,
+    pub reached: Option<i64>,
+    /// From when to when it may have been reached, where the board holds no more than that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reached_between: Option<(i64, i64)>,
     /// The rank among the members that were asked for; left out where none were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rank_in_set: Option<u64>,
@@ -179,7 +181,8 @@ async fn rows(
         rank: standing.rank,
         score: figure_json(standing.score),
         percentile: standing.percentile(size),
-        reached: standing.reached,
+        reached: standing.reached.filter(|(from, to)| from == to).map(|(from, _)| from),
+        reached_between: standing.reached.filter(|(from, to)| from != to),
         rank_in_set: in_set.get(place).copied(),
     };
     let rows = standings.iter().enumerate().map(row).collect();
