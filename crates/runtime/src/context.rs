@@ -40,28 +40,37 @@ pub struct Stage {
 }
 
 impl Context {
-    /// The context of a node, with the bolts that are made by `bolt`; `None` where the topology
-    /// has no such node, or it is fused with another.
-    #[must_use]
+    /// The context of a node, with the bolts that are made by `bolt`; `None` where it is fused
+    /// with another, whose task does its work.
+    ///
+    /// # Errors
+    /// Where the topology names a node that it does not have.
     pub fn new(
         topology: &Arc<Topology>,
         place: usize,
         bolt: impl Fn(&Node) -> Option<Arc<dyn Bolt>>,
-    ) -> Option<Self> {
+    ) -> Result<Option<Self>, StoreError> {
         let places = topology.fused(place);
+        let node = |of: usize| {
+            let count = topology.nodes.len();
+            let unknown = || StoreError::bug(format!("node {of} of a topology that has {count}"));
+            topology.nodes.get(of).ok_or_else(unknown)
+        };
+        node(place)?;
         let stage = |&of: &usize| {
-            let node = topology.nodes.get(of)?;
-            let (input, from) = match &node.kind {
-                NodeKind::Source(_) => (Arc::clone(&node.schema), None),
+            let of_node = node(of)?;
+            let (input, from) = match &of_node.kind {
+                NodeKind::Source(_) => (Arc::clone(&of_node.schema), None),
                 NodeKind::Bolt(bolt) => {
-                    let input = Arc::clone(&topology.nodes.get(bolt.from)?.schema);
+                    let input = Arc::clone(&node(bolt.from)?.schema);
                     (input, places.iter().position(|place| *place == bolt.from).map(StageId))
                 }
             };
-            Some(Stage { place: of, bolt: bolt(node), input, from })
+            Ok(Stage { place: of, bolt: bolt(of_node), input, from })
         };
-        let stages: Vec<Stage> = places.iter().filter_map(stage).collect();
-        (!stages.is_empty()).then(|| Self { topology: Arc::clone(topology), place, stages })
+        let stages = places.iter().map(stage).collect::<Result<Vec<Stage>, StoreError>>()?;
+        let context = || Self { topology: Arc::clone(topology), place, stages };
+        Ok((!places.is_empty()).then(context))
     }
 
     /// The stages that take the events of one.

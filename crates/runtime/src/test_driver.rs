@@ -55,9 +55,11 @@ pub fn run(
     entries: impl IntoIterator<Item = (usize, Entry)>,
 ) -> Result<Vec<NodeRun>, StoreError> {
     let places = 0..topology.nodes.len();
-    let context =
-        |place| Context::new(topology, place, |node| topology.bolt(node, SEED)).map(Task::new);
-    let mut tasks: Vec<Option<Task>> = places.map(context).collect();
+    let task = |place| {
+        let context = Context::new(topology, place, |node| topology.bolt(node, SEED))?;
+        Ok(context.map(Task::new))
+    };
+    let mut tasks = places.map(task).collect::<Result<Vec<Option<Task>>, StoreError>>()?;
     let mut runs = vec![NodeRun::default(); topology.nodes.len()];
     for (frames, (source, entry)) in entries.into_iter().enumerate() {
         let id = EntryId { ms: entry.id.ms, seq: frames as u64 };
@@ -104,15 +106,17 @@ fn step(
     id: EntryId,
     runs: &mut [NodeRun],
 ) -> Result<(), StoreError> {
-    let Some(Some(task)) = tasks.get_mut(place) else { return Ok(()) };
+    let count = tasks.len();
+    let unknown = |node| StoreError::bug(format!("node {node} of {count}"));
+    // A node that is fused with another has no task of its own.
+    let Some(task) = tasks.get_mut(place).ok_or_else(|| unknown(place))? else { return Ok(()) };
     let mut deliveries = Vec::new();
     while !task.queue.is_empty() {
         deliveries.extend(task.process(id.time(), runs)?);
     }
     for (consumer, partition, bytes) in deliveries {
-        if let Some(Some(task)) = tasks.get_mut(consumer) {
-            task.deliver(partition, bytes, id.ms);
-        }
+        let task = tasks.get_mut(consumer).and_then(Option::as_mut);
+        task.ok_or_else(|| unknown(consumer))?.deliver(partition, bytes, id.ms);
     }
     Ok(())
 }

@@ -144,7 +144,7 @@ impl<S: Store> Worker<S> {
         let Some(seed) = self.register(&mut stop).await? else { return Ok(Ended::HandedOver) };
         let signals = Signals::default();
         let mut tasks = JoinSet::new();
-        let mut running = self.start(seed, &signals, &mut tasks);
+        let mut running = self.start(seed, &signals, &mut tasks)?;
         let (announce, announced) = watch::channel(self.announcement(&running));
         let (hear, mut heard) = watch::channel(Heard::default());
         let mut heart = JoinSet::new();
@@ -212,14 +212,18 @@ impl<S: Store> Worker<S> {
         Ok(None)
     }
 
-    fn start(&self, seed: [u8; 16], signals: &Signals, tasks: &mut JoinSet<()>) -> Vec<Running> {
+    fn start(
+        &self,
+        seed: [u8; 16],
+        signals: &Signals,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<Vec<Running>, StoreError> {
         let mut running = Vec::new();
         for (place, node) in self.topology.nodes.iter().enumerate() {
             let served = self.options.nodes.as_ref().is_none_or(|nodes| nodes.contains(&node.name));
             let bolt = |node: &Node| (self.options.bolts)(&self.topology, node, seed);
-            let Some(context) = Context::new(&self.topology, place, bolt).filter(|_| served) else {
-                continue;
-            };
+            let context = Context::new(&self.topology, place, bolt)?;
+            let Some(context) = context.filter(|_| served) else { continue };
             let nodes: Vec<usize> = context.stages.iter().map(|stage| stage.place).collect();
             let shared = Arc::new(Shared::default());
             let mut of_node = Vec::new();
@@ -243,7 +247,7 @@ impl<S: Store> Worker<S> {
             let tasks = Tasks::new(of_node);
             running.push(Running { place, name: node.name.clone(), nodes, shared, tasks });
         }
-        running
+        Ok(running)
     }
 
     fn announcement(&self, running: &[Running]) -> Announcement {

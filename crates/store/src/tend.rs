@@ -37,7 +37,9 @@ pub async fn tend(
     let mut survey = Survey::default();
     let mut asked = Vec::new();
     for (place, partitions) in owned.iter().filter(|(_, partitions)| !partitions.is_empty()) {
-        let Some(node) = topology.nodes.get(*place) else { continue };
+        let count = topology.nodes.len();
+        let unknown = || StoreError::bug(format!("a worker owns node {place} of {count}"));
+        let node = topology.nodes.get(*place).ok_or_else(unknown)?;
         if let NodeKind::Source(source) = &node.kind {
             let done = cursors.get(*place).and_then(|of_node| of_node.get(&0));
             let done = done.map(|cursor| cursor.last).unwrap_or_default();

@@ -133,7 +133,7 @@ impl Session for Left {
 
 fn task() -> Task<Nothing> {
     let topology = Arc::new(parse("t.toml", FILE, &|_| None).unwrap());
-    let context = Context::new(&topology, 1, |_| None).unwrap();
+    let context = Context::new(&topology, 1, |_| None).unwrap().unwrap();
     let options = TaskOptions {
         worker: "w".into(),
         name: "w n 0".into(),

@@ -36,7 +36,7 @@ score = "count"
 fn context() -> Context {
     let topology: Arc<Topology> = Arc::new(parse("t.toml", FILE, &|_| None).unwrap());
     let (place, _) = topology.node("unique").unwrap();
-    Context::new(&topology, place, |node| topology.bolt(node, [0; 16])).unwrap()
+    Context::new(&topology, place, |node| topology.bolt(node, [0; 16])).unwrap().unwrap()
 }
 
 fn events(context: &Context, ids: &[&str]) -> Vec<Event> {
@@ -149,7 +149,7 @@ fn an_entry_arrives_no_later_than_it_is_read() {
     const T: u64 = 1_795_814_000_000;
     let context = context();
     let (place, _) = context.topology.node("s").unwrap();
-    let source = Context::new(&context.topology, place, |_| None).unwrap();
+    let source = Context::new(&context.topology, place, |_| None).unwrap().unwrap();
     let fields = [("id", "a"), ("user", "u")];
     let fields = fields.map(|(name, text)| (name.as_bytes().to_vec(), text.as_bytes().to_vec()));
     let entry = |ms, seq| (0, Entry { id: EntryId { ms, seq }, fields: fields.clone().into() });
@@ -178,7 +178,7 @@ fn what_is_replayed_arrived_when_it_came_first() {
     const T: i64 = 1_795_814_000_000;
     let context = context();
     let (place, _) = context.topology.node("s").unwrap();
-    let source = Context::new(&context.topology, place, |_| None).unwrap();
+    let source = Context::new(&context.topology, place, |_| None).unwrap().unwrap();
     for (said, arrived) in [
         ("1795800000000", 1_795_800_000_000),
         ("0", 0),
