@@ -199,6 +199,8 @@ async fn read(admin: &mut Connection, address: &RedisAddress) -> Result<(), Stor
     inspect::status(&mut c, &topology, &keys).await?;
     memory(&mut c).await?;
     inspect::drained(&mut c, &topology, &keys).await?;
+    // What `status` asks of a stream whose entries are too large to be read.
+    ask(&mut c, &["XINFO", "STREAM", "answers"]).await?;
     let refused = |error| match error {
         QueryError::Store(error) => error,
         other => panic!("{other}"),

@@ -149,7 +149,12 @@ async fn a_token_that_can_not_be_believed_is_no_token() {
         &EncodingKey::from_secret(other.as_bytes()),
     );
     let none = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0";
+    let secret = EncodingKey::from_secret(SECRET.as_bytes());
+    let for_nobody = json!({"sub": "x", "exp": now() + 600, "tallyd": {"operator": true}});
+    let for_nobody = encode(&Header::default(), &for_nobody, &secret).unwrap();
     for (why, token) in [
+        ("for nobody", for_nobody),
+        ("for no name", with(json!({"aud": null}))),
         ("expired", with(json!({"exp": now() - 600}))),
         ("not yet", with(json!({"nbf": now() + 600}))),
         ("for another", with(json!({"aud": "other"}))),

@@ -64,6 +64,19 @@ impl Socket {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_another_site_may_not_open_one() {
+    let lab = Lab::start(FILE).await;
+    let serve = Serve::start(&lab.file, &lab.server.url);
+    let upgrade = [
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("origin", "http://evil.example"),
+    ];
+    assert_eq!(serve.get("/v1/live", &upgrade).json()["code"], "forbidden");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn views_are_watched_and_dropped_by_name() {
     let mut lab = Lab::start(FILE).await;
     lab.send(&[("u1", AT, &[("pts", "5"), ("class", "10B")])]).await;

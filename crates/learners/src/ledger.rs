@@ -141,7 +141,7 @@ pub struct Ledger {
     pub learners: BTreeMap<Arc<str>, LearnerCount>,
     /// How many answers came too late for a window, by the name of its kind.
     pub late_windows: BTreeMap<Arc<str>, u64>,
-    /// How many answers came in time for a window that was deleted within [`MOST_DELAY_MS`] after:
+    /// How many answers came in time for a window that was deleted within three minutes after:
     /// whether they were processed before that, only the server's clock knows.
     pub perhaps_late: u64,
     /// How many answers came too late for a period, by the name of its kind.

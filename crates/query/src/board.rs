@@ -1,4 +1,4 @@
-//! Leaderboards: which boards there are, and who stands where ([`ranks`]).
+//! Leaderboards: which boards there are, and who stands where (`ranks`).
 
 use crate::{QueryError, catalog::named};
 use smol_str::SmolStr;

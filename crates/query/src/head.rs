@@ -2,12 +2,13 @@
 
 use crate::QueryError;
 use redis::{Pipeline, Value};
+use smol_str::SmolStr;
 use std::fmt::Write as _;
 use tallyd_store::{Connection, keys::Keys, reply};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// How far a bolt is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Head {
     /// The server's clock, in ms since the epoch.
     pub now: i64,
@@ -15,8 +16,8 @@ pub struct Head {
     pub version: u64,
     /// The time of the last entry whose effects are in, in ms since the epoch; 0: none is.
     pub as_of: i64,
-    /// The generation of the plan in force.
-    pub generation: u64,
+    /// Which plan is in force: another text for each. Empty before the first.
+    pub generation: SmolStr,
 }
 
 /// Reads how far a bolt is, in one round trip.
@@ -38,7 +39,7 @@ pub async fn head(c: &mut Connection, keys: &Keys, bolt: &str) -> Result<Head, Q
     }
     // By MGET, which every reader may send.
     let generation = reply::array(next())?.pop().unwrap_or(Value::Nil);
-    let generation = reply::text(generation)?.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let generation: SmolStr = reply::text(generation)?.unwrap_or_default().into();
     let _ = write!(text, "{generation}");
     Ok(Head { now, version: xxh3_64(text.as_bytes()), as_of, generation })
 }

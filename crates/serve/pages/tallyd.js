@@ -79,7 +79,7 @@ export function watch(path, callback, { url = HOME, token, rate, sort = inOrder 
       gone.forEach((one) => rows.delete(typeof one === "object" ? keyOf(one) : one));
       set.forEach((row) => rows.set(keyOf(row), row));
       // Of those with one rank, who stands first.
-      if (data.order) rows = new Map(data.order.map((key) => [key, rows.get(key)]));
+      if (data.order) rows = new Map(data.order.map((one) => typeof one === "object" ? keyOf(one) : one).map((key) => [key, rows.get(key)]));
       tell("live", { set, gone });
     } else if (event.event === "resumed") {
       tell("live");

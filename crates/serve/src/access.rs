@@ -4,6 +4,7 @@ use crate::problem::{Code, Problem};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use tallyd_topology::{ANY, Grant};
+use tokio::time::Instant;
 
 /// Who asks, and what it may see and do.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,6 +13,8 @@ pub struct Caller {
     pub subject: SmolStr,
     /// What it may.
     pub grant: Grant,
+    /// When its token ends; `None`: it does not.
+    pub until: Option<Instant>,
 }
 
 /// A group of a bolt's results: the values of its fields. A field without a value is asked for
@@ -61,9 +64,10 @@ impl Caller {
     #[must_use]
     pub fn held_to_itself(&self, member_fields: &BTreeSet<SmolStr>) -> Self {
         let mut held = self.clone();
-        if let Some(member) = &self.grant.member {
-            let own = member_fields.iter().map(|field| (field.clone(), member.clone()));
-            held.grant.by.extend(own);
+        for field in self.grant.member.iter().flat_map(|_| member_fields) {
+            let member = self.grant.member.clone().unwrap_or_default();
+            // What the token fixes itself stays.
+            held.grant.by.entry(field.clone()).or_insert(member);
         }
         held
     }
@@ -156,7 +160,7 @@ mod tests {
     use super::*;
 
     fn caller(grant: Grant) -> Caller {
-        Caller { subject: "t".into(), grant }
+        Caller { subject: "t".into(), grant, until: None }
     }
 
     fn group(fields: &[(&str, Option<&str>)]) -> Vec<(SmolStr, Option<SmolStr>)> {

@@ -16,12 +16,14 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tallyd_query::{Head, Pool, QueryError, catalog, head, status::gaps_json};
 use tallyd_runtime::plan::Plan;
 use tallyd_store::{Connection, keys::Keys, plan};
-use tallyd_topology::{BoltOptions, Topology};
+use tallyd_topology::{BoltOptions, Node, Topology};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// How old an answer may be: it bounds how often Redis is read, however many ask.
 const FRESH: Duration = Duration::from_millis(20);
+/// How many plans are kept: mostly one is in force.
+const PLANS: u64 = 2;
 /// How much memory kept answers take, in bytes.
 const KEPT: u64 = 64 << 20;
 
@@ -39,6 +41,8 @@ pub struct App {
     pub tokens: Tokens,
     /// How often; `None`: as often as they like.
     pub limit: Option<Limit>,
+    /// The origins whose pages may ask.
+    pub origins: Vec<String>,
     /// Ends what is open.
     pub stop: CancellationToken,
     /// What is watched.
@@ -47,8 +51,8 @@ pub struct App {
     pub status: Mutex<LastStatus>,
     heads: Cache<SmolStr, Head>,
     answers: Cache<Question, Arc<Answer>>,
-    /// The plan in force, read once for each generation.
-    plan: Mutex<Option<Arc<Plan>>>,
+    /// The plans in force, by generation.
+    plans: Cache<SmolStr, Arc<Plan>>,
 }
 
 impl App {
@@ -59,6 +63,7 @@ impl App {
         pool: Pool,
         tokens: Tokens,
         limit: Option<Limit>,
+        origins: Vec<String>,
         stop: CancellationToken,
     ) -> Self {
         let keys = Keys::new(&topology.name, 0);
@@ -66,7 +71,7 @@ impl App {
         let answers = Cache::builder().time_to_live(FRESH).max_capacity(KEPT);
         let answers = answers.weigher(move |_, answer: &Arc<Answer>| bytes(answer)).build();
         let heads = Cache::builder().time_to_live(FRESH).build();
-        let plan = Mutex::default();
+        let plans = Cache::new(PLANS);
         let member_fields = member_fields(&topology);
         let (feeds, status) = (Feeds::default(), Mutex::default());
         Self {
@@ -76,12 +81,13 @@ impl App {
             pool,
             tokens,
             limit,
+            origins,
             stop,
             feeds,
             status,
             heads,
             answers,
-            plan,
+            plans,
         }
     }
 
@@ -109,35 +115,37 @@ impl App {
         head.map_err(|problem: Arc<Problem>| Problem::clone(&problem))
     }
 
-    /// What a bolt missed, as JSON.
+    /// What a bolt missed, as JSON. The plan is read once for each generation of it.
     ///
     /// # Errors
     /// Where Redis can't be read.
-    pub async fn gaps(&self, generation: u64, bolt: &str) -> Result<Value, Problem> {
-        let mut held = self.plan.lock().await;
-        let plan = match held.as_ref().filter(|plan| plan.generation == generation) {
-            Some(plan) => Arc::clone(plan),
-            None => {
-                let ask = async |c: &mut Connection| {
-                    plan::read(c, &self.keys).await.map_err(QueryError::from)
-                };
-                let plan = Arc::new(self.pool.read(ask).await?.unwrap_or_default());
-                *held = Some(Arc::clone(&plan));
-                plan
-            }
+    pub async fn gaps(&self, generation: &SmolStr, bolt: &str) -> Result<Value, Problem> {
+        let reading = async {
+            let ask = async |c: &mut Connection| {
+                plan::read(c, &self.keys).await.map_err(QueryError::from)
+            };
+            Ok::<_, Problem>(Arc::new(self.pool.read(ask).await?.unwrap_or_default()))
         };
-        drop(held);
+        let plan = self.plans.try_get_with_by_ref(generation, reading).await;
+        let plan = plan.map_err(|problem: Arc<Problem>| Problem::clone(&problem))?;
         Ok(gaps_json(plan.gaps_of(bolt)))
     }
 }
 
-/// The fields that name members of leaderboards and learners of other bolts.
+/// The fields that name members and learners: of those, the ones that events are keyed by. A board
+/// of classes has members too, but nobody is one.
 fn member_fields(topology: &Topology) -> BTreeSet<SmolStr> {
+    let key_of = |node: &Node| {
+        let key = node.schema.key.and_then(|place| node.schema.fields.get(place));
+        key.map(|field| field.name.clone())
+    };
+    let keys: BTreeSet<SmolStr> = topology.nodes.iter().filter_map(key_of).collect();
     let field = |(_, options): (&str, &BoltOptions)| match options {
         BoltOptions::Leaderboard(options) => Some(options.member.name.clone()),
         BoltOptions::Fatigue(options) => Some(options.learner.name.clone()),
         BoltOptions::Mastery(options) => Some(options.learner.name.clone()),
         BoltOptions::Aggregate(_) | BoltOptions::Dedup(_) => None,
     };
-    catalog::bolts(topology, Some).into_iter().filter_map(field).collect()
+    let fields = catalog::bolts(topology, Some).into_iter().filter_map(field);
+    fields.filter(|field| keys.contains(field)).collect()
 }

@@ -81,7 +81,7 @@ pub struct BoardRow {
 pub(crate) async fn read(app: &App, question: &BoardQuestion) -> Result<Answer, Problem> {
     let options = catalog::leaderboard(&app.topology, &question.bolt)?;
     let head = app.head(&question.bolt).await?;
-    let gaps = app.gaps(head.generation, &question.bolt).await?;
+    let gaps = app.gaps(&head.generation, &question.bolt).await?;
     let at = question.at.ms(head.now);
     let calendar = &app.topology.calendar;
     let board = Board::new(options, calendar, &question.by, question.period.as_deref(), at)?;

@@ -7,8 +7,7 @@ use std::collections::HashMap;
 
 /// The change as JSON. Of an answer with rows: `set`, the rows that are new or not the same, each
 /// with what its rank and score `was`; `gone`, what told the rows apart that are not there any
-/// more; `order`, all that tell rows apart, where some have one rank and so don't say by it who
-/// stands first; and `head`, what else is not the same. Of an answer without rows: `head` alone.
+/// more; `order`, all that tell rows apart, where it has changed and does not follow from ranks; and `head`, what else is not the same. Of an answer without rows: `head` alone.
 #[must_use]
 pub fn between(before: &Answer, now: &Answer) -> Bytes {
     let mut change = Map::new();
@@ -33,7 +32,10 @@ pub fn between(before: &Answer, now: &Answer) -> Bytes {
         let gone: Vec<Value> = gone.map(|(_, row)| identity(row)).collect();
         change.insert("set".to_owned(), Value::Array(set));
         change.insert("gone".to_owned(), Value::Array(gone));
-        if has_ties(now) {
+        let keys = |rows: &[(String, Map<String, Value>)]| -> Vec<String> {
+            rows.iter().map(|(key, _)| key.clone()).collect()
+        };
+        if !is_told_by_ranks(now) && keys(before) != keys(now) {
             let order = now.iter().map(|(_, row)| identity(row));
             change.insert("order".to_owned(), order.collect());
         }
@@ -41,13 +43,14 @@ pub fn between(before: &Answer, now: &Answer) -> Bytes {
     Value::Object(change).to_string().into()
 }
 
-/// Whether two rows have one rank. Rows are in its order.
-fn has_ties(rows: &[(String, Map<String, Value>)]) -> bool {
+/// Whether the order of rows follows from their ranks: each has one, and no two the same.
+fn is_told_by_ranks(rows: &[(String, Map<String, Value>)]) -> bool {
     let rank = |(_, row): &(String, Map<String, Value>)| row.get("rank").cloned();
-    rows.windows(2).any(|two| match two {
-        [one, other] => rank(one).is_some() && rank(one) == rank(other),
-        _ => false,
-    })
+    let differ = |two: &[(String, Map<String, Value>)]| match two {
+        [one, other] => rank(one) != rank(other),
+        _ => true,
+    };
+    rows.iter().all(|row| rank(row).is_some()) && rows.windows(2).all(differ)
 }
 
 fn with_was(row: &Map<String, Value>, was: Option<&Map<String, Value>>) -> Value {

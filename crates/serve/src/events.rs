@@ -2,6 +2,7 @@
 
 use crate::{
     app::App,
+    http::enter,
     problem::{Code, Problem},
 };
 use axum::{
@@ -65,8 +66,7 @@ pub(crate) async fn post(
     body: Bytes,
 ) -> Result<Response, Problem> {
     // No cookies: another site's page must not send in a learner's name.
-    let caller = app.tokens.caller(&headers, from.ip(), false).await?;
-    let left = app.limit.as_ref().map(|limit| limit.take(&caller.subject)).transpose()?;
+    let (caller, left) = enter(&app, &headers, from, false).await?;
     caller.may_send(&name)?;
     expect_kind(&headers)?;
     let (node, source) = app

@@ -2,7 +2,7 @@
 //! committed.
 
 use crate::{
-    answer::Answer,
+    answer::{Answer, read},
     app::App,
     delta,
     problem::{Code, Problem},
@@ -23,7 +23,11 @@ use tokio::{
 };
 
 /// How many past answers are kept, so that those who were away for a moment go on from there.
-const PAST: usize = 8;
+const PAST: usize = 4;
+/// How many questions may be watched.
+const MOST: usize = 4096;
+/// How many are kept that nobody watches.
+const MOST_UNWATCHED: usize = 64;
 /// How long a feed is kept that nobody watches: who comes back within it goes on from where it was.
 const KEPT: Duration = Duration::from_secs(60);
 /// Updates a second at which a feed may be read.
@@ -63,11 +67,18 @@ pub struct Update {
 
 impl Feeds {
     /// Watches a question.
-    pub fn watch(&self, app: &Arc<App>, question: Question, rate: u64) -> Watch {
+    ///
+    /// # Errors
+    /// Where too many questions are watched.
+    pub fn watch(&self, app: &Arc<App>, question: Question, rate: u64) -> Result<Watch, Problem> {
         let key = (question, rate);
         let mut all = self.open();
         let feed = match all.get(&key) {
             Some(feed) => Arc::clone(feed),
+            None if all.len() >= MOST => {
+                let detail = format!("{MOST} views are watched (at most)");
+                return Err(Problem::new(Code::Unavailable, detail).after(KEPT));
+            }
             None => {
                 let (state, past) = (watch::Sender::new(State::Waiting), Mutex::default());
                 let feed = Arc::new(Feed { state, past });
@@ -79,13 +90,14 @@ impl Feeds {
         let mut state = feed.state.subscribe();
         // What there is already is news to who begins to watch.
         state.mark_changed();
-        Watch { feed, state }
+        Ok(Watch { feed, state })
     }
 
-    /// How many questions are watched.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.open().len()
+    /// Whether so many are kept that nobody watches that one more is too much.
+    fn is_crowded(&self) -> bool {
+        let all = self.open();
+        let unwatched = all.values().filter(|feed| feed.state.receiver_count() == 0);
+        unwatched.count() > MOST_UNWATCHED
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<Key, Arc<Feed>>> {
@@ -130,7 +142,8 @@ async fn follow(app: Weak<App>, key: Key, feed: Arc<Feed>) {
         ticks.tick().await;
         let Some(app) = app.upgrade() else { return };
         if feed.state.receiver_count() == 0 {
-            if watched.elapsed() > KEPT && app.feeds.end(&key, &feed) {
+            let is_over = watched.elapsed() > KEPT || app.feeds.is_crowded();
+            if is_over && app.feeds.end(&key, &feed) {
                 return;
             }
             continue;
@@ -171,7 +184,8 @@ async fn look(
     if seen.as_ref().is_some_and(|seen| seen.versions == versions && now < seen.until) {
         return Ok(None);
     }
-    let answer = app.answer(question).await?;
+    // Read now, and not taken from what was kept: that may be older than the versions.
+    let answer = Arc::new(read(app, question).await?);
     let rows = answer.rows.iter().flatten().filter_map(|(_, row)| row.get("end")?.as_i64());
     let until = answer.head.get("end").and_then(Value::as_i64).into_iter().chain(rows);
     let until = until.filter(|end| *end > now).min().unwrap_or(now.saturating_add(60_000));

@@ -4,7 +4,9 @@ use crate::{
     access::Caller,
     answer::Answer,
     app::App,
-    events, live, openapi, operate as operator, pages,
+    events,
+    limit::Left,
+    live, openapi, operate as operator, pages,
     params::{Params, bad},
     problem::{Code, Problem},
     question::{LearnersBody, MembersBody, Question},
@@ -20,6 +22,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get, post},
 };
+use smol_str::SmolStr;
 use std::{net::SocketAddr, sync::Arc};
 
 /// All routes.
@@ -55,13 +58,47 @@ async fn socket(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
-    let caller = app.tokens.caller(&headers, from.ip(), false).await?;
-    if let Some(limit) = &app.limit {
-        limit.take(&caller.subject)?;
-    }
+    let (caller, _) = enter(&app, &headers, from, false).await?;
+    check_origin(&app, &headers)?;
     let upgrade = upgrade.map_err(|error| bad(format!("this path is a WebSocket: {error}")))?;
     let upgrade = upgrade.max_message_size(socket::LONGEST).max_frame_size(socket::LONGEST);
     Ok(upgrade.on_upgrade(|open| socket::serve(app, caller, open)))
+}
+
+/// Who asks, counted against its limit. One whose token can't be believed is counted by its address.
+///
+/// # Errors
+/// Where the token can't be believed, or there were too many requests.
+pub(crate) async fn enter(
+    app: &App,
+    headers: &HeaderMap,
+    from: SocketAddr,
+    cookies: bool,
+) -> Result<(Caller, Option<Left>), Problem> {
+    let take = |subject: &SmolStr| app.limit.as_ref().map(|limit| limit.take(subject)).transpose();
+    match app.tokens.caller(headers, from.ip(), cookies).await {
+        Ok(caller) => {
+            let left = take(&caller.subject)?;
+            Ok((caller, left))
+        }
+        Err(problem) => {
+            take(&smol_str::format_smolstr!("@{}", from.ip()))?;
+            Err(problem)
+        }
+    }
+}
+
+/// A browser lets any page open a socket to any server, and names the page's origin: it must be this
+/// server's own, or one that may ask.
+fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or_default();
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let is_own = origin.split_once("://").is_some_and(|(_, authority)| authority == host);
+    match is_own || app.origins.iter().any(|known| known == origin || known == "*") {
+        true => Ok(()),
+        false => Err(Problem::new(Code::Forbidden, "pages of this origin may not ask (see cors)")),
+    }
 }
 
 /// Any view, once or live.
@@ -75,8 +112,7 @@ async fn view(
     if method != Method::GET && method != Method::HEAD {
         return Err(Problem::new(Code::MethodNotAllowed, "this path is read by GET"));
     }
-    let caller = app.tokens.caller(&headers, from.ip(), true).await?;
-    let left = app.limit.as_ref().map(|limit| limit.take(&caller.subject)).transpose()?;
+    let (caller, left) = enter(&app, &headers, from, true).await?;
     // The path as it was sent: names in it may hold an encoded slash.
     let path = uri.path().strip_prefix("/v1/").unwrap_or_default();
     let (path, is_live) = match path.strip_suffix("/live") {
@@ -94,7 +130,7 @@ async fn view(
                 Err(problem) if problem.code.may_pass() => {}
                 Err(problem) => return Err(problem),
             }
-            live::events(&app, question, wanted)
+            live::events(&app, question, wanted, caller.until)?
         }
         false => {
             let question = question(&app, path, params, &caller)?;
@@ -152,8 +188,7 @@ async fn members(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let caller = app.tokens.caller(&headers, from.ip(), true).await?;
-    let left = app.limit.as_ref().map(|limit| limit.take(&caller.subject)).transpose()?;
+    let (caller, left) = enter(&app, &headers, from, true).await?;
     expect_json(&headers)?;
     let body: MembersBody = serde_json::from_slice(&body)
         .map_err(|error| bad(format!("the body can't be read: {error}")))?;
@@ -175,8 +210,7 @@ async fn learners(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let caller = app.tokens.caller(&headers, from.ip(), true).await?;
-    let left = app.limit.as_ref().map(|limit| limit.take(&caller.subject)).transpose()?;
+    let (caller, left) = enter(&app, &headers, from, true).await?;
     expect_json(&headers)?;
     let body: LearnersBody = serde_json::from_slice(&body)
         .map_err(|error| bad(format!("the body can't be read: {error}")))?;
@@ -197,8 +231,7 @@ async fn operate(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let caller = app.tokens.caller(&headers, from.ip(), true).await?;
-    let left = app.limit.as_ref().map(|limit| limit.take(&caller.subject)).transpose()?;
+    let (caller, left) = enter(&app, &headers, from, true).await?;
     let params = Params::parse(uri.query())?;
     let json = match uri.path() {
         "/v1/topology" => {

@@ -11,7 +11,7 @@ use crate::{
     delta,
     feed::{RATES, State, Watch},
     params::Params,
-    problem::Problem,
+    problem::{Code, Problem},
     question::Question,
 };
 use axum::{
@@ -26,6 +26,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long nothing may be sent.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Later than anything is waited for.
+const FAR: Duration = Duration::from_secs(86_400);
 /// Updates a second where the client does not say.
 const RATE: u64 = 4;
 
@@ -64,9 +66,17 @@ pub struct Event {
 }
 
 /// The events of a question.
-pub fn events(app: &Arc<App>, question: Question, wanted: Wanted) -> Response {
+///
+/// # Errors
+/// Where too many questions are watched.
+pub fn events(
+    app: &Arc<App>,
+    question: Question,
+    wanted: Wanted,
+    until: Option<Instant>,
+) -> Result<Response, Problem> {
     let begin = Bytes::from(format!("retry: {RETRY_MS}\n\n"));
-    let follower = Follower::new(app, question, wanted);
+    let follower = Follower::new(app, question, wanted, until)?;
     let frames = stream::unfold((Some(begin), follower), |(begin, mut follower)| async move {
         let frame = match begin {
             Some(begin) => begin,
@@ -83,7 +93,7 @@ pub fn events(app: &Arc<App>, question: Question, wanted: Wanted) -> Response {
         // Proxies that gather an answer before they pass it on would stop the clock.
         (header::HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
-    (headers, Body::from_stream(frames)).into_response()
+    Ok((headers, Body::from_stream(frames)).into_response())
 }
 
 const RETRY_MS: u64 = 1000;
@@ -93,6 +103,9 @@ const SPREAD_MS: u64 = 5000;
 /// One client's view of a question.
 pub struct Follower {
     watch: Watch,
+    /// When the caller's token ends.
+    until: Option<Instant>,
+    has_ended: bool,
     stop: CancellationToken,
     /// What the client has.
     last: Option<Arc<Answer>>,
@@ -107,12 +120,21 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Begins to follow.
-    #[must_use]
-    pub fn new(app: &Arc<App>, question: Question, wanted: Wanted) -> Self {
+    /// Begins to follow, until the caller's token ends.
+    ///
+    /// # Errors
+    /// Where too many questions are watched.
+    pub fn new(
+        app: &Arc<App>,
+        question: Question,
+        wanted: Wanted,
+        until: Option<Instant>,
+    ) -> Result<Self, Problem> {
         let spread = fastrand::u64(500..SPREAD_MS);
-        Self {
-            watch: app.feeds.watch(app, question, wanted.rate),
+        Ok(Self {
+            watch: app.feeds.watch(app, question, wanted.rate)?,
+            until,
+            has_ended: false,
             stop: app.stop.clone(),
             last: None,
             queue: VecDeque::new(),
@@ -120,7 +142,7 @@ impl Follower {
             is_without: false,
             heartbeat: Instant::now() + HEARTBEAT,
             last_words: Some(format!("retry: {spread}\n\n").into()),
-        }
+        })
     }
 
     /// The next event; `None` when the server ends.
@@ -130,8 +152,18 @@ impl Follower {
                 self.heartbeat = Instant::now() + HEARTBEAT;
                 return Some(event);
             }
+            if self.has_ended {
+                return None;
+            }
+            let end = self.until.unwrap_or_else(|| Instant::now() + FAR);
             let state = tokio::select! {
                 () = self.stop.cancelled() => return None,
+                () = sleep_until(end), if self.until.is_some() => {
+                    self.has_ended = true;
+                    let problem = Problem::new(Code::Unauthorized, "the token has expired");
+                    self.push("problem", problem.json().to_string().into());
+                    continue;
+                }
                 () = sleep_until(self.heartbeat) => {
                     self.push("heartbeat", Bytes::from_static(b"{}"));
                     continue;

@@ -39,8 +39,6 @@ pub enum OpenError {
 pub struct Opened {
     /// What its requests share.
     pub app: Arc<App>,
-    /// The origins whose pages may ask.
-    pub origins: Vec<String>,
     /// Whether it answers only to names of this machine. Without tokens that is what keeps pages
     /// of other sites out, whose names a browser can be made to look up as this machine.
     pub is_local: bool,
@@ -83,8 +81,8 @@ pub async fn open(
             (Tokens::new(&[], None, grant).await?, None, Vec::new())
         }
     };
-    let app = Arc::new(App::new(topology, pool, tokens, limit, stop));
-    Ok(Opened { app, origins, is_local })
+    let app = Arc::new(App::new(topology, pool, tokens, limit, origins, stop));
+    Ok(Opened { app, is_local })
 }
 
 fn is_loopback(ip: IpAddr) -> bool {

@@ -333,7 +333,7 @@ mod tests {
     fn a_member_may_ask_for_itself() {
         let grant =
             Grant { read: vec!["points".into()], member: Some("u7".into()), ..Grant::default() };
-        let caller = Caller { subject: "u7".into(), grant };
+        let caller = Caller { subject: "u7".into(), grant, until: None };
         let allowed = |path: &str| read(path, "").unwrap().allow(&caller).is_ok();
         assert!(allowed("boards/points"));
         assert!(allowed("boards/points/around/u7"));

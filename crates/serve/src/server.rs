@@ -52,8 +52,8 @@ const REFUSED: Duration = Duration::from_millis(100);
 
 /// Serves until `app.stop` is cancelled; then open requests have a second to end.
 pub async fn serve(opened: Opened, listener: TcpListener) {
-    let Opened { app, origins, is_local } = opened;
-    let mut routes = layered(http::routes(Arc::clone(&app)), &origins);
+    let Opened { app, is_local } = opened;
+    let mut routes = layered(http::routes(Arc::clone(&app)), &app.origins);
     if is_local {
         routes = routes.layer(middleware::from_fn(of_this_machine));
     }
@@ -178,8 +178,13 @@ async fn of_this_machine(request: Request<Body>, next: Next) -> Response {
 /// Bounds how long the answer to a request may take to begin, and writes what axum refuses by
 /// itself as problems.
 async fn bound(request: Request<Body>, next: Next) -> Response {
+    let has_body = request.method() == hyper::Method::POST;
     let Ok(response) = timeout(BODY, next.run(request)).await else {
-        return Problem::new(Code::BadRequest, "the body took too long").into_response();
+        return match has_body {
+            true => Problem::new(Code::BadRequest, "the body took too long"),
+            false => Problem::new(Code::Unavailable, "there was no answer in time"),
+        }
+        .into_response();
     };
     match response.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {

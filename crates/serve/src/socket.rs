@@ -21,7 +21,7 @@ use futures::{
 use serde::Deserialize;
 use smol_str::SmolStr;
 use std::{collections::HashMap, sync::Arc, time::Duration};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// The most views of one socket.
@@ -123,6 +123,10 @@ impl Client {
         path: &str,
         last: Option<String>,
     ) -> Result<BoxStream<'static, (SmolStr, Event)>, Problem> {
+        if self.caller.until.is_some_and(|until| until <= Instant::now()) {
+            let detail = "the token has expired (send another one)";
+            return Err(Problem::new(Code::Unauthorized, detail));
+        }
         if let Some(limit) = &self.app.limit {
             limit.take(&self.caller.subject)?;
         }
@@ -146,9 +150,9 @@ impl Client {
             Err(problem) if !problem.code.may_pass() => return Err(problem),
             _ => {}
         }
+        let follower = Follower::new(&self.app, question, wanted, self.caller.until)?;
         let end = CancellationToken::new();
         self.open.insert(name.clone(), end.clone());
-        let follower = Follower::new(&self.app, question, wanted);
         let events = stream::unfold(follower, |mut follower| async move {
             let event = follower.next().await?;
             Some((event, follower))

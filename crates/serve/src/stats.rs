@@ -123,7 +123,7 @@ pub(crate) async fn read(app: &App, question: &StatsQuestion) -> Result<Answer, 
     let options = catalog::aggregate(&app.topology, &question.bolt)?;
     let of = window(options, question.window.as_deref())?;
     let head = app.head(&question.bolt).await?;
-    let gaps = app.gaps(head.generation, &question.bolt).await?;
+    let gaps = app.gaps(&head.generation, &question.bolt).await?;
     let to = question.to.ms(head.now);
     let from = question.from.map_or(to, |from| from.ms(head.now));
     if from > to {
@@ -138,7 +138,7 @@ pub(crate) async fn read(app: &App, question: &StatsQuestion) -> Result<Answer, 
         return Err(bad(detail));
     }
     let ask = async |c: &mut Connection| {
-        let rows = rows(app, c, (options, of), question, &windows).await?;
+        let (rows, groups) = rows(app, c, (options, of), question, &windows).await?;
         let place = app.topology.node(&question.bolt).map_or(0, |(place, _)| place);
         let closes = |row: &Figures| of.lasting.closes(&row.window).unwrap_or(i64::MAX);
         let closes: Vec<i64> = rows.iter().map(closes).collect();
@@ -146,10 +146,9 @@ pub(crate) async fn read(app: &App, question: &StatsQuestion) -> Result<Answer, 
             true => settled(c, &app.topology, &app.keys, place, &closes).await?,
             false => vec![false; rows.len()],
         };
-        Ok::<_, Problem>((rows, finals))
+        Ok::<_, Problem>((rows, groups, finals))
     };
-    let (found, finals) = app.pool.read(ask).await?;
-    let groups = found.iter().map(|row| format!("{:?}", row.group)).collect::<BTreeSet<_>>().len();
+    let (found, groups, finals) = app.pool.read(ask).await?;
     let rows = found.iter().zip(finals).map(|(figures, is_final)| {
         let order = question.order.as_ref().and_then(|(measure, _)| number(figures, measure));
         (order, as_row(options, figures, is_final, question.order.as_ref()))
@@ -173,14 +172,14 @@ pub(crate) async fn read(app: &App, question: &StatsQuestion) -> Result<Answer, 
     Answer::new(&answer, &["start", "group"], is_final)
 }
 
-/// A row for each group and window.
+/// A row for each group and window, and how many groups there are.
 async fn rows(
     app: &App,
     connection: &mut Connection,
     (options, of): (&Options, &WindowOptions),
     question: &StatsQuestion,
     windows: &[Window],
-) -> Result<Vec<Figures>, QueryError> {
+) -> Result<(Vec<Figures>, usize), QueryError> {
     let mut results = Stored::new(connection, &app.keys, &question.bolt);
     let named = |field: &str| question.by.iter().find(|(name, _)| name == field);
     let whole: Option<Group> = options
@@ -215,7 +214,7 @@ async fn rows(
     let pairs = windows
         .iter()
         .flat_map(|window| all.iter().take(shown).map(|group| (group.clone(), window.clone())));
-    figures(&mut results, options, of, pairs.collect()).await
+    Ok((figures(&mut results, options, of, pairs.collect()).await?, all.len()))
 }
 
 fn as_row(

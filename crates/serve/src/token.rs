@@ -10,8 +10,14 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 use tallyd_topology::{AccessKey, Grant, JwtOptions};
+use tokio::time::Instant;
 
 /// The cookie that browsers send where they can't set a header.
 const COOKIE: &str = "tallyd_token";
@@ -39,6 +45,8 @@ struct Jwt {
 #[derive(Debug, Deserialize)]
 struct Claims {
     sub: Option<SmolStr>,
+    /// In seconds since the epoch.
+    exp: f64,
     #[serde(default)]
     tallyd: Grant,
 }
@@ -96,7 +104,7 @@ impl Tokens {
 
     /// One without a token, called so.
     pub fn nobody(&self, subject: SmolStr) -> Caller {
-        Caller { subject, grant: self.public.clone() }
+        Caller { subject, grant: self.public.clone(), until: None }
     }
 
     /// Who a token is of.
@@ -111,7 +119,7 @@ impl Tokens {
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         if let Some((name, grant)) = self.keys.get(&digest) {
             let subject = smol_str::format_smolstr!("key:{name}");
-            return Ok(Caller { subject, grant: grant.clone() });
+            return Ok(Caller { subject, grant: grant.clone(), until: None });
         }
         match &self.jwt {
             Some(jwt) if token.split('.').count() == 3 => jwt.caller(token).await,
@@ -128,14 +136,20 @@ impl Jwt {
         validation.algorithms.clone_from(&algorithms);
         validation.leeway = LEEWAY_S;
         validation.validate_nbf = true;
-        validation.set_required_spec_claims(&["exp"]);
+        let mut required = vec!["exp"];
         match &options.audience {
-            Some(audience) => validation.set_audience(&[audience]),
+            Some(audience) => {
+                // Without this a token that has none would pass.
+                required.push("aud");
+                validation.set_audience(&[audience]);
+            }
             None => validation.validate_aud = false,
         }
         if let Some(issuer) = &options.issuer {
+            required.push("iss");
             validation.set_issuer(&[issuer]);
         }
+        validation.set_required_spec_claims(&required);
         let secret = match &options.secret_file {
             Some(file) => {
                 let what = "secret_file";
@@ -174,15 +188,25 @@ impl Jwt {
         for key in keys {
             match decode::<Claims>(token, &key, &validation) {
                 Ok(token) => {
-                    let Claims { sub, tallyd: grant } = token.claims;
-                    let subject = sub.ok_or_else(|| refused("it has no sub"))?;
-                    return Ok(Caller { subject, grant });
+                    let Claims { sub, exp, tallyd: grant } = token.claims;
+                    let sub = sub.ok_or_else(|| refused("it has no sub"))?;
+                    let subject = smol_str::format_smolstr!("sub:{sub}");
+                    return Ok(Caller { subject, grant, until: Some(until(exp)) });
                 }
                 Err(error) => why = reason(error.kind()),
             }
         }
         Err(refused(why))
     }
+}
+
+/// When a token ends, on this process's clock.
+fn until(exp: f64) -> Instant {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    // As much later as clocks may differ; and no later than a day from now, which is looked at again
+    // by who asks again.
+    let left = (exp + LEEWAY_S as f64 - now).clamp(0.0, 86_400.0);
+    Instant::now() + Duration::from_secs_f64(left)
 }
 
 fn reason(kind: &jsonwebtoken::errors::ErrorKind) -> &'static str {
@@ -192,7 +216,7 @@ fn reason(kind: &jsonwebtoken::errors::ErrorKind) -> &'static str {
         Kind::ImmatureSignature => "it is not valid yet",
         Kind::InvalidIssuer => "its issuer is not the one of [serve.jwt]",
         Kind::InvalidAudience => "its audience is not the one of [serve.jwt]",
-        Kind::MissingRequiredClaim(_) => "it has no exp",
+        Kind::MissingRequiredClaim(_) => "it lacks exp, or the aud or iss of [serve.jwt]",
         Kind::Json(_) => "its claims can't be read",
         _ => "its signature does not hold",
     }

@@ -1,9 +1,12 @@
 //! `[serve]`: who may see what over HTTP.
 
+mod check;
+
+pub(crate) use check::check;
+
 use crate::{
     fault::{Fault, did_you_mean},
     key_spec::{Default, KeySpec, Kind},
-    plan::{Node, NodeKind},
     section::{Section, word},
     sheet::{Sheet, Word, plain_text},
     source::named_sections,
@@ -11,7 +14,6 @@ use crate::{
 use serde::Deserialize;
 use smol_str::SmolStr;
 use std::{collections::BTreeMap, path::PathBuf};
-use toml::de::DeTable;
 
 /// What stands for everything of a kind.
 pub const ANY: &str = "*";
@@ -237,38 +239,6 @@ pub(crate) fn read<'a>(top: &Section<'a>) -> Option<Serve> {
         keys: keys.into_iter().collect::<Option<_>>()?,
         jwt,
     })
-}
-
-/// Refuses what names no bolt or source of the topology.
-pub(crate) fn check(top: &Section<'_>, nodes: &[Node]) {
-    let Some(serve) = top.written("serve").and_then(|item| item.get_ref().as_table()) else {
-        return;
-    };
-    let names = |is_source: bool| -> Vec<&str> {
-        let of_kind = |node: &&Node| matches!(node.kind, NodeKind::Source(_)) == is_source;
-        nodes.iter().filter(of_kind).map(|node| node.name.as_str()).collect()
-    };
-    let (bolts, sources) = (names(false), names(true));
-    refuse_unknown(top.sheet, serve, "public", "bolt", &bolts);
-    let keys = serve.get("key").and_then(|item| item.get_ref().as_table());
-    for (_, key) in keys.into_iter().flat_map(|keys| keys.iter()) {
-        if let Some(key) = key.get_ref().as_table() {
-            refuse_unknown(top.sheet, key, "read", "bolt", &bolts);
-            refuse_unknown(top.sheet, key, "ingest", "source", &sources);
-        }
-    }
-}
-
-fn refuse_unknown(sheet: &Sheet<'_>, table: &DeTable<'_>, key: &str, kind: &str, names: &[&str]) {
-    let items = table.get(key).and_then(|item| item.get_ref().as_array());
-    for word in items.into_iter().flat_map(|items| items.iter()).filter_map(word) {
-        let name = word.text.split_once(':').map_or(word.text.as_str(), |(name, _)| name);
-        if name != ANY && !names.contains(&name) {
-            let message = format!("the topology has no {kind} \"{name}\"");
-            let help = did_you_mean(name, names.iter().copied(), "there are");
-            sheet.fault(Fault::new(message, word.span).help(help));
-        }
-    }
 }
 
 fn access_key<'a>(
