@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 use std::{collections::BTreeMap, sync::Arc};
 use tallyd_bolt::{Address, Cell, Fingerprints, Key, Kind};
 use tallyd_event::EntryId;
-use tallyd_harness::{Server, ServerOptions};
+use tallyd_harness::{Server, ServerOptions, WorkerProcess};
 use tallyd_runtime::{
     Session, Store,
     store::{
@@ -337,4 +337,25 @@ async fn a_switch_of_plans_fences_all_that_the_old_one_has_in_flight() {
     // A session that keeps nothing begins again, and gets nothing either.
     assert_eq!(session.take(&owned).await.unwrap(), Owned::new());
     assert_eq!(session.begin(&owned).await.unwrap().cursors, BTreeMap::new());
+}
+
+#[tokio::test]
+async fn a_worker_that_stops_leaves_nothing_of_itself() {
+    let private = server().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("t.toml");
+    std::fs::write(&file, FILE).unwrap();
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_tallyd"));
+    let workers = Keys::new("t", 0).workers();
+    // It stops while its heart beats, early in its life and a little later.
+    for number in 0..12 {
+        let folder = folder.path();
+        let worker = WorkerProcess::start(program, folder, &file, &private.url, number).unwrap();
+        while ask(&private.url, &["ZCARD", &workers]).await == Value::Int(0) {}
+        for _ in 0..number * 5 {
+            ask(&private.url, &["PING"]).await;
+        }
+        worker.stop().await.unwrap();
+        assert_eq!(ask(&private.url, &["ZCARD", &workers]).await, Value::Int(0), "{number}");
+    }
 }

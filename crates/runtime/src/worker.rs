@@ -177,14 +177,18 @@ impl<S: Store> Worker<S> {
                     self.follow(&mut running, heard).await;
                 }
                 Some(ended) = heart.join_next() => {
-                    return Err(ended.unwrap_or_else(|error| ended_early(Err(error))));
+                    return Err(match ended {
+                        Ok(Some(error)) => error,
+                        Ok(None) => ended_early(Ok(())),
+                        Err(error) => ended_early(Err(error)),
+                    });
                 }
                 Some(ended) = tasks.join_next() => return Err(ended_early(ended)),
                 Some(ended) = company.join_next() => return Err(ended_early(ended)),
             }
         }
         announce.send_modify(|announcement| announcement.leaving = true);
-        Ok(self.leave(&running, tasks).await)
+        Ok(self.leave(&running, tasks, (announce, heart)).await)
     }
 
     fn session_timeout(&self) -> Duration {
@@ -317,12 +321,21 @@ impl<S: Store> Worker<S> {
     }
 
     /// Others know by now that it gets nothing any more: they take what each task releases.
-    async fn leave(&self, running: &[Running], mut tasks: JoinSet<()>) -> Ended {
+    async fn leave(
+        &self,
+        running: &[Running],
+        mut tasks: JoinSet<()>,
+        (announce, mut heart): (watch::Sender<Announcement>, JoinSet<Option<StoreError>>),
+    ) -> Ended {
         running.iter().for_each(|node| node.tasks.stop());
         let all = async { while tasks.join_next().await.is_some() {} };
         // Whatever is not given back by then is taken over as from a worker that died.
         drop(tokio::time::timeout(self.session_timeout(), all).await);
         let left = running.iter().map(|node| node.tasks.owned().len()).sum();
+        // A beat after the worker has left would bring it back, as one that is gone.
+        drop(announce);
+        drop(tokio::time::timeout(self.session_timeout(), heart.join_next()).await);
+        heart.abort_all();
         let end = async {
             self.store.leave(&self.options.id).await?;
             self.store.nudge().await

@@ -108,9 +108,12 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(said) => return asked_wrongly_or_for_help(&said),
     };
-    let outcome = tokio::runtime::Runtime::new()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(dispatch(cli.command)));
+    let outcome = tokio::runtime::Runtime::new().map_err(anyhow::Error::from).and_then(|runtime| {
+        let outcome = runtime.block_on(dispatch(cli.command));
+        // A thread that waits for a terminal or a file would be waited for.
+        runtime.shutdown_background();
+        outcome
+    });
     match outcome {
         Ok(code) => code,
         // Whoever reads the output may stop early, as `head` does: that is no failure.

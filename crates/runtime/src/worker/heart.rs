@@ -82,10 +82,12 @@ impl<S: Store> Heart<S> {
         Self { store, me, timeout, clock, announced, signals, heard, liveness, subscribed, nudge }
     }
 
-    /// Beats until the worker has no business any more, which is the error that is returned.
-    pub async fn run(mut self) -> StoreError {
+    /// Beats until there is nothing to announce any more, or the worker has no business any more,
+    /// which is the error that is returned.
+    pub async fn run(mut self) -> Option<StoreError> {
         let mut backoff = Backoff::new(BACKOFF, &self.me);
-        loop {
+        // An error: who announces is gone.
+        while self.announced.has_changed().is_ok() {
             match self.beat().await {
                 Ok(()) => {
                     telemetry::upkeep_worked("heartbeat");
@@ -93,13 +95,14 @@ impl<S: Store> Heart<S> {
                     let next = self.next_beat();
                     self.rest(next).await;
                 }
-                Err(error) if error.kind == ErrorKind::Mismatch => return error,
+                Err(error) if error.kind == ErrorKind::Mismatch => return Some(error),
                 Err(error) => {
                     telemetry::upkeep_failed("heartbeat", &error);
                     sleep(backoff.next().min(self.interval())).await;
                 }
             }
         }
+        None
     }
 
     fn interval(&self) -> Duration {

@@ -78,8 +78,12 @@ impl View {
 
     /// Gives the terminal back, and repeats what should stay.
     pub fn close(&mut self) -> Result<(), Unwritten> {
-        if self.terminal.take().is_some() {
-            ratatui::restore();
+        if let Some(mut terminal) = self.terminal.take() {
+            // A terminal that is closed can't be restored, and what ratatui would print about it
+            // at the drop would end the program where standard error is that terminal.
+            let _ = terminal.show_cursor();
+            let _ = ratatui::try_restore();
+            std::mem::forget(terminal);
             outln!("{}", self.header)?;
             for said in &self.said {
                 outln!("{said}")?;
