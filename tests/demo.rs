@@ -75,8 +75,8 @@ impl Demo {
             status.is_some()
         });
         await_that("nothing of it is left", || self.processes().is_empty());
-        let left: Vec<_> = std::fs::read_dir(self.folder.path()).unwrap().collect();
-        assert!(left.is_empty(), "{left:?}");
+        let left = files(self.folder.path());
+        assert!(left.is_empty(), "{status:?}: {left:?}");
         status.unwrap()
     }
 }
@@ -89,6 +89,16 @@ impl Drop for Demo {
             let _ = self.child.wait();
         }
     }
+}
+
+/// All files and folders below one.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let with_those_below = |path: PathBuf| {
+        let below = if path.is_dir() { files(&path) } else { Vec::new() };
+        std::iter::once(path).chain(below)
+    };
+    paths.flat_map(with_those_below).collect()
 }
 
 fn processes_of(folder: &Path) -> Vec<String> {

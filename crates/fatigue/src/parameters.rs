@@ -254,7 +254,7 @@ impl Parameters {
             1.0,
             |p| &mut p.rapid_share,
             "An answer in less than this share of the item's usual time is a rapid guess; it \
-             changes nothing but the share of rapid guesses. Source: NT10 (Wise and Ma 2012).",
+             changes only the share of rapid guesses. Source: NT10 (Wise and Ma 2012).",
         ),
         row(
             "rapid_rate",
