@@ -1,6 +1,7 @@
 #!/bin/sh
 # Checks, without a container engine, that deploy/ agrees with itself and with the rest: every
-# path, flag, port, version and service name in it exists. All that is wrong is said at once.
+# path, flag, port, version and service name in it exists. All that is wrong is said at once. The
+# rules for Prometheus are tested by promtool, where it is there: setup.sh test installs it.
 #
 # TALLYD is the program to ask for its flags; left out, cargo builds it.
 set -eu
@@ -8,7 +9,8 @@ cd "$(dirname "$0")/.."
 
 dockerfile=deploy/Dockerfile
 compose=deploy/compose.yaml
-prometheus=deploy/prometheus.yml
+prometheus=deploy/prometheus/prometheus.yml
+rules_test=deploy/prometheus/tallyd.test.yml
 wrong=0
 
 wrong() {
@@ -25,6 +27,11 @@ same() {
 service() {
     awk -v name="$1" '/^[a-z]/ { on = ($1 == "services:") } on && /^  [a-z]/ { of = $1 }
         on && of == name ":"' "$compose"
+}
+
+# The folders that a service mounts, and where.
+mounts() {
+    service "$1" | sed -n 's/.*- \(\.[^:]*\):\([^:]*\):ro/\1 \2/p'
 }
 
 # The words of a bracketed list on standard input, one a line.
@@ -75,10 +82,18 @@ check_paths() {
     context=$(service worker | awk '$1 == "context:" { print $2 }')
     same "build context" "$(cd "deploy/$context" && pwd)" "$(pwd)"
     same "Dockerfile of the worker" "$(service worker | awk '$1 == "dockerfile:" { print $2 }')" "$dockerfile"
-    mount=$(service prometheus | sed -n 's/.*- \(\.[^:]*\):\([^:]*\):ro/\1 \2/p')
-    [ -f "deploy/${mount%% *}" ] || wrong "prometheus mounts ${mount%% *}, which is not there"
+    for of in prometheus grafana; do
+        mounts "$of" | while read -r path _; do
+            [ -d "deploy/$path" ] || echo "$of mounts $path, which is not there"
+        done
+    done >"$found"
+    while read -r line; do wrong "$line"; done <"$found"
     flag=$(service prometheus | sed -n 's/.*--config.file=\([^"]*\).*/\1/p')
-    same "Prometheus' configuration" "$flag" "${mount##* }"
+    same "Prometheus' configuration" "$flag" "$(mounts prometheus | awk '{ print $2 }')/prometheus.yml"
+    dashboards=$(awk '$1 == "path:" { print $2 }' deploy/grafana/provisioning/dashboards/*.yaml)
+    same "Grafana's dashboards" "$dashboards" "$(mounts grafana | awk '$1 ~ /dashboards$/ { print $2 }')"
+    same "Grafana's provisioning" /etc/grafana/provisioning \
+        "$(mounts grafana | awk '$1 ~ /provisioning$/ { print $2 }')"
 }
 
 # check_command WHERE WORDS: a subcommand, a topology file, and flags that the program has.
@@ -103,7 +118,9 @@ check_commands() {
     grep -q '^COPY topologies /etc/tallyd$' "$dockerfile" ||
         wrong "$dockerfile does not put topologies/ into /etc/tallyd"
     check_command "$dockerfile" "$(sed -n '/^CMD /p' "$dockerfile" | words)"
-    check_command "$compose" "$(service worker | sed -n '/ command:/p' | words)"
+    for name in worker server; do
+        check_command "$compose" "$(service "$name" | sed -n '/ command:/p' | words)"
+    done
 }
 
 check_ports_and_names() {
@@ -128,10 +145,28 @@ check_ports_and_names() {
         awk '/^volumes:/ { on = 1 } on' "$compose" | grep -qx "  $volume:" ||
             wrong "the volume $volume is not declared"
     done
+    datasource=deploy/grafana/provisioning/datasources/prometheus.yaml
+    url=$(awk '$1 == "url:" { print $2 }' "$datasource")
+    host=${url#http://}
+    [ -n "$(service "${host%:*}")" ] || wrong "Grafana asks ${host%:*}, which is no service"
+    same "port of Prometheus" "$(service prometheus | sed -n '/ ports:/p' | words | sed 's/.*://')" "${host#*:}"
+    same "how often Prometheus scrapes" "$(awk '$1 == "timeInterval:" { print $2 }' "$datasource")" \
+        "$(awk '$1 == "scrape_interval:" { print $2 }' "$prometheus")"
     same "replicas" "$(service worker | awk '$1 == "replicas:" { print $2 }')" 3
 }
 
-for file in "$dockerfile" "$dockerfile.dockerignore" "$compose" "$prometheus"; do
+check_rules() {
+    if ! command -v promtool >/dev/null; then
+        # Where nobody looks, what is left out must be seen.
+        [ -z "${CI:-}" ] || wrong "promtool is missing: scripts/setup.sh test"
+        echo "promtool is not there: the rules for Prometheus are not tested"
+        return
+    fi
+    promtool check config "$prometheus" >"$found" 2>&1 || { cat "$found" >&2; wrong "$prometheus is refused"; }
+    promtool test rules "$rules_test" >"$found" 2>&1 || { cat "$found" >&2; wrong "$rules_test fails"; }
+}
+
+for file in "$dockerfile" "$dockerfile.dockerignore" "$compose" "$prometheus" "$rules_test"; do
     [ -f "$file" ] || { wrong "$file is missing"; exit 1; }
 done
 found=$(mktemp)
@@ -142,6 +177,7 @@ check_images
 check_paths
 check_commands
 check_ports_and_names
+check_rules
 
 [ "$wrong" -eq 0 ] || exit 1
 echo "deploy/ agrees with the rest"

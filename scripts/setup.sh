@@ -1,9 +1,11 @@
 #!/bin/sh
 # Makes sure that what tallyd is built and tested with is there: cargo, a C compiler and a Redis
-# server. Says nothing where all is there. `setup.sh test` also wants rustfmt and clippy.
+# server. Says nothing where all is there. `setup.sh test` also wants rustfmt, clippy, and
+# Prometheus with its promtool, for the tests of deploy/prometheus/.
 #
-# A missing Redis is installed by the system's package manager. Only its program is wanted: tallyd
-# starts servers of its own, so the service that some packages bring is neither started nor enabled.
+# A missing Redis or Prometheus is installed by the system's package manager. Only its program is
+# wanted: tallyd and its tests start servers of their own, so the service that some packages bring
+# is neither started nor enabled.
 set -eu
 
 have() {
@@ -25,7 +27,7 @@ as_root() {
     elif have sudo; then
         sudo "$@"
     else
-        fail "to install Redis I need root: run this as root, or install redis-server (6.2 or newer) yourself"
+        fail "to install $installing I need root: run this as root, or install $installing yourself"
     fi
 }
 
@@ -77,6 +79,7 @@ install_by_apt() {
 }
 
 install_redis() {
+    installing="redis-server (6.2 or newer)"
     if have apt-get; then
         say "installing redis-server by apt-get"
         install_by_apt redis-server
@@ -92,6 +95,26 @@ install_redis() {
     have_redis || fail "installed Redis, but neither redis-server nor valkey-server is on the PATH"
 }
 
+have_prometheus() {
+    have prometheus && have promtool
+}
+
+# Without it the tests that need it say so, and are left out.
+install_prometheus() {
+    installing="prometheus (2.42 or newer)"
+    if have apt-get; then
+        say "installing prometheus by apt-get"
+        install_by_apt prometheus
+    elif have brew; then
+        say "installing prometheus by brew"
+        brew install --quiet prometheus >&2
+    else
+        say "prometheus is missing, and neither apt-get nor brew is here: its rules are not tested"
+        return
+    fi
+    have_prometheus || fail "installed Prometheus, but prometheus or promtool is not on the PATH"
+}
+
 need_cargo
 need_c_compiler
 if [ "${1:-}" = test ]; then
@@ -99,3 +122,6 @@ if [ "${1:-}" = test ]; then
     need_component clippy clippy
 fi
 have_redis || install_redis
+if [ "${1:-}" = test ]; then
+    have_prometheus || install_prometheus
+fi

@@ -6,7 +6,7 @@ mod list;
 mod upkeep;
 
 pub use delay::render as render_delays;
-pub use list::{begin, describe};
+pub use list::{begin, begin_process, describe};
 pub use upkeep::{plan_switched, plan_waits_for, upkeep_failed, upkeep_worked};
 
 use crate::{

@@ -26,6 +26,20 @@ impl Memory {
         let over = self.limit > 0 && self.used >= self.limit && !self.evicts;
         over || self.refused > before.refused
     }
+
+    /// What INFO says of it.
+    pub(crate) fn of_info(info: &BTreeMap<String, String>) -> Self {
+        let number = |name: &str| info.get(name).and_then(|text| text.parse::<u64>().ok());
+        let refused = info.get("errorstat_OOM").and_then(|text| text.strip_prefix("count="));
+        Self {
+            used: number("used_memory")
+                .unwrap_or(0)
+                .saturating_sub(number("mem_not_counted_for_evict").unwrap_or(0)),
+            limit: number("maxmemory").unwrap_or(0),
+            evicts: info.get("maxmemory_policy").is_some_and(|policy| policy != "noeviction"),
+            refused: refused.and_then(|count| count.parse().ok()).unwrap_or(0),
+        }
+    }
 }
 
 /// Asks for it.
@@ -43,20 +57,7 @@ pub async fn memory(c: &mut Connection) -> Result<Memory, StoreError> {
         };
         info.append(&mut parse_info(&text));
     }
-    Ok(of_info(&info))
-}
-
-fn of_info(info: &BTreeMap<String, String>) -> Memory {
-    let number = |name: &str| info.get(name).and_then(|text| text.parse::<u64>().ok());
-    let refused = info.get("errorstat_OOM").and_then(|text| text.strip_prefix("count="));
-    Memory {
-        used: number("used_memory")
-            .unwrap_or(0)
-            .saturating_sub(number("mem_not_counted_for_evict").unwrap_or(0)),
-        limit: number("maxmemory").unwrap_or(0),
-        evicts: info.get("maxmemory_policy").is_some_and(|policy| policy != "noeviction"),
-        refused: refused.and_then(|count| count.parse().ok()).unwrap_or(0),
-    }
+    Ok(Memory::of_info(&info))
 }
 
 #[cfg(test)]
@@ -65,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_server_is_full_that_is_over_its_limit_or_refuses() {
-        let of = |text: &str| of_info(&parse_info(text));
+        let of = |text: &str| Memory::of_info(&parse_info(text));
         let full = of("used_memory:100\r\nmaxmemory:90\r\nmaxmemory_policy:noeviction\r\n");
         assert!(full.is_full(&full));
         for roomy in [

@@ -35,6 +35,7 @@ pub fn record() -> anyhow::Result<PrometheusHandle> {
         .set_buckets_for_metric(Matcher::Suffix("_events".into()), EVENTS)?
         .install_recorder()?;
     telemetry::describe();
+    telemetry::begin_process();
     describe_gauge!(BUILD_INFO, "1, with what this program was built of in the labels");
     let labels =
         [("version", env!("CARGO_PKG_VERSION")), ("commit", COMMIT), ("tzdata", time_zone_data())];
@@ -54,9 +55,14 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("can't listen on {address}"))
 }
 
-/// Serves until the process ends. Healthy means that the process answers; ready, that it has
-/// joined and heard from Redis within `patience`.
-pub async fn serve(
+/// Serves until the process ends. Healthy means that the process answers.
+pub async fn serve(listener: TcpListener, handle: PrometheusHandle) -> anyhow::Result<()> {
+    axum::serve(listener, routes(handle)).await.context("the metrics server failed")
+}
+
+/// As [`serve`], for a worker: it is ready once it has joined, while it has heard from Redis within
+/// `patience`.
+pub async fn serve_worker(
     listener: TcpListener,
     handle: PrometheusHandle,
     (status, clock): (Arc<WorkerStatus>, Instant),
@@ -69,15 +75,16 @@ pub async fn serve(
             (StatusCode::SERVICE_UNAVAILABLE, "not ready: no word from Redis\n")
         }
     };
+    let routes = routes(handle).route("/readyz", get(ready));
+    axum::serve(listener, routes).await.context("the metrics server failed")
+}
+
+fn routes(handle: PrometheusHandle) -> Router {
     let process = Collector::default();
     process.describe();
     let metrics = move || async move {
         process.collect();
         handle.render() + &telemetry::render_delays()
     };
-    let routes = Router::new()
-        .route("/metrics", get(metrics))
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready));
-    axum::serve(listener, routes).await.context("the metrics server failed")
+    Router::new().route("/metrics", get(metrics)).route("/healthz", get(|| async { "ok\n" }))
 }

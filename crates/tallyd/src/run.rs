@@ -95,7 +95,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(listener) = listener {
         let status = worker.status();
         tokio::spawn(async move {
-            if let Err(error) = health::serve(listener, handle, status, patience).await {
+            if let Err(error) = health::serve_worker(listener, handle, status, patience).await {
                 tracing::error!("{error:#}");
             }
         });

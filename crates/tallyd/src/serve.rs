@@ -1,7 +1,7 @@
 //! `tallyd serve`: the results over HTTP.
 
 use crate::{
-    connect,
+    connect, health,
     load::{self, Named},
     logging,
     run::stop_signal,
@@ -23,6 +23,9 @@ pub struct Args {
     /// The address to listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Serve /metrics and /healthz on this address
+    #[arg(long, value_name = "ADDR")]
+    metrics: Option<SocketAddr>,
     /// The Redis to use instead of the file's
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
@@ -55,6 +58,15 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut stopped = stop_signal()?;
     let topology = load::topology(&args.topology.find(args.file.as_deref())?)?;
     let _logs = logging::start().context("can't start the log's thread")?;
+    let handle = health::record()?;
+    if let Some(address) = args.metrics {
+        let listener = health::bind(address).await?;
+        tokio::spawn(async move {
+            if let Err(error) = health::serve(listener, handle).await {
+                tracing::error!("{error:#}");
+            }
+        });
+    }
     let redis = connect::address(&topology, args.redis);
     let stop = CancellationToken::new();
     let begun = begin(topology, redis, args.listen, args.public, stop.clone()).await?;

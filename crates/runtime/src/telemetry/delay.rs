@@ -87,11 +87,14 @@ impl Delays {
     }
 }
 
-/// All delays, in the text format of Prometheus.
+/// All delays, in the text format of Prometheus. Nothing where no node runs in this process.
 #[must_use]
 pub fn render() -> String {
-    let mut text = format!("# HELP {NAME} {HELP}\n# TYPE {NAME} histogram\n");
     let all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+    if all.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("# HELP {NAME} {HELP}\n# TYPE {NAME} histogram\n");
     // The names of nodes have no character that the format escapes.
     all.iter().for_each(|(node, delays)| delays.render(node, &mut text));
     text

@@ -23,6 +23,11 @@ const METRICS: &[(&str, Kind, &str)] = &[
         "Dead letters that are lost, because more came than may be kept",
     ),
     (
+        "tallyd_dead_letters_limit",
+        Kind::Gauge,
+        "Dead letters that are kept at most: dead_letters of [run]",
+    ),
+    (
         "tallyd_entries_ahead_total",
         Kind::Counter,
         "Entries of a source whose ids are ahead of the server's clock",
@@ -56,6 +61,7 @@ const METRICS: &[(&str, Kind, &str)] = &[
         Kind::Counter,
         "Entries that were added to a stream and deleted before they were read",
     ),
+    ("tallyd_partitions", Kind::Gauge, "Partitions that a node has, whoever owns them"),
     ("tallyd_partitions_owned", Kind::Gauge, "Partitions that this worker owns"),
     ("tallyd_paused", Kind::Gauge, "1 while a full stream stops the node from reading"),
     (
@@ -97,17 +103,27 @@ pub fn describe() {
     }
 }
 
+/// Begins the series of every process, a worker or not.
+pub fn begin_process() {
+    counter!("tallyd_log_lines_lost_total").increment(0);
+}
+
 /// Begins every series of a worker that serves these nodes, or all, each with those that are fused
 /// with it.
 pub fn begin(topology: &Topology, served: Option<&BTreeSet<SmolStr>>) {
     for kind in ErrorKind::ALL {
         counter!("tallyd_redis_errors_total", "kind" => kind.label()).increment(0);
     }
-    counter!("tallyd_log_lines_lost_total").increment(0);
     gauge!("tallyd_dead_letters").set(0.0);
+    gauge!("tallyd_dead_letters_limit").set(topology.settings.dead_letters as f64);
     gauge!("tallyd_plan_waiting").set(0.0);
     for (place, node) in topology.nodes.iter().enumerate() {
         let head = topology.nodes.get(topology.head(place)).unwrap_or(node);
+        if topology.head(place) == place {
+            // Of nodes that it does not serve too: perhaps no worker serves them.
+            gauge!("tallyd_partitions", "node" => node.name.to_string())
+                .set(f64::from(node.partitions));
+        }
         if served.is_some_and(|served| !served.contains(&head.name)) {
             continue;
         }

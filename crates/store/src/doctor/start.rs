@@ -8,7 +8,7 @@ use super::{
     finding::{Finding, Level},
     gather,
 };
-use crate::connection::Connection;
+use crate::{connection::Connection, memory::Memory};
 use std::collections::BTreeSet;
 use tallyd_runtime::{StoreError, store::ErrorKind};
 use tallyd_topology::RedisAddress;
@@ -90,13 +90,16 @@ pub const RISKS: &[&str] = &[
     "version",
 ];
 
-/// What puts the data on a server at risk, for a worker that runs to say.
+/// What puts the data on a server at risk, for a worker that runs to say, and its memory, where the
+/// user may use INFO.
 ///
 /// # Errors
 /// Where the server can't be reached or does not answer.
-pub async fn risks(address: &RedisAddress) -> Result<Vec<Finding>, StoreError> {
+pub async fn risks(address: &RedisAddress) -> Result<(Vec<Finding>, Option<Memory>), StoreError> {
     let mut connection = Connection::open_at(address).await?;
-    Ok(judge(&gather::essentials(&mut connection, Address::of(&address.url)).await?))
+    let facts = gather::essentials(&mut connection, Address::of(&address.url)).await?;
+    let memory = facts.number("used_memory").map(|_| Memory::of_info(&facts.info));
+    Ok((judge(&facts), memory))
 }
 
 fn judge(facts: &Facts) -> Vec<Finding> {
