@@ -14,6 +14,10 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -24,6 +28,8 @@ struct Demo {
     child: Child,
     /// The user's end of the terminal.
     terminal: Option<std::fs::File>,
+    /// The user has gone: nobody reads what is drawn.
+    is_gone: Arc<AtomicBool>,
     folder: tempfile::TempDir,
 }
 
@@ -31,7 +37,8 @@ impl Demo {
     /// Starts it, and waits until its server and both workers run.
     fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("td").tempdir_in("/tmp").unwrap();
-        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        let terminal =
+            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&terminal).unwrap();
         unlockpt(&terminal).unwrap();
         let name = ptsname(&terminal, Vec::new()).unwrap();
@@ -46,12 +53,16 @@ impl Demo {
             .stderr(Stdio::from(open()))
             .spawn()
             .unwrap();
-        let demo = Self { child, terminal: Some(std::fs::File::from(terminal)), folder };
+        let is_gone = Arc::new(AtomicBool::new(false));
+        let has_gone = Arc::clone(&is_gone);
+        let demo = Self { child, terminal: Some(std::fs::File::from(terminal)), is_gone, folder };
         // A terminal that nobody reads fills up, and stops who writes to it.
         let mut screen = demo.terminal.as_ref().unwrap().try_clone().unwrap();
         std::thread::spawn(move || {
             let mut drawn = [0; 4096];
-            while screen.read(&mut drawn).is_ok_and(|n| n > 0) {}
+            while !has_gone.load(Ordering::Relaxed) && screen.read(&mut drawn).is_ok_and(|n| n > 0)
+            {
+            }
         });
         await_that("the server and the workers run", || demo.processes().len() == 3);
         demo
@@ -63,8 +74,13 @@ impl Demo {
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id().cast_signed()).unwrap();
-        kill_process(pid, signal).unwrap();
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Closes the user's end of the terminal.
+    fn hang_up(&mut self) {
+        self.is_gone.store(true, Ordering::Relaxed);
+        self.terminal = None;
     }
 
     /// Waits for its end, and for that of all that it started.
@@ -140,9 +156,17 @@ fn a_closed_terminal_leaves_no_process_behind() {
 }
 
 #[test]
+fn a_terminal_that_can_not_be_written_any_more_ends_it() {
+    let mut demo = Demo::start();
+    // No signal comes: the demo does not belong to this terminal, as under `nohup` or `setsid`.
+    demo.hang_up();
+    assert_eq!(demo.ended().code(), Some(1));
+}
+
+#[test]
 fn its_pages_are_there_while_it_runs() {
     let mut demo = Command::new(env!("CARGO_BIN_EXE_tallyd"))
-        .args(["demo", "--for", "4s", "--rate", "200", "--workers", "2"])
+        .args(["demo", "--keep", "--rate", "200", "--workers", "2"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -159,6 +183,7 @@ fn its_pages_are_there_while_it_runs() {
     };
     assert!(get("/operator").starts_with("HTTP/1.1 200"));
     await_that("the board has rows", || get("/v1/boards/points").contains("\"rank\":1,"));
+    kill_process(Pid::from_child(&demo), Signal::INT).unwrap();
     // What is said further has to be read, or the demo waits.
     assert!(lines.all(|line| line.is_ok()));
     assert!(demo.wait().unwrap().success());

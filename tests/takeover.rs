@@ -35,6 +35,9 @@ member = "user"
 score = "count"
 "#;
 
+/// How long something may take before the test fails.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// A server, and the folder that it must not outlive.
 struct Private {
     url: String,
@@ -351,7 +354,10 @@ async fn a_worker_that_stops_leaves_nothing_of_itself() {
     for number in 0..12 {
         let folder = folder.path();
         let worker = WorkerProcess::start(program, folder, &file, &private.url, number).unwrap();
-        while ask(&private.url, &["ZCARD", &workers]).await == Value::Int(0) {}
+        let began = std::time::Instant::now();
+        while ask(&private.url, &["ZCARD", &workers]).await == Value::Int(0) {
+            assert!(began.elapsed() < PATIENCE, "worker {number} does not join");
+        }
         for _ in 0..number * 5 {
             ask(&private.url, &["PING"]).await;
         }

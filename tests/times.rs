@@ -265,9 +265,12 @@ async fn a_late_event_is_written_to_its_sink_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replayed_dead_letter_keeps_the_time_of_its_arrival() {
     let mut lab = Lab::start(REPLAYED).await;
+    // All in one millisecond, so that they lie in one second.
+    let now = server_ms(&mut lab.connection).await.unwrap();
     let mut ask = Pipeline::new();
-    for (id, points) in [("a", "11"), ("b", "12"), ("b", "2")] {
-        ask.cmd("XADD").arg("plays").arg("*").arg("id").arg(id).arg("points").arg(points);
+    for (number, (id, points)) in [("a", "11"), ("b", "12"), ("b", "2")].into_iter().enumerate() {
+        let entry = format!("{now}-{number}");
+        ask.cmd("XADD").arg("plays").arg(entry).arg("id").arg(id).arg("points").arg(points);
     }
     let ids = lab.connection.all(&ask).await.unwrap();
     let ids: Vec<String> = ids.iter().map(|id| redis::from_redis_value_ref(id).unwrap()).collect();

@@ -1,3 +1,5 @@
+//! Tables at widths from narrow to wide: no figure is cut.
+
 use super::*;
 
 const FIGURES: [&str; 4] = ["1048576", "999.5", "123456789012", "0"];
