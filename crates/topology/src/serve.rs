@@ -304,9 +304,14 @@ fn jwt(section: &Section<'_>) -> Option<JwtOptions> {
     }
     let keys = text("keys");
     if let Some(address) = keys.as_ref().filter(|word| word.text.starts_with("http://")) {
-        let is_local = ["http://127.0.0.1", "http://localhost", "http://[::1]"]
-            .iter()
-            .any(|local| address.text.starts_with(local));
+        let authority = address.text.trim_start_matches("http://").split('/').next();
+        let authority = authority.unwrap_or_default();
+        // The port, and not the end of an IPv6 address.
+        let host = match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => authority,
+        };
+        let is_local = ["127.0.0.1", "localhost", "[::1]"].contains(&host);
         if !is_local {
             let message = "keys that come over http:// can be forged on the way";
             sheet.fault(Fault::new(message, address.span.clone()).help("use https://"));
@@ -345,7 +350,8 @@ fn words(words: Vec<Word>) -> Vec<SmolStr> {
 fn check_origin(sheet: &Sheet<'_>, origin: &Word) {
     let rest = origin.text.split_once("://").map(|(_, rest)| rest);
     let is_origin = rest.is_some_and(|rest| !rest.is_empty() && !rest.contains('/'));
-    if origin.text != ANY && !is_origin {
+    // A page from a file has the origin `null`.
+    if ![ANY, "null"].contains(&origin.text.as_str()) && !is_origin {
         let message = format!("\"{}\" is not an origin", origin.text);
         let help = "write it as browsers do, without a path: https://app.example";
         sheet.fault(Fault::new(message, origin.span.clone()).help(help));

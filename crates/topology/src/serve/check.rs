@@ -2,37 +2,43 @@
 
 use super::ANY;
 use crate::{
+    bolts::BoltOptions,
     fault::{Fault, did_you_mean},
     plan::{Node, NodeKind},
     section::{Section, word},
     sheet::{Sheet, entries},
 };
 use std::{collections::BTreeSet, ops::Range};
+use tallyd_leaderboard::EVERYONE;
 use toml::de::DeTable;
-
-/// The group of no field.
-const EVERYONE: &str = "everyone";
 
 /// Refuses what names no bolt or source of the topology.
 pub(crate) fn check(top: &Section<'_>, nodes: &[Node]) {
     let Some(serve) = top.written("serve").and_then(|item| item.get_ref().as_table()) else {
         return;
     };
-    let names = |is_source: bool| -> Vec<&str> {
-        let of_kind = |node: &&Node| matches!(node.kind, NodeKind::Source(_)) == is_source;
-        nodes.iter().filter(of_kind).map(|node| node.name.as_str()).collect()
+    let names = |is_meant: fn(&NodeKind) -> bool| -> Vec<&str> {
+        let meant = nodes.iter().filter(|node| is_meant(&node.kind));
+        meant.map(|node| node.name.as_str()).collect()
     };
-    let (bolts, sources) = (names(false), names(true));
+    let sources = names(|kind| matches!(kind, NodeKind::Source(_)));
+    // Learners are a right of their own.
+    let bolts = names(|kind| match kind {
+        NodeKind::Bolt(bolt) => {
+            matches!(bolt.options, BoltOptions::Aggregate(_) | BoltOptions::Leaderboard(_))
+        }
+        NodeKind::Source(_) => false,
+    });
     let fields: BTreeSet<&str> = nodes
         .iter()
         .flat_map(|node| node.schema.fields.iter().map(|field| field.name.as_str()))
         .collect();
-    refuse_unknown(top.sheet, serve, "public", "bolt", &bolts);
+    refuse_unknown(top.sheet, serve, "public", "leaderboard or aggregate", &bolts);
     refuse_fields(top.sheet, serve, "public", &fields);
     let keys = serve.get("key").and_then(|item| item.get_ref().as_table());
     for (_, key) in keys.into_iter().flat_map(|keys| keys.iter()) {
         if let Some(key) = key.get_ref().as_table() {
-            refuse_unknown(top.sheet, key, "read", "bolt", &bolts);
+            refuse_unknown(top.sheet, key, "read", "leaderboard or aggregate", &bolts);
             refuse_fields(top.sheet, key, "read", &fields);
             let by = key.get("by").and_then(|item| item.get_ref().as_table());
             for (field, _) in by.into_iter().flat_map(entries) {
@@ -60,7 +66,10 @@ fn refuse_fields(sheet: &Sheet<'_>, table: &DeTable<'_>, key: &str, known: &BTre
     let items = table.get(key).and_then(|item| item.get_ref().as_array());
     for word in items.into_iter().flat_map(|items| items.iter()).filter_map(word) {
         let Some((_, fields)) = word.text.split_once(':') else { continue };
-        for field in fields.split('+').filter(|field| *field != EVERYONE) {
+        if fields == EVERYONE {
+            continue;
+        }
+        for field in fields.split('+') {
             refuse_field(sheet, field, word.span.clone(), known);
         }
     }
