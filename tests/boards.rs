@@ -59,7 +59,7 @@ expect = [
 const BOLTS: [&str; 3] = ["first", "shared", "dense"];
 
 fn pairs(board: &Value, field: &str) -> Vec<(String, u64)> {
-    let rows = board["standings"].as_array().unwrap().iter();
+    let rows = board["rows"].as_array().unwrap().iter();
     let pair = |row: &Value| (row["member"].as_str().unwrap().into(), row[field].as_u64().unwrap());
     rows.map(pair).collect()
 }
@@ -85,18 +85,18 @@ async fn everyone_who_shows_a_rank_shows_the_same() {
         let board = lab.json(&["board", bolt]);
         assert_eq!(pairs(&board, "rank"), owned(&expected), "{bolt}");
         assert_eq!(pairs(&lab.json(&["board", bolt, "--around", "d"]), "rank"), owned(&expected));
-        let reached = board["standings"][0].get("reached");
+        let reached = board["rows"][0].get("reached");
         let whole = json!(1_767_261_600_000_i64);
         assert_eq!(reached, (bolt == "first").then_some(&whole), "{board}");
         // One who is last of four has nobody below, whatever the rank.
-        assert_eq!(board["standings"][3]["percentile"], json!(0.0));
+        assert_eq!(board["rows"][3]["percentile"], json!(0.0));
         for (member, rank) in expected {
             let one = lab.json(&["board", bolt, "--member", member]);
             assert_eq!(pairs(&one, "rank"), owned(&[(member, rank)]));
             let learner = lab.json(&["learner", member]);
-            let ranks = learner["ranks"].as_array().unwrap();
+            let ranks = learner["boards"].as_array().unwrap();
             let of_bolt = ranks.iter().find(|of| of["bolt"] == bolt).unwrap();
-            assert_eq!(of_bolt["standing"]["rank"], json!(rank), "{learner}");
+            assert_eq!(of_bolt["rank"], json!(rank), "{learner}");
         }
         // Of b, d and a stranger: a rank among them, and the rank on the board.
         let few = lab.json(&["board", bolt, "--members", "d,x,b,c"]);
@@ -106,7 +106,7 @@ async fn everyone_who_shows_a_rank_shows_the_same() {
         let named: Vec<(&str, u64)> = names.into_iter().zip(within).collect();
         assert_eq!(pairs(&few, "rank_within"), owned(&named), "{bolt}");
         assert_eq!(pairs(&few, "rank"), owned(&expected[1..]));
-        assert_eq!((&few["missing"], &few["size"]), (&json!(["x"]), &json!(4)));
+        assert_eq!((&few["not_found"], &few["size"]), (&json!(["x"]), &json!(4)));
     }
     let mut check = std::process::Command::new(env!("CARGO_BIN_EXE_tallyd"));
     let checked = check.arg("check").arg(&lab.file).output().unwrap();
@@ -148,7 +148,7 @@ async fn rows_around_a_member_and_from_a_rank() {
         std::fs::write(&path, "u30\nu02\r\n\nu02\nnobody, really\n").unwrap();
         let of_file = lab.json(&["board", bolt, "--members-from", path.to_str().unwrap()]);
         assert_eq!(pairs(&of_file, "rank"), owned(&[("u02", 2), ("u30", 30)]));
-        assert_eq!(of_file["missing"], json!(["nobody, really"]));
+        assert_eq!(of_file["not_found"], json!(["nobody, really"]));
     }
 }
 
@@ -166,7 +166,7 @@ async fn when_a_score_was_reached_is_not_invented() {
     let board = lab.json(&["board", "first"]);
     assert_eq!(pairs(&board, "rank"), owned(&[("all", 1), ("many", 2), ("a", 3), ("z", 4)]));
     let said = |place: usize| {
-        let row = &board["standings"][place];
+        let row = &board["rows"][place];
         (row.get("reached").cloned(), row.get("reached_between").cloned())
     };
     assert_eq!(said(0), (None, None));

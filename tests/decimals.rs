@@ -111,7 +111,7 @@ async fn money_is_exact_from_the_producer_to_the_page() {
     assert_eq!(measures("y")["sum"], json!("-7.00"));
     for (bolt, ranks) in [("first", [1, 2, 3]), ("dense", [1, 1, 2])] {
         let board = lab.json(&["board", bolt]);
-        let rows = board["standings"].as_array().unwrap().iter();
+        let rows = board["rows"].as_array().unwrap().iter();
         let rows: Vec<(&Value, &Value)> = rows.map(|row| (&row["rank"], &row["score"])).collect();
         let [first, second, third] = ranks.map(|rank| json!(rank));
         let (money, debt) = (json!("1234.80"), json!("-7.00"));

@@ -85,8 +85,7 @@ async fn figures_do_not_depend_on_the_order_of_arrival() {
         }
     }
     let board = lab.json(&["board", "cash"]);
-    let standing =
-        |place: usize| (&board["standings"][place]["score"], &board["standings"][place]["rank"]);
+    let standing = |place: usize| (&board["rows"][place]["score"], &board["rows"][place]["rank"]);
     assert_eq!(standing(0), (&json!(0.6), &json!(1)));
     assert_eq!(standing(1), (&json!(0.6), &json!(1)));
     lab.send(&[
@@ -100,10 +99,7 @@ async fn figures_do_not_depend_on_the_order_of_arrival() {
     assert_eq!((&measures["money"], &measures["pts"]), (&json!(1.2), &json!(20)));
     assert!((measures["p99"].as_f64().unwrap() - 30.0).abs() <= 0.3, "{measures}");
     assert_eq!((&measures["users"], exact), (&json!(2), &json!({ "users": true })));
-    assert_eq!(
-        lab.json(&["board", "latest", "--period", "all"])["standings"][0]["score"],
-        json!(20)
-    );
+    assert_eq!(lab.json(&["board", "latest", "--period", "all"])["rows"][0]["score"], json!(20));
 }
 
 #[tokio::test(flavor = "multi_thread")]

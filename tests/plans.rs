@@ -147,7 +147,7 @@ impl Lab {
 
     fn points(&self, file: &Path) -> i64 {
         let board = self.ask(file, &["board", "board", "--period", "all"]);
-        let standings = board["standings"].as_array().unwrap();
+        let standings = board["rows"].as_array().unwrap();
         standings.iter().map(|s| s["score"].as_i64().unwrap()).sum()
     }
 

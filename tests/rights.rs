@@ -219,7 +219,8 @@ async fn queries(stored: &mut Stored<'_>) -> Result<(), QueryError> {
     stored.hash(key).await?;
     stored.fields(&keys, &["f".into()]).await?;
     stored.distinct(&keys).await?;
-    stored.members(key).await?;
+    stored.sizes(&keys).await?;
+    stored.members(&keys).await?;
     for ascending in [false, true] {
         let (places, members) = (0..10, vec!["m".into()]);
         stored.look(key, &Look { ascending, places, members, scores: vec![1.0] }).await?;

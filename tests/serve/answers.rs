@@ -39,7 +39,7 @@ async fn a_board_is_read_by_pages_around_and_by_member() {
     assert_eq!((&first["label"], &first["final"]), (&json!("all"), &json!(false)));
     // The command line says the same.
     let shown = lab.json(&["board", "board", "--top", "3"]);
-    assert_eq!(shown["standings"][1]["member"], first["rows"][1]["member"]);
+    assert_eq!(shown["rows"][1]["member"], first["rows"][1]["member"]);
 
     let mut seen = Vec::new();
     let mut page = board("?limit=4").json();
@@ -67,7 +67,7 @@ async fn a_board_is_read_by_pages_around_and_by_member() {
         (vec!["u4", "u9", "u8"], &json!(["ux"]))
     );
     let in_set: Vec<&Value> =
-        friends["rows"].as_array().unwrap().iter().map(|r| &r["rank_in_set"]).collect();
+        friends["rows"].as_array().unwrap().iter().map(|r| &r["rank_within"]).collect();
     assert_eq!(in_set, [1, 2, 2]);
 }
 

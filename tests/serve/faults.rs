@@ -3,7 +3,7 @@
 use crate::{
     FILE,
     lab::Lab,
-    server::{Events, Serve, read},
+    server::{Events, Serve, read, until},
 };
 use std::{io::Write, time::Instant};
 
@@ -51,9 +51,10 @@ async fn a_redis_that_is_away_is_said_and_comes_back() {
     let began = Instant::now();
     // What was read a moment ago still holds.
     let mut read = serve.get("/v1/boards/board", &[]);
-    while read.status == 200 {
+    until("what was read is too old", || {
         read = serve.get("/v1/boards/board", &[]);
-    }
+        read.status != 200
+    });
     assert_eq!((read.status, &read.json()["code"]), (503, &"unavailable".into()));
     assert!(read.header("retry-after").is_some());
     assert!(began.elapsed().as_secs() < 10, "no request hangs: {:?}", began.elapsed());
@@ -61,8 +62,7 @@ async fn a_redis_that_is_away_is_said_and_comes_back() {
     assert_eq!(serve.post("/v1/events/ev", &JSON, sent).status, 503);
     assert_eq!(events.until("problem").data["code"], "unavailable");
     lab.server.go_on().unwrap();
-    let again = || serve.post("/v1/events/ev", &JSON, sent).status == 200;
-    while !again() {}
+    until("events are taken again", || serve.post("/v1/events/ev", &JSON, sent).status == 200);
     loop {
         let event = events.next().unwrap();
         let rows = event.data["rows"].as_array().or(event.data["set"].as_array());

@@ -1,6 +1,10 @@
 //! Tokens that are signed with keys which an address tells, and which rotate.
 
-use crate::{FILE, lab::Lab, server::Serve};
+use crate::{
+    FILE,
+    lab::Lab,
+    server::{Serve, until},
+};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
 use serde_json::{Value, json};
@@ -102,9 +106,23 @@ async fn keys_are_fetched_kept_and_fetched_again_for_a_new_one() {
     // The issuer rotates: the first one that is signed with the new key may come too soon after
     // the last fetch, and is refused until it may be fetched again.
     *issuer.keys.lock().unwrap() = json!({"keys": [jwk("2", &second)]});
-    while status(token(Algorithm::ES256, "2", &second)) != 200 {
-        std::thread::yield_now();
-    }
+    until("the new key is known", || status(token(Algorithm::ES256, "2", &second)) == 200);
     assert_eq!(status(token(Algorithm::EdDSA, "1", &first)), 401, "the old one is gone");
     assert!(issuer.asked.load(Ordering::Relaxed) <= 4, "unknown keys don't flood the issuer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_long_as_no_keys_could_be_fetched_a_token_may_be_good() {
+    let lab = Lab::start(FILE).await;
+    // Nobody listens where this one did.
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let served = format!("{FILE}\n[serve.jwt]\nkeys = \"http://{gone}/jwks.json\"\n");
+    let file = lab.file.with_file_name("served.toml");
+    std::fs::write(&file, served).unwrap();
+    let serve = Serve::start(&file, &lab.server.url);
+    let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+    let bearer = format!("Bearer {}", token(Algorithm::EdDSA, "1", &key));
+    let answer = serve.get("/v1/status", &[("authorization", &bearer)]);
+    assert_eq!((answer.status, &answer.json()["code"]), (503, &"unavailable".into()));
+    assert!(answer.header("retry-after").is_some());
 }

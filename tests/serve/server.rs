@@ -6,7 +6,7 @@ use std::{
     net::TcpStream,
     path::Path,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long an answer may take before a test fails.
@@ -109,6 +109,15 @@ pub fn send(
     stream.write_all(head.as_bytes()).unwrap();
     // A server that refuses a long body may hang up before its end.
     let _ = stream.write_all(body);
+}
+
+/// Asks until something holds, and fails where it does not in time.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "still not so: {what}");
+        std::thread::yield_now();
+    }
 }
 
 pub fn read(mut stream: TcpStream) -> Answer {

@@ -259,7 +259,7 @@ impl Column {
 }
 
 impl Cell {
-    /// Whether something is stored or was counted.
+    /// Whether nothing is stored and nothing was counted.
     pub(crate) fn is_empty(&self) -> bool {
         self.content.is_none()
     }

@@ -4,7 +4,7 @@
 //! of them are counted in a `HyperLogLog`, the log is deleted, and from then on only the
 //! `HyperLogLog` grows: so a small group takes few bytes, and a large one no more than 12 KB.
 
-use crate::{distinct_key, keys::values_key, sites::Site};
+use crate::{distinct_key, keys::values_key, sites::Site, tally::expire};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use smol_str::{SmolStr, format_smolstr};
 use std::{collections::BTreeSet, hash::Hasher};
@@ -33,7 +33,7 @@ impl Distinct {
         }
     }
 
-    /// Writes what is new at a site. Returns the keys that were written.
+    /// Writes what is new at a site. Returns whether anything was.
     pub(crate) fn write(
         &self,
         values: Values,
@@ -44,21 +44,13 @@ impl Distinct {
         if values.0.is_empty() {
             return false;
         }
-        let of_site = |key: fn(&_, &_, &_, &_) -> _| {
-            key(site.window, &site.label, &self.measure, &site.group)
-        };
-        let log =
-            of_site(|window, label, measure, group| values_key(window, label, measure, group));
-        let estimate =
-            of_site(|window, label, measure, group| distinct_key(window, label, measure, group));
-        let expire = |key: &tallyd_bolt::Key, effects: &mut Effects| {
-            effects.expiries.extend(site.expiry.map(|expiry| (key.clone(), expiry)));
-        };
+        let log = values_key(site.window, &site.label, &self.measure, &site.group);
+        let estimate = distinct_key(site.window, &site.label, &self.measure, &site.group);
         let items = |values: BTreeSet<u128>| -> Vec<SmolStr> {
             values.into_iter().map(|value| format_smolstr!("{:016x}", value as u64)).collect()
         };
         if is_estimate(state.field(&site.key, &self.measure)) {
-            expire(&estimate, effects);
+            expire(&estimate, site.expiry, effects);
             effects.writes.push(Write::Distinct { key: estimate, items: items(values.0) });
             return true;
         }
@@ -70,12 +62,12 @@ impl Distinct {
         }
         if number <= EXACT_DISTINCT {
             effects.set_field(&site.key, &self.measure, number.to_string());
-            expire(&log, effects);
+            expire(&log, site.expiry, effects);
             effects.writes.push(Write::Append { key: log, fingerprints: new });
             return true;
         }
         effects.set_field(&site.key, &self.measure, (EXACT_DISTINCT + 1).to_string());
-        expire(&estimate, effects);
+        expire(&estimate, site.expiry, effects);
         let all = known.union(&values.0).copied().collect();
         effects.writes.push(Write::Distinct { key: estimate, items: items(all) });
         effects.writes.push(Write::DropLog { key: log });

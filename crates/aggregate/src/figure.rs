@@ -5,6 +5,7 @@ use crate::{
     distinct::is_estimate,
     keys::{count_field, sum_field},
 };
+use serde::{Serialize, Serializer};
 use std::fmt;
 use tallyd_bolt::calendar::Window;
 use tallyd_event::decimal;
@@ -64,6 +65,22 @@ impl Figure {
         let float = || text.and_then(|text| text.parse().ok()).filter(|f: &f64| f.is_finite());
         int.or_else(|| float().map(Figure::Float))
             .ok_or_else(|| Unreadable::new(field, "a number", bytes))
+    }
+}
+
+/// A decimal is text with all of its places, because readers of JSON take numbers for floats. An int
+/// beyond what they read exactly is written as a float.
+impl Serialize for Figure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match *self {
+            Figure::Decimal(..) => serializer.collect_str(self),
+            Figure::Estimate(number) => serializer.serialize_u64(number),
+            Figure::Float(float) => serializer.serialize_f64(float),
+            Figure::Int(int) => match i64::try_from(int) {
+                Ok(int) => serializer.serialize_i64(int),
+                Err(_) => serializer.serialize_f64(int as f64),
+            },
+        }
     }
 }
 

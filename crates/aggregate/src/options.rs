@@ -38,8 +38,10 @@ pub struct Measure {
     pub name: SmolStr,
     /// What is measured.
     pub function: Function,
-    /// Of a decimal field, how many places its figures have.
+    /// Of a decimal field, how many places what is stored has.
     pub places: Option<u8>,
+    /// Whether it adds up floats: such a sum is stored in another form than one of ints.
+    pub adds_floats: bool,
 }
 
 /// What a measure measures. An event that leaves the field out is not part of it.
@@ -54,23 +56,23 @@ pub enum Function {
     /// How many different values: exact up to [`crate::EXACT_DISTINCT`], above by HyperLogLog
     /// (standard error 0.81 %).
     Distinct(FieldRef),
-    /// The int, float or time of the event with the latest time; of two with one time, of the one
+    /// The int, decimal, float or time of the event with the latest time; of two with one time, of the one
     /// that arrived later.
     Last(FieldRef),
-    /// The int, float or time of the event that arrived last.
+    /// The int, decimal, float or time of the event that arrived last.
     LastArrived(FieldRef),
-    /// The greatest int, float or time.
+    /// The greatest int, decimal, float or time.
     Max(FieldRef),
-    /// The arithmetic mean of an int or float.
+    /// The arithmetic mean of an int, decimal or float.
     Mean(FieldRef),
-    /// The least int, float or time.
+    /// The least int, decimal, float or time.
     Min(FieldRef),
     /// The quantile of this share (0..1) of an int or float by nearest rank, by DDSketch: of the n
     /// values in order the one at rank ⌈share · n⌉.
     Quantile(FieldRef, f64),
     /// Events per second of the window.
     Rate,
-    /// The sum of an int or float.
+    /// The sum of an int, decimal or float.
     Sum(FieldRef),
 }
 
@@ -89,6 +91,9 @@ impl Options {
             let mut shape = measure.function.shape(self.accuracy);
             if let Some(places) = measure.places {
                 shape.push_str(&format!(" in {places} places"));
+            }
+            if measure.adds_floats {
+                shape.push_str(" of floats");
             }
             (format!("measure.{}", measure.name), shape)
         }));

@@ -123,6 +123,6 @@ impl NewGroups {
     }
 }
 
-fn expire(key: &Key, expiry: Option<i64>, effects: &mut Effects) {
+pub(crate) fn expire(key: &Key, expiry: Option<i64>, effects: &mut Effects) {
     effects.expiries.extend(expiry.map(|expiry| (key.clone(), expiry)));
 }

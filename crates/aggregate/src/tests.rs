@@ -46,7 +46,14 @@ fn measures() -> Vec<Measure> {
         ("last", Function::Last(field("ms"))),
         ("arrived", Function::LastArrived(field("ms"))),
     ];
-    functions.map(|(name, function)| Measure { name: name.into(), function, places: None }).into()
+    functions
+        .map(|(name, function)| Measure {
+            name: name.into(),
+            function,
+            places: None,
+            adds_floats: false,
+        })
+        .into()
 }
 
 fn windows() -> Vec<WindowOptions> {
@@ -269,6 +276,7 @@ fn a_bolt_of_distincts_alone_knows_its_groups() {
         name: "n".into(),
         function: Function::Distinct(field("ms")),
         places: None,
+        adds_floats: false,
     }]);
     let (memory, _) = run(&bolt, &[int(1), float(1.0)], &[true; 3], false);
     assert_eq!(

@@ -16,4 +16,4 @@ pub use input::{Format, decompressed};
 pub use mapping::{Mapping, MappingError};
 pub use rows::{LineError, OpenError, Rows};
 pub use sender::{Form, SendError, Sender};
-pub use source::{Fields, Source};
+pub use source::{Fields, Source, fields, now};

@@ -6,7 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 use tallyd_event::{
-    EntryId, Schema,
+    EntryId, Event, Schema,
     decode::{self, Given, Reason, TimeLimits},
 };
 
@@ -23,7 +23,8 @@ pub struct Source {
 }
 
 /// Now, by our own clock: a producer has no right to ask for the server's.
-fn now() -> EntryId {
+#[must_use]
+pub fn now() -> EntryId {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     EntryId { ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX), seq: 0 }
 }
@@ -39,8 +40,15 @@ impl Source {
         given: impl Iterator<Item = (usize, Given<'a>)>,
     ) -> Result<Fields, Reason> {
         let event = decode::event(&self.schema, self.limits, now(), given)?;
-        let named = self.schema.fields.iter().zip(&event.values);
-        let given = named.filter(|(_, value)| !value.is_null());
-        Ok(given.map(|(field, value)| (field.name.clone(), field.written(value))).collect())
+        Ok(fields(&self.schema, &event))
     }
+}
+
+/// The fields of an event as a producer would send them: each in its own unit, those that are left
+/// out not at all.
+#[must_use]
+pub fn fields(schema: &Schema, event: &Event) -> Fields {
+    let named = schema.fields.iter().zip(&event.values);
+    let given = named.filter(|(_, value)| !value.is_null());
+    given.map(|(field, value)| (field.name.clone(), field.written(value))).collect()
 }

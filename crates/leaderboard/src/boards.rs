@@ -55,6 +55,13 @@ impl<'a> Boards<'a> {
         late.clear();
         let (time, arrival) = (event.time(schema), event.arrival());
         let Self { periods, boards, places: known, all } = self;
+        let is_on = |(fields, _): &(&[FieldRef], GroupMemo<'_>)| {
+            fields.iter().all(|field| !event.value(field.index).is_null())
+        };
+        if !boards.iter().any(is_on) {
+            // On no board it is not late for one either.
+            return;
+        }
         for (number, (period, memo)) in periods.iter_mut().enumerate() {
             let kept = match memo.find(time, arrival) {
                 Ok(kept) => kept,

@@ -1,6 +1,6 @@
 //! Leaderboards: which boards there are, and who stands where (`ranks`).
 
-use crate::{QueryError, catalog::named};
+use crate::{QueryError, catalog::named, when::as_named};
 use smol_str::SmolStr;
 use tallyd_bolt::{
     Key,
@@ -33,8 +33,8 @@ pub struct Board {
 
 impl Board {
     /// The board of a group, from the values of its fields in any order (none: everyone), in the
-    /// period of this name that holds a time. Where no name is given, it is the first period that
-    /// the topology lists.
+    /// period of this name (or of the same length: `1d` is `day`) that holds a time. Where no name is
+    /// given, it is the first period that the topology lists.
     ///
     /// # Errors
     /// Where the leaderboard has no such board or period.
@@ -49,7 +49,8 @@ impl Board {
         let periods: Vec<(&str, &PeriodOptions)> =
             options.periods.iter().map(|period| (period.name.as_str(), period)).collect();
         let first = periods.first().map_or("", |(name, _)| name);
-        let period = named("period", period.unwrap_or(first), periods)?;
+        let asked = as_named(period.unwrap_or(first), periods.iter().map(|(name, _)| *name));
+        let period = named("period", asked, periods)?;
         let window = calendar.window(period.length, at);
         let key = board_key(period, &window.label, &group(&values));
         let (ascending, ties, places) = (options.ascending(), options.ties, options.places);

@@ -1,8 +1,9 @@
 //! Figures of aggregates.
 
-use crate::{QueryError, Results, catalog::named};
+use crate::{QueryError, Results, catalog::named, when::as_named};
 use percent_encoding::percent_decode_str;
 use smol_str::SmolStr;
+use std::collections::BTreeSet;
 use tallyd_aggregate::{
     Figure, Function, Options, TOTAL, WindowOptions, distinct_key, fields, group, groups_key,
     value, window_key,
@@ -32,7 +33,7 @@ pub struct Figures {
     pub measures: Vec<(SmolStr, Option<Figure>)>,
 }
 
-/// The window of this name; where none is given, the first that the topology lists.
+/// The window of this name, or of the same length (`60m` is `1h`); where none is given, the first that the topology lists.
 ///
 /// # Errors
 /// Where the aggregate has none of this name.
@@ -43,7 +44,8 @@ pub fn window<'a>(
     let all: Vec<(&str, &WindowOptions)> =
         options.windows.iter().map(|window| (window.name.as_str(), window)).collect();
     let first = all.first().map_or("", |(name, _)| name);
-    named("window", name.unwrap_or(first), all)
+    let asked = as_named(name.unwrap_or(first), all.iter().map(|(name, _)| *name));
+    named("window", asked, all)
 }
 
 /// The windows that hold a time from `from` to `to` (ms since the epoch, both included), in order.
@@ -98,17 +100,25 @@ pub fn group_of(options: &Options, by: &[(SmolStr, Option<SmolStr>)]) -> Result<
     options.by.iter().map(value).collect()
 }
 
-/// All groups that were counted in a window, in the order of their names in keys.
+/// All groups that were counted in each of some windows, in the order of their names in keys.
 ///
 /// # Errors
-/// Where the results can't be read.
+/// Where a window has more than [`MOST_WINDOWS`], or the results can't be read.
 pub async fn groups(
     results: &mut impl Results,
     options: &WindowOptions,
-    window: &Window,
-) -> Result<Vec<Group>, QueryError> {
-    let names = results.members(&groups_key(options, &window.label)).await?;
-    names.iter().map(|name| parse_group(name)).collect()
+    windows: &[Window],
+) -> Result<Vec<Vec<Group>>, QueryError> {
+    let key = |window: &Window| groups_key(options, &window.label);
+    let keys: Vec<Key> = windows.iter().map(key).collect();
+    // A set is read whole, and holds Redis as long.
+    let most = MOST_WINDOWS as u64;
+    if let Some(given) = results.sizes(&keys).await?.into_iter().find(|size| *size > most) {
+        return Err(QueryError::TooMany { what: "groups of a window", given, most });
+    }
+    let of_window =
+        |names: &BTreeSet<SmolStr>| names.iter().map(|name| parse_group(name)).collect();
+    results.members(&keys).await?.iter().map(of_window).collect()
 }
 
 /// The figures of groups in windows, each given as a pair.

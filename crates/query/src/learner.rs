@@ -1,15 +1,22 @@
 //! A learner's fatigue and mastery.
 
+mod whole;
+
+pub use whole::{FatigueOf, Learner, MasteryOf, RankOf};
+
 use crate::{QueryError, Results};
+use serde::Serialize;
 use smol_str::SmolStr;
 pub use tallyd_fatigue::Reading as Fatigue;
 use tallyd_fatigue::STATE;
 use tallyd_mastery::{Abilities, Ability, OVERALL_FIELD, Options, concept_of, grasp};
+use utoipa::ToSchema;
 
 /// A learner's grasp of a concept.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Concept {
     /// The concept.
+    #[schema(value_type = String)]
     pub concept: SmolStr,
     /// How many answers it rests on.
     pub answers: u64,

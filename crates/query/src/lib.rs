@@ -10,17 +10,19 @@ pub mod figures;
 pub mod learner;
 #[doc(hidden)] // for the fuzz targets
 pub mod reply;
+pub mod rows;
 pub mod status;
+pub mod when;
 
 mod error;
-mod figure;
+mod finals;
 mod head;
 mod pool;
 mod results;
 mod stored;
 
 pub use error::QueryError;
-pub use figure::figure_json;
+pub use finals::finals;
 pub use head::{Head, head};
 pub use pool::Pool;
 pub use results::{Look, Results, Seen};

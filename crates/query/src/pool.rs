@@ -4,12 +4,15 @@ use crate::QueryError;
 use deadpool::managed::{self, Metrics, Object, PoolError, RecycleResult, Timeouts};
 use std::time::Duration;
 use tallyd_runtime::{StoreError, store::ErrorKind};
-use tallyd_store::Connection;
+use tallyd_store::{Connection, server_ms};
 use tallyd_topology::RedisAddress;
 use tokio::time::timeout;
 
 /// How long a reader waits for a connection.
 const WAIT: Duration = Duration::from_secs(1);
+
+/// After how long unused a connection is tried before it is used.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// Up to so many connections to one server.
 pub struct Pool {
@@ -27,7 +30,11 @@ impl managed::Manager for Opener {
         Connection::open_at(&self.0).await
     }
 
-    async fn recycle(&self, _: &mut Connection, _: &Metrics) -> RecycleResult<StoreError> {
+    async fn recycle(&self, c: &mut Connection, metrics: &Metrics) -> RecycleResult<StoreError> {
+        // A server hangs up on what was idle for long, or was restarted meanwhile.
+        if metrics.last_used() > IDLE {
+            server_ms(c).await?;
+        }
         Ok(())
     }
 }
@@ -37,36 +44,36 @@ impl Pool {
     #[must_use]
     pub fn new(address: RedisAddress, most: usize, patience: Duration) -> Self {
         let pool = managed::Pool::builder(Opener(address)).max_size(most);
-        let timeouts = Timeouts { wait: Some(WAIT), create: Some(WAIT), recycle: None };
+        let timeouts = Timeouts { wait: Some(WAIT), create: Some(WAIT), recycle: Some(WAIT) };
         // Fails only for timeouts without a runtime, and one is named.
         let pool = pool.runtime(deadpool::Runtime::Tokio1).timeouts(timeouts).build();
         let pool = pool.unwrap_or_else(|error| unreachable!("{error}"));
         Self { pool, patience }
     }
 
-    /// Reads over a connection. One whose reading failed, or was not awaited to its end, is not
-    /// used again: replies may still be on their way.
+    /// Reads over a connection. One on which Redis failed, or whose reading was not awaited to its
+    /// end, is not used again: replies may still be on their way.
     ///
     /// # Errors
     /// Where no connection is to be had, the reading failed, or it took too long.
-    pub async fn read<T, E: From<QueryError>>(
+    pub async fn read<T>(
         &self,
-        reading: impl AsyncFnOnce(&mut Connection) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let mut guard = Guard(Some(self.pool.get().await.map_err(|e| E::from(failed(e)))?));
+        reading: impl AsyncFnOnce(&mut Connection) -> Result<T, QueryError>,
+    ) -> Result<T, QueryError> {
+        let mut guard = Guard(Some(self.pool.get().await.map_err(failed)?));
         let Some(connection) = guard.0.as_mut() else { unreachable!("just put in") };
         let read = timeout(self.patience, reading(connection)).await;
         match read {
-            Ok(Ok(read)) => {
+            Ok(Err(error @ QueryError::Store(_))) => Err(error),
+            Ok(answer) => {
                 // Back to the pool.
                 drop(guard.0.take());
-                Ok(read)
+                answer
             }
-            Ok(Err(error)) => Err(error),
             Err(_) => {
                 let limit = self.patience.as_millis();
                 let message = format!("no answer within {limit} ms");
-                Err(E::from(StoreError::new(ErrorKind::Timeout, message).into()))
+                Err(StoreError::new(ErrorKind::Timeout, message).into())
             }
         }
     }

@@ -73,11 +73,14 @@ pub trait Results {
         keys: &[Key],
     ) -> impl Future<Output = Result<Vec<u64>, QueryError>> + Send;
 
-    /// The members of a set.
+    /// How many members each set has.
+    fn sizes(&mut self, keys: &[Key]) -> impl Future<Output = Result<Vec<u64>, QueryError>> + Send;
+
+    /// The members of each set.
     fn members(
         &mut self,
-        key: &Key,
-    ) -> impl Future<Output = Result<BTreeSet<SmolStr>, QueryError>> + Send;
+        keys: &[Key],
+    ) -> impl Future<Output = Result<Vec<BTreeSet<SmolStr>>, QueryError>> + Send;
 }
 
 /// Results in plain maps. Nothing here waits: every answer is ready at once.
@@ -134,8 +137,14 @@ impl Results for &Memory {
         Ok(keys.iter().map(count).collect())
     }
 
-    async fn members(&mut self, key: &Key) -> Result<BTreeSet<SmolStr>, QueryError> {
-        Ok(self.members.get(key).cloned().unwrap_or_default())
+    async fn sizes(&mut self, keys: &[Key]) -> Result<Vec<u64>, QueryError> {
+        let size = |key| self.members.get(key).map_or(0, |set| set.len() as u64);
+        Ok(keys.iter().map(size).collect())
+    }
+
+    async fn members(&mut self, keys: &[Key]) -> Result<Vec<BTreeSet<SmolStr>>, QueryError> {
+        let set = |key| self.members.get(key).cloned().unwrap_or_default();
+        Ok(keys.iter().map(set).collect())
     }
 }
 

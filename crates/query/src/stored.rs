@@ -156,8 +156,14 @@ impl Results for Stored<'_> {
         self.many(commands).await?.iter().map(reply::count).collect()
     }
 
-    async fn members(&mut self, key: &Key) -> Result<BTreeSet<SmolStr>, QueryError> {
-        let command = self.command("SMEMBERS", key);
-        reply::array(self.one(command).await?)?.into_iter().map(reply::text).collect()
+    async fn sizes(&mut self, keys: &[Key]) -> Result<Vec<u64>, QueryError> {
+        let commands = keys.iter().map(|key| self.command("SCARD", key)).collect();
+        self.many(commands).await?.iter().map(reply::count).collect()
+    }
+
+    async fn members(&mut self, keys: &[Key]) -> Result<Vec<BTreeSet<SmolStr>>, QueryError> {
+        let commands = keys.iter().map(|key| self.command("SMEMBERS", key)).collect();
+        let sets = self.many(commands).await?.into_iter();
+        sets.map(|set| reply::array(set)?.into_iter().map(reply::text).collect()).collect()
     }
 }

@@ -262,8 +262,12 @@ impl Results for Restless {
         (&self.memory).distinct(keys).await
     }
 
-    async fn members(&mut self, key: &Key) -> Result<BTreeSet<SmolStr>, QueryError> {
-        (&self.memory).members(key).await
+    async fn sizes(&mut self, keys: &[Key]) -> Result<Vec<u64>, QueryError> {
+        (&self.memory).sizes(keys).await
+    }
+
+    async fn members(&mut self, keys: &[Key]) -> Result<Vec<BTreeSet<SmolStr>>, QueryError> {
+        (&self.memory).members(keys).await
     }
 }
 

@@ -211,9 +211,9 @@ async fn stats(results: &mut impl Results) {
     let windows = figures::windows(&topology.calendar, of, AT, AT + 3_600_000).unwrap();
     let labels: Vec<&str> = windows.iter().map(|w| w.label.as_str()).collect();
     assert_eq!(labels, ["2026-01-01T0830Z", "2026-01-01T0930Z"]);
-    let groups = figures::groups(results, of, &windows[0]).await.unwrap();
+    let groups = figures::groups(results, of, &windows[..1]).await.unwrap();
     let group = |value: &str| vec![("concept".into(), Some(SmolStr::from(value)))];
-    assert_eq!(groups, [group("a:b"), group("optics")]);
+    assert_eq!(groups, [vec![group("a:b"), group("optics")]]);
     let wanted = windows.iter().map(|window| (group("a:b"), window.clone())).collect();
     let found = figures::figures(results, options, of, wanted).await.unwrap();
     let shown = |found: &figures::Figures| -> Vec<(String, Option<Figure>)> {

@@ -35,8 +35,9 @@ function path(name, methods) {
       const line = (one) => [code(one["x-written-as"] ?? one.name), kind(one.schema), one.description ?? "in the path"];
       card.append(rows(["parameter", "type", "meaning"], operation.parameters.map(line)));
     }
-    const body = operation.requestBody?.content["application/json"]?.schema;
-    if (body) card.append(el("p", {}, "Body: ", code(kind(body))));
+    const bodies = Object.entries(operation.requestBody?.content ?? {});
+    const written = ([type, { schema }]) => (type === "application/json" && schema.$ref ? kind(schema) : type);
+    if (bodies.length) card.append(el("p", {}, "Body: ", code(bodies.map(written).join(", "))));
     const [type, content] = Object.entries(operation.responses[200].content ?? {})[0] ?? [];
     if (type) card.append(el("p", {}, "Answer: ", code(type === "application/json" ? kind(content.schema) : type)));
     return card;

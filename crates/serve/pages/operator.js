@@ -25,8 +25,10 @@ start((topology) => {
     showNodes(status, topology);
     showWorkers(status);
     showLate(status);
-    if (letters !== status.dead_letters_stored) {
-      letters = status.dead_letters_stored;
+    // Of a full stream the number stored stays: what came in all counts too.
+    const now = `${status.dead_letters_stored} ${total(status, "dead_letters")}`;
+    if (letters !== now) {
+      letters = now;
       showDead(status, await ask(`dead?limit=${EXAMPLES}`));
     }
   });
@@ -70,7 +72,7 @@ function showAlarms(status) {
     );
   const lost = total(status, "lost_entries");
   if (lost)
-    alarms.push(`${number(lost)} entries were trimmed from a stream before they were read.`);
+    alarms.push(`${number(lost)} entries went from a stream before they were read: they are counted nowhere.`);
   const strangers = status.workers.filter((worker) => worker.live && !worker.runs_plan);
   if (strangers.length)
     alarms.push(

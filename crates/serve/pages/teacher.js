@@ -23,7 +23,6 @@ import {
   start,
   tell,
   text,
-  token,
 } from "/page.js";
 
 const LOOK_MS = 10_000;
@@ -249,22 +248,12 @@ async function members(points, group, name) {
   return { ids: rows.map((row) => row.member), size };
 }
 
-/** What is stored of some learners. Where a cookie is all there is, they are asked for singly. */
+/** What is stored of some learners. */
 async function learnersOf(ids) {
   const found = [];
   for (let at = 0; at < ids.length; at += LEARNERS) {
     const some = ids.slice(at, at + LEARNERS);
-    try {
-      found.push(...(await ask("learners", { learners: some })).rows);
-    } catch (problem) {
-      if (token() || (problem.status !== 401 && problem.status !== 403)) throw problem;
-      const one = (id) =>
-        ask(`learners/${encodeURIComponent(id)}`).catch((absent) => {
-          if (absent.status === 404) return { learner: id, fatigue: [] };
-          throw absent;
-        });
-      for (const id of some) found.push(await one(id));
-    }
+    found.push(...(await ask("learners", { learners: some })).rows);
   }
   return found;
 }

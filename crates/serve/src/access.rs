@@ -2,7 +2,7 @@
 
 use crate::problem::{Code, Problem};
 use smol_str::SmolStr;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use tallyd_topology::{ANY, Grant};
 use tokio::time::Instant;
 
@@ -119,12 +119,6 @@ impl Caller {
     }
 }
 
-/// The fields that a caller is held to, with their values.
-#[must_use]
-pub fn fixed(caller: &Caller) -> &BTreeMap<SmolStr, SmolStr> {
-    &caller.grant.by
-}
-
 /// Whether a name of `read` stands for a group of a bolt: `*`, `points` for all of its groups,
 /// `points:class+school` for those of these fields, `points:everyone` for the one of none.
 fn allows(name: &str, bolt: &str, group: Group<'_>) -> bool {
@@ -158,6 +152,7 @@ fn denied(detail: impl Into<String>) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
     fn caller(grant: Grant) -> Caller {
         Caller { subject: "t".into(), grant, until: None }

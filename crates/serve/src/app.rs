@@ -67,7 +67,8 @@ impl App {
         stop: CancellationToken,
     ) -> Self {
         let keys = Keys::new(&topology.name, 0);
-        let bytes = |answer: &Answer| u32::try_from(answer.body.len()).unwrap_or(u32::MAX);
+        // The text once, and its rows as values, which take some times as much.
+        let bytes = |answer: &Answer| u32::try_from(answer.body.len() * 8).unwrap_or(u32::MAX);
         let answers = Cache::builder().time_to_live(FRESH).max_capacity(KEPT);
         let answers = answers.weigher(move |_, answer: &Arc<Answer>| bytes(answer)).build();
         let heads = Cache::builder().time_to_live(FRESH).build();
@@ -132,8 +133,8 @@ impl App {
     }
 }
 
-/// The fields that name members and learners: of those, the ones that events are keyed by. A board
-/// of classes has members too, but nobody is one.
+/// The fields that name members and learners. Of the members of boards those that events are keyed
+/// by: a board of classes has members too, but nobody is one.
 fn member_fields(topology: &Topology) -> BTreeSet<SmolStr> {
     let key_of = |node: &Node| {
         let key = node.schema.key.and_then(|place| node.schema.fields.get(place));
@@ -141,11 +142,12 @@ fn member_fields(topology: &Topology) -> BTreeSet<SmolStr> {
     };
     let keys: BTreeSet<SmolStr> = topology.nodes.iter().filter_map(key_of).collect();
     let field = |(_, options): (&str, &BoltOptions)| match options {
-        BoltOptions::Leaderboard(options) => Some(options.member.name.clone()),
+        BoltOptions::Leaderboard(options) => {
+            Some(options.member.name.clone()).filter(|field| keys.contains(field))
+        }
         BoltOptions::Fatigue(options) => Some(options.learner.name.clone()),
         BoltOptions::Mastery(options) => Some(options.learner.name.clone()),
         BoltOptions::Aggregate(_) | BoltOptions::Dedup(_) => None,
     };
-    let fields = catalog::bolts(topology, Some).into_iter().filter_map(field);
-    fields.filter(|field| keys.contains(field)).collect()
+    catalog::bolts(topology, Some).into_iter().filter_map(field).collect()
 }

@@ -13,9 +13,10 @@ use smol_str::SmolStr;
 use tallyd_query::{
     Head, QueryError, Stored,
     board::{Board, Members, Page, Standing},
-    catalog, figure_json,
+    catalog, finals,
+    rows::BoardRow,
 };
-use tallyd_store::{Connection, settled};
+use tallyd_store::Connection;
 use utoipa::ToSchema;
 
 /// A part of a board.
@@ -36,9 +37,9 @@ pub struct BoardAnswer {
     pub end: Option<i64>,
     /// How many members the board has.
     pub size: u64,
-    /// Whether nothing will change it any more; `null` where the server's user may not know.
+    /// Whether nothing will change it any more.
     #[serde(rename = "final")]
-    pub is_final: Option<bool>,
+    pub is_final: bool,
     /// The time of the last entry whose effects are in, in ms since the epoch.
     pub as_of: i64,
     /// Events that the bolt did not take, because no plan in force had it.
@@ -54,40 +55,17 @@ pub struct BoardAnswer {
     pub not_found: Option<Vec<SmolStr>>,
 }
 
-/// A member's place on a board.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct BoardRow {
-    /// Who.
-    #[schema(value_type = String)]
-    pub member: SmolStr,
-    /// From 1.
-    pub rank: u64,
-    /// The score.
-    pub score: Value,
-    /// How many of the others, in percent, do not stand above.
-    pub percentile: f64,
-    /// When the score was reached, in ms since the epoch; left out where that is not known exactly.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reached: Option<i64>,
-    /// From when to when it may have been reached, where the board holds no more than that.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reached_between: Option<(i64, i64)>,
-    /// The rank among the members that were asked for; left out where none were.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rank_in_set: Option<u64>,
-}
-
 /// Reads a part of a board.
 pub(crate) async fn read(app: &App, question: &BoardQuestion) -> Result<Answer, Problem> {
     let options = catalog::leaderboard(&app.topology, &question.bolt)?;
     let head = app.head(&question.bolt).await?;
     let gaps = app.gaps(&head.generation, &question.bolt).await?;
-    let at = question.at.ms(head.now);
     let calendar = &app.topology.calendar;
+    let at = question.at.first(head.now, calendar);
     let board = Board::new(options, calendar, &question.by, question.period.as_deref(), at)?;
     check_period(&board, head.now)?;
     let ask = async |c: &mut Connection| rows(app, c, &board, question, &head).await;
-    let Rows { size, rows, is_final, next, not_found } = app.pool.read(ask).await?;
+    let Rows { size, rows, is_final, next, not_found } = app.pool.read(ask).await??;
     let end = Some(board.window.end).filter(|end| *end < i64::MAX);
     let answer = BoardAnswer {
         bolt: question.bolt.clone(),
@@ -103,7 +81,7 @@ pub(crate) async fn read(app: &App, question: &BoardQuestion) -> Result<Answer, 
         next,
         not_found,
     };
-    Answer::new(&answer, &["member"], is_final == Some(true))
+    Answer::new(&answer, &["member"], is_final)
 }
 
 fn check_period(board: &Board, now: i64) -> Result<(), Problem> {
@@ -124,7 +102,7 @@ fn check_period(board: &Board, now: i64) -> Result<(), Problem> {
 struct Rows {
     size: u64,
     rows: Vec<BoardRow>,
-    is_final: Option<bool>,
+    is_final: bool,
     next: Option<String>,
     not_found: Option<Vec<SmolStr>>,
 }
@@ -135,7 +113,7 @@ async fn rows(
     board: &Board,
     question: &BoardQuestion,
     head: &Head,
-) -> Result<Rows, Problem> {
+) -> Result<Result<Rows, Problem>, QueryError> {
     let is_final = is_final(app, connection, board, &question.bolt, head).await?;
     let mut results = Stored::new(connection, &app.keys, &question.bolt);
     let mut in_set = Vec::new();
@@ -145,7 +123,9 @@ async fn rows(
             let Page { size, standings: mut page } = match from {
                 From::Rank(rank) => board.page(&mut results, rank - 1, limit + 1).await?,
                 From::After(after) => {
-                    check_label(board, after)?;
+                    if let Err(problem) = check_label(board, after) {
+                        return Ok(Err(problem));
+                    }
                     let seen = (f64::from_bits(after.score), after.member.as_str());
                     board.after(&mut results, seen, limit + 1).await?
                 }
@@ -158,7 +138,7 @@ async fn rows(
         Part::Around(member, rows) => {
             let found = board.around(&mut results, member, *rows).await?;
             if found.standings.is_empty() {
-                return Err(absent(board, member, found.size));
+                return Ok(Err(absent(board, member, found.size)));
             }
             (found.size, found.standings, None, None)
         }
@@ -166,7 +146,7 @@ async fn rows(
             Some((standing, size)) => (size, vec![standing], None, None),
             None => {
                 let size = board.size(&mut results).await?;
-                return Err(absent(board, member, size));
+                return Ok(Err(absent(board, member, size)));
             }
         },
         Part::Members(members) => {
@@ -176,17 +156,11 @@ async fn rows(
             (size, standings, None, Some(missing))
         }
     };
-    let row = |(place, standing): (usize, &Standing)| BoardRow {
-        member: standing.member.clone(),
-        rank: standing.rank,
-        score: figure_json(standing.score),
-        percentile: standing.percentile(size),
-        reached: standing.reached.filter(|(from, to)| from == to).map(|(from, _)| from),
-        reached_between: standing.reached.filter(|(from, to)| from != to),
-        rank_in_set: in_set.get(place).copied(),
+    let row = |(place, standing): (usize, &Standing)| {
+        BoardRow::new(standing, size, in_set.get(place).copied())
     };
     let rows = standings.iter().enumerate().map(row).collect();
-    Ok(Rows { size, rows, is_final, next, not_found })
+    Ok(Ok(Rows { size, rows, is_final, next, not_found }))
 }
 
 async fn is_final(
@@ -195,14 +169,10 @@ async fn is_final(
     board: &Board,
     bolt: &str,
     head: &Head,
-) -> Result<Option<bool>, QueryError> {
-    let closes = board.closes.unwrap_or(i64::MAX);
-    if closes > head.now {
-        return Ok(Some(false));
-    }
-    let place = app.topology.node(bolt).map_or(0, |(place, _)| place);
-    let settled = settled(connection, &app.topology, &app.keys, place, &[closes]).await?;
-    Ok(settled.first().copied())
+) -> Result<bool, QueryError> {
+    let closes = [board.closes.unwrap_or(i64::MAX)];
+    let finals = finals(connection, (&app.topology, &app.keys), bolt, &closes, head.now).await?;
+    Ok(finals == [true])
 }
 
 fn check_label(board: &Board, after: &After) -> Result<(), Problem> {

@@ -1,35 +1,33 @@
 //! Events over HTTP: each is held against the schema, and answered for after Redis has it.
 
 use crate::{
+    access::Caller,
     app::App,
-    http::enter,
+    enter::expect_kind,
     problem::{Code, Problem},
 };
 use axum::{
+    Extension,
     body::Bytes,
-    extract::{ConnectInfo, Path, State},
-    http::{HeaderMap, StatusCode, header},
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use redis::Pipeline;
+use redis::{Pipeline, Value};
 use serde::Serialize;
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 use tallyd_event::{
-    EntryId, Event, Schema,
+    Event, Schema,
     decode::{self, BATCH_FIELD},
 };
-use tallyd_ingest::Batch;
+use tallyd_ingest::{Batch, fields, now};
 use tallyd_query::QueryError;
-use tallyd_store::Connection;
-use tallyd_topology::NodeKind;
+use tallyd_store::{Connection, connection::checked};
+use tallyd_topology::{Node, NodeKind};
 use utoipa::ToSchema;
 
 /// The kinds of bodies that are read. None of them can be sent by the form of a foreign page.
-const KINDS: [&str; 5] = [
+pub(crate) const KINDS: [&str; 5] = [
     "application/json",
     "application/jsonl",
     "application/msgpack",
@@ -60,56 +58,36 @@ pub struct Refused {
 /// Takes events.
 pub(crate) async fn post(
     State(app): State<Arc<App>>,
-    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    // No cookies: another site's page must not send in a learner's name.
-    let (caller, left) = enter(&app, &headers, from, false).await?;
     caller.may_send(&name)?;
-    expect_kind(&headers)?;
-    let (node, source) = app
-        .topology
-        .nodes
-        .iter()
-        .find_map(|node| match &node.kind {
-            NodeKind::Source(source) if node.name == name => Some((node, source)),
-            _ => None,
-        })
-        .ok_or_else(|| Problem::new(Code::BoltUnknown, format!("no source \"{name}\"")))?;
-    let entry = [(BATCH_FIELD.as_bytes().to_vec(), body.to_vec())];
-    let decoded = decode::decode(&node.schema, source.limits, now(), &entry);
-    let refused: Vec<Refused> = decoded
-        .rejects
-        .iter()
-        .map(|reject| Refused { index: reject.index, reason: reject.reason.to_string() })
-        .collect();
-    if !decoded.events.is_empty() {
-        send(&app, &source.stream, &node.schema, &decoded.events).await?;
-    }
-    let accepted = Accepted { accepted: decoded.events.len(), refused };
-    let status = match accepted.accepted {
-        0 => StatusCode::UNPROCESSABLE_ENTITY,
-        _ => StatusCode::OK,
-    };
-    let mut response = (status, axum::Json(accepted)).into_response();
-    if let Some(left) = left {
-        left.tell(response.headers_mut());
-    }
-    Ok(response)
+    expect_kind(&headers, &KINDS)?;
+    take(&app, &name, &body).await
 }
 
-fn expect_kind(headers: &HeaderMap) -> Result<(), Problem> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
-    match KINDS.iter().any(|known| known.eq_ignore_ascii_case(kind)) {
-        true => Ok(()),
-        false => {
-            let detail = format!("send one of these as Content-Type: {}", KINDS.join(", "));
-            Err(Problem::new(Code::UnsupportedMedia, detail))
-        }
+/// Holds events against the source's schema, and sends those that fit.
+async fn take<'a>(app: &'a App, name: &str, body: &[u8]) -> Result<Response, Problem> {
+    let source = |node: &'a Node| match &node.kind {
+        NodeKind::Source(source) if node.name == name => Some((node, source)),
+        _ => None,
+    };
+    let found = app.topology.nodes.iter().find_map(source);
+    let unknown = || Problem::new(Code::BoltUnknown, format!("no source \"{name}\""));
+    let (node, source) = found.ok_or_else(unknown)?;
+    let entry = [(BATCH_FIELD.as_bytes().to_vec(), body.to_vec())];
+    let decoded = decode::decode(&node.schema, source.limits, now(), &entry);
+    let refused = decoded.rejects.iter();
+    let refused =
+        refused.map(|reject| Refused { index: reject.index, reason: reject.reason.to_string() });
+    let accepted = Accepted { accepted: decoded.events.len(), refused: refused.collect() };
+    if accepted.accepted == 0 {
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, axum::Json(accepted)).into_response());
     }
+    send(app, &source.stream, &node.schema, &decoded.events).await?;
+    Ok(axum::Json(accepted).into_response())
 }
 
 /// Sends events, in one transaction: all of them, or none.
@@ -118,15 +96,20 @@ async fn send(app: &App, stream: &str, schema: &Schema, events: &[Event]) -> Res
     add.cmd("MULTI");
     let mut batch = Batch::default();
     for event in events {
-        let named = schema.fields.iter().zip(&event.values);
-        let given = named.filter(|(_, value)| !value.is_null());
-        if batch.push(given.map(|(field, value)| (field.name.clone(), value.to_text())).collect()) {
+        if batch.push(fields(schema, event)) {
             close(&mut add, stream, &mut batch)?;
         }
     }
     close(&mut add, stream, &mut batch)?;
     add.cmd("EXEC");
-    let ask = async |c: &mut Connection| c.all(&add).await.map_err(QueryError::from);
+    let ask = async |c: &mut Connection| match c.all(&add).await?.pop() {
+        Some(Value::Array(replies)) => {
+            // What fails inside EXEC is told by the reply of that command alone.
+            let checked = replies.into_iter().try_for_each(|reply| checked(reply).map(drop));
+            checked.map_err(QueryError::from)
+        }
+        other => Err(QueryError::Unreadable(format!("EXEC answered {other:?}"))),
+    };
     match app.pool.read(ask).await {
         Ok(_) => Ok(()),
         Err(QueryError::Store(error)) => {
@@ -145,9 +128,4 @@ fn close(add: &mut Pipeline, stream: &str, batch: &mut Batch) -> Result<(), Prob
         add.cmd("XADD").arg(stream).arg("*").arg(BATCH_FIELD).arg(bytes);
     }
     Ok(())
-}
-
-fn now() -> EntryId {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    EntryId { ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX), seq: 0 }
 }

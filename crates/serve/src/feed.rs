@@ -26,6 +26,8 @@ use tokio::{
 const PAST: usize = 4;
 /// How many questions may be watched.
 const MOST: usize = 4096;
+/// How many of them one caller may have begun.
+const MOST_OF_ONE: usize = 512;
 /// How many are kept that nobody watches.
 const MOST_UNWATCHED: usize = 64;
 /// How long a feed is kept that nobody watches: who comes back within it goes on from where it was.
@@ -42,6 +44,8 @@ pub struct Feeds(Mutex<HashMap<Key, Arc<Feed>>>);
 
 /// What is known of a watched question.
 pub struct Feed {
+    /// Who was the first to watch it.
+    begun_by: SmolStr,
     state: watch::Sender<State>,
     past: Mutex<VecDeque<Arc<Answer>>>,
 }
@@ -69,8 +73,14 @@ impl Feeds {
     /// Watches a question.
     ///
     /// # Errors
-    /// Where too many questions are watched.
-    pub fn watch(&self, app: &Arc<App>, question: Question, rate: u64) -> Result<Watch, Problem> {
+    /// Where too many questions are watched, or this caller began to watch too many of them.
+    pub fn watch(
+        &self,
+        app: &Arc<App>,
+        question: Question,
+        rate: u64,
+        subject: &SmolStr,
+    ) -> Result<Watch, Problem> {
         let key = (question, rate);
         let mut all = self.open();
         let feed = match all.get(&key) {
@@ -79,9 +89,15 @@ impl Feeds {
                 let detail = format!("{MOST} views are watched (at most)");
                 return Err(Problem::new(Code::Unavailable, detail).after(KEPT));
             }
+            None if all.values().filter(|feed| feed.begun_by == *subject).count()
+                >= MOST_OF_ONE =>
+            {
+                let detail = format!("{MOST_OF_ONE} different views are watched by you (at most)");
+                return Err(Problem::new(Code::TooManyRequests, detail).after(KEPT));
+            }
             None => {
                 let (state, past) = (watch::Sender::new(State::Waiting), Mutex::default());
-                let feed = Arc::new(Feed { state, past });
+                let feed = Arc::new(Feed { begun_by: subject.clone(), state, past });
                 all.insert(key.clone(), Arc::clone(&feed));
                 tokio::spawn(follow(Arc::downgrade(app), key, Arc::clone(&feed)));
                 feed
@@ -153,7 +169,9 @@ async fn follow(app: Weak<App>, key: Key, feed: Arc<Feed>) {
             Ok(Some(answer)) => feed.publish(answer),
             Ok(None) => {}
             Err(problem) => {
-                seen = None;
+                if !is_absence(&problem) {
+                    seen = None;
+                }
                 feed.tell(problem);
             }
         }
@@ -168,7 +186,8 @@ struct Seen {
     until: i64,
 }
 
-/// The answer, if it may have changed.
+/// The answer, if it may have changed. Where there is none that only a commit can bring, such as
+/// that of a member who is not on the board, that is not asked again until then.
 async fn look(
     app: &App,
     question: &Question,
@@ -184,13 +203,28 @@ async fn look(
     if seen.as_ref().is_some_and(|seen| seen.versions == versions && now < seen.until) {
         return Ok(None);
     }
+    // What goes by the clock alone, as the end of a period, is looked at once a minute.
+    let in_a_minute = now.saturating_add(60_000);
     // Read now, and not taken from what was kept: that may be older than the versions.
-    let answer = Arc::new(read(app, question).await?);
+    let answer = match read(app, question).await {
+        Ok(answer) => Arc::new(answer),
+        Err(problem) => {
+            if is_absence(&problem) {
+                *seen = Some(Seen { versions, until: in_a_minute });
+            }
+            return Err(problem);
+        }
+    };
     let rows = answer.rows.iter().flatten().filter_map(|(_, row)| row.get("end")?.as_i64());
     let until = answer.head.get("end").and_then(Value::as_i64).into_iter().chain(rows);
-    let until = until.filter(|end| *end > now).min().unwrap_or(now.saturating_add(60_000));
+    let until = until.filter(|end| *end > now).fold(in_a_minute, i64::min);
     *seen = Some(Seen { versions, until });
     Ok(Some(answer))
+}
+
+/// Whether only a commit can bring what is not there.
+fn is_absence(problem: &Problem) -> bool {
+    matches!(problem.code, Code::MemberAbsent | Code::LearnerAbsent)
 }
 
 /// The bolts whose commits may change an answer.

@@ -1,45 +1,48 @@
-//! Requests and responses: routes, who asks, and what is said in headers.
+//! Routes, and what is said in headers.
 
 use crate::{
     access::Caller,
     answer::Answer,
     app::App,
-    events,
-    limit::Left,
-    live, openapi, operate as operator, pages,
+    enter::{SOCKET, enter, expect_kind},
+    events, live, openapi, operate, pages,
     params::{Params, bad},
     problem::{Code, Problem},
     question::{LearnersBody, MembersBody, Question},
     socket, stats,
 };
 use axum::{
-    Router,
+    Extension, Router,
     body::Bytes,
-    extract::{
-        ConnectInfo, Path, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection,
-    },
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
+    extract::{Path, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
+    middleware,
     response::{IntoResponse, Response},
     routing::{any, get, post},
 };
-use smol_str::SmolStr;
-use std::{net::SocketAddr, sync::Arc};
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// All routes.
 pub fn routes(app: Arc<App>) -> Router {
+    let entered = middleware::from_fn_with_state(Arc::clone(&app), enter);
+    let api = Router::new()
+        .route("/v1/events/{source}", post(events::post))
+        .route("/v1/boards/{bolt}/members", post(members))
+        .route(SOCKET, any(socket))
+        .route("/v1/learners", post(learners))
+        .route("/v1/topology", get(topology))
+        .route("/v1/status", get(status))
+        .route("/v1/dead", get(dead))
+        .route("/v1/{*path}", get(view))
+        .layer(entered);
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/openapi.json", get(openapi))
-        .route("/v1/events/{source}", post(events::post))
-        .route("/v1/boards/{bolt}/members", post(members))
-        .route("/v1/live", any(socket))
-        .route("/v1/learners", post(learners))
-        .route("/v1/topology", get(operate))
-        .route("/v1/status", get(operate))
-        .route("/v1/dead", get(operate))
-        .route("/v1/{*path}", any(view))
         .route("/", get(pages::index))
         .route("/{*path}", get(pages::page))
+        .merge(api)
         .fallback(|| async { Problem::new(Code::NotFound, "nothing is at this path") })
         .with_state(app)
 }
@@ -50,42 +53,21 @@ async fn openapi() -> Response {
     (kind, openapi::document().to_string()).into_response()
 }
 
-/// Many live views over one socket. A page of another site may not open one in a learner's name:
-/// no cookie counts, and tokens come in messages.
+/// Many live views over one socket, which keeps its connection's place.
 async fn socket(
     State(app): State<Arc<App>>,
-    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    Extension(caller): Extension<Caller>,
+    Extension(place): Extension<Arc<OwnedSemaphorePermit>>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
-    let (caller, _) = enter(&app, &headers, from, false).await?;
     check_origin(&app, &headers)?;
     let upgrade = upgrade.map_err(|error| bad(format!("this path is a WebSocket: {error}")))?;
     let upgrade = upgrade.max_message_size(socket::LONGEST).max_frame_size(socket::LONGEST);
-    Ok(upgrade.on_upgrade(|open| socket::serve(app, caller, open)))
-}
-
-/// Who asks, counted against its limit. One whose token can't be believed is counted by its address.
-///
-/// # Errors
-/// Where the token can't be believed, or there were too many requests.
-pub(crate) async fn enter(
-    app: &App,
-    headers: &HeaderMap,
-    from: SocketAddr,
-    cookies: bool,
-) -> Result<(Caller, Option<Left>), Problem> {
-    let take = |subject: &SmolStr| app.limit.as_ref().map(|limit| limit.take(subject)).transpose();
-    match app.tokens.caller(headers, from.ip(), cookies).await {
-        Ok(caller) => {
-            let left = take(&caller.subject)?;
-            Ok((caller, left))
-        }
-        Err(problem) => {
-            take(&smol_str::format_smolstr!("@{}", from.ip()))?;
-            Err(problem)
-        }
-    }
+    Ok(upgrade.on_upgrade(|open| async move {
+        let _place = place;
+        socket::serve(app, caller, open).await;
+    }))
 }
 
 /// A browser lets any page open a socket to any server, and names the page's origin: it must be this
@@ -104,44 +86,30 @@ fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
 /// Any view, once or live.
 async fn view(
     State(app): State<Arc<App>>,
-    ConnectInfo(from): ConnectInfo<SocketAddr>,
-    method: Method,
+    Extension(caller): Extension<Caller>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    if method != Method::GET && method != Method::HEAD {
-        return Err(Problem::new(Code::MethodNotAllowed, "this path is read by GET"));
-    }
-    let (caller, left) = enter(&app, &headers, from, true).await?;
     // The path as it was sent: names in it may hold an encoded slash.
     let path = uri.path().strip_prefix("/v1/").unwrap_or_default();
-    let (path, is_live) = match path.strip_suffix("/live") {
-        Some(path) => (path, true),
-        None => (path, false),
-    };
     let mut params = Params::parse(uri.query())?;
-    let mut response = match is_live {
-        true => {
-            let wanted = live::Wanted::take(&mut params, &headers)?;
-            let question = question(&app, path, params, &caller)?;
-            match app.answer(&question).await {
-                // What can come to be is waited for, and so is Redis.
-                Ok(_) => {}
-                Err(problem) if problem.code.may_pass() => {}
-                Err(problem) => return Err(problem),
-            }
-            live::events(&app, question, wanted, caller.until)?
-        }
-        false => {
-            let question = question(&app, path, params, &caller)?;
-            let answer = app.answer(&question).await?;
-            respond(&answer, &headers)
-        }
+    let Some(path) = live_path(path) else {
+        let question = question(&app, path, params, &caller)?;
+        return Ok(respond(&*app.answer(&question).await?, question.is_fixed(), &headers));
     };
-    if let Some(left) = left {
-        left.tell(response.headers_mut());
+    let wanted = live::Wanted::take(&mut params, &headers)?;
+    let question = question(&app, path, params, &caller)?;
+    match app.answer(&question).await {
+        // What can come to be is waited for, and so is Redis.
+        Err(problem) if !problem.code.may_pass() => Err(problem),
+        _ => live::events(&app, question, wanted, &caller),
     }
-    Ok(response)
+}
+
+/// The path of the view that is asked for live, if it is. A view has an even number of names: so one
+/// that is called `live` can be asked for too.
+fn live_path(path: &str) -> Option<&str> {
+    path.strip_suffix("/live").filter(|path| path.split('/').count() % 2 == 0)
 }
 
 /// Reads a question, and holds it to what the caller may ask.
@@ -154,12 +122,11 @@ pub fn question(
     params: Params,
     caller: &Caller,
 ) -> Result<Question, Problem> {
-    let question = Question::read(path, params, app.topology.calendar.zone())?;
+    let question = Question::read(path, params)?;
     allowed(app, question, caller)
 }
 
-/// A question held to what the caller may ask. What nobody needs a token for, all may ask. It only
-/// reads, so a cookie is believed: another site's page can't send JSON without being allowed to.
+/// A question held to what the caller may ask. What nobody needs a token for, all may ask.
 fn allowed(app: &App, question: Question, caller: &Caller) -> Result<Question, Problem> {
     let held = |caller: &Caller| {
         let caller = &caller.held_to_itself(&app.member_fields);
@@ -182,96 +149,84 @@ fn allowed(app: &App, question: Question, caller: &Caller) -> Result<Question, P
 /// Some members of a board.
 async fn members(
     State(app): State<Arc<App>>,
-    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    Extension(caller): Extension<Caller>,
     Path(bolt): Path<String>,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let (caller, left) = enter(&app, &headers, from, true).await?;
-    expect_json(&headers)?;
-    let body: MembersBody = serde_json::from_slice(&body)
-        .map_err(|error| bad(format!("the body can't be read: {error}")))?;
     let params = Params::parse(uri.query())?;
-    let question = Question::members(&bolt, params, app.topology.calendar.zone(), body.members)?;
-    let question = allowed(&app, question, &caller)?;
-    let answer = app.answer(&question).await?;
-    let mut response = respond(&answer, &headers);
-    if let Some(left) = left {
-        left.tell(response.headers_mut());
-    }
-    Ok(response)
+    let question = |body: MembersBody| Question::members(&bolt, params, body.members);
+    asked_by_body(&app, &caller, &headers, &body, question).await
 }
 
 /// Some learners.
 async fn learners(
     State(app): State<Arc<App>>,
-    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let (caller, left) = enter(&app, &headers, from, true).await?;
-    expect_json(&headers)?;
-    let body: LearnersBody = serde_json::from_slice(&body)
-        .map_err(|error| bad(format!("the body can't be read: {error}")))?;
-    let question = Question::learners(body.learners)?;
-    let question = allowed(&app, question, &caller)?;
-    let answer = app.answer(&question).await?;
-    let mut response = respond(&answer, &headers);
-    if let Some(left) = left {
-        left.tell(response.headers_mut());
-    }
-    Ok(response)
+    Params::parse(uri.query())?.end("none")?;
+    let question = |body: LearnersBody| Question::learners(body.learners);
+    asked_by_body(&app, &caller, &headers, &body, question).await
 }
 
-/// What operators see; of the topology, others see the part that is theirs.
-async fn operate(
-    State(app): State<Arc<App>>,
-    ConnectInfo(from): ConnectInfo<SocketAddr>,
-    uri: Uri,
-    headers: HeaderMap,
+/// The answer to a question that stands in a body, as JSON.
+async fn asked_by_body<T: DeserializeOwned>(
+    app: &App,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: &[u8],
+    question: impl FnOnce(T) -> Result<Question, Problem>,
 ) -> Result<Response, Problem> {
-    let (caller, left) = enter(&app, &headers, from, true).await?;
-    let params = Params::parse(uri.query())?;
-    let json = match uri.path() {
-        "/v1/topology" => {
-            params.end("none")?;
-            operator::topology(&app, &caller)
-        }
-        "/v1/dead" => {
-            caller.may_operate()?;
-            operator::dead(&app, params).await?
-        }
-        _ => {
-            caller.may_operate()?;
-            params.end("none")?;
-            operator::status(&app).await?
-        }
-    };
+    expect_kind(headers, &["application/json"])?;
+    let body = serde_json::from_slice(body)
+        .map_err(|error| bad(format!("the body can't be read: {error}")))?;
+    let question = allowed(app, question(body)?, caller)?;
+    Ok(respond(&*app.answer(&question).await?, false, headers))
+}
+
+/// The topology: all of it for operators, and for others the part that is theirs.
+async fn topology(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    Params::parse(uri.query())?.end("none")?;
+    Ok(unkept(operate::topology(&app, &caller)))
+}
+
+async fn status(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    caller.may_operate()?;
+    Params::parse(uri.query())?.end("none")?;
+    operate::status(&app).await.map(unkept)
+}
+
+async fn dead(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    caller.may_operate()?;
+    operate::dead(&app, Params::parse(uri.query())?).await.map(unkept)
+}
+
+fn unkept(json: serde_json::Value) -> Response {
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    let mut response = (no_store, axum::Json(json)).into_response();
-    if let Some(left) = left {
-        left.tell(response.headers_mut());
-    }
-    Ok(response)
+    (no_store, axum::Json(json)).into_response()
 }
 
-fn expect_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
-    match kind.eq_ignore_ascii_case("application/json") {
-        true => Ok(()),
-        false => {
-            let detail = "send Content-Type: application/json";
-            Err(Problem::new(Code::UnsupportedMedia, detail))
-        }
-    }
-}
-
-/// An answer, or that the one that is held still holds.
-fn respond(answer: &Answer, headers: &HeaderMap) -> Response {
+/// An answer, or that the one that is held still holds. Where the question names a fixed time, what
+/// is final stays the answer to it.
+fn respond(answer: &Answer, is_fixed: bool, headers: &HeaderMap) -> Response {
     let tag = format!("W/\"{:016x}\"", answer.tag);
-    let caching = match answer.is_final {
+    let caching = match is_fixed && answer.is_final {
         true => "private, max-age=86400, immutable",
         false => "private, max-age=0, must-revalidate",
     };

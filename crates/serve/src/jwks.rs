@@ -1,6 +1,9 @@
 //! The public keys that tokens are signed with: of a file, or of an address where they rotate.
 
-use crate::token::TokenError;
+use crate::{
+    problem::{Code, Problem},
+    token::TokenError,
+};
 use jsonwebtoken::{
     Algorithm, DecodingKey,
     jwk::{Jwk, JwkSet},
@@ -24,7 +27,8 @@ const LONGEST: u64 = 1 << 20;
 pub(crate) struct Jwks {
     /// Where they are fetched; `None`: they are of a file, or there are none.
     address: Option<String>,
-    keys: RwLock<Vec<Jwk>>,
+    /// `None`: none could be fetched yet.
+    keys: RwLock<Option<Vec<Jwk>>>,
     /// When they were fetched last, whether it worked or not. One fetches at a time.
     fetched: Mutex<Option<Instant>>,
 }
@@ -42,23 +46,35 @@ impl Jwks {
                     reason,
                 };
                 let bytes = tokio::fs::read(file).await.map_err(|e| failed(e.to_string()))?;
-                parse(&bytes).map_err(failed)?
+                Some(parse(&bytes).map_err(failed)?)
             }
-            None => Vec::new(),
+            None => None,
         };
         Ok(Self { address, keys: RwLock::new(keys), fetched: Mutex::new(None) })
     }
 
     /// The keys that a token of this key id and algorithm may be signed with.
-    pub async fn keys(&self, id: Option<&str>, algorithm: Algorithm) -> Vec<DecodingKey> {
+    ///
+    /// # Errors
+    /// Where no keys could be fetched yet: the token may be good.
+    pub async fn keys(
+        &self,
+        id: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<Vec<DecodingKey>, Problem> {
         self.refresh(FRESH).await;
         let found = self.find(id, algorithm).await;
         if !found.is_empty() {
-            return found;
+            return Ok(found);
         }
         // Keys rotate: the token may be signed with one that came since.
         self.refresh(AGAIN).await;
-        self.find(id, algorithm).await
+        let found = self.find(id, algorithm).await;
+        if found.is_empty() && self.address.is_some() && self.keys.read().await.is_none() {
+            let detail = "the keys that tokens are signed with can't be fetched now";
+            return Err(Problem::new(Code::Unavailable, detail).after(AGAIN));
+        }
+        Ok(found)
     }
 
     async fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Vec<DecodingKey> {
@@ -67,13 +83,23 @@ impl Jwks {
             named && fits(jwk, algorithm)
         };
         let keys = self.keys.read().await;
-        keys.iter().filter(fits).filter_map(|jwk| DecodingKey::from_jwk(jwk).ok()).collect()
+        keys.iter()
+            .flatten()
+            .filter(fits)
+            .filter_map(|jwk| DecodingKey::from_jwk(jwk).ok())
+            .collect()
     }
 
-    /// Fetches the keys, unless they are younger than this.
+    /// Fetches the keys, unless they are younger than this. While somebody fetches, others go on with
+    /// the keys of before: an address that answers slowly holds up nobody who has a good key.
     async fn refresh(&self, age: Duration) {
         let Some(address) = &self.address else { return };
-        let mut fetched = self.fetched.lock().await;
+        let has_keys = self.keys.read().await.is_some();
+        let fetching = match has_keys && age == FRESH {
+            true => self.fetched.try_lock().ok(),
+            false => Some(self.fetched.lock().await),
+        };
+        let Some(mut fetched) = fetching else { return };
         if fetched.is_some_and(|last| last.elapsed() < age) {
             return;
         }
@@ -81,7 +107,7 @@ impl Jwks {
         let url = address.clone();
         let answer = tokio::task::spawn_blocking(move || fetch(&url)).await;
         match answer.unwrap_or_else(|error| Err(error.to_string())) {
-            Ok(keys) => *self.keys.write().await = keys,
+            Ok(keys) => *self.keys.write().await = Some(keys),
             // The keys of before still hold.
             Err(reason) => tracing::error!(address, reason, "the keys of tokens can't be fetched"),
         }

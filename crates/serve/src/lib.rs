@@ -1,17 +1,15 @@
 //! The results over HTTP: who may see what, figures once and live, and events that come in.
 //!
-//! Stateless: what it knows of requests is limits, and answers of the last milliseconds. Any
-//! number of servers may run beside each other.
+//! It keeps nothing that it can't make again: limits, answers of the last milliseconds, live views of
+//! the last minute, the keys of tokens. Any number of servers may run at once.
 
-pub mod access;
-pub mod problem;
-pub mod question;
-
+mod access;
 mod answer;
 mod app;
 mod boards;
 mod cursor;
 mod delta;
+mod enter;
 mod events;
 mod feed;
 mod http;
@@ -24,13 +22,13 @@ mod openapi;
 mod operate;
 mod pages;
 mod params;
+mod problem;
+mod question;
 mod server;
 mod socket;
 mod stats;
 mod token;
 
-pub use app::App;
 pub use open::{OpenError, Opened, open};
-pub use openapi::document;
 pub use server::serve;
 pub use token::TokenError;

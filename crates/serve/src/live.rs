@@ -6,6 +6,7 @@
 //! changes: what waits for it is never more than one answer.
 
 use crate::{
+    access::Caller,
     answer::Answer,
     app::App,
     delta,
@@ -26,8 +27,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How long nothing may be sent.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// Later than anything is waited for.
-const FAR: Duration = Duration::from_secs(86_400);
 /// Updates a second where the client does not say.
 const RATE: u64 = 4;
 
@@ -73,10 +72,10 @@ pub fn events(
     app: &Arc<App>,
     question: Question,
     wanted: Wanted,
-    until: Option<Instant>,
+    caller: &Caller,
 ) -> Result<Response, Problem> {
     let begin = Bytes::from(format!("retry: {RETRY_MS}\n\n"));
-    let follower = Follower::new(app, question, wanted, until)?;
+    let follower = Follower::new(app, question, wanted, caller)?;
     let frames = stream::unfold((Some(begin), follower), |(begin, mut follower)| async move {
         let frame = match begin {
             Some(begin) => begin,
@@ -123,17 +122,17 @@ impl Follower {
     /// Begins to follow, until the caller's token ends.
     ///
     /// # Errors
-    /// Where too many questions are watched.
+    /// Where too many questions are watched, by all or by this caller.
     pub fn new(
         app: &Arc<App>,
         question: Question,
         wanted: Wanted,
-        until: Option<Instant>,
+        caller: &Caller,
     ) -> Result<Self, Problem> {
         let spread = fastrand::u64(500..SPREAD_MS);
         Ok(Self {
-            watch: app.feeds.watch(app, question, wanted.rate)?,
-            until,
+            watch: app.feeds.watch(app, question, wanted.rate, &caller.subject)?,
+            until: caller.until,
             has_ended: false,
             stop: app.stop.clone(),
             last: None,
@@ -155,10 +154,16 @@ impl Follower {
             if self.has_ended {
                 return None;
             }
-            let end = self.until.unwrap_or_else(|| Instant::now() + FAR);
+            let until = self.until;
+            let expired = async {
+                match until {
+                    Some(until) => sleep_until(until).await,
+                    None => std::future::pending().await,
+                }
+            };
             let state = tokio::select! {
                 () = self.stop.cancelled() => return None,
-                () = sleep_until(end), if self.until.is_some() => {
+                () = expired => {
                     self.has_ended = true;
                     let problem = Problem::new(Code::Unauthorized, "the token has expired");
                     self.push("problem", problem.json().to_string().into());

@@ -9,7 +9,7 @@ use utoipa::OpenApi;
 #[openapi(components(schemas(
     boards::BoardAnswer,
     events::Accepted,
-    learners::LearnerAnswer,
+    tallyd_query::learner::Learner,
     learners::LearnersAnswer,
     question::LearnersBody,
     question::MembersBody,
@@ -26,12 +26,20 @@ struct Operation {
     path: &'static str,
     summary: &'static str,
     parameters: &'static [Parameter],
-    /// The shape of the body, if there is one.
-    body: Option<&'static str>,
+    body: Body,
     /// The shape of the answer; `None` for one that is not described.
     answer: Option<&'static str>,
     /// Whether `/live` follows it.
     is_live: bool,
+}
+
+/// What a request has as its body.
+enum Body {
+    None,
+    /// JSON of this shape.
+    Of(&'static str),
+    /// Events, in one of several kinds.
+    Events,
 }
 
 const BY: Parameter = ("by", "object", "The group: `by.class=10B`, once for each field");
@@ -56,7 +64,7 @@ const OPERATIONS: &[Operation] = &[
             ("rank", "integer", "The place of the first row, from 1"),
             ("cursor", "string", "What the answer before gave as `next`"),
         ],
-        body: None,
+        body: Body::None,
         answer: Some("BoardAnswer"),
         is_live: true,
     },
@@ -70,7 +78,7 @@ const OPERATIONS: &[Operation] = &[
             AT,
             ("rows", "integer", "How many rows, 1 to 1000; 11 by default"),
         ],
-        body: None,
+        body: Body::None,
         answer: Some("BoardAnswer"),
         is_live: true,
     },
@@ -79,7 +87,7 @@ const OPERATIONS: &[Operation] = &[
         path: "/v1/boards/{bolt}/members/{member}",
         summary: "One member",
         parameters: &[BY, PERIOD, AT],
-        body: None,
+        body: Body::None,
         answer: Some("BoardAnswer"),
         is_live: true,
     },
@@ -88,7 +96,7 @@ const OPERATIONS: &[Operation] = &[
         path: "/v1/boards/{bolt}/members",
         summary: "Some members, with their ranks among each other: a board of friends",
         parameters: &[BY, PERIOD, AT],
-        body: Some("MembersBody"),
+        body: Body::Of("MembersBody"),
         answer: Some("BoardAnswer"),
         is_live: false,
     },
@@ -104,7 +112,7 @@ const OPERATIONS: &[Operation] = &[
             ("order_by", "string", "A measure or a ratio of two: `answers`, `-right/answers`"),
             ("limit", "integer", "How many groups, 1 to 1000; 100 by default"),
         ],
-        body: None,
+        body: Body::None,
         answer: Some("StatsAnswer"),
         is_live: true,
     },
@@ -113,8 +121,8 @@ const OPERATIONS: &[Operation] = &[
         path: "/v1/learners/{learner}",
         summary: "What is stored of a learner",
         parameters: &[BY],
-        body: None,
-        answer: Some("LearnerAnswer"),
+        body: Body::None,
+        answer: Some("Learner"),
         is_live: true,
     },
     Operation {
@@ -122,7 +130,7 @@ const OPERATIONS: &[Operation] = &[
         path: "/v1/learners",
         summary: "What is stored of some learners",
         parameters: &[],
-        body: Some("LearnersBody"),
+        body: Body::Of("LearnersBody"),
         answer: Some("LearnersAnswer"),
         is_live: false,
     },
@@ -131,7 +139,7 @@ const OPERATIONS: &[Operation] = &[
         path: "/v1/events/{source}",
         summary: "Takes one event, an array, JSON lines or MessagePack",
         parameters: &[],
-        body: None,
+        body: Body::Events,
         answer: Some("Accepted"),
         is_live: false,
     },
@@ -140,7 +148,7 @@ const OPERATIONS: &[Operation] = &[
         path: "/v1/live",
         summary: "A WebSocket of up to 128 live views",
         parameters: &[],
-        body: None,
+        body: Body::None,
         answer: None,
         is_live: false,
     },
@@ -149,7 +157,7 @@ const OPERATIONS: &[Operation] = &[
         path: "/v1/topology",
         summary: "Sources, bolts, boards, windows and measures that the caller may read",
         parameters: &[],
-        body: None,
+        body: Body::None,
         answer: None,
         is_live: false,
     },
@@ -158,7 +166,7 @@ const OPERATIONS: &[Operation] = &[
         path: "/v1/status",
         summary: "How the topology runs, for operators",
         parameters: &[],
-        body: None,
+        body: Body::None,
         answer: None,
         is_live: false,
     },
@@ -167,7 +175,7 @@ const OPERATIONS: &[Operation] = &[
         path: "/v1/dead",
         summary: "The newest dead letters, for operators",
         parameters: &[("limit", "integer", "How many, 1 to 100; 10 by default")],
-        body: None,
+        body: Body::None,
         answer: None,
         is_live: false,
     },
@@ -253,13 +261,27 @@ fn describe(operation: &Operation, is_live: bool) -> Value {
         "description": "There is no answer: `code` says why",
         "content": { "application/problem+json": { "schema": shape("Problem") } },
     });
+    let mut responses = Map::from_iter([("200".to_owned(), good), ("default".to_owned(), bad)]);
+    let body = match operation.body {
+        Body::None => None,
+        Body::Of(name) => Some(json!({ "application/json": { "schema": shape(name) } })),
+        Body::Events => {
+            let none = json!({
+                "description": "No event was accepted: `refused` says why",
+                "content": { "application/json": { "schema": shape("Accepted") } },
+            });
+            responses.insert("422".to_owned(), none);
+            // An event has the fields of its source, which differ from topology to topology.
+            let kinds = events::KINDS.map(|kind| (kind.to_owned(), json!({ "schema": {} })));
+            Some(Value::Object(kinds.into_iter().collect()))
+        }
+    };
     let mut described = json!({
         "summary": operation.summary,
         "parameters": in_path.chain(in_query).collect::<Vec<_>>(),
-        "responses": { "200": good, "default": bad },
+        "responses": responses,
     });
-    if let (Some(name), Value::Object(described)) = (operation.body, &mut described) {
-        let content = json!({ "application/json": { "schema": shape(name) } });
+    if let (Some(content), Value::Object(described)) = (body, &mut described) {
         described.insert("requestBody".to_owned(), json!({ "required": true, "content": content }));
     }
     described

@@ -2,10 +2,11 @@
 
 use crate::{access::Caller, app::App, params::Params, problem::Problem};
 use serde_json::{Value, json};
+use smol_str::SmolStr;
 use std::time::Duration;
 use tallyd_query::{QueryError, status::status_json};
 use tallyd_store::{Connection, dead, inspect};
-use tallyd_topology::{BoltOptions, Node, NodeKind};
+use tallyd_topology::{BoltOptions, Grant, Node, NodeKind};
 use tokio::time::Instant;
 
 /// How long a state is good for all who ask: rates are measured from one reading to the next.
@@ -54,7 +55,8 @@ pub(crate) fn topology(app: &App, caller: &Caller) -> Value {
     let may_see = |node: &&Node| match &node.kind {
         NodeKind::Source(_) => caller.grant.operator,
         NodeKind::Bolt(bolt) => {
-            caller.grant.operator || may_read(caller, &node.name, &bolt.options)
+            caller.grant.operator
+                || may_read(caller, app.tokens.public(), &node.name, &bolt.options)
         }
     };
     json!({
@@ -65,14 +67,15 @@ pub(crate) fn topology(app: &App, caller: &Caller) -> Value {
     })
 }
 
-fn may_read(caller: &Caller, name: &str, options: &BoltOptions) -> bool {
+/// Whether some of a bolt's results may be read: by what the caller may, or by what everybody may.
+fn may_read(caller: &Caller, public: &Grant, name: &str, options: &BoltOptions) -> bool {
     let own = caller.grant.member.is_some() || caller.grant.learners;
     match options {
         BoltOptions::Leaderboard(_) | BoltOptions::Aggregate(_) => {
-            let of_bolt = |given: &smol_str::SmolStr| {
+            let of_bolt = |given: &SmolStr| {
                 given == tallyd_topology::ANY || given.split(':').next() == Some(name)
             };
-            caller.grant.read.iter().any(of_bolt)
+            caller.grant.read.iter().chain(&public.read).any(of_bolt)
         }
         BoltOptions::Fatigue(_) | BoltOptions::Mastery(_) => own,
         BoltOptions::Dedup(_) => false,

@@ -1,9 +1,9 @@
 //! The parameters of a query string.
 
 use crate::problem::{Code, Problem};
-use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 use smol_str::SmolStr;
 use std::{collections::BTreeMap, ops::RangeInclusive};
+use tallyd_query::when::When;
 
 /// The most parameters of one request.
 const MOST: usize = 64;
@@ -11,26 +11,6 @@ const MOST: usize = 64;
 /// The parameters that have not been read yet.
 #[derive(Clone, Debug, Default)]
 pub struct Params(BTreeMap<SmolStr, SmolStr>);
-
-/// A moment: fixed, or before the time of asking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Moment {
-    /// In ms since the epoch.
-    At(i64),
-    /// So many ms ago.
-    Ago(i64),
-}
-
-impl Moment {
-    /// In ms since the epoch, where it is `now`.
-    #[must_use]
-    pub fn ms(self, now: i64) -> i64 {
-        match self {
-            Moment::At(ms) => ms,
-            Moment::Ago(ms) => now.saturating_sub(ms),
-        }
-    }
-}
 
 impl Params {
     /// Reads a query string.
@@ -74,20 +54,13 @@ impl Params {
         }
     }
 
-    /// Takes a moment: `now`, `today`, `-7d`, a date, RFC 3339, or ms since the epoch. Dates begin
-    /// where the time zone says.
+    /// Takes a moment, as the command line reads one.
     ///
     /// # Errors
-    /// Where it is none of these.
-    pub fn moment(&mut self, name: &str, zone: &TimeZone) -> Result<Option<Moment>, Problem> {
+    /// Where it is none.
+    pub fn moment(&mut self, name: &str) -> Result<Option<When>, Problem> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let moment = moment(&text, zone).ok_or_else(|| {
-            bad(format!(
-                "{name}={text}: expected now, today, -7d, 2026-11-20, a time such as \
-                 2026-11-20T09:30:00Z, or ms since the epoch"
-            ))
-        })?;
-        Ok(Some(moment))
+        text.parse().map(Some).map_err(|why| bad(format!("{name}={text}: {why}")))
     }
 
     /// Takes all `by.FIELD=VALUE`, in the order of the fields.
@@ -117,34 +90,6 @@ impl Params {
     }
 }
 
-fn moment(text: &str, zone: &TimeZone) -> Option<Moment> {
-    let midnight = |date: Date| {
-        Some(date.to_zoned(zone.clone()).ok()?.start_of_day().ok()?.timestamp().as_millisecond())
-    };
-    match text {
-        "now" => return Some(Moment::Ago(0)),
-        "today" => {
-            let now = Timestamp::now().to_zoned(zone.clone());
-            return midnight(now.date()).map(Moment::At);
-        }
-        _ => {}
-    }
-    if let Some(ago) = text.strip_prefix('-') {
-        let span: Span = ago.parse().ok()?;
-        let relative = jiff::SpanRelativeTo::days_are_24_hours();
-        let ms = span.to_duration(relative).ok()?.as_millis();
-        return i64::try_from(ms).ok().filter(|ms| *ms >= 0).map(Moment::Ago);
-    }
-    if text.len() >= 11 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        let ms = text.parse().ok()?;
-        return Timestamp::from_millisecond(ms).is_ok().then_some(Moment::At(ms));
-    }
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Some(Moment::At(time.as_millisecond()));
-    }
-    midnight(text.parse().ok()?).map(Moment::At)
-}
-
 pub(crate) fn bad(detail: impl Into<String>) -> Problem {
     Problem::new(Code::BadRequest, detail)
 }
@@ -162,26 +107,13 @@ mod tests {
         let mut all = params("limit=5&by.class=10%20B&by.school=&at=-7d");
         assert_eq!(all.number("limit", 1..=1000).unwrap(), Some(5));
         assert_eq!(all.by(), [("class".into(), "10 B".into()), ("school".into(), "".into())]);
-        assert_eq!(all.moment("at", &TimeZone::UTC).unwrap(), Some(Moment::Ago(604_800_000)));
+        assert_eq!(all.moment("at").unwrap(), "-7d".parse().ok());
+        assert!(params("at=soon").moment("at").is_err());
         assert!(all.end("").is_ok());
         assert!(params("limt=5").end("limit").is_err());
         assert!(Params::parse(Some("a=1&a=2")).is_err());
         assert!(params("limit=0").number("limit", 1..=1000).is_err());
         let many: String = (0..65).map(|n| format!("p{n}=1&")).collect();
         assert!(Params::parse(Some(&many)).is_err());
-    }
-
-    #[test]
-    fn moments_have_many_forms() {
-        let berlin = jiff::tz::TimeZoneDatabase::bundled().get("Europe/Berlin").unwrap();
-        let at = |text| moment(text, &berlin);
-        assert_eq!(at("2026-11-20"), Some(Moment::At(1_795_129_200_000)));
-        assert_eq!(at("2026-11-20T00:00:00+01:00"), at("2026-11-20"));
-        assert_eq!(at("1795129200000"), Some(Moment::At(1_795_129_200_000)));
-        assert_eq!(at("now"), Some(Moment::Ago(0)));
-        assert_eq!(at("-90m"), Some(Moment::Ago(5_400_000)));
-        for text in ["", "yesterdy", "5", "2026-13-01", "-", "--1d", "99999999999999999999"] {
-            assert_eq!(at(text), None, "{text}");
-        }
     }
 }

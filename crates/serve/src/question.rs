@@ -6,13 +6,13 @@
 use crate::{
     access::Caller,
     cursor::After,
-    params::{Moment, Params, bad},
+    params::{Params, bad},
     problem::{Code, Problem},
 };
-use jiff::tz::TimeZone;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use smol_str::SmolStr;
+use tallyd_query::when::When;
 use utoipa::ToSchema;
 
 /// The most rows of one answer.
@@ -50,7 +50,7 @@ pub struct BoardQuestion {
     /// The period; `None` for the first of the topology.
     pub period: Option<SmolStr>,
     /// A moment in the period.
-    pub at: Moment,
+    pub at: When,
     /// Which rows.
     pub part: Part,
 }
@@ -92,9 +92,9 @@ pub struct StatsQuestion {
     /// The window; `None` for the first of the topology.
     pub window: Option<SmolStr>,
     /// The first moment; `None` for that of `to`.
-    pub from: Option<Moment>,
+    pub from: Option<When>,
     /// The last moment.
-    pub to: Moment,
+    pub to: When,
     /// What rows are ordered by: a measure or a ratio of two, the greatest first where `true`.
     pub order: Option<(Measure, bool)>,
     /// How many groups at most.
@@ -133,7 +133,7 @@ impl Question {
     ///
     /// # Errors
     /// Where there is nothing at the path, or a parameter can't be read.
-    pub fn read(path: &str, mut params: Params, zone: &TimeZone) -> Result<Self, Problem> {
+    pub fn read(path: &str, mut params: Params) -> Result<Self, Problem> {
         let names = path.split('/').map(name).collect::<Result<Vec<SmolStr>, _>>()?;
         let names: Vec<&str> = names.iter().map(SmolStr::as_str).collect();
         let rows = |params: &mut Params, name, least, default| {
@@ -157,7 +157,7 @@ impl Question {
                 Part::Around(member.into(), rows(&mut params, "rows", 1, AROUND)?)
             }
             ["boards", _, "members", member] => Part::Member(member.into()),
-            ["stats", bolt] => return Self::stats(bolt, params, zone),
+            ["stats", bolt] => return Self::stats(bolt, params),
             ["learners", learner] => {
                 let by = params.by();
                 params.end("by.FIELD")?;
@@ -166,26 +166,21 @@ impl Question {
             _ => return Err(Problem::new(Code::NotFound, "nothing is at this path")),
         };
         let bolt = names.get(1).copied().unwrap_or_default();
-        Self::board(bolt, params, zone, part)
+        Self::board(bolt, params, part)
     }
 
     /// Some members of a board.
     ///
     /// # Errors
     /// Where a parameter can't be read, or there are too many members.
-    pub fn members(
-        bolt: &str,
-        params: Params,
-        zone: &TimeZone,
-        members: Vec<SmolStr>,
-    ) -> Result<Self, Problem> {
+    pub fn members(bolt: &str, params: Params, members: Vec<SmolStr>) -> Result<Self, Problem> {
         if members.len() > MOST_MEMBERS {
             let count = members.len();
             return Err(bad(format!("{count} members (at most {MOST_MEMBERS} at once)")));
         }
         let mut seen = std::collections::HashSet::new();
         let members = members.into_iter().filter(|member| seen.insert(member.clone())).collect();
-        Self::board(bolt, params, zone, Part::Members(members))
+        Self::board(bolt, params, Part::Members(members))
     }
 
     /// Some learners.
@@ -197,23 +192,37 @@ impl Question {
             let count = learners.len();
             return Err(bad(format!("{count} learners (at most {MOST_LEARNERS} at once)")));
         }
-        Ok(Question::Learners(learners))
+        let mut seen = std::collections::HashSet::new();
+        let learners = learners.into_iter().filter(|learner| seen.insert(learner.clone()));
+        Ok(Question::Learners(learners.collect()))
     }
 
-    fn board(bolt: &str, mut params: Params, zone: &TimeZone, part: Part) -> Result<Self, Problem> {
+    /// Whether it asks for a time that is named, and not for one that goes on with the clock.
+    #[must_use]
+    pub fn is_fixed(&self) -> bool {
+        match self {
+            Question::Board(question) => question.at.is_fixed(),
+            Question::Stats(question) => {
+                question.to.is_fixed() && question.from.is_none_or(When::is_fixed)
+            }
+            Question::Learner(..) | Question::Learners(_) => false,
+        }
+    }
+
+    fn board(bolt: &str, mut params: Params, part: Part) -> Result<Self, Problem> {
         let by = params.by();
         let period = params.text("period");
-        let at = params.moment("at", zone)?.unwrap_or(Moment::Ago(0));
+        let at = params.moment("at")?.unwrap_or_else(When::now);
         params.end("by.FIELD, period, at, and on a page limit, cursor or rank")?;
         let bolt = bolt.into();
         Ok(Question::Board(BoardQuestion { bolt, by, period, at, part }))
     }
 
-    fn stats(bolt: &str, mut params: Params, zone: &TimeZone) -> Result<Self, Problem> {
+    fn stats(bolt: &str, mut params: Params) -> Result<Self, Problem> {
         let by = params.by();
         let window = params.text("window");
-        let from = params.moment("from", zone)?;
-        let to = params.moment("to", zone)?.unwrap_or(Moment::Ago(0));
+        let from = params.moment("from")?;
+        let to = params.moment("to")?.unwrap_or_else(When::now);
         let limit = params.number("limit", 1..=MOST_ROWS)?.unwrap_or(GROUPS);
         let order = params.text("order_by").map(|text| match text.strip_prefix('-') {
             Some(rest) => (Measure::read(rest), true),
@@ -282,7 +291,7 @@ mod tests {
     use tallyd_topology::Grant;
 
     fn read(path: &str, query: &str) -> Result<Question, Problem> {
-        Question::read(path, Params::parse(Some(query)).unwrap(), &TimeZone::UTC)
+        Question::read(path, Params::parse(Some(query)).unwrap())
     }
 
     #[test]
@@ -304,7 +313,7 @@ mod tests {
             panic!("no stats")
         };
         assert_eq!(stats.order, Some((Measure::read("right/answers"), true)));
-        assert_eq!(stats.from, Some(Moment::Ago(604_800_000)));
+        assert_eq!(stats.from, "-7d".parse().ok());
     }
 
     #[test]
@@ -326,7 +335,7 @@ mod tests {
         let long = format!("learners/{}", "x".repeat(5000));
         assert_eq!(read(&long, "").unwrap_err().code, Code::BadRequest);
         let many = (0..501).map(|n| SmolStr::from(n.to_string())).collect();
-        assert!(Question::members("a", Params::default(), &TimeZone::UTC, many).is_err());
+        assert!(Question::members("a", Params::default(), many).is_err());
     }
 
     #[test]
@@ -342,8 +351,7 @@ mod tests {
         assert!(!allowed("boards/points/members/u%38"));
         assert!(allowed("learners/u7") && !allowed("learners/u8"));
         let others = vec!["u7".into(), "u8".into()];
-        let friends =
-            Question::members("points", Params::default(), &TimeZone::UTC, others).unwrap();
+        let friends = Question::members("points", Params::default(), others).unwrap();
         assert!(friends.allow(&caller).is_err());
     }
 }

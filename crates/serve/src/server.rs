@@ -68,10 +68,12 @@ pub async fn serve(opened: Opened, listener: TcpListener) {
         };
         let Some((socket, from, place)) = accepted else { continue };
         let (routes, stop) = (routes.clone(), app.stop.clone());
+        // A WebSocket leaves the connection's task, and takes its place along.
+        let place = Arc::new(place);
         open.spawn(async move {
-            let _place = place;
             let service = routes.map_request(move |mut request: Request<Incoming>| {
                 request.extensions_mut().insert(ConnectInfo(from));
+                request.extensions_mut().insert(Arc::clone(&place));
                 request.map(Body::new)
             });
             let mut http = http1::Builder::new();
@@ -92,7 +94,12 @@ pub async fn serve(opened: Opened, listener: TcpListener) {
     }
     drop(listener);
     tidy.abort();
-    let ended = async { while open.join_next().await.is_some() {} };
+    let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
+    let ended = async {
+        while open.join_next().await.is_some() {}
+        // Sockets too: each has its place until it has said that it ends.
+        let _ = places.acquire_many(all).await;
+    };
     // Whoever does not read to the end is cut off.
     let _ = timeout(END, ended).await;
 }
@@ -182,7 +189,7 @@ async fn bound(request: Request<Body>, next: Next) -> Response {
     let Ok(response) = timeout(BODY, next.run(request)).await else {
         return match has_body {
             true => Problem::new(Code::BadRequest, "the body took too long"),
-            false => Problem::new(Code::Unavailable, "there was no answer in time"),
+            false => Problem::new(Code::Unavailable, "there was no answer in time").after(END),
         }
         .into_response();
     };

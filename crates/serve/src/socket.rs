@@ -21,14 +21,14 @@ use futures::{
 use serde::Deserialize;
 use smol_str::SmolStr;
 use std::{collections::HashMap, sync::Arc, time::Duration};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// The most views of one socket.
 pub const MOST_VIEWS: usize = 128;
 /// The longest message of a client, in bytes.
 pub const LONGEST: usize = 16 << 10;
-/// How long a client may take to read what it was sent.
+/// How long a client may take to read what it was sent, or to ask for a view.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a client sends.
@@ -55,9 +55,16 @@ pub(crate) async fn serve(app: Arc<App>, caller: Caller, mut socket: WebSocket) 
     let stop = app.stop.clone();
     let mut client = Client { app, caller, open: HashMap::new() };
     let mut views: Views = SelectAll::new();
+    let mut idle_since = Instant::now();
     loop {
+        client.open.retain(|_, view| !view.is_cancelled());
+        if !client.open.is_empty() {
+            idle_since = Instant::now();
+        }
         let message = tokio::select! {
             () = stop.cancelled() => break,
+            // A place is not held for nothing.
+            () = sleep_until(idle_since + PATIENCE), if client.open.is_empty() => break,
             message = socket.recv() => match message {
                 Some(Ok(Message::Text(text))) => {
                     client.wish(text.as_str(), &mut views).await
@@ -83,6 +90,11 @@ pub(crate) async fn serve(app: Arc<App>, caller: Caller, mut socket: WebSocket) 
 impl Client {
     /// Does what a client wants; what there is to answer.
     async fn wish(&mut self, text: &str, views: &mut Views) -> Option<String> {
+        if let Some(Err(problem)) =
+            self.app.limit.as_ref().map(|limit| limit.take(&self.caller.subject))
+        {
+            return Some(refusal(None, &problem));
+        }
         let wish = match serde_json::from_str(text) {
             Ok(wish) => wish,
             Err(error) => {
@@ -127,9 +139,6 @@ impl Client {
             let detail = "the token has expired (send another one)";
             return Err(Problem::new(Code::Unauthorized, detail));
         }
-        if let Some(limit) = &self.app.limit {
-            limit.take(&self.caller.subject)?;
-        }
         if self.open.contains_key(name) {
             return Err(bad(format!("\"{name}\" is watched already (drop it first)")));
         }
@@ -150,12 +159,14 @@ impl Client {
             Err(problem) if !problem.code.may_pass() => return Err(problem),
             _ => {}
         }
-        let follower = Follower::new(&self.app, question, wanted, self.caller.until)?;
+        let follower = Follower::new(&self.app, question, wanted, &self.caller)?;
         let end = CancellationToken::new();
         self.open.insert(name.clone(), end.clone());
-        let events = stream::unfold(follower, |mut follower| async move {
+        // A view that ends by itself, as with its token, makes its name and its place free.
+        let of_view = end.clone().drop_guard();
+        let events = stream::unfold((follower, of_view), |(mut follower, of_view)| async move {
             let event = follower.next().await?;
-            Some((event, follower))
+            Some((event, (follower, of_view)))
         });
         let name = name.clone();
         let events = events.map(move |event| (name.clone(), event));

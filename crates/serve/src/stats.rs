@@ -1,7 +1,7 @@
 //! Figures of aggregates as answers.
 
 use crate::{
-    access::{Caller, fixed},
+    access::Caller,
     answer::Answer,
     app::App,
     params::bad,
@@ -9,16 +9,18 @@ use crate::{
     question::{Measure, StatsQuestion},
 };
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
-use tallyd_aggregate::{Function, Options, WindowOptions};
+use tallyd_aggregate::{Options, WindowOptions};
 use tallyd_bolt::calendar::Window;
 use tallyd_query::{
-    Figure, QueryError, Stored, catalog, figure_json,
+    Figure, QueryError, Stored, catalog,
     figures::{Figures, Group, MOST_WINDOWS, figures, groups, window, windows},
+    finals,
+    rows::StatsRow,
 };
-use tallyd_store::{Connection, settled};
+use tallyd_store::Connection;
 use tallyd_topology::Topology;
 use utoipa::ToSchema;
 
@@ -41,33 +43,6 @@ pub struct StatsAnswer {
     pub rows: Vec<StatsRow>,
 }
 
-/// The figures of a group in a window.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct StatsRow {
-    /// Which window: `2026-11-28`, `2026-11-28T0900Z`, `all`.
-    #[schema(value_type = String)]
-    pub label: SmolStr,
-    /// Its first millisecond, since the epoch.
-    pub start: i64,
-    /// The first one after it; `null` for all time.
-    pub end: Option<i64>,
-    /// Whether nothing will change it any more.
-    #[serde(rename = "final")]
-    pub is_final: bool,
-    /// The values of the aggregate's fields; `null` for one that the events leave out.
-    #[schema(value_type = Object)]
-    pub group: Map<String, Value>,
-    /// The figures by measure; `null` where there is none, as of the mean of nothing.
-    #[schema(value_type = Object)]
-    pub measures: Map<String, Value>,
-    /// For each distinct count whether it is exact, or an estimate.
-    #[schema(value_type = Object)]
-    pub exact: Map<String, Value>,
-    /// The ratio that rows are ordered by, where that was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ratio: Option<f64>,
-}
-
 /// A question held to what the caller may see: fields that its token fixes are filled in.
 ///
 /// # Errors
@@ -85,7 +60,7 @@ pub fn settle(
             return Err(error.into());
         }
     };
-    for (field, value) in fixed(caller) {
+    for (field, value) in &caller.grant.by {
         let has = options.by.iter().any(|of| of.name == *field);
         if has && !question.by.iter().any(|(name, _)| name == field) {
             question.by.push((field.clone(), value.clone()));
@@ -124,12 +99,13 @@ pub(crate) async fn read(app: &App, question: &StatsQuestion) -> Result<Answer, 
     let of = window(options, question.window.as_deref())?;
     let head = app.head(&question.bolt).await?;
     let gaps = app.gaps(&head.generation, &question.bolt).await?;
-    let to = question.to.ms(head.now);
-    let from = question.from.map_or(to, |from| from.ms(head.now));
+    let calendar = &app.topology.calendar;
+    let from = question.from.unwrap_or(question.to).first(head.now, calendar);
+    let to = question.to.last(head.now, calendar);
     if from > to {
         return Err(bad(format!("the range ends before it begins ({from} to {to})")));
     }
-    let windows = windows(&app.topology.calendar, of, from, to)?;
+    let windows = windows(calendar, of, from, to)?;
     if question.order.is_some() && windows.len() > 1 {
         let count = windows.len();
         let detail = format!(
@@ -139,19 +115,18 @@ pub(crate) async fn read(app: &App, question: &StatsQuestion) -> Result<Answer, 
     }
     let ask = async |c: &mut Connection| {
         let (rows, groups) = rows(app, c, (options, of), question, &windows).await?;
-        let place = app.topology.node(&question.bolt).map_or(0, |(place, _)| place);
         let closes = |row: &Figures| of.lasting.closes(&row.window).unwrap_or(i64::MAX);
         let closes: Vec<i64> = rows.iter().map(closes).collect();
-        let finals = match closes.iter().any(|time| *time <= head.now) {
-            true => settled(c, &app.topology, &app.keys, place, &closes).await?,
-            false => vec![false; rows.len()],
-        };
-        Ok::<_, Problem>((rows, groups, finals))
+        let of_topology = (&app.topology, &app.keys);
+        let finals = finals(c, of_topology, &question.bolt, &closes, head.now).await?;
+        Ok((rows, groups, finals))
     };
     let (found, groups, finals) = app.pool.read(ask).await?;
     let rows = found.iter().zip(finals).map(|(figures, is_final)| {
         let order = question.order.as_ref().and_then(|(measure, _)| number(figures, measure));
-        (order, as_row(options, figures, is_final, question.order.as_ref()))
+        let is_ratio = question.order.as_ref().is_some_and(|(of, _)| of.over.is_some());
+        let row = StatsRow::new(options, figures, Some(is_final));
+        (order, StatsRow { ratio: order.filter(|_| is_ratio), ..row })
     });
     let mut rows: Vec<(Option<f64>, StatsRow)> = rows.collect();
     if let Some((_, is_descending)) = &question.order {
@@ -160,7 +135,7 @@ pub(crate) async fn read(app: &App, question: &StatsQuestion) -> Result<Answer, 
     let mut rows: Vec<StatsRow> = rows.into_iter().map(|(_, row)| row).collect();
     let most = question.limit.saturating_mul(windows.len() as u64);
     rows.truncate(usize::try_from(most).unwrap_or(usize::MAX));
-    let is_final = !rows.is_empty() && rows.iter().all(|row| row.is_final);
+    let is_final = !rows.is_empty() && rows.iter().all(|row| row.is_final == Some(true));
     let answer = StatsAnswer {
         bolt: question.bolt.clone(),
         window: of.name.clone(),
@@ -190,16 +165,14 @@ async fn rows(
     let all: Vec<Group> = match whole {
         Some(group) => vec![group],
         None => {
-            let mut all = BTreeSet::new();
-            for window in windows {
-                let fits = |group: &Group| {
-                    let fits = |(field, value): &(SmolStr, SmolStr)| {
-                        group.iter().any(|(of, is)| of == field && is.as_ref() == Some(value))
-                    };
-                    question.by.iter().all(fits)
+            let fits = |group: &Group| {
+                let fits = |(field, value): &(SmolStr, SmolStr)| {
+                    group.iter().any(|(of, is)| of == field && is.as_ref() == Some(value))
                 };
-                all.extend(groups(&mut results, of, window).await?.into_iter().filter(fits));
-            }
+                question.by.iter().all(fits)
+            };
+            let found = groups(&mut results, of, windows).await?.into_iter().flatten();
+            let all: BTreeSet<Group> = found.filter(fits).collect();
             all.into_iter().collect()
         }
     };
@@ -209,43 +182,14 @@ async fn rows(
         None => usize::try_from(question.limit).unwrap_or(usize::MAX),
     };
     if all.len().min(shown).saturating_mul(windows.len()) > MOST_WINDOWS {
-        return Err(QueryError::TooManyWindows(MOST_WINDOWS));
+        let (what, most) = ("rows (windows times groups)", MOST_WINDOWS as u64);
+        let given = (all.len().min(shown) * windows.len()) as u64;
+        return Err(QueryError::TooMany { what, given, most });
     }
     let pairs = windows
         .iter()
         .flat_map(|window| all.iter().take(shown).map(|group| (group.clone(), window.clone())));
     Ok((figures(&mut results, options, of, pairs.collect()).await?, all.len()))
-}
-
-fn as_row(
-    options: &Options,
-    figures: &Figures,
-    is_final: bool,
-    order: Option<&(Measure, bool)>,
-) -> StatsRow {
-    let measures: Map<String, Value> = figures
-        .measures
-        .iter()
-        .map(|(name, figure)| (name.to_string(), figure.map_or(Value::Null, figure_json)))
-        .collect();
-    let distinct = options.measures.iter().zip(&figures.measures);
-    let distinct = distinct.filter(|(of, _)| matches!(of.function, Function::Distinct(_)));
-    let exact = distinct.map(|(of, (_, figure))| {
-        let is_exact = !matches!(figure, Some(Figure::Estimate(_)));
-        (of.name.to_string(), json!(is_exact))
-    });
-    let ratio = order.filter(|(measure, _)| measure.over.is_some());
-    let ratio = ratio.and_then(|(measure, _)| number(figures, measure));
-    StatsRow {
-        label: figures.window.label.clone(),
-        start: figures.window.start,
-        end: Some(figures.window.end).filter(|end| *end < i64::MAX),
-        is_final,
-        group: figures.group.iter().map(|(name, value)| (name.to_string(), json!(value))).collect(),
-        exact: exact.collect(),
-        ratio,
-        measures,
-    }
 }
 
 /// A measure, or the ratio of two; `None` where there is none.

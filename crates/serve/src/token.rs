@@ -23,6 +23,8 @@ use tokio::time::Instant;
 const COOKIE: &str = "tallyd_token";
 /// The longest token, in bytes.
 const LONGEST: usize = 8192;
+/// The longest time that is waited for the end of a token, in seconds: a year.
+const LONGEST_S: f64 = 365.0 * 86_400.0;
 /// How far clocks may differ, in seconds.
 const LEEWAY_S: u64 = 60;
 
@@ -100,6 +102,11 @@ impl Tokens {
             Some(token) => self.of_token(token).await,
             None => Ok(self.nobody(smol_str::format_smolstr!("@{from}"))),
         }
+    }
+
+    /// What everybody may, with a token or without.
+    pub fn public(&self) -> &Grant {
+        &self.public
     }
 
     /// One without a token, called so.
@@ -180,7 +187,7 @@ impl Jwt {
             // A public key must never be taken for a secret, so HS256 has a key of its own.
             (Algorithm::HS256, Some(secret)) => vec![secret.clone()],
             (Algorithm::HS256, None) => Vec::new(),
-            (algorithm, _) => self.from.keys(header.kid.as_deref(), algorithm).await,
+            (algorithm, _) => self.from.keys(header.kid.as_deref(), algorithm).await?,
         };
         let mut validation = self.validation.clone();
         validation.algorithms = vec![header.alg];
@@ -203,9 +210,8 @@ impl Jwt {
 /// When a token ends, on this process's clock.
 fn until(exp: f64) -> Instant {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-    // As much later as clocks may differ; and no later than a day from now, which is looked at again
-    // by who asks again.
-    let left = (exp + LEEWAY_S as f64 - now).clamp(0.0, 86_400.0);
+    // As much later as clocks may differ; what ends in more than a year is as good as endless.
+    let left = (exp + LEEWAY_S as f64 - now).clamp(0.0, LONGEST_S);
     Instant::now() + Duration::from_secs_f64(left)
 }
 

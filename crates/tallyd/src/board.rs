@@ -5,7 +5,6 @@ use crate::{
     gaps::Gaps,
     output::Unwritten,
     terminal::{Head, Table, safe},
-    when::{When, as_named},
 };
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
@@ -13,10 +12,12 @@ use smol_str::SmolStr;
 use std::{io::Read, path::PathBuf, process::ExitCode};
 use tallyd_query::{
     Stored,
-    board::{Board, MOST_ROWS, Page, Standing},
-    catalog,
+    board::{Board, MOST_ROWS, Page},
+    catalog, finals,
+    rows::BoardRow,
+    when::When,
 };
-use tallyd_store::{server_ms, settled};
+use tallyd_store::server_ms;
 
 /// How many rows are shown: of the best or from a rank on, and around a member.
 const ROWS: u64 = 10;
@@ -83,17 +84,16 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     // The workers' clock is the server's, and so is the period that they count into.
     let now = server_ms(&mut connection).await?;
     let at = args.at.map_or(now, |at| at.first(now, &topology.calendar));
-    let names = options.periods.iter().map(|period| period.name.as_str());
-    let period = args.period.as_deref().map(|period| as_named(period, names));
+    let period = args.period.as_deref();
     let board = Board::new(options, &topology.calendar, &args.by, period, at)?;
     let gaps = Gaps::read(&mut connection, &keys, [args.name.as_str()]).await?;
     let mut results = Stored::new(&mut connection, &keys, &args.name);
     let shown = read(&board, &mut results, &args).await?;
     if args.target.json {
-        let bolt = topology.node(&args.name).map_or(0, |(place, _)| place);
-        let closes = board.closes.unwrap_or(i64::MAX);
+        let closes = [board.closes.unwrap_or(i64::MAX)];
         // Unknown to one who may read the results alone.
-        let is_final = settled(&mut connection, &topology, &keys, bolt, &[closes]).await.ok();
+        let is_final =
+            finals(&mut connection, (&topology, &keys), &args.name, &closes, now).await.ok();
         let is_final = is_final.and_then(|all| all.first().copied());
         let shown = as_json(&board, &shown, (&gaps, is_final));
         outln!("{}", serde_json::to_string_pretty(&shown)?)?;
@@ -151,47 +151,21 @@ fn given(part: &Part) -> anyhow::Result<Option<Vec<SmolStr>>> {
     Ok(Some(named.collect()))
 }
 
-/// A standing with its share, for `tallyd learner` too. When the score was reached is there as
-/// exactly as it is known.
-pub fn standing_json(standing: &Standing, size: u64) -> Value {
-    let always = [
-        ("member", json!(standing.member)),
-        ("rank", json!(standing.rank)),
-        ("score", tallyd_query::figure_json(standing.score)),
-        ("percentile", json!(standing.percentile(size))),
-    ];
-    let reached = standing.reached.map(|(from, to)| match from == to {
-        true => ("reached", json!(from)),
-        false => ("reached_between", json!([from, to])),
-    });
-    object(always.into_iter().chain(reached))
-}
-
-fn object<'a>(fields: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
-    Value::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
-}
-
 fn as_json(board: &Board, shown: &Shown, (gaps, is_final): (&Gaps, Option<bool>)) -> Value {
     let Page { size, standings } = &shown.page;
-    let mut ranks = shown.within.iter().flat_map(|(ranks, _)| ranks);
-    let standing = |standing| {
-        let mut shown = standing_json(standing, *size);
-        if let (Value::Object(fields), Some(rank)) = (&mut shown, ranks.next()) {
-            fields.insert("rank_within".to_owned(), json!(rank));
-        }
-        shown
-    };
-    let standings: Vec<Value> = standings.iter().map(standing).collect();
-    let always = [
-        ("period", json!(board.period)),
-        ("label", json!(board.window.label)),
-        ("size", json!(size)),
-        ("final", json!(is_final)),
-        ("gaps", gaps.json()),
-        ("standings", json!(standings)),
-    ];
-    let missing = shown.within.as_ref().map(|(_, missing)| ("missing", json!(missing)));
-    object(always.into_iter().chain(missing))
+    let mut ranks = shown.within.iter().flat_map(|(ranks, _)| ranks).copied();
+    let rows: Vec<BoardRow> =
+        standings.iter().map(|standing| BoardRow::new(standing, *size, ranks.next())).collect();
+    let json = json!({
+        "period": board.period, "label": board.window.label, "size": size, "final": is_final,
+        "gaps": gaps.json(), "rows": rows,
+    });
+    let missing =
+        shown.within.as_ref().map(|(_, missing)| ("not_found".to_owned(), json!(missing)));
+    match json {
+        Value::Object(json) => json.into_iter().chain(missing).collect(),
+        other => other,
+    }
 }
 
 fn print(board: &Board, shown: &Shown) -> Result<(), Unwritten> {

@@ -4,12 +4,12 @@ use crate::{
     connect::{Open, Target},
     gaps::when,
     terminal::{self, Head, Table, safe},
-    when::When,
 };
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use std::process::ExitCode;
 use tallyd_event::EntryId;
+use tallyd_query::when::When;
 use tallyd_store::{
     dead::{self, Letter},
     server_ms,

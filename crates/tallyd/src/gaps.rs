@@ -1,10 +1,20 @@
 //! What a result missed while no plan in force had it, for people and as JSON.
 
 use crate::{output::Unwritten, terminal::safe};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use smol_str::SmolStr;
+use tallyd_query::status::gaps_json;
 use tallyd_runtime::plan::{Gap, Plan};
 use tallyd_store::{Connection, keys::Keys, plan};
+
+/// A result as JSON, with what it missed.
+#[derive(Serialize)]
+pub struct WithGaps<T> {
+    #[serde(flatten)]
+    pub of: T,
+    pub gaps: Value,
+}
 
 /// What some sources and bolts missed: the part, and the events.
 pub struct Gaps(Vec<(SmolStr, Gap)>);
@@ -35,9 +45,7 @@ impl Gaps {
 
     /// As JSON: times in ms since the epoch.
     pub fn json(&self) -> Value {
-        let gap =
-            |(part, gap): &(SmolStr, Gap)| json!({ "part": part, "from": gap.from, "to": gap.to });
-        self.0.iter().map(gap).collect()
+        gaps_json(self.0.iter().map(|(part, gap)| (part, gap)))
     }
 
     /// Prints one line for each.

@@ -30,7 +30,6 @@ mod stats;
 mod status;
 mod terminal;
 mod wait;
-mod when;
 mod wrong_use;
 
 use clap::{Parser, Subcommand};

@@ -71,12 +71,24 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let address = connect::address(&topology, args.redis);
     let stop_serving = CancellationToken::new();
-    if let Some(listen) = args.serve {
-        let topology = Topology::clone(&topology);
-        let begun = serve::begin(topology, address.clone(), listen, false, stop_serving.clone());
-        let (address, _) = begun.await?;
-        tracing::info!(%address, "serving");
-    }
+    let serving = match args.serve {
+        Some(listen) => {
+            let topology = Topology::clone(&topology);
+            let end = stop_serving.clone();
+            let begun = serve::begin(topology, address.clone(), listen, false, end);
+            let (address, serving) = begun.await?;
+            tracing::info!(%address, "serving");
+            Some(serving)
+        }
+        None => None,
+    };
+    // Streams end at the signal, and not after the hand-over: clients come back to another server.
+    let mut signalled = stop.clone();
+    let end = stop_serving.clone();
+    tokio::spawn(async move {
+        let _ = signalled.wait_for(|stopped| *stopped).await;
+        end.cancel();
+    });
     let now = now_ms();
     let options = WorkerOptions {
         id: worker_id(now),
@@ -103,6 +115,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     tokio::spawn(risks::watch(address));
     let ended = worker.run(stop).await?;
     stop_serving.cancel();
+    if let Some(serving) = serving {
+        serving.await.context("the server ended")?;
+    }
     match ended {
         Ended::HandedOver => tracing::info!("worker stopped, its partitions are handed over"),
         Ended::Kept { partitions } => tracing::warn!(

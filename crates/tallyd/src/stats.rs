@@ -2,21 +2,21 @@
 
 use crate::{
     connect::{Open, Target},
-    gaps::Gaps,
+    gaps::{Gaps, WithGaps},
     output::Unwritten,
     terminal::{Head, Table},
-    when::{When, as_named},
     wrong_use::WrongUse,
 };
-use serde_json::{Map, Value, json};
 use smol_str::SmolStr;
 use std::process::ExitCode;
-use tallyd_aggregate::{Function, Options};
 use tallyd_query::{
     Figure, Stored, catalog,
     figures::{Figures, figures, group_of, groups, window, windows},
+    finals,
+    rows::StatsRow,
+    when::When,
 };
-use tallyd_store::{server_ms, settled};
+use tallyd_store::server_ms;
 
 /// The arguments of `tallyd stats`.
 #[derive(clap::Args)]
@@ -44,8 +44,7 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Open { topology, keys, mut connection } = args.target.open().await?;
     let options = catalog::aggregate(&topology, &args.name)?;
-    let names = options.windows.iter().map(|window| window.name.as_str());
-    let of = window(options, args.window.as_deref().map(|asked| as_named(asked, names)))?;
+    let of = window(options, args.window.as_deref())?;
     let (now, calendar) = (server_ms(&mut connection).await?, &topology.calendar);
     let to = args.to.map_or(now, |to| to.last(now, calendar));
     // Of a day alone all windows are meant.
@@ -57,25 +56,27 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let gaps = Gaps::read(&mut connection, &keys, [args.name.as_str()]).await?;
     let mut results = Stored::new(&mut connection, &keys, &args.name);
-    let mut wanted = Vec::new();
-    for window in windows(calendar, of, from, to)? {
-        let groups = match args.by.is_empty() {
-            true => groups(&mut results, of, &window).await?,
-            false => vec![group_of(options, &args.by)?],
-        };
-        wanted.extend(groups.into_iter().map(|group| (group, window.clone())));
-    }
+    let windows = windows(calendar, of, from, to)?;
+    let groups = match args.by.is_empty() {
+        true => groups(&mut results, of, &windows).await?,
+        false => vec![vec![group_of(options, &args.by)?]; windows.len()],
+    };
+    let pairs = windows.iter().zip(groups);
+    let pairs = pairs.flat_map(|(window, groups)| groups.into_iter().map(|g| (g, window.clone())));
+    let wanted = pairs.collect();
     let figures = figures(&mut results, options, of, wanted).await?;
     if args.target.json {
-        let bolt = topology.node(&args.name).map_or(0, |(place, _)| place);
         let closes = |row: &Figures| of.lasting.closes(&row.window).unwrap_or(i64::MAX);
         let closes: Vec<i64> = figures.iter().map(closes).collect();
         // Unknown to one who may read the results alone.
-        let finals = settled(&mut connection, &topology, &keys, bolt, &closes).await.ok();
+        let finals =
+            finals(&mut connection, (&topology, &keys), &args.name, &closes, now).await.ok();
         let is_final = |place| finals.as_ref().and_then(|all: &Vec<bool>| all.get(place).copied());
-        let rows = figures.iter().enumerate();
-        let rows: Vec<Value> =
-            rows.map(|(place, row)| as_json(options, row, (&gaps, is_final(place)))).collect();
+        let row = |(place, row)| WithGaps {
+            of: StatsRow::new(options, row, is_final(place)),
+            gaps: gaps.json(),
+        };
+        let rows: Vec<WithGaps<StatsRow>> = figures.iter().enumerate().map(row).collect();
         outln!("{}", serde_json::to_string_pretty(&rows)?)?;
         if rows.is_empty() {
             // Else they stand in each row.
@@ -89,28 +90,6 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         gaps.print()?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn as_json(options: &Options, figures: &Figures, (gaps, is_final): (&Gaps, Option<bool>)) -> Value {
-    let number = |figure: &Option<Figure>| figure.map_or(Value::Null, tallyd_query::figure_json);
-    let group: Map<String, Value> =
-        figures.group.iter().map(|(name, value)| (name.to_string(), json!(value))).collect();
-    let measures: Map<String, Value> =
-        figures.measures.iter().map(|(name, figure)| (name.to_string(), number(figure))).collect();
-    let distinct = options.measures.iter().zip(&figures.measures);
-    let distinct = distinct.filter(|(of, _)| matches!(of.function, Function::Distinct(_)));
-    let exact: Map<String, Value> = distinct
-        .map(|(of, (_, figure))| {
-            let is_exact = !matches!(figure, Some(Figure::Estimate(_)));
-            (of.name.to_string(), json!(is_exact))
-        })
-        .collect();
-    let end = Some(figures.window.end).filter(|end| *end < i64::MAX);
-    json!({
-        "window": figures.window.label, "start": figures.window.start, "end": end,
-        "group": group, "measures": measures, "exact": exact, "final": is_final,
-        "gaps": gaps.json(),
-    })
 }
 
 fn print(all: &[Figures]) -> Result<(), Unwritten> {

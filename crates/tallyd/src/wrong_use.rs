@@ -20,7 +20,14 @@ impl Error for WrongUse {}
 pub fn is_wrong_use(error: &anyhow::Error) -> bool {
     let asked_wrongly = |error: &(dyn Error + 'static)| {
         let query = error.downcast_ref::<QueryError>();
-        matches!(query, Some(QueryError::Unknown { .. } | QueryError::TooManyWindows(_)))
+        matches!(
+            query,
+            Some(
+                QueryError::Unknown { .. }
+                    | QueryError::TooManyWindows(_)
+                    | QueryError::TooMany { .. }
+            )
+        )
     };
     error.chain().any(|error| error.is::<WrongUse>() || asked_wrongly(error))
 }

@@ -4,7 +4,7 @@ use super::*;
 use tallyd_event::Decimal;
 
 fn one(function: Function) -> Aggregate {
-    aggregate(vec![Measure { name: "m".into(), function, places: None }])
+    aggregate(vec![Measure { name: "m".into(), function, places: None, adds_floats: false }])
 }
 
 /// The figure of a bolt with one measure, of all time.
@@ -102,6 +102,7 @@ fn of_price() -> Vec<Measure> {
         name: name.into(),
         function: function(field("price")),
         places: Some(2),
+        adds_floats: false,
     };
     functions.map(measure).into()
 }
@@ -140,8 +141,12 @@ fn decimals_are_stored_and_shown_with_their_places() {
 #[test]
 fn what_is_stored_of_a_decimal_depends_on_its_places() {
     let shape = |places| {
-        let measures =
-            vec![Measure { name: "m".into(), function: Function::Sum(field("price")), places }];
+        let measures = vec![Measure {
+            name: "m".into(),
+            function: Function::Sum(field("price")),
+            places,
+            adds_floats: false,
+        }];
         let shape = aggregate(measures).options.shape();
         shape.into_iter().find(|(name, _)| name == "measure.m").unwrap().1
     };

@@ -6,6 +6,8 @@ use smol_str::SmolStr;
 
 /// How many members with one score are looked at in one round trip.
 const EQUALS: u64 = 256;
+/// How often a page is read again because the board moved under it.
+const TRIES: usize = 4;
 
 impl Board {
     /// Up to `count` members below the place that a member with this stored score had, best first:
@@ -19,12 +21,37 @@ impl Board {
         (stored, member): (f64, &str),
         count: u64,
     ) -> Result<Page, QueryError> {
+        let mut page = Page { size: 0, standings: Vec::new() };
+        for _ in 0..TRIES {
+            let better = self.better(results, stored).await?;
+            let equals = self.equals(results, (stored, member), better).await?;
+            page = self.page(results, better + equals, count).await?;
+            // Whoever came or went above meanwhile has moved all places.
+            if self.better(results, stored).await? == better {
+                break;
+            }
+        }
+        Ok(page)
+    }
+
+    /// How many stand above a stored score.
+    async fn better(&self, results: &mut impl Results, stored: f64) -> Result<u64, QueryError> {
         let look = Look { scores: vec![stored], ..self.look() };
-        let seen = results.look(&self.key, &look).await?;
-        let mut skip = seen.better.first().copied().unwrap_or(0);
+        Ok(results.look(&self.key, &look).await?.better.first().copied().unwrap_or(0))
+    }
+
+    /// How many of those with this very score, the first of whom stands after `better` others, stand
+    /// no further behind than the member.
+    async fn equals(
+        &self,
+        results: &mut impl Results,
+        (stored, member): (f64, &str),
+        better: u64,
+    ) -> Result<u64, QueryError> {
+        let mut equals = 0;
         loop {
-            // Of those with this very score, only who stands behind the member.
-            let look = Look { places: skip..skip + EQUALS, ..self.look() };
+            let from = better + equals;
+            let look = Look { places: from..from + EQUALS, ..self.look() };
             let rows = results.look(&self.key, &look).await?.rows;
             let is_seen = |(other, score): &&(SmolStr, f64)| {
                 let stands_before = match self.ascending {
@@ -34,9 +61,9 @@ impl Board {
                 *score == stored && stands_before
             };
             let seen = rows.iter().take_while(is_seen).count() as u64;
-            skip += seen;
+            equals += seen;
             if seen < EQUALS {
-                return self.page(results, skip, count).await;
+                return Ok(equals);
             }
         }
     }

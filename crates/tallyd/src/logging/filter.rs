@@ -9,7 +9,7 @@ pub const VARIABLE: &str = "TALLYD_LOG";
 const USUAL: &str = "info";
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 /// The crates that log.
-const PARTS: [&str; 2] = ["tallyd", "tallyd_runtime"];
+const PARTS: [&str; 3] = ["tallyd", "tallyd_runtime", "tallyd_serve"];
 
 /// What is logged, and what of the words asked for is a mistake. The others hold.
 pub fn read(asked: &str) -> (EnvFilter, Vec<String>) {

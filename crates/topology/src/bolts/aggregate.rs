@@ -206,15 +206,15 @@ fn measures(section: &Section<'_>, input: Option<&Input>) -> Option<Vec<Measure>
         };
         let function = Call::parse(section, word).and_then(|call| function(section, &call, input));
         measures.extend(function.map(|function| {
-            let places = places(&function, input);
-            Measure { name: name.text.as_str().into(), function, places }
+            let (places, adds_floats) = numbers(&function, input);
+            Measure { name: name.text.as_str().into(), function, places, adds_floats }
         }));
     }
     (measures.len() == entries.len()).then_some(measures)
 }
 
-/// How many places the figures of a function have, where they are decimals.
-fn places(function: &Function, input: Option<&Input>) -> Option<u8> {
+/// How many places what a function stores has, where it is of a decimal, and whether it adds floats.
+fn numbers(function: &Function, input: Option<&Input>) -> (Option<u8>, bool) {
     let field = match function {
         Function::Last(field)
         | Function::LastArrived(field)
@@ -227,9 +227,11 @@ fn places(function: &Function, input: Option<&Input>) -> Option<u8> {
         | Function::CountTrue(_)
         | Function::Distinct(_)
         | Function::Quantile(..)
-        | Function::Rate => return None,
+        | Function::Rate => return (None, false),
     };
-    input?.schema.fields.get(field.index)?.kind.places()
+    let kind = input.and_then(|input| Some(input.schema.fields.get(field.index)?.kind));
+    let adds = matches!(function, Function::Mean(_) | Function::Sum(_));
+    (kind.and_then(FieldType::places), adds && kind == Some(FieldType::Float))
 }
 
 fn function(section: &Section<'_>, call: &Call, input: Option<&Input>) -> Option<Function> {

@@ -1,3 +1,5 @@
+//! What is a moment, and when it is.
+
 use super::*;
 
 fn ms(text: &str) -> i64 {

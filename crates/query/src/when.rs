@@ -1,8 +1,8 @@
-//! Moments and lengths of time as people write them on the command line: one form for all options.
+//! Moments and lengths of time as people write them, on the command line and in addresses: one form
+//! for all options and parameters.
 
-use anyhow::bail;
 use jiff::{
-    SignedDuration, Span, SpanRelativeTo, Timestamp,
+    SignedDuration, Span, SpanFieldwise, SpanRelativeTo, Timestamp,
     civil::{Date, DateTime},
     fmt::{friendly::SpanParser, strtime},
 };
@@ -15,10 +15,10 @@ pub const FORMS: &str = "2h or -7d (so long ago), today, yesterday, now, a date 
      time zone)";
 
 /// A moment. What it means depends on the clock and on the topology's time zone.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum When {
     /// So long before now: years, months, weeks and days by the calendar.
-    Ago(Span),
+    Ago(SpanFieldwise),
     /// This many ms after the beginning of 1970.
     At(i64),
     /// This day, week or month.
@@ -29,13 +29,35 @@ pub enum When {
     Local(DateTime),
 }
 
+/// A text that is no moment: why, and what can be written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotAMoment(String);
+
 impl When {
+    /// The moment of asking.
+    #[must_use]
+    pub fn now() -> Self {
+        When::Ago(Span::new().fieldwise())
+    }
+
+    /// Whether it means the same whenever it is asked.
+    #[must_use]
+    pub fn is_fixed(self) -> bool {
+        match self {
+            When::At(_) | When::In(..) | When::Local(_) => true,
+            When::Ago(_) | When::DaysAgo(_) => false,
+        }
+    }
+
     /// Its first ms since the epoch; `now` is that of the clock that is meant.
+    #[must_use]
     pub fn first(self, now: i64, calendar: &Calendar) -> i64 {
         self.bounds(now, calendar).0
     }
 
     /// Its last ms: that of the whole day, where a day is named.
+    #[must_use]
     pub fn last(self, now: i64, calendar: &Calendar) -> i64 {
         self.bounds(now, calendar).1
     }
@@ -49,7 +71,7 @@ impl When {
             When::At(ms) => return (ms, ms),
             // Before the calendar begins is before everything.
             When::Ago(span) => {
-                let then = here.checked_sub(span).map_or(Timestamp::MIN, |then| then.timestamp());
+                let then = here.checked_sub(span.0).map_or(Timestamp::MIN, |then| then.timestamp());
                 let ms = at(then);
                 return (ms, ms);
             }
@@ -70,11 +92,11 @@ impl When {
 }
 
 impl FromStr for When {
-    type Err = anyhow::Error;
+    type Err = NotAMoment;
 
-    fn from_str(text: &str) -> anyhow::Result<Self> {
+    fn from_str(text: &str) -> Result<Self, NotAMoment> {
         let text = text.trim();
-        let known = [("now", When::Ago(Span::new())), ("today", When::DaysAgo(0))];
+        let known = [("now", When::now()), ("today", When::DaysAgo(0))];
         let known = known.into_iter().chain([("yesterday", When::DaysAgo(1))]);
         if let Some((_, when)) = known.into_iter().find(|(name, _)| text.eq_ignore_ascii_case(name))
         {
@@ -82,15 +104,19 @@ impl FromStr for When {
         }
         if let Ok(number) = text.parse::<i64>() {
             return match text.len() {
-                ..7 => bail!("a number without a unit (expected such as {text}h or {text}d)"),
-                7..12 => bail!("looks like seconds (expected ms since 1970, or {FORMS})"),
+                ..7 => Err(NotAMoment(format!(
+                    "a number without a unit (expected such as {text}h or {text}d)"
+                ))),
+                7..12 => Err(NotAMoment(format!(
+                    "looks like seconds (expected ms since 1970, or {FORMS})"
+                ))),
                 _ => Ok(When::At(number)),
             };
         }
         if let Some(when) = time(text).or_else(|| date(text)).or_else(|| ago(text)) {
             return Ok(when);
         }
-        bail!("not a moment (expected {FORMS})")
+        Err(NotAMoment(format!("not a moment (expected {FORMS})")))
     }
 }
 
@@ -121,12 +147,15 @@ fn date(text: &str) -> Option<When> {
 /// "2h", "-2h" and "2h ago" mean the same. What is still to come is not meant.
 fn ago(text: &str) -> Option<When> {
     let span = SpanParser::new().parse_span(text).ok().filter(|_| !text.starts_with('+'))?;
-    Some(When::Ago(span.abs()))
+    Some(When::Ago(span.abs().fieldwise()))
 }
 
 /// The window or period of a bolt that is as long as the one asked for, which is named in another
 /// way: `60m` is `1h`, and `day` is `1d`.
-pub fn as_named<'a>(asked: &'a str, mut names: impl Iterator<Item = &'a str> + Clone) -> &'a str {
+pub(crate) fn as_named<'a>(
+    asked: &'a str,
+    mut names: impl Iterator<Item = &'a str> + Clone,
+) -> &'a str {
     if names.clone().any(|name| name == asked) {
         return asked;
     }
