@@ -1,11 +1,8 @@
 //! A function of a field, such as `mean(ms)`, as measures and scores are written.
 
-use crate::{
-    fault::{Fault, did_you_mean},
-    input::Input,
-    section::Section,
-    sheet::Word,
-};
+mod meant;
+
+use crate::{fault::Fault, input::Input, section::Section, sheet::Word};
 use std::ops::Range;
 use tallyd_bolt::FieldRef;
 use tallyd_event::{Field, FieldType};
@@ -16,6 +13,8 @@ pub(crate) struct Call {
     field: Option<(String, Range<usize>)>,
     function_span: Range<usize>,
     span: Range<usize>,
+    /// It is what a leaderboard ranks by.
+    is_score: bool,
 }
 
 impl Call {
@@ -28,7 +27,7 @@ impl Call {
                 Some(field) if !field.contains(['(', ')']) => (function.trim(), Some(field.trim())),
                 _ => {
                     let message = format!("\"{text}\" is not a function of a field");
-                    let help = "write it as \"sum(field)\" or \"count\"";
+                    let help = meant::of_text(trimmed);
                     section.sheet.fault(Fault::new(message, word.span).help(help));
                     return None;
                 }
@@ -43,7 +42,13 @@ impl Call {
             field: field.map(|field| (field.to_owned(), place(field))),
             function_span: place(function),
             span: word.span.clone(),
+            is_score: false,
         })
+    }
+
+    /// The same, to rank by.
+    pub fn of_score(self) -> Self {
+        Self { is_score: true, ..self }
     }
 
     /// Whether a field is named.
@@ -60,7 +65,18 @@ impl Call {
     ) -> Option<(FieldRef, &'i Field)> {
         match &self.field {
             Some((name, span)) if !name.is_empty() => {
-                input?.field(section.sheet, name, span.clone(), types, &self.function)
+                let input = input?;
+                let is_known = input.schema.index(name).is_some();
+                if let Some(help) = meant::of_field(&self.function, name).filter(|_| !is_known) {
+                    let message = format!("\"{name}\" is not a field");
+                    section.sheet.fault(Fault::new(message, span.clone()).help(help));
+                    return None;
+                }
+                let purpose = match self.is_score {
+                    true => format!("a score's {}", self.function),
+                    false => self.function.clone(),
+                };
+                input.field(section.sheet, name, span.clone(), types, &purpose)
             }
             _ => {
                 let message = format!("{} needs a field", self.function);
@@ -82,46 +98,23 @@ impl Call {
             return Some(());
         }
         let message = format!("{} takes no field here", self.function);
-        let help = format!("write \"{}\"", self.function);
+        let help = match self.is_score {
+            true => "write \"count\" to rank by all events; to rank by some of them, let producers send \
+                     1 or 0 in an int field, and write \"sum(field)\""
+                .to_owned(),
+            false => format!("write \"{}\"", self.function),
+        };
         section.sheet.fault(Fault::new(message, self.span.clone()).help(help));
         None
     }
 
-    /// Faults a function that there is not. What the name may mean is said: a function under the
-    /// name that other systems give it, or a field without a function.
+    /// Faults a function that there is not. What was probably meant is said ([`meant`]).
     pub fn unknown(&self, section: &Section<'_>, input: Option<&Input>, functions: &[&str]) {
         let given = self.function.as_str();
-        let alias = ALIASES
-            .iter()
-            .find(|(alias, name)| alias.eq_ignore_ascii_case(given) && functions.contains(name));
-        let is_field = input.is_some_and(|input| input.schema.index(given).is_some());
-        let help = match alias {
-            Some((_, name)) => {
-                let field = self.field.as_ref().map_or("field", |(name, _)| name.as_str());
-                format!("write \"{name}({field})\"")
-            }
-            None if is_field && !self.has_field() => {
-                format!("\"{given}\" is a field: write a function of it, such as \"sum({given})\"")
-            }
-            None => did_you_mean(given, functions.iter().copied(), "the functions are"),
-        };
+        let field = self.field.as_ref().map(|(name, _)| name.as_str());
+        let is_field = |name: &str| input.is_some_and(|i| i.schema.index(name).is_some());
+        let help = meant::of_function(given, field, functions, is_field);
         let message = format!("unknown function \"{given}\"");
         section.sheet.fault(Fault::new(message, self.function_span.clone()).help(help));
     }
 }
-
-/// What other systems call a function, and what it is called here.
-const ALIASES: [(&str, &str); 12] = [
-    ("avg", "mean"),
-    ("average", "mean"),
-    ("cardinality", "distinct"),
-    ("count_distinct", "distinct"),
-    ("hll", "distinct"),
-    ("maximum", "max"),
-    ("median", "p50"),
-    ("minimum", "min"),
-    ("total", "sum"),
-    ("uniq", "distinct"),
-    ("unique", "distinct"),
-    ("uniques", "distinct"),
-];

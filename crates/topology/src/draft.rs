@@ -3,6 +3,7 @@
 use crate::{
     bolts::{BoltOptions, BoltType, COMMON_KEYS, Wanted},
     fault::{Fault, did_you_mean, nearest},
+    hints,
     input::Output,
     name,
     order::{Names, Parent, ordered},
@@ -135,7 +136,10 @@ fn bolt_type(sheet: &Sheet<'_>, word: &Word) -> Option<&'static BoltType> {
     let kind = BoltType::named(&word.text);
     if kind.is_none() {
         let names = crate::bolts::BOLT_TYPES.iter().map(|bolt| bolt.name);
-        let help = did_you_mean(&word.text, names, "the bolt types are");
+        let help = match hints::bolt_type(&word.text) {
+            Some(meant) => format!("write \"{meant}\""),
+            None => did_you_mean(&word.text, names, "the bolt types are"),
+        };
         let message = format!("there is no bolt type \"{}\"", word.text);
         sheet.fault(Fault::new(message, word.span.clone()).help(help));
         // The rest is checked as that of the type which is probably meant.

@@ -76,6 +76,9 @@ impl Input {
             _ if field.kind == FieldType::Bool && matches!(purpose, "sum" | "mean") => {
                 format!("write \"count({name})\": how many are true")
             }
+            _ if field.kind == FieldType::Bool && purpose.starts_with("a score") => {
+                "a score is of numbers: let producers send 1 or 0 in an int field".to_owned()
+            }
             [] => format!("no field of \"{}\" is {wanted}", self.node),
             names => format!("the fields that are {wanted}: {}", names.join(", ")),
         };
@@ -91,6 +94,7 @@ impl Input {
 
     fn no_field(&self, name: &str, span: Range<usize>) -> Fault {
         let names = self.schema.fields.iter().map(|field| field.name.as_str());
+        let names = names.chain(self.unsure.iter().map(SmolStr::as_str));
         Fault::new(format!("the events of \"{}\" have no field \"{name}\"", self.node), span)
             .help(did_you_mean(name, names, "their fields are"))
     }

@@ -163,7 +163,7 @@ impl Kind {
             Kind::Identifier => "\"u7\"",
             Kind::Int(min, _) => return min.to_string(),
             Kind::Measures => "{ events = \"count\" }",
-            Kind::Node => "\"the name of a node\"",
+            Kind::Node => "\"NAME\"",
             Kind::Number(min, _) if min.is_finite() => return min.to_string(),
             Kind::Number(..) => "1.5",
             Kind::Periods => "[\"day\", \"all\"]",

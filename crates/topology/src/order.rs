@@ -59,7 +59,11 @@ impl Names {
                 help.to_owned(),
             )
         } else {
-            let help = did_you_mean(&from.text, names, "the sources and bolts are");
+            let bare = from.text.rsplit('.').next().unwrap_or_default();
+            let help = match names.clone().find(|name| *name == bare) {
+                Some(name) => format!("write the name alone: \"{name}\""),
+                None => did_you_mean(&from.text, names, "the sources and bolts are"),
+            };
             (format!("there is no source or bolt \"{}\"", from.text), help)
         };
         sheet.fault(Fault::new(message, from.span.clone()).help(help));

@@ -6,6 +6,7 @@ use crate::{
     fault::{Fault, Faults},
     key_spec::KeySpec,
     name,
+    nodes::sections,
     order::{Names, Parent},
     parts::parts,
     plan::{Node, Sink, Topology},
@@ -13,9 +14,9 @@ use crate::{
     serve::{self, ACCESS_KEYS, JWT_KEYS, SERVE_KEYS},
     settings::{self, REDIS_KEYS, RUN_KEYS, SINK_KEYS, TOP_KEYS},
     sheet::{Item, Sheet, Word},
-    source::{FIELD_KEYS, SOURCE_KEYS, check_stream, named_sections},
+    source::{FIELD_KEYS, SOURCE_KEYS, check_stream},
     substitute::{self, Environment},
-    syntax,
+    syntax::{self, repair::Repaired},
     test_read::{self, EVENT_KEYS, EXPECTATION_KEYS, TEST_KEYS},
 };
 use toml::de::DeTable;
@@ -26,12 +27,16 @@ use toml::de::DeTable;
 /// # Errors
 /// All faults of the file.
 pub fn parse(file_name: &str, text: &str, env: Environment<'_>) -> Result<Topology, Faults> {
-    let sheet = Sheet::new(text);
+    if let Some(fault) = syntax::other_format(text) {
+        return Err(Faults::new(file_name, text, vec![fault]));
+    }
+    let repaired = Repaired::of(text);
+    let sheet = Sheet::new(&repaired.text);
     let topology = syntax::tree(&sheet).and_then(|mut tree| {
         substitute::table(&sheet, &mut tree, env);
         read(&sheet, &tree, env)
     });
-    let faults = sheet.into_faults();
+    let faults = repaired.with(sheet.into_faults());
     match topology {
         Some(topology) if faults.is_empty() => Ok(topology),
         _ => Err(Faults::new(file_name, text, faults)),
@@ -54,11 +59,9 @@ fn read<'a>(sheet: &'a Sheet<'a>, tree: &'a DeTable<'a>, env: Environment<'_>) -
 
     let serve = serve::read(&top);
 
-    let declared = Declared {
-        sources: named_sections(sheet, "source", top.written("source")),
-        bolts: named_sections(sheet, "bolt", top.written("bolt")),
-    };
-    let sinks = named_sections(sheet, "sink", top.written("sink"));
+    let declared =
+        Declared { sources: sections(&top, tree, "source"), bolts: sections(&top, tree, "bolt") };
+    let sinks = sections(&top, tree, "sink");
     let names = Names {
         sources: words(&declared.sources),
         bolts: words(&declared.bolts),

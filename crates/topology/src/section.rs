@@ -1,7 +1,8 @@
 //! One table of the file against the keys that it may have.
 
 use crate::{
-    fault::{Fault, did_you_mean, nearest},
+    fault::{Fault, did_you_mean},
+    hints,
     key_spec::{Default, KeySpec, Kind},
     sheet::{Item, Sheet, Word, entries, found, number, whole},
     units::{self, Unreadable},
@@ -32,16 +33,9 @@ impl<'a> Section<'a> {
         table: &'a DeTable<'a>,
         keys: Vec<KeySpec>,
     ) -> Self {
-        for (key, _) in entries(table) {
+        for (key, item) in entries(table) {
             if !keys.iter().any(|spec| spec.name == key.text) {
-                let names = keys.iter().map(|spec| spec.name);
-                let has = |name| keys.iter().any(|spec| spec.name == name);
-                let help = match key.text.as_str() {
-                    "required" if has("optional") => {
-                        "every field is required: leave this out, or write optional = true".into()
-                    }
-                    text => did_you_mean(text, names, "its keys are"),
-                };
+                let help = hints::unknown_key(&key.text, item, &keys);
                 let message = format!("{what} has no key \"{}\"", key.text);
                 sheet.fault(Fault::new(message, key.span).help(help));
             }
@@ -107,12 +101,16 @@ impl<'a> Section<'a> {
         !self.is_lenient
             && self.table.iter().any(|(given, _)| {
                 let given = given.get_ref();
-                !names().any(|name| name == given) && nearest(given, names()) == Some(key)
+                !names().any(|name| name == given) && hints::key(given, &self.keys) == Some(key)
             })
     }
 
     fn wrong_kind(&self, spec: &KeySpec, item: &Item<'_>) {
-        self.sheet.fault(wrong_kind(spec.name, &spec.kind.wanted(), item));
+        let fault = wrong_kind(spec.name, &spec.kind.wanted(), item);
+        self.sheet.fault(match hints::nearly(&spec.kind, item) {
+            Some(help) => fault.help(help),
+            None => fault,
+        });
     }
 
     pub fn text(&self, key: &str) -> Option<Word> {
@@ -338,7 +336,13 @@ pub(crate) fn table_of<'a>(
     let table = item.get_ref().as_table();
     if table.is_none() {
         let message = format!("{what} can't be {}", found(item));
-        sheet.fault(Fault::new(message, item.span()).help("it must be a table"));
+        let is_table = |item: &Item<'_>| item.get_ref().is_table();
+        let is_header = item.get_ref().as_array().is_some_and(|items| items.iter().any(is_table));
+        let help = match is_header {
+            true => "write its header with single brackets",
+            false => "it must be a table: { name = value }",
+        };
+        sheet.fault(Fault::new(message, item.span()).help(help));
     }
     table
 }

@@ -7,9 +7,9 @@ pub(crate) use check::check;
 use crate::{
     fault::{Fault, did_you_mean},
     key_spec::{Default, KeySpec, Kind},
+    nodes::named_sections,
     section::{Section, word},
     sheet::{Sheet, Word, plain_text},
-    source::named_sections,
 };
 use serde::Deserialize;
 use smol_str::SmolStr;

@@ -15,6 +15,8 @@ pub(crate) type Item<'a> = Spanned<DeValue<'a>>;
 pub(crate) struct Sheet<'t> {
     pub text: &'t str,
     faults: RefCell<Vec<Fault>>,
+    /// Parts of the text of which nothing is said: what they belong to is not known.
+    silent: RefCell<Vec<Range<usize>>>,
 }
 
 /// A string of the file with its place.
@@ -26,15 +28,23 @@ pub(crate) struct Word {
 
 impl<'t> Sheet<'t> {
     pub fn new(text: &'t str) -> Self {
-        Self { text, faults: RefCell::new(Vec::new()) }
+        Self { text, faults: RefCell::default(), silent: RefCell::default() }
     }
 
     pub fn fault(&self, fault: Fault) {
         self.faults.borrow_mut().push(fault);
     }
 
+    /// Says nothing of a part of the text.
+    pub fn silence(&self, part: Range<usize>) {
+        self.silent.borrow_mut().push(part);
+    }
+
     pub fn into_faults(self) -> Vec<Fault> {
-        self.faults.into_inner()
+        let silent = self.silent.into_inner();
+        let mut faults = self.faults.into_inner();
+        faults.retain(|fault| !silent.iter().any(|part| part.contains(&fault.span.start)));
+        faults
     }
 
     /// The place of some bytes of a string, or the whole string where it is not written as it

@@ -8,7 +8,7 @@ use crate::{
     name,
     plan::{Retain, Source},
     section::Section,
-    sheet::{Item, Sheet, Word, entries, found},
+    sheet::{Item, Sheet, Word, found},
     units::{DAY_MS, SECOND_MS},
 };
 use smol_str::SmolStr;
@@ -123,15 +123,21 @@ const TYPES: [FieldType; 6] = [
     FieldType::Time,
 ];
 /// What other systems call a type, and what it is called here.
-const ALIASES: [(&str, &str); 20] = [
+const ALIASES: [(&str, &str); 31] = [
     ("bigint", "int"),
     ("boolean", "bool"),
     ("char", "string"),
+    ("currency", "decimal"),
     ("date", "time"),
     ("datetime", "time"),
     ("double", "float"),
+    ("f32", "float"),
     ("f64", "float"),
+    ("float32", "float"),
+    ("float64", "float"),
+    ("i32", "int"),
     ("i64", "int"),
+    ("int32", "int"),
     ("int64", "int"),
     ("integer", "int"),
     ("long", "int"),
@@ -142,6 +148,11 @@ const ALIASES: [(&str, &str); 20] = [
     ("str", "string"),
     ("text", "string"),
     ("timestamp", "time"),
+    ("u32", "int"),
+    ("u64", "int"),
+    ("uint", "int"),
+    ("uint32", "int"),
+    ("uint64", "int"),
     ("uuid", "string"),
     ("varchar", "string"),
 ];
@@ -268,20 +279,30 @@ fn field(sheet: &Sheet<'_>, name: &Word, item: &Item<'_>) -> Option<Field> {
 }
 
 fn field_type(sheet: &Sheet<'_>, word: &Word) -> Option<FieldType> {
-    let found = TYPES.iter().find(|kind| kind.name() == word.text);
+    let named = |name: &str| TYPES.iter().find(|kind| kind.name() == name).copied();
+    let found = named(&word.text);
+    let mut meant = None;
     if found.is_none() {
-        let alias = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(&word.text));
+        let bare = word.text.trim_end_matches('?');
+        let own = TYPES.iter().map(|kind| (kind.name(), kind.name()));
+        let mut known = ALIASES.into_iter().chain(own);
+        let alias = known.find(|(alias, _)| alias.eq_ignore_ascii_case(bare));
         let help = match alias {
+            Some((_, kind)) if bare != word.text => {
+                format!("write {{ type = \"{kind}\", optional = true }}")
+            }
             Some((_, kind)) => format!("write \"{kind}\""),
             None => {
                 let names = TYPES.iter().map(|kind| kind.name());
                 did_you_mean(&word.text, names, "the types are")
             }
         };
+        // What is plain is gone by, so that more can be checked; a decimal lacks its places.
+        meant = alias.and_then(|(_, kind)| named(kind)).filter(|kind| kind.places().is_none());
         let message = format!("unknown type \"{}\"", word.text);
         sheet.fault(Fault::new(message, word.span.clone()).help(help));
     }
-    found.copied()
+    found.or(meant)
 }
 
 fn field_of_table(name: &str, section: &Section<'_>) -> Option<Field> {
@@ -366,23 +387,5 @@ fn optional_role(key: &str, name: &str, span: Range<usize>, events: &Input, at: 
     match events.declared.get(at) {
         Some(declared) => fault.beside(declared.clone(), "declared here"),
         None => fault,
-    }
-}
-
-/// The names of all entries of a table of tables such as `[source.…]`, each with its section.
-pub(crate) fn named_sections<'a>(
-    sheet: &'a Sheet<'a>,
-    what: &str,
-    item: Option<&'a Item<'a>>,
-) -> Vec<(Word, &'a Item<'a>)> {
-    let Some(item) = item else { return Vec::new() };
-    match item.get_ref() {
-        DeValue::Table(table) => entries(table),
-        _ => {
-            let message = format!("\"{what}\" can't be {}", found(item));
-            let help = format!("write a table for each: [{what}.NAME]");
-            sheet.fault(Fault::new(message, item.span()).help(help));
-            Vec::new()
-        }
     }
 }

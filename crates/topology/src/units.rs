@@ -1,6 +1,8 @@
 //! Lengths of time, sizes and times as a topology file writes them. Knows nothing of the file.
 
+use crate::hints;
 use jiff::{SpanRelativeTo, Timestamp, fmt::friendly::SpanParser};
+use std::borrow::Cow;
 use tallyd_event::{FieldType, Value};
 
 /// The longest length of time that a topology may say: 100 years.
@@ -22,7 +24,7 @@ const UNITS: [(&str, i64); 5] =
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unreadable {
     pub reason: String,
-    pub help: &'static str,
+    pub help: Cow<'static, str>,
 }
 
 const DURATION_HELP: &str =
@@ -31,9 +33,14 @@ const DURATION_HELP: &str =
 /// A length of time in ms, from text such as `500ms`, `1h30m` or `4w`. Months and years have no
 /// fixed length and are refused.
 pub(crate) fn duration_ms(text: &str) -> Result<i64, Unreadable> {
-    let refuse = |reason: String, help| Err(Unreadable { reason, help });
+    let refuse = |reason: String, help: &'static str| Err(Unreadable { reason, help: help.into() });
     let Ok(span) = SpanParser::new().parse_span(text) else {
-        return refuse(format!("\"{text}\" is not a duration"), DURATION_HELP);
+        let reason = format!("\"{text}\" is not a duration");
+        let help = match hints::duration(text) {
+            Some(meant) => format!("did you mean \"{meant}\"?").into(),
+            None => DURATION_HELP.into(),
+        };
+        return Err(Unreadable { reason, help });
     };
     if span.get_months() != 0 || span.get_years() != 0 {
         let help = "write it in days or weeks, such as \"30d\" or \"365d\"";
@@ -74,7 +81,9 @@ pub(crate) fn size_bytes(text: &str) -> Result<u64, Unreadable> {
     });
     parsed.ok_or_else(|| Unreadable {
         reason: format!("\"{text}\" is not a size"),
-        help: "write a whole number and a unit (B, kB, MB, GB, KiB, MiB or GiB), such as \"256MiB\"",
+        help:
+            "write a whole number and a unit (B, kB, MB, GB, KiB, MiB or GiB), such as \"256MiB\""
+                .into(),
     })
 }
 
@@ -84,7 +93,8 @@ pub(crate) fn time_ms(text: &str) -> Result<i64, Unreadable> {
         Ok(Value::Int(ms)) => Ok(ms),
         _ => Err(Unreadable {
             reason: format!("\"{text}\" is not a time"),
-            help: "write RFC 3339 with an offset, such as 2026-01-01T09:30:00Z, or ms since 1970",
+            help: "write RFC 3339 with an offset, such as 2026-01-01T09:30:00Z, or ms since 1970"
+                .into(),
         }),
     }
 }

@@ -4,10 +4,11 @@ use super::{BoltOptions, BoltType, NUMBERS};
 use crate::{
     call::Call,
     fault::Fault,
+    hints,
     input::{Input, Output},
     key_spec::{Default, KeySpec, Kind},
     name::is_plain,
-    section::{Section, read_word, word, wrong_kind},
+    section::{Section, word, wrong_kind},
     sheet::Word,
     span_entry::{GRACE_KEY, SPAN_GRACE_KEY, SpanEntry, refuse_twice, span_retain_key},
     units::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, duration_ms, duration_text},
@@ -154,10 +155,13 @@ fn window(section: &Section<'_>, word: &Word) -> Option<(SmolStr, Length, Option
         section.sheet.fault(Fault::new(message, word.span.clone()).help(help));
         None
     };
-    if word.text.ends_with("mo") || word.text.ends_with('y') {
-        return refuse("", WINDOW_HELP);
+    if let Some(meant) = hints::window(&word.text) {
+        return refuse("", &format!("write \"{meant}\""));
     }
-    let ms = read_word(section.sheet, word, duration_ms)?;
+    let Ok(ms) = duration_ms(&word.text) else {
+        let help = hints::duration(&word.text).map(|meant| format!("did you mean \"{meant}\"?"));
+        return refuse("", help.as_deref().unwrap_or(WINDOW_HELP));
+    };
     match ms {
         DAY_MS => refuse("", "write \"1d\""),
         _ if ms == 7 * DAY_MS => refuse("", "write \"1w\""),

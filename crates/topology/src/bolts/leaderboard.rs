@@ -4,6 +4,7 @@ use super::{BoltOptions, BoltType, NAMES, NUMBERS};
 use crate::{
     call::Call,
     fault::{Fault, did_you_mean},
+    hints,
     input::{Input, Output, field_list},
     key_spec::{Default, KeySpec, Kind},
     section::{Section, wrong_kind},
@@ -120,7 +121,7 @@ fn read(section: &Section<'_>, input: Option<&Input>) -> Option<BoltOptions> {
 
 /// The score, whether it is stored as a whole number, and how many places it has as a decimal.
 fn score(section: &Section<'_>, input: Option<&Input>) -> Option<(Score, bool, Option<u8>)> {
-    let call = Call::parse(section, section.text("score")?)?;
+    let call = Call::parse(section, section.text("score")?)?.of_score();
     let make: fn(FieldRef) -> Score = match call.function.as_str() {
         "sum" => Score::Sum,
         "max" => Score::Max,
@@ -186,7 +187,10 @@ fn periods(section: &Section<'_>) -> Option<Vec<PeriodOptions>> {
             PERIODS.iter().find(|(name, ..)| *name == entry.name.text)
         else {
             let names = PERIODS.iter().map(|(name, ..)| *name);
-            let help = did_you_mean(&entry.name.text, names, "the periods are");
+            let help = match hints::period(&entry.name.text) {
+                Some(meant) => format!("write \"{meant}\""),
+                None => did_you_mean(&entry.name.text, names, "the periods are"),
+            };
             let message = format!("\"{}\" is not a period", entry.name.text);
             section.sheet.fault(Fault::new(message, entry.name.span).help(help));
             continue;
