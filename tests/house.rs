@@ -168,6 +168,51 @@ fn what_is_cited_is_in_the_repository() {
     assert!(cited > 50, "only {cited} citations found: are they spelled another way now?");
 }
 
+/// The functions that a page names, each with the file that it stands in: a line that begins with
+/// `Code:` names functions, then the file of them, each in backquotes. And paths by themselves.
+fn code_of(page: &str) -> (Vec<(&str, &str)>, Vec<&str>) {
+    let mut functions = Vec::new();
+    for line in page.lines().filter_map(|line| line.strip_prefix("Code:")) {
+        let mut names = Vec::new();
+        for quoted in line.split('`').skip(1).step_by(2) {
+            if quoted.ends_with(".rs") {
+                functions.extend(names.drain(..).map(|name| (name, quoted)));
+            } else {
+                names.push(quoted);
+            }
+        }
+        functions.extend(names.into_iter().map(|name| (name, "")));
+    }
+    let quoted = page.split('`').skip(1).step_by(2);
+    let folders = ["crates/", "tests/", "scripts/", "deploy/", "topologies/", "docs/", "findings/"];
+    let is_path = |text: &&str| folders.iter().any(|folder| text.starts_with(folder));
+    let of_a_path = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    (functions, quoted.filter(is_path).filter(|path| path.chars().all(of_a_path)).collect())
+}
+
+#[test]
+fn what_pages_say_of_the_code_is_there() {
+    let (mut named, mut missing) = (0, Vec::new());
+    for (page, text) in texts() {
+        if page.extension().is_none_or(|kind| kind != "md") || page.ends_with("CHANGELOG.md") {
+            continue;
+        }
+        let (functions, paths) = code_of(&text);
+        named += functions.len();
+        let gone = paths.into_iter().filter(|path| !root().join(path).exists());
+        missing.extend(gone.map(|path| format!("{}: no {path}", page.display())));
+        for (function, file) in functions {
+            let code = fs::read_to_string(root().join(file)).unwrap_or_default();
+            let defined = [format!("fn {function}("), format!("fn {function}<")];
+            if !defined.iter().any(|begin| code.contains(begin)) {
+                missing.push(format!("{}: no {function} in \"{file}\"", page.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+    assert!(named > 20, "only {named} functions found: are they spelled another way now?");
+}
+
 /// The pages of a folder.
 fn pages(folder: &str) -> Vec<String> {
     let names = fs::read_dir(root().join(folder)).unwrap();
