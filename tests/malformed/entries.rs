@@ -30,6 +30,7 @@ pub fn table() -> Vec<Malformed> {
     table.extend(bools_and_times());
     table.extend(texts());
     table.extend(broken_batches());
+    table.extend(cut_batches());
     table.extend(json_members());
     table.extend(packed_members());
     table.push(a_thousand());
@@ -154,7 +155,6 @@ fn broken_batches() -> Vec<Malformed> {
     let event = json("lost", &[]);
     let map = packed("lost", "", &[]);
     let two = array(&[&map, &map]);
-    let cut_json = format!("[{event},{}", &event[..event.len() - 9]);
     let deep = |nest: &[u8]| [b"\x91".to_vec(), nest.repeat(100_000), b"\xc0".to_vec()].concat();
     let broken = |bytes: &[u8], reason: &str| whole(batch(bytes), format!("batch: {reason}"));
     let double = [batch(&event), batch(&event)].concat();
@@ -163,17 +163,16 @@ fn broken_batches() -> Vec<Malformed> {
         broken(b" \r\n\t", "it is empty"),
         broken(b"[]", "it holds no event"),
         broken(b"\x90", "it holds no event"),
-        broken(cut_json.as_bytes(), CUT_ARRAY),
         broken(format!("[{event}]]").as_bytes(), "text follows the end of the array"),
-        broken(&two[..two.len() - 1], CUT_PACKED),
-        broken(&two[..2], "it is cut short"),
+        broken(&array(&[&map])[..2], "it is cut short behind byte 2"),
         broken(&[two.clone(), two.clone()].concat(), &format!("{} bytes after its end", two.len())),
         broken(b"\xdd\xff\xff\xff\xff\x80", "4294967295 events (at most 10000)"),
-        broken(b"\x91\xdf\xff\xff\xff\xff", CUT_PACKED_MARKER),
-        broken(b"\x91\xdb\xff\xff\xff\xffx", CUT_PACKED),
-        broken(&deep(b"\x91"), "depth limit exceeded"),
-        broken(&deep(b"\x81\xa1a"), "depth limit exceeded"),
-        broken(&deep(b"\xdd\0\0\0\x01"), "depth limit exceeded"),
+        broken(b"\x91\xdf\xff\xff\xff\xff", "it is cut short behind byte 6"),
+        broken(b"\x91\xdb\xff\xff\xff\xffx", "it is cut short behind byte 7"),
+        broken(b"\x91\xc1", "byte 2 is no MessagePack"),
+        broken(&deep(b"\x91"), TOO_DEEP),
+        broken(&deep(b"\x81\xa1a"), TOO_DEEP),
+        broken(&deep(b"\xdd\0\0\0\x01"), TOO_DEEP),
         broken(
             b"\xef\xbb{}",
             "it begins with byte 0xef (expected a MessagePack map or array, or JSON)",
@@ -200,8 +199,40 @@ const RECORDS: &str = "it holds msgpackr's records, which only msgpackr reads (p
 const AS_NUMBERS: &str = "the bytes of a Uint8Array or Buffer were written as numbers (give the \
                           client the bytes: `Buffer.from(bytes)`)";
 const CUT_ARRAY: &str = "it is cut short: the array has no end";
-const CUT_PACKED: &str = "IO error while reading data: unexpected end of file";
-const CUT_PACKED_MARKER: &str = "IO error while reading marker: failed to fill whole buffer";
+const TOO_DEEP: &str = "lists and maps stand more than 32 deep in each other";
+
+/// Batches that are cut short: what is whole counts.
+fn cut_batches() -> Vec<Malformed> {
+    let (first, second) = (json("cut-1", &[]), json("spoilt", &[]));
+    let begun = &second[..second.len() - 9];
+    let (one, two) = (packed("cut-2", "", &[]), packed("spoilt", "", &[]));
+    let pair = array(&[&one, &two]);
+    let cut = &pair[..pair.len() - 1];
+    let reason = format!("batch: event 2: it is cut short behind byte {}", cut.len());
+    let rest = [b"\x91".as_slice(), &two[..two.len() - 1]].concat();
+    let third = json("cut-3", &[]);
+    vec![
+        Malformed {
+            entry: batch(format!("[{first},{begun}")),
+            letters: vec![(format!("batch: event 2: {CUT_ARRAY}"), batch(format!("[{begun}")))],
+            sound: 1,
+        },
+        Malformed { entry: batch(cut), letters: vec![(reason, batch(rest))], sound: 1 },
+        Malformed {
+            entry: batch(format!("[{third}")),
+            letters: vec![(format!("batch: event 2: {CUT_ARRAY}"), batch("["))],
+            sound: 1,
+        },
+    ]
+}
+
+/// A reason of the member that stands so many-th in its batch: one that was not read says which.
+fn numbered(number: usize, reason: &str) -> String {
+    match reason.strip_prefix("batch: ") {
+        Some(why) => format!("batch: event {number}: {why}"),
+        None => reason.to_owned(),
+    }
+}
 
 /// A batch of JSON with sound events around bad ones, as lines and as an array.
 fn json_members() -> Vec<Malformed> {
@@ -244,11 +275,11 @@ fn json_members() -> Vec<Malformed> {
             "batch: a list is not an event (a map of fields)".to_owned(),
         ),
     ];
-    let letters: Vec<(String, Fields)> = members
-        .iter()
-        .map(|(text, reason)| {
+    let letters: Vec<(String, Fields)> = (2..)
+        .zip(&members)
+        .map(|(number, (text, reason))| {
             let kept = if text.starts_with('{') { text.clone() } else { format!("[{text}]") };
-            (reason.clone(), batch(kept))
+            (numbered(number, reason), batch(kept))
         })
         .collect();
     // What the schema does not name is not looked at, however deep it is.
@@ -262,13 +293,14 @@ fn json_members() -> Vec<Malformed> {
     let mut of_lines = letters.clone();
     // Of lines, each is read by itself: these spoil no other.
     for (line, reason) in [
-        (b"nonsense".as_slice(), "batch: expected ident at line 1 column 2"),
-        (b"{\"id\":\"a\"", "batch: EOF while parsing an object at line 1 column 9"),
+        (b"nonsense".as_slice(), "batch: it is not JSON at column 2: expected ident"),
+        (b"{\"id\":\"a\"", "batch: it is cut short at column 9 (EOF while parsing an object)"),
         (b"{\"id\":\"\\ud800\"}", "field \"id\": not UTF-8"),
-        (b"{\"id\":\"\xff\"}", "batch: invalid unicode code point at line 1 column 8"),
+        (b"{\"id\":\"\xff\"}", "batch: it is not JSON at column 8: invalid unicode code point"),
     ] {
         lines.extend([b"\r\n", line].concat());
-        of_lines.push((reason.to_owned(), batch(line)));
+        // Behind the last sound one.
+        of_lines.push((numbered(of_lines.len() + 3, reason), batch(line)));
     }
     let array = format!("[{}]", join(["array-1", "array-2"], ", "));
     vec![
@@ -301,7 +333,11 @@ fn packed_members() -> Vec<Malformed> {
         bad("user", b"\xc4\x01\xff", "not UTF-8"),
         bad("user", b"\xc3", "\"true\" is not a string"),
         (packed("spoilt", "id", b"\xc0"), "field \"id\" is missing".to_owned()),
-        (b"\x82\x01\x02\xc3\xc2".to_vec(), "field \"id\" is missing".to_owned()),
+        (
+            b"\x82\x01\x02\xc3\xc2".to_vec(),
+            "field \"id\" is missing (a key of the map is no text: field names are text)"
+                .to_owned(),
+        ),
         (b"\xc0".to_vec(), "batch: nothing is not an event (a map of fields)".to_owned()),
         (b"\xc4\x02hi".to_vec(), "batch: a string is not an event (a map of fields)".to_owned()),
         (
@@ -309,10 +345,10 @@ fn packed_members() -> Vec<Malformed> {
             "batch: an extension type is not an event (a map of fields)".to_owned(),
         ),
     ];
-    let letters = members
-        .iter()
-        .map(|(bytes, reason)| (reason.clone(), batch([b"\x91", bytes.as_slice()].concat())))
-        .collect();
+    let letter = |(number, (bytes, reason)): (usize, &(Vec<u8>, String))| {
+        (numbered(number, reason), batch([b"\x91", bytes.as_slice()].concat()))
+    };
+    let letters = (2..).zip(&members).map(letter).collect();
     let (first, last) = (packed("packed-1", "", &[]), packed("packed-2", "", &[]));
     let mut all = vec![first.as_slice()];
     all.extend(members.iter().map(|(bytes, _)| bytes.as_slice()));

@@ -43,6 +43,9 @@ pub enum Reason {
     /// A field that the schema requires is missing or empty.
     #[error("field \"{0}\" is missing")]
     Missing(SmolStr),
+    /// A field that the schema requires is missing in a map with a key that is no text.
+    #[error("field \"{0}\" is missing (a key of the map is no text: field names are text)")]
+    Nameless(SmolStr),
     /// A field stands twice in one entry.
     #[error("field \"{0}\" is given twice")]
     Twice(SmolStr),
@@ -186,9 +189,16 @@ pub fn decode_at(
     match members {
         Err(reason) => decoded.take(0, Err(reason), || entry.to_vec()),
         Ok(members) => {
+            let is_one = members.len() == 1;
+            // What is no event has no id either to be found by.
+            let unread = |index: u32, why: String| match is_one {
+                true => Reason::Batch(why),
+                false => Reason::Batch(format!("event {}: {why}", index + 1)),
+            };
             for (index, mut member) in (0u32..).zip(members) {
                 let content = std::mem::replace(&mut member.content, Ok(Vec::new()));
-                let values = content.map_err(Reason::Batch).and_then(|map| typed(schema, map));
+                let content = content.map_err(|why| unread(index, why));
+                let values = content.and_then(|map| typed(schema, map));
                 decoded.take(index, source.event(index, values), || member.fields());
             }
         }
@@ -260,9 +270,11 @@ pub fn to_fields(schema: &Schema, event: &Event) -> Fields {
 
 fn typed(schema: &Schema, map: json::Map<'_>) -> Result<Vec<Value>, Reason> {
     let is_bytes = batch::is_bytes(&map);
+    let has_no_name = messagepack::has_no_name(&map);
     let given = map.into_iter().filter_map(|(name, value)| Some((schema.index(&name)?, value)));
     fill(schema, given).map_err(|reason| match reason {
         Reason::Missing(_) if is_bytes => batch::bytes_as_json(),
+        Reason::Missing(name) if has_no_name => Reason::Nameless(name),
         reason => reason,
     })
 }

@@ -1,7 +1,8 @@
 //! The members of a `batch`: MessagePack, a JSON array, or JSON objects one behind the other.
 //!
 //! A batch whose members can't be told apart is refused as a whole. In one where they can, a member
-//! that is no event, or a value that no field can hold, spoils that member only.
+//! that is no event, or a value that no field can hold, spoils that member only. Of one that is cut
+//! short, the whole members count, and the rest is a member that is no event.
 
 use super::{BATCH_FIELD, Fields, Given, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, json, messagepack};
 use serde_json::value::RawValue;
@@ -15,6 +16,8 @@ pub(super) struct Member<'a> {
 
 /// A member's own bytes.
 enum Raw<'a> {
+    /// What is there of an array behind its last whole member: a bracket and this.
+    Cut(&'a [u8]),
     /// Of an array.
     Item(&'a [u8]),
     /// One or more lines.
@@ -28,13 +31,14 @@ impl Member<'_> {
         let enclosed = |text: &[u8]| [b"[", text, b"]"].concat();
         let batch = match self.raw {
             Raw::MessagePack(bytes) => [&[ARRAY_OF_ONE], bytes].concat(),
+            Raw::Cut(text) => [b"[", text].concat(),
             Raw::Item(text) if is_one_line(text) => text.to_vec(),
             Raw::Item(text) => enclosed(text),
             Raw::Lines(text) if is_one_line(text) => text.to_vec(),
             Raw::Lines(text) => match (is_json(text), text.first()) {
                 (true, _) => enclosed(text),
                 // In brackets it is an item of them only where they close what they open.
-                (false, Some(b'[')) if json::array(text).is_ok() => enclosed(text),
+                (false, Some(b'[')) if json::is_array(text) => enclosed(text),
                 // MessagePack does not begin with white space.
                 (false, Some(0x80..)) => [b"\n", text].concat(),
                 (false, _) => text.to_vec(),
@@ -83,11 +87,16 @@ fn of_text(text: &[u8]) -> Result<Vec<Member<'_>>, String> {
     match text.first() {
         None => Err("it is empty".to_owned()),
         Some(b'[') => {
-            let items = json::array(text)?;
-            if items.len() > MAX_BATCH_EVENTS {
-                return Err(super::too_many(items.len()));
+            let (items, cut) = json::array(text)?;
+            let count = items.len() + usize::from(cut.is_some());
+            if count > MAX_BATCH_EVENTS {
+                return Err(super::too_many(count));
             }
-            Ok(items.into_iter().map(|item| of(item, Raw::Item)).collect())
+            let cut = cut.map(|rest| Member {
+                raw: Raw::Cut(rest),
+                content: Err(json::Array::CUT_SHORT.to_owned()),
+            });
+            Ok(items.into_iter().map(|item| of(item, Raw::Item)).chain(cut).collect())
         }
         Some(_) if is_numbers(text) => Err(AS_NUMBERS.to_owned()),
         // Of too many, one too many is enough.

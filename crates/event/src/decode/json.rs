@@ -51,7 +51,18 @@ fn no_json(text: &[u8], error: &serde_json::Error) -> String {
             format!("{word} is not JSON: write {}", word.to_ascii_lowercase())
         }
         Some(word) => format!("{word} is not JSON: write null, or leave the field out"),
-        None => error.to_string(),
+        None => {
+            let place = match error.line() {
+                0 | 1 => format!("column {}", error.column()),
+                line => format!("line {line} of it, column {}", error.column()),
+            };
+            let said = error.to_string();
+            let said = said.split(" at line ").next().unwrap_or_default();
+            match error.is_eof() {
+                true => format!("it is cut short at {place} ({said})"),
+                false => format!("it is not JSON at {place}: {said}"),
+            }
+        }
     }
 }
 
@@ -183,11 +194,12 @@ impl Array {
     pub const CUT_SHORT: &str = "it is cut short: the array has no end";
 }
 
-/// The members of an array, as they stand in it.
+/// The members of an array, as they stand in it, and what is there of the last one where the array
+/// is cut short.
 ///
 /// # Errors
 /// Where it is no array.
-pub(super) fn array(text: &[u8]) -> Result<Vec<&[u8]>, &'static str> {
+pub(super) fn array(text: &[u8]) -> Result<(Vec<&[u8]>, Option<&[u8]>), &'static str> {
     let mut array = Array::default();
     let mut members = Vec::new();
     let mut begin = 1;
@@ -201,7 +213,21 @@ pub(super) fn array(text: &[u8]) -> Result<Vec<&[u8]>, &'static str> {
             }
         }
     }
-    if array.has_ended() { Ok(members) } else { Err(Array::CUT_SHORT) }
+    if array.has_ended() {
+        return Ok((members, None));
+    }
+    let mut rest = text.get(begin..).unwrap_or_default().trim_ascii();
+    // Where only the bracket is missing, the last member is whole.
+    if rest.first() == Some(&b'{') && serde_json::from_slice::<&RawValue>(rest).is_ok() {
+        members.push(rest);
+        rest = &[];
+    }
+    Ok((members, Some(rest)))
+}
+
+/// Whether a text is an array with an end.
+pub(super) fn is_array(text: &[u8]) -> bool {
+    array(text).is_ok_and(|(_, cut)| cut.is_none())
 }
 
 /// Puts the lines of JSON text together to members: one a line, or an object over several.

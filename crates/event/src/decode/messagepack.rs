@@ -1,4 +1,9 @@
 //! Where events stand in MessagePack, and the fields of one: an array of maps, or maps in a row.
+//!
+//! [`skip`] looks for the ends of members. What stands between two ends is read by itself: a member
+//! that can't be read spoils no other.
+
+mod skip;
 
 use super::{Given, MAX_BATCH_EVENTS, json::Map};
 use crate::value::time;
@@ -6,7 +11,9 @@ use serde::{
     Deserialize, Deserializer,
     de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
-use std::{fmt, io::Cursor};
+use skip::{Broken, end};
+use smol_str::SmolStr;
+use std::fmt;
 
 /// How deep lists and maps may stand in each other: the reader recurses, on the small stack of a
 /// task.
@@ -16,17 +23,20 @@ const MAX_DEPTH: usize = 32;
 const RECORD: i8 = 0x72;
 const RECORDS: &str = "it holds msgpackr's records, which only msgpackr reads (pack with \
                        `new Packr({ useRecords: false })`, or the module's own `pack`)";
-const CUT_SHORT: &str = "it is cut short";
+
+/// The name of a field whose name was no text.
+const NO_NAME: SmolStr = SmolStr::new_static("");
 
 /// A member's own bytes, and its fields or why it has none.
 pub(super) type Member<'a> = (&'a [u8], Result<Map<'a>, String>);
 
-/// The members of a batch, or why it is none.
+/// The members of a batch, or why it is none. In one that is cut short, what is there of the last
+/// is the last: it has no fields, and the reason.
 pub(super) fn members(bytes: &[u8]) -> Result<Vec<Member<'_>>, String> {
     let (count, items) = match bytes.first() {
         Some(0x80..=0x8f | 0xde | 0xdf) => (None, bytes),
         Some(0x90..=0x9f | 0xdc | 0xdd) => {
-            let (count, items) = array_length(bytes).ok_or(CUT_SHORT)?;
+            let (count, items) = array_length(bytes).ok_or_else(|| cut_short(bytes.len()))?;
             if count > MAX_BATCH_EVENTS {
                 return Err(super::too_many(count));
             }
@@ -42,24 +52,47 @@ pub(super) fn members(bytes: &[u8]) -> Result<Vec<Member<'_>>, String> {
             ));
         }
     };
-    let mut reader = rmp_serde::Deserializer::new(Cursor::new(items));
-    reader.set_max_depth(MAX_DEPTH);
     let mut members = Vec::with_capacity(count.unwrap_or(1));
     let mut rest = items;
     while count.map_or(!rest.is_empty(), |count| members.len() < count) {
         if members.len() >= MAX_BATCH_EVENTS {
             return Err(super::too_many(members.len() + 1));
         }
-        let top = Top::deserialize(&mut reader).map_err(|e| e.to_string())?;
-        let end = usize::try_from(reader.position()).ok();
-        let after = end.and_then(|end| items.get(end..)).ok_or(CUT_SHORT)?;
-        let (raw, _) = rest.split_at_checked(rest.len() - after.len()).ok_or(CUT_SHORT)?;
-        members.push((raw, top.map()?));
+        let at = bytes.len() - rest.len();
+        let length = match end(rest) {
+            Ok(length) => length,
+            Err(Broken::Cut) => {
+                members.push((rest, Err(cut_short(bytes.len()))));
+                return Ok(members);
+            }
+            Err(Broken::Unknown(place)) => {
+                return Err(format!("byte {} is no MessagePack", at + place + 1));
+            }
+        };
+        let (raw, after) = rest.split_at_checked(length).ok_or_else(|| cut_short(bytes.len()))?;
+        members.push((raw, fields(raw, at)?));
         rest = after;
     }
     match rest.len() {
         0 => Ok(members),
         more => Err(format!("{more} bytes after its end")),
+    }
+}
+
+fn cut_short(length: usize) -> String {
+    format!("it is cut short behind byte {length}")
+}
+
+/// The fields of one member that begins behind `at` bytes; an error where no other can be read.
+fn fields(raw: &[u8], at: usize) -> Result<Result<Map<'static>, String>, String> {
+    let mut reader = rmp_serde::Deserializer::new(raw);
+    reader.set_max_depth(MAX_DEPTH);
+    match Top::deserialize(&mut reader) {
+        Ok(top) => top.map(),
+        Err(rmp_serde::decode::Error::DepthLimitExceeded) => {
+            Ok(Err(format!("lists and maps stand more than {MAX_DEPTH} deep in each other")))
+        }
+        Err(error) => Ok(Err(format!("it can't be read (from byte {} on): {error}", at + 1))),
     }
 }
 
@@ -145,9 +178,10 @@ impl<'de> Visitor<'de> for TopVisitor {
         let mut fields = Vec::with_capacity(map.size_hint().unwrap_or(0).min(64));
         while let Some((Item(name), Item(value))) = map.next_entry()? {
             // A name that is no text names no field.
-            if let Given::Owned(name) = name {
-                fields.push((name, value));
-            }
+            fields.push(match name {
+                Given::Owned(name) => (name, value),
+                _ => (NO_NAME, Given::Unusable("a field without a name")),
+            });
         }
         Ok(Top::Map(fields))
     }
@@ -156,6 +190,11 @@ impl<'de> Visitor<'de> for TopVisitor {
         let extension = Extension::deserialize(inner)?;
         Ok(if extension.kind == RECORD { Top::Record } else { Top::Other("an extension type") })
     }
+}
+
+/// Whether a map has a key that is no text.
+pub(super) fn has_no_name(map: &Map<'_>) -> bool {
+    map.iter().any(|(name, value)| *name == NO_NAME && matches!(value, Given::Unusable(_)))
 }
 
 /// A value, or a name.

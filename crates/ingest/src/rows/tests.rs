@@ -104,7 +104,7 @@ fn json_lines_become_fields() {
         "id=7",
         "line 8: field \"user\" is given twice",
         "id=170141183460469231731687303715884105001",
-        "line 10: EOF while parsing an object at line 1 column 9",
+        "line 10: it is cut short at column 9 (EOF while parsing an object)",
     ];
     assert_eq!(rows(text, Format::Json), expected);
 }
@@ -141,7 +141,8 @@ fn json_may_be_an_array_or_stand_on_several_lines() {
         (
             format!("{{\n\"id\":\n{line}\n"),
             vec![
-                "line 1: EOF while parsing a value at line 2 column 5".to_owned(),
+                "line 1: it is cut short at line 2 of it, column 5 (EOF while parsing a value)"
+                    .to_owned(),
                 "id=b".to_owned(),
             ],
         ),

@@ -67,7 +67,7 @@ impl Rejected {
 impl From<&Reason> for Rejected {
     fn from(reason: &Reason) -> Self {
         match reason {
-            Reason::Missing(_) => Rejected::MissingField,
+            Reason::Missing(_) | Reason::Nameless(_) => Rejected::MissingField,
             Reason::Value(_, ValueError::OtherTimeUnit { .. }) => Rejected::TimeUnit,
             Reason::Twice(_) | Reason::Value(..) => Rejected::BadValue,
             Reason::OutOfRange { .. } => Rejected::OutOfRange,

@@ -192,7 +192,7 @@ fn maps_stand_alone_or_in_a_row() {
     }
     assert_eq!(
         reasons(&[map.clone(), b"\x90".to_vec()].concat()),
-        ["1 batch: a list is not an event (a map of fields)"]
+        ["1 batch: event 2: a list is not an event (a map of fields)"]
     );
     assert_eq!(reasons(&[map, b"\x81".to_vec()].concat()).len(), 1);
 }
@@ -207,16 +207,16 @@ fn what_is_no_json_in_an_array_spoils_one_member() {
             "Infinity is not JSON: write null, or leave the field out",
         ),
         (event.replace("1,", "True,"), "True is not JSON: write true"),
-        ("nonsense".to_owned(), "expected ident at line 1 column 2"),
+        ("nonsense".to_owned(), "it is not JSON at column 2: expected ident"),
     ];
     for (broken, reason) in broken {
         let batch = format!("[{event},\n {broken} ,{event}]");
-        assert_eq!(reasons(batch.as_bytes()), [format!("1 batch: {reason}")]);
+        assert_eq!(reasons(batch.as_bytes()), [format!("1 batch: event 2: {reason}")]);
         let whole = decoded(&[(b"batch".to_vec(), batch.into_bytes())]);
         assert_eq!(whole.events.len(), 2);
         let again = decoded(&whole.rejects[0].fields);
         assert_eq!((again.events.len(), again.rejects.len()), (0, 1));
-        assert_eq!(again.rejects[0].reason, whole.rejects[0].reason);
+        assert_eq!(again.rejects[0].reason.to_string(), format!("batch: {reason}"));
     }
     for none in ["[,]", "[{},]", "[{}}]", "[{}]]", "[{}] {}", "[\"]"] {
         assert_eq!(reasons(none.as_bytes()).len(), 1, "{none}");
@@ -234,23 +234,31 @@ fn an_object_may_stand_on_several_lines() {
         (
             vec![pretty, cut, line, pretty],
             3,
-            vec!["1 batch: EOF while parsing a value at line 3 column 10"],
+            vec![
+                "1 batch: event 2: it is cut short at line 3 of it, column 10 (EOF while parsing a value)",
+            ],
         ),
-        (vec![line, cut], 1, vec!["1 batch: EOF while parsing a value at line 3 column 10"]),
+        (
+            vec![line, cut],
+            1,
+            vec![
+                "1 batch: event 2: it is cut short at line 3 of it, column 10 (EOF while parsing a value)",
+            ],
+        ),
         (
             vec!["{\"id\":", "17", line],
             1,
             vec![
-                "0 batch: EOF while parsing a value at line 1 column 6",
-                "1 batch: a number is not an event (a map of fields)",
+                "0 batch: event 1: it is cut short at column 6 (EOF while parsing a value)",
+                "1 batch: event 2: a number is not an event (a map of fields)",
             ],
         ),
         (
             vec!["{\"id\":\"c", line, "}", line],
             2,
             vec![
-                "0 batch: EOF while parsing a string at line 1 column 8",
-                "2 batch: expected value at line 1 column 1",
+                "0 batch: event 1: it is cut short at column 8 (EOF while parsing a string)",
+                "2 batch: event 3: it is not JSON at column 1: expected value",
             ],
         ),
     ];
