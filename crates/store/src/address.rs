@@ -11,7 +11,7 @@ use redis::{
     io::tcp::TcpSettings,
 };
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
-use std::{error::Error, io, path::Path, sync::Arc, time::Duration};
+use std::{collections::HashMap, error::Error, io, path::Path, sync::Arc, time::Duration};
 use tallyd_runtime::{StoreError, store::ErrorKind};
 use tallyd_topology::RedisAddress;
 use tokio::time::timeout;
@@ -40,7 +40,10 @@ pub(crate) async fn open(address: &RedisAddress) -> Result<Way, StoreError> {
         let opened = timeout(CONNECT, plain::open(info)).await;
         let opened =
             opened.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
-        Way::Plain(opened.map_err(|e| failed(&e, info.addr(), address))?)
+        match opened {
+            Ok(socket) => Way::Plain(socket),
+            Err(error) => return Err(unopened(&client, &error, address).await),
+        }
     } else {
         Way::Client(through_client(&client, address).await?)
     };
@@ -77,8 +80,39 @@ async fn through_client(
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CONNECT))
         .set_response_timeout(None);
-    let opened = client.get_multiplexed_async_connection_with_config(&config).await;
-    opened.map_err(|e| failed(&e, client.get_connection_info().addr(), address))
+    match client.get_multiplexed_async_connection_with_config(&config).await {
+        Ok(connection) => Ok(connection),
+        Err(error) => Err(unopened(client, &error, address).await),
+    }
+}
+
+/// Why no connection could be made. Where the server has no such database: how many it has.
+async fn unopened(client: &Client, error: &RedisError, address: &RedisAddress) -> StoreError {
+    let info = client.get_connection_info();
+    let place = info.addr();
+    // Both ways to connect say it in these words.
+    if !error.to_string().contains("refused to switch database") {
+        return failed(error, place, address);
+    }
+    let database = info.redis_settings().db();
+    let why = error.detail().unwrap_or("no reason given");
+    let has = match timeout(CONNECT, databases(address)).await.ok().flatten() {
+        Some(count) => format!("the server has {count} databases, 0 to {}", count.max(1) - 1),
+        None => "how many the server has is not known".to_owned(),
+    };
+    setup(format!(
+        "{place}: SELECT {database} was refused: {why} ({has}; end the URL with one that there is, \
+         such as /0)"
+    ))
+}
+
+/// How many databases the server has, where this user may ask.
+async fn databases(address: &RedisAddress) -> Option<u64> {
+    let client = client_of(address, Some(0)).await.ok()?;
+    let mut connection = client.get_multiplexed_async_connection().await.ok()?;
+    let ask = redis::cmd("CONFIG").arg("GET").arg("databases").to_owned();
+    let told: HashMap<String, u64> = ask.query_async(&mut connection).await.ok()?;
+    told.get("databases").copied()
 }
 
 /// Waits for the first answer. A server that wants a certificate of its clients says so only after
@@ -150,6 +184,11 @@ fn guess(
 
 /// A client for this address. Nothing is connected yet.
 async fn client(address: &RedisAddress) -> Result<Client, StoreError> {
+    client_of(address, None).await
+}
+
+/// The same, with another database than the address says.
+async fn client_of(address: &RedisAddress, db: Option<i64>) -> Result<Client, StoreError> {
     let refused = |e: &RedisError| {
         let fix = "write redis://host:port, rediss://host:port or unix:///path; special characters of a user or password are percent-encoded";
         setup(format!("the address of Redis can't be used: {e} ({fix})"))
@@ -157,6 +196,9 @@ async fn client(address: &RedisAddress) -> Result<Client, StoreError> {
     let info = address.url.as_str().into_connection_info().map_err(|e| refused(&e))?;
     // The library's name is told to the server otherwise, which a user of few rights may not do.
     let mut login = info.redis_settings().clone().set_skip_set_lib_name();
+    if let Some(db) = db {
+        login = login.set_db(db);
+    }
     if let Some(file) = &address.password_file {
         if login.password().is_some() {
             let message = "both the URL and [redis] password_file give a password (leave one out)";

@@ -7,7 +7,7 @@ mod schema;
 use arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
 use schema::schema;
-use tallyd_event::{EntryId, Event, FieldType, MAX_TIME, Schema, Value, frame};
+use tallyd_event::{Decimal, EntryId, Event, FieldType, MAX_TIME, Schema, Value, frame};
 
 fuzz_target!(|bytes: &[u8]| {
     let schema = schema();
@@ -45,6 +45,7 @@ fn value(kind: FieldType, u: &mut Unstructured<'_>) -> arbitrary::Result<Value> 
     }
     Ok(match kind {
         FieldType::Bool => Value::Bool(u.arbitrary()?),
+        FieldType::Decimal(places) => Value::Decimal(Decimal { units: u.arbitrary()?, places }),
         FieldType::Float => {
             let float: f64 = u.arbitrary()?;
             Value::Float(if float.is_finite() { float } else { 0.5 })

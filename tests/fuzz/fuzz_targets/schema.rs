@@ -14,6 +14,7 @@ pub fn schema() -> Schema {
         optional("correct", FieldType::Bool),
         Field { min: Some(-1.5), ..optional("weight", FieldType::Float) },
         optional("points", FieldType::Int),
+        optional("price", FieldType::Decimal(2)),
     ];
     Schema { fields, id: Some(0), key: Some(1), time: Some(3) }
 }

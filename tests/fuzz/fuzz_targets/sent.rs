@@ -17,8 +17,12 @@ pub fn check_events(schema: &Schema, events: &[Event]) {
     let bytes = frame::encode(schema, events).expect("a frame");
     assert_eq!(frame::decode(schema, &bytes).expect("the same events"), events);
     for event in events {
-        let again =
-            decode::decode(schema, TimeLimits::NONE, event.origin, &decode::to_fields(schema, event));
+        let again = decode::decode(
+            schema,
+            TimeLimits::NONE,
+            event.origin,
+            &decode::to_fields(schema, event),
+        );
         assert!(again.rejects.is_empty(), "{:?}", again.rejects);
         assert_eq!(again.events.len(), 1);
         assert_eq!(again.events[0].values, event.values);
