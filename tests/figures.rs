@@ -103,6 +103,44 @@ async fn figures_do_not_depend_on_the_order_of_arrival() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn floats_have_ends_and_what_lies_beyond_is_refused() {
+    let mut lab = Lab::start(FILE).await;
+    let at = "2026-01-01T10:00:00Z";
+    let amounts = [
+        ("great", "1e308"),
+        ("great", "1e308"),
+        ("great", "-1"),
+        ("beyond", "1e400"),
+        ("zero", "-0.0"),
+        ("tiny", "5e-324"),
+        ("tiny", "1e-400"),
+    ];
+    for (user, amount) in amounts {
+        lab.send(&[(user, at, &[("money", amount)])]).await;
+    }
+    let board = lab.json(&["board", "cash"]);
+    let standings: Vec<_> = board["standings"].as_array().unwrap().iter().collect();
+    let scores: Vec<_> = standings.iter().map(|row| (&row["member"], &row["score"])).collect();
+    let expected = [("great", json!(1e308)), ("tiny", json!(5e-324)), ("zero", json!(0.0))];
+    assert_eq!(scores.len(), expected.len(), "{board}");
+    for ((member, score), (name, value)) in scores.into_iter().zip(expected) {
+        assert_eq!((member, score.as_f64()), (&json!(name), value.as_f64()));
+    }
+    let letters = lab.json(&["dead", "list"]).to_string();
+    for reason in [
+        "money 1e308 + 1e308 is beyond what a sum can hold",
+        "score 1e308 + 1e308 is beyond what a board can hold",
+        "\\\"1e400\\\" is beyond what a float can hold (1.8e308)",
+    ] {
+        assert!(letters.contains(reason), "{letters}");
+    }
+    // The rest of what the bolt counts is as if that event had not been.
+    let all = &lab.json(&["stats", "agg", "--window", "all"])[0]["measures"];
+    assert_eq!((&all["n"], all["money"].as_f64()), (&json!(5), Some(1e308)));
+    assert!(lab.tallyd(&["stats", "agg", "--window", "all"]).contains(" 1e308"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn numbers_of_different_values_say_when_they_are_estimates() {
     let mut lab = Lab::start(FILE).await;
     let users: Vec<String> = (0..1500).map(|number| format!("u{number}")).collect();

@@ -111,6 +111,9 @@ pub enum ValueError {
     /// A float that is NaN or infinite.
     #[error("{0} is not finite")]
     NotFinite(String),
+    /// A number that no float can hold, as it was given.
+    #[error("{0} is beyond what a float can hold (1.8e308)")]
+    BeyondFloat(String),
     /// A time before 1970 or after 9999, as it was given.
     #[error("time {0} is out of range (1970 to 9999)")]
     TimeOutOfRange(SmolStr),
@@ -129,9 +132,7 @@ impl Value {
             FieldType::Int => {
                 number::whole(text).map(Value::Int).map_err(|why| wrong(text, wanted, why.hint()))
             }
-            FieldType::Float => {
-                finite(text.parse().map_err(|_| wrong(text, wanted, ""))?).map(Value::Float)
-            }
+            FieldType::Float => number::float(text).map(Value::Float),
             FieldType::Bool => match text {
                 "" => Err(ValueError::EmptyBool),
                 "1" | "1.0" => Ok(Value::Bool(true)),

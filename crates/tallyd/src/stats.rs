@@ -100,7 +100,7 @@ fn print(all: &[Figures]) -> Result<(), Unwritten> {
     for figures in all {
         let shown = |figure: &Option<Figure>| match figure {
             None => "-".to_owned(),
-            Some(Figure::Float(float)) => format!("{float:.3}"),
+            Some(Figure::Float(float)) => short(*float),
             Some(figure) => figure.to_string(),
         };
         let group =
@@ -109,6 +109,18 @@ fn print(all: &[Figures]) -> Result<(), Unwritten> {
         table.add([figures.window.label.to_string()].into_iter().chain(group).chain(measures));
     }
     outln!("{table}")
+}
+
+/// A float with three places, or with an exponent where that says nothing or too much.
+fn short(float: f64) -> String {
+    let size = float.abs();
+    match float == 0.0 || (0.0005..1e15).contains(&size) {
+        true => format!("{float:.3}"),
+        false => {
+            let whole = format!("{float:e}");
+            if whole.len() <= 10 { whole } else { format!("{float:.3e}") }
+        }
+    }
 }
 
 fn field_value(text: &str) -> Result<(SmolStr, Option<SmolStr>), String> {
@@ -120,4 +132,26 @@ fn field_value(text: &str) -> Result<(SmolStr, Option<SmolStr>), String> {
         return Err("expected FIELD=VALUE, such as concept=algebra".to_owned());
     }
     Ok((field.into(), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn a_float_is_shown_in_a_few_characters() {
+        let cases = [
+            (0.0, "0.000"),
+            (30.0, "30.000"),
+            (-0.5, "-0.500"),
+            (123_456_789.25, "123456789.250"),
+            (1e308, "1e308"),
+            (-1.234_567_890_123e200, "-1.235e200"),
+            (5e-324, "5e-324"),
+            (0.000_1, "1e-4"),
+        ];
+        for (float, expected) in cases {
+            assert_eq!(short(float), expected);
+        }
+    }
 }

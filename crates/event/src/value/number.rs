@@ -2,6 +2,8 @@
 //!
 //! All is decided on the digits, never through a float: `9007199254740993` keeps its last digit.
 
+use super::ValueError;
+use crate::FieldType;
 use smol_str::SmolStr;
 
 /// The greatest whole number up to which a float tells each from the next. What was a float
@@ -152,6 +154,16 @@ impl<'a> Written<'a> {
             is_number.then(|| text.parse().map_or(far, |e: i64| e.clamp(-1_000_000, 1_000_000)))
         })?;
         Some(Self { is_negative, whole, fraction, exponent, is_plain })
+    }
+}
+
+/// A finite float. What is nearer to 0 than any float is 0.
+pub(super) fn float(text: &str) -> Result<f64, ValueError> {
+    let float: f64 = text.parse().map_err(|_| super::wrong(text, FieldType::Float, ""))?;
+    // A number with digits is finite, however great it is; the words inf and nan have none.
+    match float.is_infinite() && text.contains(|c: char| c.is_ascii_digit()) {
+        true => Err(ValueError::BeyondFloat(super::quoted(text))),
+        false => super::finite(float),
     }
 }
 

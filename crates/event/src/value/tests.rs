@@ -37,7 +37,9 @@ fn what_does_not_fit_says_why() {
         ),
         ("9223372036854775808", FieldType::Int, "\"9223372036854775808\" is not an int of 64 bits"),
         ("nan", FieldType::Float, "NaN is not finite"),
-        ("1e999", FieldType::Float, "inf is not finite"),
+        ("1e999", FieldType::Float, "\"1e999\" is beyond what a float can hold (1.8e308)"),
+        ("-1e400", FieldType::Float, "\"-1e400\" is beyond what a float can hold (1.8e308)"),
+        ("Infinity", FieldType::Float, "inf is not finite"),
         ("yes", FieldType::Bool, "\"yes\" is not a bool (1, 0, true or false)"),
         (
             "yesterday",
