@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # A transaction in Redis's append-only file that a crash has cut, and its server started twice.
 #
-# With `aof-load-truncated yes`, the default, a server that finds the end of the file cut inside the
-# last command of a MULTI ... EXEC drops that command alone. The MULTI and what follows it stay in
-# the file, though nothing of it is in memory. All looks right: whoever wrote the transaction sees
-# that it did not happen, and does it again. It is written behind the open MULTI, and with the next
-# start its EXEC carries out both: a counter that was 1 is 2.
+# With `aof-load-truncated yes`, the default, the file is cut within the EXEC of `MULTI, INCR count,
+# SET last 1, EXEC`. The server starts, and nothing of the transaction is in memory. So the client
+# does it again: count is 1. After one more restart, with nothing written in between, count is 2 on
+# Redis: the first transaction, which did not happen, has happened after all.
 #
 # Expected: what was live before a restart is live after it. Seen: so on Valkey 9.1.2, not on Redis.
 #

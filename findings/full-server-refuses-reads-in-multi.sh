@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # A transaction that only reads, on a server whose memory is full (maxmemory, noeviction).
 #
-# Redis 6.2 (and 7.0) refuse to queue every command after MULTI once used memory is above maxmemory,
-# those that only read too: `MULTI, ZCARD, EXEC` ends with EXECABORT, while ZCARD alone is answered.
-# So an application that reads a rank and a size of one moment by MULTI shows nothing at all as soon
-# as the server is full, though reads "keep working". Redis 8.2 and Valkey 9.1 queue and answer it.
+# Redis 6.2 refuses to queue a command that only reads, once used memory is above maxmemory: `MULTI,
+# ZCARD, EXEC` ends with EXECABORT, while ZCARD alone is answered. So an application that reads by
+# MULTI shows nothing as soon as the server is full. Redis 8.2 and Valkey 9.1 queue and answer it.
 #
 # Expected: a full server refuses what may need memory, and answers what only reads.
 #

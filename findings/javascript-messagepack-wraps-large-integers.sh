@@ -2,8 +2,8 @@
 # Two MessagePack encoders of JavaScript write another number than they were given, without an error.
 #
 # @msgpack/msgpack with `useBigInt64` takes a BigInt beyond 64 bits and writes its lowest 64 bits:
-# ids of 128 bits that differ only above them become one. notepack.io writes a whole Number beyond
-# 64 bits (1e20) as a uint64 of its lowest bits, where the others write a float64.
+# ids that differ only above them become one. notepack.io writes 1e20, a whole Number beyond 64 bits,
+# as another whole number within them.
 # Exits with 1 if either behaves differently.
 set -euo pipefail
 folder=$(mktemp -d)
