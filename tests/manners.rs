@@ -207,3 +207,32 @@ async fn times_are_written_in_one_form_and_a_mistake_in_the_log_variable_is_said
     }
     assert!(warned().contains("worker starting"), "info is logged all the same: {}", warned());
 }
+
+/// A worker that nobody can help by waiting ends at once, and says how many databases there are,
+/// where it may ask.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_there_is_not_is_said_with_those_that_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("tallyd.toml"), FILE).unwrap();
+    let server = Server::start(folder.path(), ServerOptions::durable()).await.unwrap();
+    let mut connection = Connection::open(&server.url).await.unwrap();
+    let mut user = Pipeline::new();
+    user.cmd("ACL").arg(&["SETUSER", "few", "on", ">pw", "~*", "&*", "+@all", "-config"]);
+    connection.all(&user).await.unwrap();
+    let few = format!("{}?db=99&user=few&pass=pw", server.url);
+    let asked = [
+        (format!("{}?db=99", server.url), "the server has 16 databases, 0 to 15"),
+        (few, "how many the server has is not known"),
+    ];
+    for (url, expected) in asked {
+        for command in ["run", "status"] {
+            let output = tallyd(folder.path(), &[command, "--redis", &url]).output().unwrap();
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{error}");
+            for part in ["SELECT 99 was refused: ", expected, "end the URL with one that there is"]
+            {
+                assert!(error.contains(part), "{command} {url}: {error}");
+            }
+        }
+    }
+}
