@@ -12,6 +12,8 @@ use std::collections::VecDeque;
 
 /// The narrowest column of a list, borders included.
 const COLUMN: u16 = 26;
+/// Below this width the long lines stand in two.
+const NARROW: u16 = 78;
 /// How many moments the sparkline remembers.
 const MOMENTS: usize = 240;
 
@@ -58,9 +60,12 @@ pub fn draw(
     now: &Snapshot,
     history: &History,
 ) {
+    let is_narrow = frame.area().width < NARROW;
+    let width = usize::from(frame.area().width.saturating_sub(2));
+    let said: Vec<String> = said.iter().flat_map(|said| wrapped(said, width)).collect();
     let workers = said.len() + now.workers.len() + 2;
     let heights = [
-        Constraint::Length(6),
+        Constraint::Length(if is_narrow { 7 } else { 6 }),
         Constraint::Length(1),
         Constraint::Min(4),
         Constraint::Length(u16::try_from(workers).unwrap_or(u16::MAX)),
@@ -70,14 +75,17 @@ pub fn draw(
     figures(frame, top, header, now, history);
     passed(frame, time, now);
     lists(frame, middle, now);
-    let lines = said.iter().map(|said| Line::from(said.clone()).yellow());
+    let lines = said.into_iter().map(|said| Line::from(said).yellow());
     let lines = lines.chain(now.workers.iter().map(|worker| match worker.contains("killed") {
         true => Line::from(worker.clone()).red(),
         false => Line::from(worker.clone()),
     }));
     let block = Block::bordered().title("workers".bold());
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()).block(block), bottom);
-    let help = "Ctrl-C or q: end the load and audit; once more: leave at once";
+    let help = match is_narrow {
+        true => "Ctrl-C or q: end, audit; once more: leave",
+        false => "Ctrl-C or q: end the load and audit; once more: leave at once",
+    };
     frame.render_widget(Line::from(help).dim(), keys);
 }
 
@@ -90,15 +98,19 @@ fn figures(frame: &mut Frame<'_>, area: Rect, header: &str, now: &Snapshot, hist
         _ => [inner, Rect::ZERO],
     };
     let waiting = now.sent.saturating_sub(now.counted + now.repeats + now.refused);
-    let lines = vec![
-        Line::from(vec![
-            Span::from(format!("sent {} = ", now.sent)),
-            Span::from(format!("counted {}", now.counted)).green(),
-            Span::from(format!(
-                " + repeats {} + refused {} + on the way {waiting}",
-                now.repeats, now.refused
-            )),
-        ]),
+    let mut first = vec![
+        Span::from(format!("sent {} = ", now.sent)),
+        Span::from(format!("counted {}", now.counted)).green(),
+    ];
+    let rest =
+        format!(" + repeats {} + refused {} + on the way {waiting}", now.repeats, now.refused);
+    let mut lines = if area.width < NARROW {
+        vec![Line::from(first), Line::from(rest)]
+    } else {
+        first.push(Span::from(rest));
+        vec![Line::from(first)]
+    };
+    lines.extend([
         Line::from(format!("{:.0} events/s counted", now.rate)),
         Line::from(format!("lag {} entries, {:.1} s", now.lag_entries, now.lag_seconds)),
         Line::from(vec![
@@ -106,7 +118,7 @@ fn figures(frame: &mut Frame<'_>, area: Rect, header: &str, now: &Snapshot, hist
             Span::from(format!("p50 {}  p99 {}", milliseconds(now.p50), milliseconds(now.p99)))
                 .bold(),
         ]),
-    ];
+    ]);
     frame.render_widget(Paragraph::new(lines), words);
     let room = usize::from(line.width);
     let latest: Vec<u64> =
@@ -168,6 +180,32 @@ fn lists(frame: &mut Frame<'_>, area: Rect, now: &Snapshot) {
     });
 }
 
+/// A text in lines of at most this width, broken between words where there are such.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let mut word: Vec<char> = word.chars().collect();
+        let used = lines.last().map_or(0, |line| line.chars().count());
+        match lines.last_mut() {
+            Some(line) if used > 0 && used + 1 + word.len() <= width => line.push(' '),
+            _ if used > 0 => lines.push(String::new()),
+            _ => {}
+        }
+        while word.len() > width.max(1) {
+            let rest = word.split_off(width.max(1));
+            if let Some(line) = lines.last_mut() {
+                line.extend(word);
+            }
+            lines.push(String::new());
+            word = rest;
+        }
+        if let Some(line) = lines.last_mut() {
+            line.extend(word);
+        }
+    }
+    lines
+}
+
 /// A text at each end of a line of this width. The left one is cut where there is no room.
 fn ends(left: &str, right: &str, width: usize) -> String {
     let room = width.saturating_sub(right.chars().count() + 1);
@@ -219,6 +257,16 @@ mod tests {
         for whole in ["43 %", "exhausted", "learner-0        1000", "p50 3.1 ms", "on the way 10"] {
             assert!(screen.contains(whole), "{whole} is not on\n{screen}");
         }
+    }
+
+    #[test]
+    fn a_narrow_terminal_cuts_no_sentence() {
+        let screen = drawn(50, 24);
+        for whole in ["+ on the way 10", "once more: leave", "worker 2  works on 16 partitions"] {
+            assert!(screen.contains(whole), "{whole} is not on\n{screen}");
+        }
+        assert_eq!(wrapped("ab cd efghijkl m", 5), ["ab cd", "efghi", "jkl m"]);
+        assert_eq!(wrapped("10.0 s: killed worker 1", 80), ["10.0 s: killed worker 1"]);
     }
 
     #[test]
