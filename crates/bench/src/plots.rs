@@ -1,13 +1,26 @@
 //! Plots of the figures, as SVG.
 
 use crate::{BenchError, contender::ALL, figures::Spread, results::Results};
-use plotters::prelude::*;
+use plotters::{
+    prelude::*,
+    style::text_anchor::{HPos, Pos, VPos},
+};
 use std::path::Path;
 
 const SIZE: (u32, u32) = (800, 400);
+/// The font of everything except titles.
+const LABELS: (&str, i32) = ("sans-serif", 16);
 const BAR: RGBColor = RGBColor(70, 120, 180);
 const LINES: [RGBColor; 3] =
     [RGBColor(70, 120, 180), RGBColor(200, 120, 40), RGBColor(170, 50, 60)];
+
+/// The pictures with bars: what they are of, their titles and their figures.
+const BARS: [(&str, &str, &str); 2] = [
+    ("redis-cpu", "Redis CPU, µs an event (lower is better)", "redis_cpu_us"),
+    ("rate", "events a second (higher is better)", "events_per_second"),
+];
+const DELAY: (&str, &str) = ("delay, ms (lower is better)", "% of the highest rate");
+const SCALE: (&str, &str) = ("Redis CPU, µs an event (lower is better)", "how many");
 
 /// Draws what was measured into a folder.
 ///
@@ -15,11 +28,10 @@ const LINES: [RGBColor; 3] =
 /// Where a file can't be written.
 pub fn draw(results: &Results, folder: &Path) -> Result<(), BenchError> {
     if !results.contenders.is_empty() {
-        let bars = |file: &str, title: &str, figure: &str| {
-            drawn(file, bars(&folder.join(file), title, &spreads(results, figure)))
-        };
-        bars("performance-redis-cpu.svg", "Redis CPU, µs an event", "redis_cpu_us")?;
-        bars("performance-rate.svg", "events a second", "events_per_second")?;
+        for (what, title, figure) in BARS {
+            let file = format!("performance-{what}.svg");
+            drawn(&file, bars(&folder.join(&file), title, &spreads(results, figure)))?;
+        }
     }
     if !results.latency.is_empty() {
         let file = "performance-delay.svg";
@@ -28,8 +40,7 @@ pub fn draw(results: &Results, folder: &Path) -> Result<(), BenchError> {
         };
         let series =
             [line("p50", |p| p.p50_ms), line("p99", |p| p.p99_ms), line("p99.9", |p| p.p999_ms)];
-        let titles = ("delay, ms", "% of the highest rate");
-        drawn(file, lines(&folder.join(file), titles, &series, false))?;
+        drawn(file, lines(&folder.join(file), DELAY, &series, false))?;
     }
     if !results.scale.is_empty() {
         let file = "performance-scale.svg";
@@ -41,8 +52,7 @@ pub fn draw(results: &Results, folder: &Path) -> Result<(), BenchError> {
             (what, of.filter_map(place).collect())
         };
         let series = [line("learners"), line("board members")];
-        let titles = ("Redis CPU, µs an event", "how many");
-        drawn(file, lines(&folder.join(file), titles, &series, true))?;
+        drawn(file, lines(&folder.join(file), SCALE, &series, true))?;
     }
     Ok(())
 }
@@ -79,18 +89,40 @@ fn bars(path: &Path, title: &str, bars: &[(&str, Spread)]) -> Drawing {
         _ => String::new(),
     };
     let mut mesh = chart.configure_mesh();
-    mesh.disable_x_mesh().light_line_style(TRANSPARENT).x_label_formatter(&name).draw()?;
+    mesh.disable_x_mesh().light_line_style(TRANSPARENT).label_style(LABELS);
+    mesh.x_label_formatter(&name).y_label_formatter(&|y| grouped(*y)).draw()?;
     for (place, (_, spread)) in bars.iter().enumerate() {
         let (left, right) = (SegmentValue::Exact(place), SegmentValue::Exact(place + 1));
         let mut bar = Rectangle::new([(left, 0.0), (right, spread.median)], BAR.filled());
         bar.set_margin(0, 0, 20, 20);
         chart.draw_series([bar])?;
         let center = SegmentValue::CenterOf(place);
-        let reach = vec![(center.clone(), spread.min), (center, spread.max)];
+        let reach = vec![(center.clone(), spread.min), (center.clone(), spread.max)];
         chart.draw_series([PathElement::new(reach, BLACK.stroke_width(2))])?;
+        let above = LABELS.into_text_style(&root).pos(Pos::new(HPos::Center, VPos::Bottom));
+        let figure = if spread.median < 1000.0 {
+            format!("{:.1}", spread.median)
+        } else {
+            grouped((spread.median / 100.0).round() * 100.0)
+        };
+        chart.draw_series([Text::new(figure, (center, spread.max + highest / 100.0), above)])?;
     }
     root.present()?;
     Ok(())
+}
+
+/// A whole number with commas between its thousands.
+fn grouped(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let (sign, digits) = digits.strip_prefix('-').map_or(("", &*digits), |digits| ("-", digits));
+    let mut text = String::from(sign);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// Lines through places. With `log` the axis below is that of powers of ten.
@@ -109,9 +141,10 @@ fn lines(path: &Path, (title, below): (&str, &str), series: &[Line], log: bool) 
         .x_label_area_size(40)
         .y_label_area_size(70)
         .build_cartesian_2d(from..to, 0.0..highest)?;
-    let amount = |x: &f64| if log { format!("{:.0}", 10f64.powf(*x)) } else { format!("{x:.0}") };
+    let amount = |x: &f64| grouped(if log { 10f64.powf(*x) } else { *x });
     let mut mesh = chart.configure_mesh();
-    mesh.light_line_style(TRANSPARENT).x_desc(below).x_label_formatter(&amount).draw()?;
+    mesh.light_line_style(TRANSPARENT).label_style(LABELS).axis_desc_style(LABELS);
+    mesh.x_desc(below).x_label_formatter(&amount).draw()?;
     for ((name, places), color) in series.iter().zip(LINES) {
         let places = || places.iter().map(|(x, y)| (scaled(*x), *y));
         chart
@@ -121,7 +154,8 @@ fn lines(path: &Path, (title, below): (&str, &str), series: &[Line], log: bool) 
         chart.draw_series(places().map(|place| Circle::new(place, 3, color.filled())))?;
     }
     let mut names = chart.configure_series_labels();
-    names.position(SeriesLabelPosition::UpperLeft).background_style(WHITE).draw()?;
+    names.position(SeriesLabelPosition::UpperLeft).background_style(WHITE).label_font(LABELS);
+    names.draw()?;
     root.present()?;
     Ok(())
 }
@@ -141,6 +175,49 @@ mod tests {
         let lines_file = folder.path().join("lines.svg");
         let series = [("learners", vec![(10_000.0, 5.0), (1_000_000.0, 7.0)])];
         lines(&lines_file, ("title", "below"), &series, true).unwrap();
-        assert!(std::fs::read_to_string(lines_file).unwrap().contains("1000000"));
+        assert!(std::fs::read_to_string(lines_file).unwrap().contains("1,000,000"));
+    }
+
+    /// The pictures of the pages are those of the figures that stand beside them.
+    #[test]
+    fn the_pictures_of_the_pages_are_of_their_figures() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/internals");
+        let figures = std::fs::read_to_string(folder.join("performance.json")).unwrap();
+        let figures: serde_json::Value = serde_json::from_str(&figures).unwrap();
+        let number = |value: &serde_json::Value, name: &str| value[name].as_f64().unwrap();
+        let spread = |name: &'static str, figure: &str| {
+            let of = &figures["contenders"][name][figure];
+            let [median, min, max] = ["median", "min", "max"].map(|part| number(of, part));
+            (name, Spread { median, min, max })
+        };
+        let drawn = tempfile::tempdir().unwrap();
+        let path = |what: &str| drawn.path().join(format!("performance-{what}.svg"));
+        for (what, title, figure) in BARS {
+            let all: Vec<_> = ALL.iter().map(|c| spread(c.name(), figure)).collect();
+            bars(&path(what), title, &all).unwrap();
+        }
+        let points = |name: &str| figures[name].as_array().unwrap().iter();
+        let delay = |name, figure: &str| {
+            let place = |p| (number(p, "share") * 100.0, number(p, figure));
+            (name, points("latency").map(place).collect())
+        };
+        let series = [delay("p50", "p50_ms"), delay("p99", "p99_ms"), delay("p99.9", "p999_ms")];
+        lines(&path("delay"), DELAY, &series, false).unwrap();
+        let scale = |what: &'static str| {
+            let of = points("scale").filter(|point| point["what"] == what);
+            let place = |p: &serde_json::Value| {
+                (number(p, "amount"), number(&p["figures"], "redis_cpu_us"))
+            };
+            (what, of.map(place).collect())
+        };
+        lines(&path("scale"), SCALE, &[scale("learners"), scale("board members")], true).unwrap();
+        for what in ["redis-cpu", "rate", "delay", "scale"] {
+            let now = std::fs::read(path(what)).unwrap();
+            let page = folder.join(path(what).file_name().unwrap());
+            if std::env::var_os("TALLYD_WRITE_DOCS").is_some() {
+                std::fs::write(&page, &now).unwrap();
+            }
+            assert!(std::fs::read(&page).unwrap() == now, "{}", page.display());
+        }
     }
 }

@@ -53,7 +53,7 @@ pub(crate) fn named_sections<'a>(
     let Some(item) = item else { return Vec::new() };
     match item.get_ref() {
         // Keys of a node whose header has no name are no nodes.
-        DeValue::Table(table) if table.values().any(|item| is_plain(item)) => {
+        DeValue::Table(table) if table.values().any(is_plain) => {
             let message = format!("[{what}] has no name");
             let (named, loose): (Vec<_>, Vec<_>) =
                 entries(table).into_iter().partition(|(_, item)| !is_plain(item));

@@ -87,8 +87,8 @@ fn of_text(text: &[u8]) -> Result<Vec<Member<'_>>, String> {
     match text.first() {
         None => Err("it is empty".to_owned()),
         Some(b'[') => {
-            let (items, cut) = json::array(text)?;
-            let count = items.len() + usize::from(cut.is_some());
+            let json::Items { whole, cut } = json::array(text)?;
+            let count = whole.len() + usize::from(cut.is_some());
             if count > MAX_BATCH_EVENTS {
                 return Err(super::too_many(count));
             }
@@ -96,7 +96,7 @@ fn of_text(text: &[u8]) -> Result<Vec<Member<'_>>, String> {
                 raw: Raw::Cut(rest),
                 content: Err(json::Array::CUT_SHORT.to_owned()),
             });
-            Ok(items.into_iter().map(|item| of(item, Raw::Item)).chain(cut).collect())
+            Ok(whole.into_iter().map(|item| of(item, Raw::Item)).chain(cut).collect())
         }
         Some(_) if is_numbers(text) => Err(AS_NUMBERS.to_owned()),
         // Of too many, one too many is enough.

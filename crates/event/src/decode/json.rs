@@ -194,12 +194,19 @@ impl Array {
     pub const CUT_SHORT: &str = "it is cut short: the array has no end";
 }
 
-/// The members of an array, as they stand in it, and what is there of the last one where the array
-/// is cut short.
+/// What stands in an array.
+pub(super) struct Items<'a> {
+    /// The whole members, as they stand in it.
+    pub(super) whole: Vec<&'a [u8]>,
+    /// What is there behind them, where the array is cut short.
+    pub(super) cut: Option<&'a [u8]>,
+}
+
+/// Finds the members of an array.
 ///
 /// # Errors
 /// Where it is no array.
-pub(super) fn array(text: &[u8]) -> Result<(Vec<&[u8]>, Option<&[u8]>), &'static str> {
+pub(super) fn array(text: &[u8]) -> Result<Items<'_>, &'static str> {
     let mut array = Array::default();
     let mut members = Vec::new();
     let mut begin = 1;
@@ -214,7 +221,7 @@ pub(super) fn array(text: &[u8]) -> Result<(Vec<&[u8]>, Option<&[u8]>), &'static
         }
     }
     if array.has_ended() {
-        return Ok((members, None));
+        return Ok(Items { whole: members, cut: None });
     }
     let mut rest = text.get(begin..).unwrap_or_default().trim_ascii();
     // Where only the bracket is missing, the last member is whole.
@@ -222,12 +229,12 @@ pub(super) fn array(text: &[u8]) -> Result<(Vec<&[u8]>, Option<&[u8]>), &'static
         members.push(rest);
         rest = &[];
     }
-    Ok((members, Some(rest)))
+    Ok(Items { whole: members, cut: Some(rest) })
 }
 
 /// Whether a text is an array with an end.
 pub(super) fn is_array(text: &[u8]) -> bool {
-    array(text).is_ok_and(|(_, cut)| cut.is_none())
+    array(text).is_ok_and(|items| items.cut.is_none())
 }
 
 /// Puts the lines of JSON text together to members: one a line, or an object over several.
