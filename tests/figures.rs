@@ -119,7 +119,7 @@ async fn floats_have_ends_and_what_lies_beyond_is_refused() {
         lab.send(&[(user, at, &[("money", amount)])]).await;
     }
     let board = lab.json(&["board", "cash"]);
-    let standings: Vec<_> = board["standings"].as_array().unwrap().iter().collect();
+    let standings: Vec<_> = board["rows"].as_array().unwrap().iter().collect();
     let scores: Vec<_> = standings.iter().map(|row| (&row["member"], &row["score"])).collect();
     let expected = [("great", json!(1e308)), ("tiny", json!(5e-324)), ("zero", json!(0.0))];
     assert_eq!(scores.len(), expected.len(), "{board}");
