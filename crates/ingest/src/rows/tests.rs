@@ -210,7 +210,13 @@ fn send_and_batch_agree() {
         let reasons: Vec<String> = decoded
             .rejects
             .iter()
-            .map(|reject| reject.reason.to_string().trim_start_matches("batch: ").to_owned())
+            .map(|reject| {
+                // A batch says which of its events it was, a file which line.
+                let place = format!("event {}: ", reject.index + 1);
+                let reason = reject.reason.to_string();
+                let reason = reason.trim_start_matches("batch: ");
+                reason.trim_start_matches(&place).to_owned()
+            })
             .collect();
         assert_eq!(refused, reasons);
         let named = |event: &tallyd_event::Event| {
