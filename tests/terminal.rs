@@ -10,7 +10,7 @@ use rustix::{
     termios::{Winsize, tcsetwinsize},
 };
 use std::{
-    io::Read,
+    io::{Read, Write},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -88,6 +88,33 @@ fn shown(command: &mut Command, columns: u16) -> String {
     said
 }
 
+/// A command on a terminal whose keys are pressed by the test: once `words` are shown, `key` is.
+fn pressed(command: &mut Command, words: &str, key: &[u8]) -> String {
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let size = Winsize { ws_row: 30, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&terminal, size).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let open = || -> OwnedFd {
+        rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap()
+    };
+    command.stdin(Stdio::from(open())).stdout(Stdio::from(open())).stderr(Stdio::from(open()));
+    let mut child = command.spawn().unwrap();
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let (mut screen, mut said) = (std::fs::File::from(terminal), String::new());
+    let (mut part, mut is_pressed) = ([0; 4096], false);
+    while let Ok(read @ 1..) = screen.read(&mut part) {
+        said += &String::from_utf8_lossy(part.get(..read).unwrap());
+        if !is_pressed && said.contains(words) {
+            screen.write_all(key).unwrap();
+            is_pressed = true;
+        }
+    }
+    assert!(child.wait().unwrap().success(), "{said}");
+    said
+}
+
 fn written(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -133,4 +160,20 @@ async fn tables_fit_and_what_is_gone_halted_or_full_has_colour() {
     let file = written(&mut status()) + &written(&mut place.tallyd(&["board", "board"]));
     assert!(file.contains(member) && file.contains("1 HALTED"), "{file:?}");
     assert!(!file.contains('\u{1b}'), "{file:?}");
+}
+
+#[tokio::test]
+async fn top_draws_until_a_key_ends_it_and_gives_the_terminal_back() {
+    let place = Place::new().await;
+    let mut worker = place.tallyd(&["run"]).stderr(Stdio::null()).spawn().unwrap();
+    let said = pressed(&mut place.tallyd(&["top", "--every", "100ms"]), "1 worker", b"q");
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+    let (enter, leave) = ("\u{1b}[?1049h", "\u{1b}[?1049l");
+    assert!(said.find(enter) < said.rfind(leave), "{said}");
+    assert!(said.contains("what happened"), "{said}");
+    let elsewhere = place.tallyd(&["top"]).output().unwrap();
+    assert_eq!(elsewhere.status.code(), Some(2));
+    let error = String::from_utf8(elsewhere.stderr).unwrap();
+    assert!(error.contains("tallyd status --json"), "{error}");
 }

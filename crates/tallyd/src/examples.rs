@@ -98,6 +98,12 @@ Examples:
   tallyd status quiz.toml --json
   watch tallyd status";
 
+/// Of `tallyd top`.
+pub const TOP: &str = "\
+Examples:
+  tallyd top
+  tallyd top quiz.toml --every 250ms";
+
 /// Of `tallyd doctor`.
 pub const DOCTOR: &str = "\
 Examples:

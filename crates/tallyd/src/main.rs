@@ -29,6 +29,7 @@ mod shell;
 mod stats;
 mod status;
 mod terminal;
+mod top;
 mod wait;
 mod wrong_use;
 
@@ -82,6 +83,9 @@ enum Command {
     /// Show each bolt's partitions, owners, lag, rates and dead letters
     #[command(after_help = examples::STATUS)]
     Status(status::Args),
+    /// Watch a topology run: rates, lag, workers, and what happens
+    #[command(after_help = examples::TOP)]
+    Top(top::Args),
     /// Look at a Redis: what is wrong, why it matters, and how to fix it
     #[command(after_help = examples::DOCTOR)]
     Doctor(doctor::Args),
@@ -148,6 +152,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Stats(args) => stats::run(args).await,
         Command::Learner(args) => learner::run(args).await,
         Command::Status(args) => status::run(args).await,
+        Command::Top(args) => top::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Wait(args) => wait::run(args).await,
         Command::Dead(args) => dead::run(args).await,
