@@ -15,7 +15,7 @@ test: setup-test ## install what is missing, then formatting, lints, documentati
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	cargo test --locked --workspace
-	cargo check --locked --no-default-features --manifest-path tests/fuzz/Cargo.toml --target-dir $(target_dir)
+	cargo check --no-default-features --manifest-path tests/fuzz/Cargo.toml --target-dir $(target_dir)
 	scripts/check-deploy.sh
 	@if command -v python3 >/dev/null; then python3 scripts/check_real_data.py --tallyd $(target_dir)/debug/tallyd; \
 	else echo "python3 not present: real data not checked"; fi
