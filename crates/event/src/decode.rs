@@ -141,6 +141,19 @@ pub struct Arrival {
     pub entered: i64,
 }
 
+impl Arrival {
+    /// When what an entry holds came, and when it arrived first, for whoever reads it at `now` (the
+    /// server's clock, in ms since the epoch). It came when its id says, but no later than now; where
+    /// no clock made the id, it came now. `first` is what the entry says of its first arrival, which
+    /// can't be later than it came.
+    #[must_use]
+    pub fn of(origin: EntryId, first: Option<i64>, now: i64) -> Self {
+        let entered = origin.clock_time().map_or(now, |by_id| by_id.min(now));
+        let arrived = first.map_or(entered, |first| first.min(entered));
+        Self { origin, arrived, entered }
+    }
+}
+
 impl From<EntryId> for Arrival {
     /// As the id says.
     fn from(origin: EntryId) -> Self {
@@ -307,17 +320,17 @@ fn fill<'a>(
 }
 
 fn check_bounds(field: &Field, value: &Value) -> Result<(), Reason> {
+    let outside =
+        |float: f64| (field.min.filter(|min| float < *min), field.max.filter(|max| float > *max));
     let (low, high) = match *value {
         // Not as a float, which an int beyond 2^53 may not be: that would round it to the bound.
         Value::Int(int) => (
             field.min.filter(|min| i128::from(int) < min.ceil() as i128),
             field.max.filter(|max| i128::from(int) > max.floor() as i128),
         ),
-        Value::Float(_) | Value::Decimal(_) => {
-            // A decimal and a bound of the same digits are the same float.
-            let float = value.as_number().unwrap_or_default();
-            (field.min.filter(|min| float < *min), field.max.filter(|max| float > *max))
-        }
+        Value::Float(float) => outside(float),
+        // A decimal and a bound of the same digits are the same float.
+        Value::Decimal(decimal) => outside(decimal.as_f64()),
         _ => return Ok(()),
     };
     let broken = |side, bound| Reason::OutOfRange {

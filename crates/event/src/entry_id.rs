@@ -27,6 +27,9 @@ impl EntryId {
         }
     }
 
+    /// The lowest that a server's clock can have made.
+    pub const FIRST_OF_A_CLOCK: Self = Self { ms: FIRST_MS, seq: 0 };
+
     /// Whether a server's clock made it. Somebody wrote those by hand that lie before there were
     /// streams, such as `1-1`: they say nothing of a time.
     #[must_use]
@@ -34,7 +37,14 @@ impl EntryId {
         self.ms >= FIRST_MS
     }
 
-    /// The arrival time as signed milliseconds since the epoch, as event times are.
+    /// When a server's clock made it, in ms since the epoch; `None` where no clock did.
+    #[must_use]
+    pub fn clock_time(self) -> Option<i64> {
+        self.is_of_a_clock().then(|| self.time())
+    }
+
+    /// Its milliseconds, signed as event times are. They are a time only where a clock made it:
+    /// [`EntryId::clock_time`].
     #[must_use]
     pub fn time(self) -> i64 {
         i64::try_from(self.ms).unwrap_or(i64::MAX)
@@ -83,7 +93,10 @@ mod tests {
         for (id, is_of_a_clock) in
             [("1-1", false), ("1795832107-0", false), ("1795832107290-0", true)]
         {
-            assert_eq!(id.parse::<EntryId>().unwrap().is_of_a_clock(), is_of_a_clock, "{id}");
+            let id: EntryId = id.parse().unwrap();
+            assert_eq!(id.is_of_a_clock(), is_of_a_clock, "{id}");
+            assert_eq!(id.clock_time(), is_of_a_clock.then_some(1_795_832_107_290), "{id}");
+            assert_eq!(id >= EntryId::FIRST_OF_A_CLOCK, is_of_a_clock, "{id}");
         }
     }
 }

@@ -11,8 +11,9 @@ pub struct Event {
     /// Its place among the events of that entry; 0 where the entry holds one.
     pub index: u32,
     /// When it reached its source, in ms since the epoch, on the Redis server's clock: the time of
-    /// its entry's id, or that of the read, where the id was ahead of the clock. It is decided once,
-    /// by the task that reads the source, and every frame carries it.
+    /// its entry's id, or that of the read, where the id was ahead of the clock or no clock made it
+    /// ([`Arrival::of`](crate::decode::Arrival::of) is the rule). It is decided once, by the task
+    /// that reads the source, and every frame carries it.
     ///
     /// A dead letter that is replayed keeps that of its first arrival.
     pub arrived: i64,

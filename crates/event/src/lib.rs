@@ -8,12 +8,14 @@ pub mod frame;
 
 mod entry_id;
 mod event;
+mod mark;
 mod partition;
 mod schema;
 mod value;
 
 pub use entry_id::{EntryId, EntryIdError};
 pub use event::Event;
+pub use mark::mark;
 pub use partition::partition_of;
 pub use schema::{Field, FieldType, Schema, TimeUnit};
 pub use value::{Decimal, MAX_STRING_BYTES, MAX_TIME, Value, ValueError, decimal};

@@ -6,10 +6,12 @@ use smol_str::SmolStr;
 use std::fmt;
 
 pub mod decimal;
+mod error;
 pub(crate) mod number;
 pub(crate) mod time;
 
 pub use decimal::Decimal;
+pub use error::ValueError;
 use number::NotWhole;
 
 /// The longest string that a field may hold, in bytes.
@@ -34,89 +36,6 @@ pub enum Value {
     Float(f64),
     /// Text without control characters, at most [`MAX_STRING_BYTES`] long.
     Str(SmolStr),
-}
-
-/// Why a text or a foreign value is no value of the wanted type.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum ValueError {
-    /// The bytes are not UTF-8.
-    #[error("not UTF-8")]
-    NotUtf8,
-    /// The text is longer than a field may be.
-    #[error("{0} bytes long (at most {MAX_STRING_BYTES})")]
-    TooLong(usize),
-    /// A control or bidirectional formatting character, which could forge what a terminal shows.
-    #[error("control character U+{0:04X}")]
-    ControlCharacter(u32),
-    /// An empty text where a bool is wanted: some encoders write false so, others nothing at all.
-    #[error(
-        "an empty text is no bool (PHP writes false so: write 0, and leave the field out where it is unknown)"
-    )]
-    EmptyBool,
-    /// A date and time of no known place, quoted.
-    #[error("{0} has no offset (end it with Z for UTC, or with one such as +02:00)")]
-    NoOffset(String),
-    /// A number of more units of its last place than 64 bits hold.
-    #[error("{given} is beyond {}, the greatest decimal with {places} places",
-        decimal::text(i64::MAX.into(), *.places))]
-    DecimalBeyond {
-        /// The number.
-        given: String,
-        /// How many places the field has.
-        places: u8,
-    },
-    /// A number that was a float, and has more digits than a float certainly keeps.
-    #[error(
-        "{given} was a float of more than {digits} digits, which may have lost some (send it as text)"
-    )]
-    DecimalImprecise {
-        /// The number, quoted.
-        given: String,
-        /// How many such a float keeps.
-        digits: u8,
-    },
-    /// A number with more places after the point than its field has.
-    #[error(
-        "{given} has more than {places} places after the point (round it, or give the field more)"
-    )]
-    TooManyPlaces {
-        /// The number, quoted.
-        given: String,
-        /// How many the field has.
-        places: u8,
-    },
-    /// A number that is a likely time in another unit than the field's.
-    #[error(
-        "{given} looks like {} (send {}: {}, or say unit = \"{}\" at the field)",
-        meant.plural(), unit.name(), time::conversion(*meant, *unit), meant.name()
-    )]
-    OtherTimeUnit {
-        /// The number, cut to a readable length.
-        given: SmolStr,
-        /// The unit in which it is a likely time.
-        meant: TimeUnit,
-        /// The unit of the field.
-        unit: TimeUnit,
-    },
-    /// Another type is wanted.
-    #[error("{given} is not {wanted}{hint}")]
-    WrongType {
-        /// What was given, quoted and cut to a readable length.
-        given: String,
-        /// What the schema wants, with an article.
-        wanted: &'static str,
-        /// What is wrong with it and what to write instead, or nothing.
-        hint: &'static str,
-    },
-    /// A float that is NaN or infinite.
-    #[error("{0} is not finite")]
-    NotFinite(String),
-    /// A number that no float can hold, as it was given.
-    #[error("{0} is beyond what a float can hold (1.8e308)")]
-    BeyondFloat(String),
-    /// A time before 1970 or after 9999, as it was given.
-    #[error("time {0} is out of range (1970 to 9999)")]
-    TimeOutOfRange(SmolStr),
 }
 
 impl Value {
@@ -207,25 +126,33 @@ impl Value {
         }
     }
 
-    /// As [`Value::from_number`], of a whole number.
-    pub(crate) fn from_int(int: i64, wanted: FieldType) -> Result<Self, ValueError> {
+    /// As [`Value::from_number`], of a whole number: one of a time is in this unit.
+    pub(crate) fn from_int(
+        int: i64,
+        wanted: FieldType,
+        unit: TimeUnit,
+    ) -> Result<Self, ValueError> {
         match (int, wanted) {
             (_, FieldType::Decimal(places)) => Decimal::from_int(int, places).map(Value::Decimal),
             (_, FieldType::Int) => Ok(Value::Int(int)),
             (_, FieldType::Float) => Ok(Value::Float(int as f64)),
             (_, FieldType::String) => Ok(Value::Str(smol_str::format_smolstr!("{int}"))),
-            (_, FieldType::Time) => time::from_int(int, TimeUnit::default()),
+            (_, FieldType::Time) => time::from_int(int, unit),
             (0 | 1, FieldType::Bool) => Ok(Value::Bool(int == 1)),
             (_, FieldType::Bool) => Err(wrong(&int.to_string(), wanted, "")),
         }
     }
 
-    /// As [`Value::from_number`], of a float.
-    pub(crate) fn from_float(float: f64, wanted: FieldType) -> Result<Self, ValueError> {
+    /// As [`Value::from_int`], of a float.
+    pub(crate) fn from_float(
+        float: f64,
+        wanted: FieldType,
+        unit: TimeUnit,
+    ) -> Result<Self, ValueError> {
         match wanted {
             FieldType::Decimal(places) => Decimal::from_float(float, places).map(Value::Decimal),
             FieldType::Float => finite(float).map(Value::Float),
-            FieldType::Time => time::from_float(float, TimeUnit::default()),
+            FieldType::Time => time::from_float(float, unit),
             FieldType::Bool if float == 0.0 || float == 1.0 => Ok(Value::Bool(float == 1.0)),
             FieldType::Bool => Err(wrong(&format!("{float:?}"), wanted, "")),
             FieldType::Int | FieldType::String => {
@@ -234,16 +161,18 @@ impl Value {
                     let hint = if is_int { why.hint() } else { no_text(why) };
                     wrong(&format!("{float:?}"), wanted, hint)
                 });
-                Self::from_int(whole?, wanted)
+                Self::from_int(whole?, wanted, unit)
             }
         }
     }
 
-    /// As [`Value::from_number`], of a float of 32 bits. Only a decimal tells it from one of 64.
+    /// As [`Value::from_int`], of a float of 32 bits. It can't hold a time of today: in seconds it
+    /// was rounded to two minutes.
     pub(crate) fn from_float32(float: f32, wanted: FieldType) -> Result<Self, ValueError> {
         match wanted {
             FieldType::Decimal(places) => Decimal::from_float32(float, places).map(Value::Decimal),
-            _ => Self::from_float(float.into(), wanted),
+            FieldType::Time => Err(wrong(&format!("{float:?}"), wanted, SINGLE_TIME)),
+            _ => Self::from_float(float.into(), wanted, TimeUnit::default()),
         }
     }
 
@@ -335,6 +264,10 @@ pub(crate) fn quoted(text: &str) -> String {
     let cut: String = text.chars().filter(|&c| !is_forbidden(c)).take(40).collect();
     if cut.len() < text.len() { format!("\"{cut}…\"") } else { format!("\"{cut}\"") }
 }
+
+/// Why a float of 32 bits is no time.
+const SINGLE_TIME: &str =
+    ": a float of 32 bits is minutes off (send one of 64 bits, a whole number or text)";
 
 fn wrong(text: &str, wanted: FieldType, hint: &'static str) -> ValueError {
     ValueError::WrongType { given: quoted(text), wanted: wanted.with_article(), hint }

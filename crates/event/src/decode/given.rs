@@ -41,20 +41,19 @@ impl Given<'_> {
     /// The value of a field; `Null` where it is left out.
     pub(super) fn read(self, field: &Field) -> Result<Value, Reason> {
         let Field { kind, unit, .. } = *field;
-        let is_time = kind == FieldType::Time;
         let value = match self {
             Given::Bool(truth) => Value::from_bool(truth, kind),
-            Given::Float(float) if is_time => time::from_float(float, unit),
-            Given::Float(float) => Value::from_float(float, kind),
+            Given::Float(float) => Value::from_float(float, kind, unit),
             Given::Float32(float) => Value::from_float32(float, kind),
-            Given::Int(int) if is_time => time::from_int(int, unit),
-            Given::Int(int) => Value::from_int(int, kind),
+            Given::Int(int) => Value::from_int(int, kind, unit),
             Given::Json(raw) => from_json(raw.get(), field),
             Given::NotUtf8 => Err(ValueError::NotUtf8),
             Given::Null => Ok(Value::Null),
             Given::Owned(text) => from_text(text.as_bytes(), field),
             Given::Text(text) => from_text(text, field),
-            Given::Timestamp(ms) if is_time => time::in_range(ms, || format_smolstr!("{ms}")),
+            Given::Timestamp(ms) if kind == FieldType::Time => {
+                time::in_range(ms, || format_smolstr!("{ms}"))
+            }
             Given::Timestamp(_) => Err(unusable("a timestamp", kind)),
             Given::Unsigned(int) => from_number(&int.to_string(), field),
             Given::Unusable(given) => Err(unusable(given, kind)),

@@ -277,3 +277,27 @@ fn an_object_may_stand_on_several_lines() {
     // A mark of the byte order is no part of the text.
     assert_eq!(reasons(format!("\u{feff}{line}").as_bytes()), Vec::<String>::new());
 }
+
+#[test]
+fn a_float_of_32_bits_is_no_time() {
+    let mut at = Field::new("at", FieldType::Time);
+    at.unit = crate::TimeUnit::Seconds;
+    let schema = Schema { fields: vec![at], ..Schema::default() };
+    let decoded =
+        |packed: Vec<u8>| decode(&schema, TimeLimits::NONE, NOW, &[(b"batch".to_vec(), packed)]);
+
+    let wide = decoded(
+        rmp_serde::to_vec(&[std::collections::BTreeMap::from([("at", 1_767_225_600.25_f64)])])
+            .unwrap(),
+    );
+    assert_eq!(wide.events[0].values, [Value::Int(1_767_225_600_250)]);
+    // It would be 30 s off, and was read as ms.
+    let narrow = decoded(
+        rmp_serde::to_vec(&[std::collections::BTreeMap::from([("at", 1_767_225_630.0_f32)])])
+            .unwrap(),
+    );
+    assert_eq!(
+        narrow.rejects[0].reason.to_string(),
+        "field \"at\": \"1767225600.0\" is not a time (ms since the epoch, or RFC 3339): a float of 32 bits is minutes off (send one of 64 bits, a whole number or text)"
+    );
+}
