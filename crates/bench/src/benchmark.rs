@@ -198,7 +198,7 @@ fn write(results: &Results, parts: Parts, folder: &Path) -> Result<(), BenchErro
     let json = with_both(serde_json::to_value(results)?, stored, parts);
     put("performance.json", serde_json::to_string_pretty(&json)? + "\n")?;
     // Elsewhere than in docs/internals there may be no prose to keep.
-    let mut page = read("performance.md").unwrap_or_else(|_| report::PLAIN.to_owned());
+    let mut page = read("performance.md").unwrap_or_else(|_| report::plain());
     if let Some(against) = &results.against {
         page = report::page_against(&page, against)?;
     }

@@ -185,7 +185,8 @@ async fn start_consumer(
     command.arg("--skew").arg(skew.to_string());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().map_err(BenchError::io("start a consumer"))?;
-    let Some(output) = child.stdout.take() else { return Ok(Processes::Consumer(child)) };
+    let gone = || BenchError::io("hear of a consumer")(std::io::ErrorKind::BrokenPipe.into());
+    let output = child.stdout.take().ok_or_else(gone)?;
     let mut lines = BufReader::new(output).lines();
     let first = tokio::time::timeout(PATIENCE, lines.next_line()).await.map_err(|_| {
         let what = format!("{} was not ready", contender.name());
@@ -270,7 +271,11 @@ pub async fn processed(server: &mut Private) -> Result<u64, BenchError> {
     let keys = Keys::new(TOPOLOGY, 0);
     let cursors: Vec<String> = LAST.iter().map(|bolt| keys.cursors(bolt)).collect();
     let stored: Vec<HashMap<String, String>> = server.of_each(&["HGETALL"], &cursors, &[]).await?;
-    let events =
-        |cursor: &String| cursor.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
-    Ok(stored.iter().map(|bolt| bolt.values().map(events).sum()).min().unwrap_or(0))
+    let events = |cursor: &String| {
+        let events = cursor.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok());
+        let what = format!("read \"{cursor}\" as a cursor");
+        events.ok_or_else(|| BenchError::io(what)(std::io::ErrorKind::InvalidData.into()))
+    };
+    let of_bolts = stored.iter().map(|bolt| bolt.values().map(events).sum::<Result<u64, _>>());
+    Ok(of_bolts.collect::<Result<Vec<u64>, _>>()?.into_iter().min().unwrap_or(0))
 }

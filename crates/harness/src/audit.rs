@@ -3,17 +3,18 @@
 //! The ledger shares no counting code with the engine. Both ways are compared: what should be
 //! there is there and right, and nothing else is there.
 
-mod learners;
-
 mod digits;
+mod learners;
+mod stored;
 
 use crate::{Deployment, HarnessError, probe};
 use digits::group;
-use redis::{Pipeline, Value, from_redis_value};
+use redis::{Pipeline, from_redis_value};
 use std::{
     collections::{BTreeMap, HashMap},
     time::Duration,
 };
+use stored::{ask, scan};
 use tallyd_bolt::{
     Key,
     calendar::{Length, Window},
@@ -111,11 +112,16 @@ fn nodes(findings: &mut Findings, ledger: &Ledger, probes: u64, counts: &impl Fn
         findings.compare(|| format!("{name}: dead letters"), &dead, &found.dead);
     }
     findings.compare(|| "fatigue: events".into(), &distinct, &counts("fatigue").events);
-    let late: u64 = ledger.late_windows.values().sum();
-    // A window that was deleted while an answer waited for its turn takes it no more.
-    let found = counts("concepts").late;
-    let late = found.clamp(late, late + ledger.perhaps_late);
-    findings.compare(|| "concepts: late".into(), &late, &found);
+    // A window or period that was deleted while an answer waited for its turn takes it no more.
+    let late = [
+        ("concepts", &ledger.late_windows, ledger.perhaps_late),
+        ("points", &ledger.late_periods, ledger.perhaps_late_periods),
+    ];
+    for (name, by_span, perhaps) in late {
+        let (certain, found) = (by_span.values().sum::<u64>(), counts(name).late);
+        let late = found.clamp(certain, certain + perhaps);
+        findings.compare(|| format!("{name}: late"), &late, &found);
+    }
 }
 
 async fn concepts(
@@ -362,40 +368,4 @@ fn options(open: &Deployment, name: &str) -> Option<BoltOptions> {
 
 fn ends_soon(end: i64, retain_ms: Option<i64>, now: i64) -> bool {
     retain_ms.is_some_and(|retain| end.saturating_add(retain) <= now + SOON_MS)
-}
-
-async fn ask(
-    open: &mut Deployment,
-    command: impl FnOnce(&mut Pipeline) -> &mut Pipeline,
-) -> Result<Value, HarnessError> {
-    let mut pipeline = Pipeline::new();
-    command(&mut pipeline);
-    Ok(open.connection.all(&pipeline).await?.pop().unwrap_or(Value::Nil))
-}
-
-async fn scan(open: &mut Deployment, pattern: &str) -> Result<Vec<String>, HarnessError> {
-    let prefix = open.keys.bolt("", &Key::new(&[""]));
-    // Brackets and the like in a prefix would be a pattern: the topology's name has none.
-    let prefix = prefix.strip_suffix("bolt::").unwrap_or_default();
-    let mut cursor = "0".to_owned();
-    let mut keys: Vec<String> = Vec::new();
-    loop {
-        let page = ask(open, |p| {
-            p.cmd("SCAN")
-                .arg(&cursor)
-                .arg("MATCH")
-                .arg(format!("{prefix}{pattern}"))
-                .arg("COUNT")
-                .arg(1000)
-        })
-        .await?;
-        let (next, found): (String, Vec<String>) = from_redis_value(page)?;
-        keys.extend(found);
-        cursor = next;
-        if cursor == "0" {
-            keys.sort();
-            keys.dedup();
-            return Ok(keys);
-        }
-    }
 }

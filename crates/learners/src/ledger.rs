@@ -146,6 +146,9 @@ pub struct Ledger {
     pub perhaps_late: u64,
     /// How many answers came too late for a period, by the name of its kind.
     pub late_periods: BTreeMap<Arc<str>, u64>,
+    /// Of those that count, how many answers came so short before their period was deleted that a
+    /// worker may have found it gone.
+    pub perhaps_late_periods: u64,
     windows: Vec<(Span, Clock)>,
     periods: Vec<(Span, Clock)>,
     /// The length of an eighth of the time for which an answer is known, in ms.
@@ -177,6 +180,7 @@ impl Ledger {
             late_windows: BTreeMap::new(),
             perhaps_late: 0,
             late_periods: BTreeMap::new(),
+            perhaps_late_periods: 0,
             windows: clocked(options.windows)?,
             periods: clocked(options.periods)?,
             eighth_ms: options.remembered_ms.map(|ms| (ms + 7) / 8).map(|eighth| eighth.max(1000)),
@@ -254,6 +258,8 @@ impl Ledger {
                 *self.late_periods.entry(Arc::clone(&span.name)).or_default() += 1;
                 continue;
             }
+            let goes = span.goes_within(end, arrival_ms, MOST_DELAY_MS);
+            self.perhaps_late_periods += u64::from(goes);
             let classes = answer.class.as_ref().map(|class| Some(Arc::clone(class)));
             for class in [None].into_iter().chain(classes) {
                 let board = Board { class, period: Arc::clone(&span.name), start };
