@@ -176,7 +176,7 @@ async fn an_entry_id_far_ahead_changes_nothing_for_the_others() {
     assert_eq!(bench.scores().await, [("u7".to_owned(), 2), ("u8".to_owned(), 1)].into());
     let status = bench.status().await;
     let (entry, by_ms) = status.nodes[0].ahead.unwrap();
-    assert_eq!(entry, EntryId { ms: 1_795_815_000_000_000, seq: 2 });
+    assert_eq!(entry, EntryId { ms: 1_795_815_000_000_000, seq: 0 });
     assert!(by_ms > 86_400_000);
     assert!(status.nodes.iter().all(|node| node.counts.late == 0), "{status:?}");
     let log = bench.log();
@@ -280,7 +280,7 @@ async fn dead_letters_are_bounded_in_bytes() {
     assert_eq!(letter.fields, [("batch".to_owned(), long[..(64 << 10) - 5].to_owned())]);
     let Deployment { topology, keys, connection } = &mut bench.open;
     let refused = dead::replay(connection, topology, keys, letter.id).await.unwrap_err();
-    assert!(refused.message.contains(&letter.entry), "{refused}");
+    assert!(refused.message.contains(&letter.entry.to_string()), "{refused}");
     for _ in 0..60 {
         bench.ask(&["XADD", "s", "*", "batch", &long[..50_000]]).await;
     }
@@ -296,7 +296,10 @@ async fn dead_letters_are_bounded_in_bytes() {
         sleep(Duration::from_millis(20)).await;
     }
     assert!(bench.letters().await.len() > 10);
-    assert!(bench.log().contains("DEAD LETTERS LOST"), "{}", bench.log());
+    while !bench.log().contains("DEAD LETTERS LOST") {
+        assert!(began.elapsed() < PATIENCE, "{}", bench.log());
+        sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]

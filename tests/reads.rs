@@ -87,6 +87,22 @@ impl Bench {
         (nodes.next().unwrap(), nodes.next().unwrap())
     }
 
+    /// Asks a command of the program: its exit code, and what it says.
+    fn asks(&self, words: &[&str]) -> impl FnOnce() -> (Option<i32>, String) + use<> {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tallyd"));
+        command.args(words).arg("--topology").arg(self.folder.path().join("t.toml"));
+        command.args(["--redis", &self.url]);
+        move || {
+            let output = command.output().unwrap();
+            let said = [output.stdout, output.stderr].concat();
+            (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+        }
+    }
+
+    fn tallyd(&self, words: &[&str]) -> (Option<i32>, String) {
+        self.asks(words)()
+    }
+
     async fn drained(&mut self) -> bool {
         let Deployment { topology, keys, .. } = &self.open;
         inspect::drained(&mut self.connection, topology, keys).await.unwrap()
@@ -179,6 +195,94 @@ async fn a_stream_that_begins_again_below_the_cursor_is_read_from_its_beginning(
     assert!(bench.drained().await);
 }
 
+/// The server counts as many entries as before, and their ids are the same: only what they hold tells.
+#[tokio::test]
+async fn a_stream_that_begins_again_with_the_same_ids_is_read_from_its_beginning() {
+    let mut bench = Bench::start(&[]).await;
+    let worker = bench.worker();
+    bench.add(&["1-1"], ids("a", 1)).await;
+    bench.until("read 1", |_, unique| unique.counts.events == 1).await;
+
+    // While a worker runs, which must not trim it unread.
+    bench.ask(&["DEL", "s"]).await;
+    bench.add(&["1-1"], ids("b", 1)).await;
+    assert!(!bench.drained().await || bench.status().await.0.counts.events == 2);
+    bench.until("read 2", |_, unique| unique.counts.events == 2).await;
+    assert_eq!(bench.status().await.0.restarts, 1);
+    worker.stop().await.unwrap();
+
+    // While none runs: a retry of what was counted comes again, then another, and one that passes
+    // the cursor.
+    bench.ask(&["DEL", "s"]).await;
+    bench.add(&["1-1"], ids("c", 1)).await;
+    assert!(!bench.drained().await);
+    bench.add(&["1-*"], ids("b", 1).chain(ids("d", 2))).await;
+    let worker = bench.worker();
+    bench.until("read 6", |_, unique| unique.counts.events == 6).await;
+    let (source, unique) = bench.status().await;
+    assert_eq!((source.restarts, source.counts.lost, unique.counts.duplicates), (2, 0, 1));
+    worker.stop().await.unwrap();
+
+    // Without its group alone, it is the same stream.
+    let wanted = ["XGROUP", "CREATE", "s", "other", "0"];
+    bench.ask(&wanted).await;
+    bench.ask(&["XGROUP", "DESTROY", "s", "tallyd:t"]).await;
+    let _worker = bench.worker();
+    bench.add(&["*"], ids("e", 1)).await;
+    bench.until("read 7", |_, unique| unique.counts.events == 7).await;
+    let (source, unique) = bench.status().await;
+    assert_eq!((source.counts.events, source.restarts, unique.counts.duplicates), (7, 2, 1));
+}
+
+#[tokio::test]
+async fn nobody_is_told_that_all_is_done_while_entries_are_gone_unread() {
+    let mut bench = Bench::start(&[]).await;
+    let worker = bench.worker();
+    bench.add(&["*"], ids("a", 3)).await;
+    bench.until("read 3", |_, unique| unique.counts.events == 3).await;
+    worker.stop().await.unwrap();
+    assert_eq!(bench.tallyd(&["wait"]).0, Some(0));
+
+    // Nothing waits any more, and no worker has noted why.
+    let gone = bench.add(&["*"], ids("b", 2)).await;
+    for id in gone {
+        bench.ask(&["XDEL", "s", &id]).await;
+    }
+    assert!(bench.drained().await);
+    let (code, said) = bench.tallyd(&["wait", "--timeout", "20"]);
+    assert!(code == Some(1) && said.contains("before they were read: 2 of s;"), "{said}");
+
+    // One that is noted while somebody waits; whoever comes later finds it in the status.
+    bench.add(&["MAXLEN", "1", "*"], ids("c", 2)).await;
+    let asked = std::thread::spawn(bench.asks(&["wait", "--timeout", "60"]));
+    let _worker = bench.worker();
+    let (code, said) = asked.join().unwrap();
+    assert!(code == Some(1) && said.contains("before they were read: 3 of s;"), "{said}");
+    bench.until("noted 3", |source, _| source.counts.lost == 3).await;
+    assert_eq!(bench.tallyd(&["wait"]).0, Some(0));
+}
+
+#[tokio::test]
+async fn the_entry_whose_id_is_ahead_is_named_and_not_those_that_follow() {
+    let mut bench = Bench::start(&[]).await;
+    let _worker = bench.worker();
+    let now = tallyd_store::server_ms(&mut bench.connection).await.unwrap();
+    let ahead = format!("{}-7", now + 100_000_000);
+    bench.add(&[&ahead], ids("a", 1)).await;
+    bench.until("read 1", |source, _| source.counts.events == 1).await;
+    bench.add(&["*"], ids("b", 20)).await;
+    bench.until("read 21", |_, unique| unique.counts.events == 21).await;
+    let (entry, by_ms) = bench.status().await.0.ahead.unwrap();
+    assert_eq!(entry.to_string(), ahead);
+    assert!((99_000_000..=100_000_000).contains(&by_ms), "{by_ms}");
+    let log = std::fs::read_to_string(bench.folder.path().join("worker-0.log")).unwrap();
+    assert!(log.contains("ENTRY ID AHEAD") && log.contains(&ahead), "{log}");
+    for command in ["status", "doctor"] {
+        let (_, said) = bench.tallyd(&[command]);
+        assert!(said.contains(&format!("since entry {ahead}, ")), "{said}");
+    }
+}
+
 /// The server cuts off whoever asks for more than 48 MiB at once: nobody does, so that no
 /// partition is ever taken over.
 #[tokio::test]
@@ -214,17 +318,10 @@ async fn an_entry_that_the_server_lets_nobody_have_is_told() {
     assert_eq!((source.lag.entries, source.lag.oldest, source.lag.unreadable), (3, None, true));
     assert!(!bench.drained().await);
     let worker = bench.worker();
-    let tallyd = |words: &[&str]| {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tallyd"));
-        command.args(words).arg("--topology").arg(bench.folder.path().join("t.toml"));
-        let output = command.args(["--redis", &bench.url]).output().unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.code(), String::from_utf8_lossy(&said).into_owned())
-    };
-    let (code, said) = tallyd(&["status"]);
+    let (code, said) = bench.tallyd(&["status"]);
     assert!(code == Some(0) && said.contains("CAN'T READ s: the first entry"), "{said}");
     assert!(said.contains("unknown"), "{said}");
-    let (code, said) = tallyd(&["wait", "--timeout", "1"]);
+    let (code, said) = bench.tallyd(&["wait", "--timeout", "1"]);
     assert!(code == Some(1) && said.contains("raise maxmemory-clients"), "{said}");
     let log = bench.folder.path().join("worker-0.log");
     let began = Instant::now();

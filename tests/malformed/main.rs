@@ -153,7 +153,7 @@ async fn every_malformed_entry_is_a_dead_letter_and_the_rest_counts_once() {
     for (malformed, entry) in table.into_iter().zip(&sent) {
         for (reason, fields) in malformed.letters {
             let letter = letters.next().expect("a dead letter for each");
-            assert_eq!((letter.node.as_str(), &letter.entry), ("answers", &entry.to_string()));
+            assert_eq!((letter.node.as_str(), letter.entry), ("answers", *entry));
             let kept = as_kept(&fields);
             if letter.reason != reason || letter.raw != kept {
                 differences.push((reason, letter.reason, letter.raw == kept));
@@ -163,7 +163,7 @@ async fn every_malformed_entry_is_a_dead_letter_and_the_rest_counts_once() {
     assert_eq!(differences, [], "expected and found reasons, and whether the fields were kept");
     let last = letters.next().unwrap();
     assert!(last.reason.contains(" after its arrival (max_ahead is 10m)"), "{}", last.reason);
-    assert_eq!((last.entry, last.raw), (too_early.to_string(), ahead));
+    assert_eq!((last.entry, last.raw), (too_early, ahead));
     assert_eq!(letters.next(), None);
 
     let counts = bench.counts().await;
@@ -305,7 +305,7 @@ async fn what_is_no_frame_in_an_edge_stream_is_a_dead_letter() {
     let mut differences = Vec::new();
     for ((entry, reason), id) in table.iter().zip(&sent) {
         let letter = letters.next().expect("a dead letter for each");
-        assert_eq!((letter.node.as_str(), letter.entry), ("unique", id.to_string()));
+        assert_eq!((letter.node.as_str(), letter.entry), ("unique", *id));
         if letter.reason != *reason || letter.raw != *entry {
             differences.push((reason.clone(), letter.reason, letter.raw == *entry));
         }

@@ -73,6 +73,12 @@ impl Context {
         Ok((!places.is_empty()).then(context))
     }
 
+    /// Whether it is the task of a source: others than tallyd add to its stream.
+    pub fn reads_source(&self) -> bool {
+        let node = self.topology.nodes.get(self.place);
+        node.is_some_and(|node| matches!(node.kind, NodeKind::Source(_)))
+    }
+
     /// The stages that take the events of one.
     pub fn takers(&self, stage: StageId) -> impl Iterator<Item = StageId> {
         let takes = move |(_, taker): &(usize, &Stage)| taker.from == Some(stage);

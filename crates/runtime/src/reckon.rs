@@ -29,14 +29,39 @@ pub enum Reckoning {
     /// again since, and what it held unread then can't be told. So many of the new ones are
     /// accounted for.
     CountedAgain(u64),
-    /// The stream's ids are below the cursor: it began again, and what it holds is unread.
+    /// The stream began again: what it holds is unread.
     BeganAgain,
+}
+
+/// Whether a stream was deleted and made again, or its ids set back, so that what it holds at or
+/// below the cursor was never read.
+#[must_use]
+pub fn began_again(cursor: &Cursor, facts: &StreamFacts) -> bool {
+    if facts.generated < cursor.last {
+        return true;
+    }
+    if let Some(mark) = facts.at.filter(|_| cursor.mark != 0) {
+        // Another entry at the same id; or the same one, and then all before it are the same.
+        return mark != cursor.mark;
+    }
+    // The entry at the cursor is gone, by itself or with the stream, which takes the groups with it.
+    if !facts.ungrouped || facts.at.is_some() {
+        return false;
+    }
+    match facts.ends {
+        None => facts.added.is_some_and(|added| added < cursor.accounted),
+        Some((first, _)) if first > cursor.last => {
+            facts.added.is_some_and(|added| added.saturating_sub(facts.length) < cursor.accounted)
+        }
+        // What is done is trimmed from the start, and never from the middle.
+        Some(_) => true,
+    }
 }
 
 /// What the server's facts say of a stream with this cursor, as far as it was read.
 #[must_use]
 pub fn reckon(cursor: &Cursor, reach: Reach, facts: &StreamFacts) -> Reckoning {
-    if facts.generated < cursor.last {
+    if began_again(cursor, facts) {
         return Reckoning::BeganAgain;
     }
     let waiting = match facts.ends {
@@ -70,7 +95,7 @@ pub fn corrected(cursor: &Cursor, found: Reckoning, facts: &StreamFacts) -> Opti
             cursor.accounted = cursor.accounted.saturating_add(lost);
             if facts.added.is_none() {
                 // Nothing is there: past its last id, the same loss does not show again.
-                cursor.last = cursor.last.max(facts.generated);
+                (cursor.last, cursor.mark) = (cursor.last.max(facts.generated), 0);
             }
         }
         Reckoning::CountedAgain(accounted) => {
@@ -92,7 +117,7 @@ pub fn restarted(cursor: &Cursor, facts: &StreamFacts) -> Cursor {
     let mut counts = cursor.counts;
     counts.lost = counts.lost.saturating_add(gone.saturating_sub(before));
     let restarts = cursor.restarts.saturating_add(1);
-    Cursor { last: EntryId::ZERO, accounted: gone, restarts, counts }
+    Cursor { accounted: gone, restarts, counts, ..Cursor::default() }
 }
 
 #[cfg(test)]
@@ -105,7 +130,13 @@ mod tests {
 
     fn facts(added: u64, length: u64, generated: u64, ends: Option<(u64, u64)>) -> StreamFacts {
         let ends = ends.map(|(first, last)| (id(first), id(last)));
-        StreamFacts { length, generated: id(generated), ends, added: Some(added) }
+        StreamFacts {
+            length,
+            generated: id(generated),
+            ends,
+            added: Some(added),
+            ..StreamFacts::default()
+        }
     }
 
     fn cursor(last: u64, accounted: u64) -> Cursor {
@@ -165,6 +196,36 @@ mod tests {
         let now = restarted(&before, &set_back);
         assert_eq!((now.accounted, now.counts.lost), (8, 1));
         assert_eq!(looked(&now, 2, 50, &set_back), Reckoning::Sound);
+    }
+
+    #[test]
+    fn another_entry_at_the_cursor_is_a_stream_that_began_again() {
+        let before = Cursor { mark: 7, ..cursor(3, 3) };
+        let again = |facts: StreamFacts, at, ungrouped| {
+            let facts = StreamFacts { at, ungrouped, ..facts };
+            let found = looked(&before, 0, 3, &facts);
+            assert_eq!(began_again(&before, &facts), found == Reckoning::BeganAgain);
+            began_again(&before, &facts)
+        };
+        // As many entries as before, with the same ids; the last of them tells, grouped or not.
+        let same = facts(3, 3, 3, Some((1, 3)));
+        for ungrouped in [false, true] {
+            assert!(!again(same, Some(7), ungrouped));
+            assert!(again(same, Some(8), ungrouped));
+        }
+        // They passed the cursor, which fell between two of them.
+        let passed = facts(4, 4, 5, Some((1, 5)));
+        assert!(again(passed, None, true) && !again(passed, None, false));
+        // All are above the cursor: the server counts fewer than were read, or the group alone is gone.
+        let above = |added| facts(added, 2, 9, Some((8, 9)));
+        assert!(again(above(2), None, true) && !again(above(5), None, true));
+        assert!(
+            again(facts(0, 0, 3, None), None, true) && !again(facts(3, 0, 3, None), None, true)
+        );
+        // A cursor of which it is not known what stood there.
+        let unknown = cursor(3, 3);
+        let facts = StreamFacts { at: Some(8), ungrouped: true, ..same };
+        assert!(!began_again(&unknown, &facts));
     }
 
     #[test]

@@ -303,10 +303,10 @@ pub trait Session: Send {
     /// never read: the cursor is set back to its beginning, fenced.
     fn begin(&mut self, owned: &Owned) -> impl Future<Output = Result<Begun, StoreError>> + Send;
 
-    /// What the server says of the streams of these partitions, in this order.
+    /// What the server says of the streams of these partitions, with their cursors, in this order.
     fn streams(
         &mut self,
-        partitions: &[u16],
+        partitions: &[(u16, EntryId)],
     ) -> impl Future<Output = Result<Vec<StreamFacts>, StoreError>> + Send;
 
     /// Fetches cells of the nodes' bolts, by their places, and looks into spans for what was not

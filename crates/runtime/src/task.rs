@@ -34,7 +34,6 @@ use std::{
     time::Duration,
 };
 use tallyd_event::EntryId;
-use tallyd_topology::NodeKind;
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
@@ -314,7 +313,9 @@ impl<S: Store> Task<S> {
             self.options.shared.commits.fetch_add(1, Ordering::Relaxed);
             self.metrics.committed(began.elapsed(), sent.elapsed());
             if let Some(ahead) = &batch.ahead {
-                self.metrics.ahead(ahead, Instant::now());
+                let mut cursors = self.cursors.values().filter_map(|of_nodes| of_nodes.first());
+                let first = cursors.next().map_or(ahead.first, |cursor| cursor.ahead);
+                self.metrics.ahead(ahead, first, Instant::now());
             }
         }
     }
@@ -357,11 +358,7 @@ impl<S: Store> Task<S> {
 
 /// How large an entry of the node's streams can be, in bytes.
 fn largest_entry(context: &Context) -> usize {
-    let node = context.topology.nodes.get(context.place);
-    match node.map(|node| &node.kind) {
-        Some(NodeKind::Bolt(_)) => MAX_FRAME_ENTRY,
-        Some(NodeKind::Source(_)) | None => MAX_SOURCE_ENTRY,
-    }
+    if context.reads_source() { MAX_SOURCE_ENTRY } else { MAX_FRAME_ENTRY }
 }
 
 /// What a batch looked like.

@@ -3,6 +3,7 @@
 
 mod delay;
 mod list;
+mod streams;
 mod upkeep;
 
 pub use delay::render as render_delays;
@@ -11,12 +12,8 @@ pub use upkeep::{plan_switched, plan_waits_for, upkeep_failed, upkeep_worked};
 
 use crate::{
     repeated::{Failed, Repeated},
-    store::{
-        Begun, Counts, Cursor, Cursors, ErrorKind, Fence, Lag, Owner, Part, Rejected, StoreError,
-        last,
-    },
+    store::{Counts, ErrorKind, Fence, Lag, Owner, Part, Rejected, StoreError},
     tasks::Why,
-    work::Ahead,
 };
 use delay::Delays;
 use metrics::{counter, gauge, histogram};
@@ -129,9 +126,6 @@ pub struct TaskMetrics {
     restarts: metrics::Counter,
 }
 
-/// How often the log tells of entries that are ahead: once there is one, all are.
-const TELL_AHEAD: Duration = Duration::from_secs(60);
-
 impl TaskMetrics {
     /// The metrics of the task of the node of this name.
     #[must_use]
@@ -147,24 +141,6 @@ impl TaskMetrics {
             restarts: counter!("tallyd_streams_restarted_total", "node" => node.clone()),
             node,
         }
-    }
-
-    /// Entries of a source came with ids that are ahead of the server's clock.
-    pub fn ahead(&mut self, ahead: &Ahead, now: Instant) {
-        counter!("tallyd_entries_ahead_total", "node" => self.node.clone())
-            .increment(ahead.entries);
-        let told = |at: Instant| now.duration_since(at) < TELL_AHEAD;
-        if self.told_ahead.is_some_and(told) {
-            return;
-        }
-        self.told_ahead = Some(now);
-        error!(
-            node = self.node,
-            entry = %ahead.first,
-            ahead_ms = ahead.by_ms,
-            entries = ahead.entries,
-            "ENTRY ID AHEAD of the server's clock: its events count as arrived when they were read, and so do all that follow, because the stream goes on from that id; let producers send XADD with *, see: tallyd doctor"
-        );
     }
 
     /// A commit happened.
@@ -227,57 +203,6 @@ impl TaskMetrics {
         );
     }
 
-    /// Streams began again: somebody deleted them, or set their ids back.
-    pub fn restarted(&self, begun: &Begun) {
-        for (partition, before) in &begun.restarted {
-            self.restarts.increment(1);
-            let now = begun.cursors.get(partition).and_then(|of_nodes| of_nodes.first());
-            let lost = now.map_or(0, |now| now.counts.since(&before.counts).lost);
-            let cursor = before.last.to_string();
-            counter!("tallyd_lost_entries_total", "node" => self.node.clone()).increment(lost);
-            error!(
-                node = self.node,
-                partition,
-                cursor,
-                lost,
-                "STREAM BEGAN AGAIN: its ids are below what was read; somebody deleted it or set its ids back, and what it held unread then is gone; reading it from its beginning"
-            );
-        }
-    }
-
-    /// A stream counts fewer entries than were read of it.
-    pub fn counted_again(&self, partition: u16, before: &Cursor, now: &Cursor) {
-        if now.restarts > before.restarts {
-            self.restarts.increment(1);
-            error!(
-                node = self.node,
-                partition,
-                "STREAM MADE AGAIN: the server counts fewer entries in it than were read; somebody deleted it (or it comes from a server before Redis 7.0, which does not count); what it held unread then is gone"
-            );
-        }
-    }
-
-    /// A connection broke with each read, down to reads of a single entry.
-    pub fn cant_read<'a>(
-        &self,
-        owned: impl Iterator<Item = &'a u16>,
-        cursors: &Cursors,
-        error: &StoreError,
-    ) {
-        let after = |partition: &u16| match cursors.contains_key(partition) {
-            true => format!("{partition}: {}", last(cursors, *partition)),
-            // The first and the last entry come with what a server says of a stream.
-            false => format!("{partition}: not known, already the look at its stream breaks"),
-        };
-        let after: Vec<String> = owned.map(after).collect();
-        error!(
-            node = self.node,
-            ?after,
-            %error,
-            "CAN'T READ ONE ENTRY: the connection breaks even where a single one is asked for, the first after the cursor (by partition: after); most often the server cuts off clients of such replies: raise maxmemory-clients and the normal class of client-output-buffer-limit above the size of an entry; see: tallyd doctor"
-        );
-    }
-
     /// A full stream stops the node from reading, or does no more.
     pub fn paused(&self, paused: bool) {
         gauge!("tallyd_paused", "node" => self.node.clone()).set(f64::from(u8::from(paused)));
@@ -291,9 +216,13 @@ impl TaskMetrics {
         }
     }
 
+    fn count_halt(&self) {
+        counter!("tallyd_halts_total", "node" => self.node.clone()).increment(1);
+    }
+
     /// A command failed inside a commit: the partitions stay halted.
     pub fn halted(&self, partitions: &[u16], error: &StoreError) {
-        counter!("tallyd_halts_total", "node" => self.node.clone()).increment(1);
+        self.count_halt();
         if error.kind == ErrorKind::Bug {
             error!(node = self.node, ?partitions, %error, "HALTED: a fault of tallyd; the batch was not committed, and is processed again after: tallyd resume");
         } else {

@@ -5,6 +5,7 @@ mod entry;
 mod late;
 
 pub use emit::MAX_FRAME_BYTES;
+pub use entry::arrival;
 
 use crate::{
     context::{Context, Stage, StageId, no_stage},
@@ -12,13 +13,13 @@ use crate::{
         Commit, Counts, Cursor, Cursors, DeadLetter, Entry, Late, Next, Part, Rejected, StoreError,
     },
 };
-use entry::{arrival, dead_letter, decode_frame, decode_source, field};
+use entry::{dead_letter, decode_frame, decode_source, field};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 use tallyd_bolt::{Batch, Effects};
-use tallyd_event::{EntryId, Event, decode};
+use tallyd_event::{EntryId, Event, decode, mark};
 use tallyd_topology::NodeKind;
 
 /// The field of an entry that holds a frame.
@@ -43,6 +44,8 @@ pub struct Work {
     pub acks: BTreeMap<u16, Vec<EntryId>>,
     /// The last entry of each partition whose effects this batch brings in.
     last: BTreeMap<u16, EntryId>,
+    /// The mark of that entry, of a source: nobody but tallyd adds to the others.
+    mark: u64,
     /// How many entries of each partition it brings in.
     read: BTreeMap<u16, u64>,
     /// By partition: the cursor of the node that reads, where a look at its stream changed it.
@@ -107,7 +110,7 @@ pub fn take(
 ) -> Work {
     let mut work = Work::default();
     work.stages.resize_with(context.stages.len(), StageWork::default);
-    let (mut events, mut bytes) = (0, 0);
+    let (mut events, mut bytes, mut newest) = (0, 0, None);
     while let Some((partition, entry)) = queue.pop_front() {
         work.acks.entry(partition).or_default().push(entry.id);
         let cursor = crate::store::last(cursors, partition);
@@ -119,10 +122,14 @@ pub fn take(
         events += work.decode(context, partition, &entry, read_at);
         work.last.insert(partition, entry.id);
         *work.read.entry(partition).or_default() += 1;
+        newest = Some(entry);
         if events >= max_events || bytes >= MAX_BATCH_BYTES {
             break;
         }
     }
+    // One that was deleted while it was pending is not known.
+    let known = newest.filter(|entry| context.reads_source() && !entry.fields.is_empty());
+    work.mark = known.map_or(0, |entry| mark(&entry.fields));
     work
 }
 
@@ -277,7 +284,7 @@ impl Work {
             counts.duplicates += effects.duplicates;
             counts.late += effects.late.len() as u64;
         }
-        stage.late = late::summary(&of.input, &stage.events, &effects.late);
+        stage.late = late::summary(&of.input, &stage.events, &effects.late)?;
         stage.effects = effects;
         let emits = Arc::clone(&stage.emits);
         for taker in context.takers(id).filter(|_| !emits.is_empty()) {
@@ -315,12 +322,20 @@ impl Work {
                         *corrected
                     } else {
                         // Those that are fused with it never are at another entry.
-                        Cursor { last: corrected.last, ..cursor }
+                        Cursor { last: corrected.last, mark: corrected.mark, ..cursor }
                     };
                 }
-                cursor.last = self.last.get(&partition).copied().unwrap_or(cursor.last);
+                if let Some(last) = self.last.get(&partition) {
+                    (cursor.last, cursor.mark) = (*last, self.mark);
+                }
                 if number == 0 {
-                    cursor.accounted += self.read.get(&partition).copied().unwrap_or_default();
+                    let read = self.read.get(&partition).copied().unwrap_or_default();
+                    cursor.accounted += read;
+                    cursor.ahead = match &self.ahead {
+                        Some(ahead) if cursor.ahead == EntryId::ZERO => ahead.first,
+                        None if read > 0 => EntryId::ZERO,
+                        _ => cursor.ahead,
+                    };
                 }
                 if let Some(counts) = stage.counts.get(&partition) {
                     cursor.counts.add(counts);
@@ -336,7 +351,7 @@ impl Work {
                     StoreError::bug(format!("a frame of {} can't be encoded: {error}", node.name))
                 })?,
                 published: emit::publish(node, &stage.emits)
-                    .chain(late::publish(node, &of.input, &stage.events, &stage.effects.late))
+                    .chain(late::publish(node, &of.input, &stage.events, &stage.effects.late)?)
                     .collect(),
                 writes: stage.effects.writes,
                 expiries: stage.effects.expiries,

@@ -121,9 +121,13 @@ async fn simulate(plan: &Plan, logging: bool) -> Report {
         workers.obey();
         sleep(LOOK).await;
     }
-    let book = producer.await.unwrap_or_default();
+    let produced = producer.await;
     server.calm();
     let mut differences = workers.drain().await;
+    let book = produced.unwrap_or_else(|error| {
+        differences.push(format!("the producer ended before its time: {error}"));
+        Book::default()
+    });
     if differences.is_empty() {
         differences = workers.settle(&book).await;
     }

@@ -136,10 +136,13 @@ impl Server for SimulatedServer {
         Ok((self.trip("read cursors", false, read).await?, Lost::new()))
     }
 
-    async fn streams(&mut self, partitions: &[u16]) -> Result<Vec<StreamFacts>, StoreError> {
-        let slots = self.slots(partitions);
+    async fn streams(
+        &mut self,
+        partitions: &[(u16, EntryId)],
+    ) -> Result<Vec<StreamFacts>, StoreError> {
+        let (place, asked) = (self.place(), partitions.to_vec());
         let facts = move |world: &mut World, _: &mut Watch| {
-            slots.into_iter().map(|slot| world.facts(slot)).collect()
+            asked.into_iter().map(|(partition, at)| world.facts((place, partition), at)).collect()
         };
         self.trip("read streams", false, facts).await
     }

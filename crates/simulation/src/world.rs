@@ -21,13 +21,13 @@ use std::{
     sync::Arc,
 };
 use tallyd_bolt::{Effects, Key, memory::Memory};
-use tallyd_event::{EntryId, decode::Fields};
+use tallyd_event::{EntryId, decode::Fields, mark};
 use tallyd_runtime::{
     StoreError,
     store::{Commit, Cursor, DeadLetter, ErrorKind, Fence, Part, Read, Span, StreamFacts},
 };
 use tallyd_store::{Change, keys::Keys};
-use tallyd_topology::Topology;
+use tallyd_topology::{NodeKind, Topology};
 use watch::Watched;
 
 /// A node's partition.
@@ -123,8 +123,11 @@ impl World {
     pub fn lose_everything(&mut self) {
         let (mut members, resume_at) = (std::mem::take(&mut self.members), self.broken.resume_at);
         members.lose_workers();
-        *self = Self::new(Arc::clone(&self.topology), self.now, self.mutation);
-        (self.members, self.broken.resume_at) = (members, resume_at);
+        let mut new = Self::new(Arc::clone(&self.topology), self.now, self.mutation);
+        (new.members, new.broken.resume_at) = (members, resume_at);
+        // A setting of the server, and no data.
+        new.reply_limit = self.reply_limit;
+        *self = new;
     }
 
     /// The stream that a node's partition reads.
@@ -197,10 +200,19 @@ impl World {
         self.note_written(Watched::Cursors(slot.0));
     }
 
-    /// What is known of the stream that a partition reads.
+    /// What is known of the stream that a partition reads, with this cursor.
     #[must_use]
-    pub fn facts(&self, slot: Slot) -> StreamFacts {
-        self.input(slot).map_or_else(StreamFacts::default, |input| self.facts_of(&input))
+    pub fn facts(&self, slot: Slot, at: EntryId) -> StreamFacts {
+        let Some(input) = self.input(slot) else { return StreamFacts::default() };
+        let facts = self.facts_of(&input);
+        let node = self.topology.nodes.get(slot.0);
+        let is_source = node.is_some_and(|node| matches!(node.kind, NodeKind::Source(_)));
+        let Some(stream) = self.streams.get(&input).filter(|_| is_source) else { return facts };
+        if self.mutation == Some(Mutation::NoFacts) {
+            return facts;
+        }
+        let ungrouped = !stream.groups.contains_key(&self.group_of(slot));
+        StreamFacts { ungrouped, at: stream.entries.get(&at).map(mark), ..facts }
     }
 
     /// What is known of a stream.
@@ -216,6 +228,7 @@ impl World {
             generated: stream.last,
             ends: ends.map(|(first, last)| (*first, *last)),
             added: Some(stream.added),
+            ..StreamFacts::default()
         }
     }
 

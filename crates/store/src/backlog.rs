@@ -22,12 +22,9 @@ pub struct Backlog {
 /// Where the server can't be read.
 pub async fn of(
     c: &mut Connection,
-    streams: Vec<(String, Vec<String>)>,
-    lengths: Vec<i64>,
+    streams: Vec<((String, Vec<String>), u64)>,
 ) -> Result<Vec<Backlog>, StoreError> {
-    let lengths = lengths.into_iter().map(|length| u64::try_from(length).unwrap_or(0));
-    let waiting: Vec<((String, Vec<String>), u64)> =
-        streams.into_iter().zip(lengths).filter(|(_, entries)| *entries > 0).collect();
+    let waiting: Vec<_> = streams.into_iter().filter(|(_, entries)| *entries > 0).collect();
     let mut ask = Pipeline::new();
     for ((_, fences), _) in waiting.iter().filter(|((_, fences), _)| !fences.is_empty()) {
         ask.cmd("MGET").arg(fences);

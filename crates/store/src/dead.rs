@@ -30,7 +30,8 @@ pub struct Letter {
     /// Why.
     pub reason: String,
     /// The entry of the source that brought it.
-    pub entry: String,
+    #[serde(serialize_with = "as_text")]
+    pub entry: EntryId,
     /// When that arrived, in ms since the epoch.
     pub arrived: Option<i64>,
     /// How many bytes the original fields were long, where only their beginning is kept.
@@ -53,15 +54,44 @@ pub async fn list(
     ids: RangeInclusive<EntryId>,
     count: usize,
 ) -> Result<Vec<Letter>, StoreError> {
-    let mut asked = count;
-    loop {
+    let range = |asked: usize| {
         let mut ask = Pipeline::new();
         let range = ask.cmd("XRANGE").arg(keys.dead());
         range.arg(ids.start().to_string()).arg(ids.end().to_string()).arg("COUNT").arg(asked);
-        match c.all(&ask).await {
+        ask
+    };
+    read(c, count, range).await
+}
+
+/// The newest dead letters, at most `count`, newest first: fewer, as of [`list`].
+///
+/// # Errors
+/// Where the server can't be read.
+pub async fn last(
+    c: &mut Connection,
+    keys: &Keys,
+    count: usize,
+) -> Result<Vec<Letter>, StoreError> {
+    let range = |asked: usize| {
+        let mut ask = Pipeline::new();
+        ask.cmd("XREVRANGE").arg(keys.dead()).arg("+").arg("-").arg("COUNT").arg(asked);
+        ask
+    };
+    read(c, count, range).await
+}
+
+/// Reads at most so many: fewer, where the server cuts off who asks for so many.
+async fn read(
+    c: &mut Connection,
+    count: usize,
+    range: impl Fn(usize) -> Pipeline,
+) -> Result<Vec<Letter>, StoreError> {
+    let mut asked = count;
+    loop {
+        match c.all(&range(asked)).await {
             Ok(mut replies) => {
                 let stored = replies.pop().unwrap_or(Value::Nil);
-                return Ok(reply::entries(stored)?.into_iter().map(letter).collect());
+                return reply::entries(stored)?.into_iter().map(letter).collect();
             }
             // So many at once may be more than the server lets a client have.
             Err(error) if error.kind == ErrorKind::Connection && asked > 1 => {
@@ -78,25 +108,7 @@ pub async fn list(
 /// # Errors
 /// Where the server can't be read.
 pub async fn newest(c: &mut Connection, keys: &Keys) -> Result<Option<EntryId>, StoreError> {
-    let mut ask = Pipeline::new();
-    ask.cmd("XREVRANGE").arg(keys.dead()).arg("+").arg("-").arg("COUNT").arg(1);
-    let stored = c.all(&ask).await?.pop().unwrap_or(Value::Nil);
-    Ok(reply::entries(stored)?.pop().map(|entry| entry.id))
-}
-
-/// The newest dead letters, at most `count`, newest first.
-///
-/// # Errors
-/// Where the server can't be read.
-pub async fn last(
-    c: &mut Connection,
-    keys: &Keys,
-    count: usize,
-) -> Result<Vec<Letter>, StoreError> {
-    let mut ask = Pipeline::new();
-    ask.cmd("XREVRANGE").arg(keys.dead()).arg("+").arg("-").arg("COUNT").arg(count);
-    let stored = c.all(&ask).await?.pop().unwrap_or(Value::Nil);
-    Ok(reply::entries(stored)?.into_iter().map(letter).collect())
+    Ok(last(c, keys, 1).await?.first().map(|letter| letter.id))
 }
 
 /// The dead letter of this id, if it is still there.
@@ -111,33 +123,42 @@ pub async fn get(
     let mut ask = Pipeline::new();
     ask.cmd("XRANGE").arg(keys.dead()).arg(id.to_string()).arg(id.to_string());
     let stored = c.all(&ask).await?.pop().unwrap_or(Value::Nil);
-    Ok(reply::entries(stored)?.pop().map(letter))
+    reply::entries(stored)?.pop().map(letter).transpose()
 }
 
 fn as_text<S: serde::Serializer>(id: &EntryId, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(id)
 }
 
-fn letter(entry: Entry) -> Letter {
+fn letter(entry: Entry) -> Result<Letter, StoreError> {
     let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let about = |name: &str| {
         let found = entry.fields.iter().find(|(n, _)| n == name.as_bytes());
-        found.map(|(_, value)| show(value)).unwrap_or_default()
+        found.map(|(_, value)| show(value))
     };
+    let no = |name: &str| {
+        let message = format!(
+            "{} is no dead letter of tallyd: its field \"{name}\" is missing or can't be read \
+             (whoever added it to this stream, drop it: tallyd dead drop {})",
+            entry.id, entry.id
+        );
+        StoreError::new(ErrorKind::Reply, message)
+    };
+    let written = |name: &str| about(name).ok_or_else(|| no(name));
     let original = |(name, value): &(Vec<u8>, Vec<u8>)| {
         Some((name.strip_prefix(b"field:")?.to_vec(), value.clone()))
     };
     let raw: Vec<(Vec<u8>, Vec<u8>)> = entry.fields.iter().filter_map(original).collect();
-    Letter {
+    Ok(Letter {
         id: entry.id,
-        node: about("node"),
-        reason: about("reason"),
-        entry: about("entry"),
-        arrived: about("arrived").parse().ok(),
-        cut: about("cut").parse().ok(),
+        node: written("node")?,
+        reason: written("reason")?,
+        entry: written("entry")?.parse().map_err(|_| no("entry"))?,
+        arrived: about("arrived").map(|at| at.parse().map_err(|_| no("arrived"))).transpose()?,
+        cut: about("cut").map(|bytes| bytes.parse().map_err(|_| no("cut"))).transpose()?,
         fields: raw.iter().map(|(name, value)| (show(name), show(value))).collect(),
         raw,
-    }
+    })
 }
 
 /// Deletes a dead letter. Returns whether it was there.
@@ -253,9 +274,7 @@ fn again(
 /// When a dead letter arrived first: as it says, or else as the id of its entry does, but never after
 /// now.
 fn arrival(letter: &Letter, now: i64) -> Arrival {
-    let origin: EntryId = letter.entry.parse().unwrap_or_default();
-    let by_id = if origin.is_of_a_clock() { origin.time() } else { now };
-    Arrival { origin, arrived: letter.arrived.unwrap_or(by_id).min(now), entered: now }
+    Arrival { entered: now, ..Arrival::of(letter.entry, letter.arrived, now) }
 }
 
 /// The events of a bolt's dead letter: the one that it rejected, or those of a frame that could

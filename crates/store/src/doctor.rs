@@ -61,13 +61,23 @@ pub async fn examine(
     let mut stored = None;
     let mut cut_off = None;
     if let Some(subject) = subject {
-        match stored::stored(&mut connection, subject.topology, subject.keys, &mut facts).await {
+        let Subject { topology, keys, .. } = subject;
+        let mut found = stored::stored(&mut connection, topology, keys, &mut facts).await;
+        if matches!(&found, Err(error) if error.kind == ErrorKind::Connection) {
+            // A connection may break for any reason: only the same question tells.
+            connection.open_again().await?;
+            found = stored::stored(&mut connection, topology, keys, &mut facts).await;
+        }
+        match found {
             Ok(found) => stored = Some((subject, found)),
             Err(error) if gather::is_refusal(&error) => {
                 gather::refuse(&mut facts, checks::access::TOPOLOGY, &error)
             }
-            // The server answered until then: it cut off who asked for what is stored.
-            Err(error) if error.kind == ErrorKind::Connection => cut_off = Some(error),
+            // Where it takes the next connection, it cut off who asked for what is stored.
+            Err(error) if error.kind == ErrorKind::Connection => {
+                connection.open_again().await?;
+                cut_off = Some(error);
+            }
             Err(error) => return Err(error),
         }
     }

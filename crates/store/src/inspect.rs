@@ -1,5 +1,9 @@
 //! What an operator asks of a running topology: who owns what, what waits, what was done.
 
+mod left;
+
+pub use left::{Gone, Left, drained, gone, left};
+
 use crate::{
     connection::{Connection, checked},
     keys::Keys,
@@ -16,7 +20,7 @@ use tallyd_event::EntryId;
 use tallyd_runtime::{
     StoreError,
     plan::Plan,
-    store::{Announcement, Counts, Fence, Lag, Late, LateEvent, Owner},
+    store::{Announcement, Counts, Cursor, ErrorKind, Fence, Lag, Late, LateEvent, Owner},
 };
 use tallyd_topology::{NodeKind, Topology};
 
@@ -35,8 +39,8 @@ pub struct NodeStatus {
     pub restarts: u64,
     /// What waits.
     pub lag: Lag,
-    /// Of a source: the last entry that was processed, where its id is ahead of the server's clock
-    /// by this many ms.
+    /// Of a source whose ids are ahead of the server's clock: the first entry whose id was, and by
+    /// how many ms the last one that was processed is.
     pub ahead: Option<(EntryId, i64)>,
     /// How many dead letters it made, by the kind of the reason.
     pub dead: BTreeMap<String, u64>,
@@ -80,9 +84,11 @@ pub async fn status(
     let plan = plan::read(c, keys).await?;
     let mut status = Status { now, workers: view.workers, plan, ..Status::default() };
     for (place, (node, of_node)) in topology.nodes.iter().zip(&cursors).enumerate() {
-        let head = topology.nodes.get(topology.head(place)).unwrap_or(node);
+        let unknown = || StoreError::bug(format!("the head of {} is no node", node.name));
+        let head = topology.nodes.get(topology.head(place)).ok_or_else(unknown)?;
         let mut sum = NodeStatus { name: node.name.to_string(), ..NodeStatus::default() };
         sum.fused_with = (head.name != node.name).then(|| head.name.to_string());
+        // Before a worker has run for the first time, there is none.
         let cursor = |partition| of_node.get(&partition).copied().unwrap_or_default();
         let places: Vec<Place<'_>> =
             (0..node.partitions).map(|partition| (node, partition, cursor(partition))).collect();
@@ -96,9 +102,10 @@ pub async fn status(
             sum.lag.oldest = [sum.lag.oldest, lag.oldest].into_iter().flatten().min();
         }
         if matches!(node.kind, NodeKind::Source(_)) {
-            let last = cursor(0).last;
+            let Cursor { last, ahead, .. } = cursor(0);
             let by_ms = last.time().saturating_sub(now);
-            sum.ahead = (by_ms > AHEAD_MS).then_some((last, by_ms));
+            let is_known = ahead > EntryId::ZERO && ahead <= last;
+            sum.ahead = (by_ms > AHEAD_MS).then_some((if is_known { ahead } else { last }, by_ms));
         }
         let fences = (0..node.partitions).map(|p| keys.fence(&head.name, p)).collect::<Vec<_>>();
         let mut ask = Pipeline::new();
@@ -115,9 +122,11 @@ pub async fn status(
     ask.cmd("XLEN").arg(keys.dead()).cmd("HGETALL").arg(keys.halted());
     let mut answers = c.all(&ask).await?.into_iter();
     let mut next = || answers.next().unwrap_or(Value::Nil);
-    status.dead_letters = u64::try_from(reply::integer(&next())?).unwrap_or(0);
+    status.dead_letters = reply::count(&next())?;
     for (place, reason) in reply::facts(next())? {
-        status.halted.insert(place, reply::text(reason)?.unwrap_or_default());
+        let reason = reply::text(reason)?;
+        let none = || reply::unexpected("why a partition is halted", &Value::Nil);
+        status.halted.insert(place, reason.ok_or_else(none)?);
     }
     Ok(status)
 }
@@ -142,77 +151,29 @@ async fn late(c: &mut Connection, keys: &Keys, node: &str) -> Result<Late, Store
     let mut answers = c.all(&ask).await?.into_iter();
     let mut late = Late::default();
     for (window, count) in reply::facts(answers.next().unwrap_or(Value::Nil))? {
-        let count = u64::try_from(reply::integer(&count)?).unwrap_or(0);
-        late.counts.insert(window.into(), count);
+        late.counts.insert(window.into(), reply::count(&count)?);
     }
     for entry in reply::entries(answers.next().unwrap_or(Value::Nil))? {
+        let no = |name: &str| {
+            let key = keys.late_examples(node);
+            let message = format!("entry {} of {key} has no \"{name}\" of tallyd", entry.id);
+            StoreError::new(ErrorKind::Reply, message)
+        };
         let text = |name: &str| {
             let field = entry.fields.iter().find(|(field, _)| field == name.as_bytes());
-            field.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
+            let text = field.map(|(_, value)| SmolStr::from(String::from_utf8_lossy(value)));
+            text.ok_or_else(|| no(name))
         };
-        let time = |name: &str| text(name).parse().unwrap_or_default();
+        let time = |name: &str| text(name)?.parse().map_err(|_| no(name));
         late.examples.push(LateEvent {
-            id: text("id").into(),
-            time: time("time"),
-            arrival: time("arrival"),
-            window: text("window").into(),
-            label: text("label").into(),
+            id: text("id")?,
+            time: time("time")?,
+            arrival: time("arrival")?,
+            window: text("window")?,
+            label: text("label")?,
         });
     }
     Ok(late)
-}
-
-/// What of the sources is left to process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Left {
-    /// Nothing.
-    Nothing,
-    /// Something waits for this node.
-    Waits {
-        /// Its name.
-        node: SmolStr,
-        /// The first entry is larger than the server lets a client have: nobody can read it.
-        unreadable: bool,
-    },
-}
-
-/// Whether everything that was in the sources when it was asked is processed by every bolt. Nodes
-/// are asked in the order in which events pass them, so one pass is enough.
-///
-/// # Errors
-/// Where the server can't be read.
-pub async fn left(
-    c: &mut Connection,
-    topology: &Topology,
-    keys: &Keys,
-) -> Result<Left, StoreError> {
-    for node in &topology.nodes {
-        let mut ask = Pipeline::new();
-        ask.cmd("HGETALL").arg(keys.cursors(&node.name));
-        let cursors = reply::cursors(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
-        let cursor = |partition| cursors.get(&partition).copied().unwrap_or_default();
-        let places: Vec<Place<'_>> =
-            (0..node.partitions).map(|partition| (node, partition, cursor(partition))).collect();
-        let lags = lags(c, topology, keys, &places).await?;
-        let waits = |lag: &&Lag| lag.entries > 0;
-        if lags.iter().any(|lag| lag.entries > 0) {
-            let unreadable = lags.iter().filter(waits).any(|lag| lag.unreadable);
-            return Ok(Left::Waits { node: node.name.clone(), unreadable });
-        }
-    }
-    Ok(Left::Nothing)
-}
-
-/// Whether [`left`] says that nothing is.
-///
-/// # Errors
-/// As [`left`].
-pub async fn drained(
-    c: &mut Connection,
-    topology: &Topology,
-    keys: &Keys,
-) -> Result<bool, StoreError> {
-    Ok(left(c, topology, keys).await? == Left::Nothing)
 }
 
 /// Lets workers take the halted partitions again. Returns which they were.

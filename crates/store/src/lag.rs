@@ -8,15 +8,16 @@
 use crate::{
     connection::{Connection, checked, present},
     keys::Keys,
-    reply, streams,
+    reply,
+    streams::{self, Ask},
 };
 use redis::{Pipeline, Value};
 use tallyd_event::EntryId;
 use tallyd_runtime::{
-    StoreError,
-    store::{Cursor, ErrorKind, Lag, StreamFacts},
+    StoreError, reckon,
+    store::{Cursor, ErrorKind, Lag},
 };
-use tallyd_topology::{Node, Topology};
+use tallyd_topology::{Node, NodeKind, Topology};
 
 /// A partition of a node, and how far it has come.
 pub type Place<'a> = (&'a Node, u16, Cursor);
@@ -37,8 +38,11 @@ enum Look<T> {
 struct Partition {
     stream: String,
     group: String,
-    cursor: EntryId,
+    is_source: bool,
+    cursor: Cursor,
     length: u64,
+    /// Whether its group is there.
+    grouped: bool,
     /// Of its group: how many entries it has not read, where the server counts that, and how many
     /// are pending.
     unread: Option<u64>,
@@ -66,11 +70,11 @@ pub async fn lags(
             lags.push(match first {
                 None => Lag::default(),
                 Some(Look::Seen(Some(first))) => {
-                    Lag { entries: of.waiting(), oldest: Some(first.time()), unreadable: false }
+                    Lag { entries: of.waiting(), oldest: first.clock_time(), unreadable: false }
                 }
                 Some(Look::Seen(None)) => of.began_again(c).await?,
                 Some(Look::CutOff) => {
-                    let oldest = lowest_pending(c, of).await?.map(EntryId::time);
+                    let oldest = lowest_pending(c, of).await?.and_then(EntryId::clock_time);
                     Lag { entries: of.waiting(), oldest, unreadable: true }
                 }
             });
@@ -96,8 +100,10 @@ async fn known(
         partitions.push(Partition {
             stream,
             group: keys.group(topology, node),
-            cursor: cursor.last,
+            is_source: matches!(node.kind, NodeKind::Source(_)),
+            cursor: *cursor,
             length: 0,
+            grouped: false,
             unread: None,
             pending: 0,
         });
@@ -111,6 +117,7 @@ async fn known(
             let facts = reply::facts(stored)?;
             let name = facts.get("name").cloned().map(reply::text).transpose()?.flatten();
             if name.as_deref() == Some(&of.group) {
+                of.grouped = true;
                 let unread = facts.get("lag").filter(|lag| matches!(lag, Value::Int(_)));
                 of.unread = unread.map(reply::count).transpose()?;
                 of.pending = facts.get("pending").map_or(Ok(0), reply::count)?;
@@ -131,13 +138,18 @@ impl Partition {
     /// What waits where all entries are at or below the cursor: all of them, if the stream began
     /// again.
     async fn began_again(&self, c: &mut Connection) -> Result<Lag, StoreError> {
-        Ok(match facts(c, &self.stream).await? {
-            Look::Seen(StreamFacts { length, generated, ends: Some((first, _)), .. })
-                if generated < self.cursor =>
-            {
-                Lag { entries: length, oldest: Some(first.time()), unreadable: false }
+        let reader = self.is_source.then_some((self.group.as_str(), self.cursor.last));
+        let ask = Ask { stream: &self.stream, reader };
+        let Some(facts) = streams::look(c, &[ask]).await?.pop().flatten() else {
+            // Without its group it is not the stream that was read: its entries wait.
+            let entries = if self.grouped { 0 } else { self.length };
+            return Ok(Lag { entries, oldest: None, unreadable: entries > 0 });
+        };
+        Ok(match facts.ends {
+            Some((first, _)) if reckon::began_again(&self.cursor, &facts) => {
+                Lag { entries: facts.length, oldest: first.clock_time(), unreadable: false }
             }
-            Look::Seen(_) | Look::CutOff => Lag::default(),
+            _ => Lag::default(),
         })
     }
 }
@@ -150,7 +162,7 @@ async fn firsts(
     let ask = |of: &[&Partition]| {
         let mut ask = Pipeline::new();
         for Partition { stream, cursor, .. } in of {
-            let after = format!("({cursor}");
+            let after = format!("({}", cursor.last);
             ask.cmd("XRANGE").arg(stream).arg(after).arg("+").arg("COUNT").arg(1);
         }
         ask
@@ -175,25 +187,18 @@ async fn firsts(
     }
 }
 
-async fn facts(c: &mut Connection, stream: &str) -> Result<Look<StreamFacts>, StoreError> {
-    for _ in 0..TRIES {
-        match streams::facts(c, [stream]).await {
-            Ok(facts) => return Ok(Look::Seen(facts.into_iter().next().unwrap_or_default())),
-            Err(error) if error.kind == ErrorKind::Connection => c.open_again().await?,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(Look::CutOff)
-}
-
 /// The lowest entry that is pending after the cursor: its id can be had without the entry. Nothing
 /// where the user may not ask.
 async fn lowest_pending(c: &mut Connection, of: &Partition) -> Result<Option<EntryId>, StoreError> {
     let mut ask = Pipeline::new();
     ask.cmd("XPENDING").arg(&of.stream).arg(&of.group);
-    ask.arg(format!("({}", of.cursor)).arg("+").arg(1);
-    let answer = c.send(&ask).await?.pop().unwrap_or(Value::Nil);
-    let Ok(answer) = checked(answer) else { return Ok(None) };
+    ask.arg(format!("({}", of.cursor.last)).arg("+").arg(1);
+    let answer = match present(c.send(&ask).await?.pop().unwrap_or(Value::Nil)) {
+        Err(error) if error.kind == ErrorKind::Auth => return Ok(None),
+        other => other?,
+    };
+    // Without a group, nothing is pending.
+    let Some(answer) = answer else { return Ok(None) };
     let first = reply::array(answer)?.into_iter().next();
     let id = first.map(reply::array).transpose()?.and_then(|of| of.into_iter().next());
     id.map(reply::entry_id).transpose()

@@ -27,19 +27,22 @@ mod named_streams;
 mod plain;
 mod random;
 mod registration;
+mod replicas;
 mod session;
 mod settled;
 mod socket;
 mod store;
 mod streams;
 mod tend;
+mod waiting;
 
 pub use connection::{Connection, checked};
 pub use membership::RedisListener;
 pub use memory::{Memory, memory};
 pub use random::Random;
+pub use replicas::{Replicas, replicas};
 pub use session::{
-    Change, Committed, FencedSession, Lost, RedisServer, RedisSession, Server, Watched,
+    Change, Committed, FencedSession, Lost, LostCursor, RedisServer, RedisSession, Server, Watched,
 };
 pub use settled::settled;
 pub use store::{RedisStore, server_ms};

@@ -30,14 +30,13 @@ impl Memory {
     /// What INFO says of it.
     pub(crate) fn of_info(info: &BTreeMap<String, String>) -> Self {
         let number = |name: &str| info.get(name).and_then(|text| text.parse::<u64>().ok());
-        let refused = info.get("errorstat_OOM").and_then(|text| text.strip_prefix("count="));
         Self {
             used: number("used_memory")
                 .unwrap_or(0)
                 .saturating_sub(number("mem_not_counted_for_evict").unwrap_or(0)),
             limit: number("maxmemory").unwrap_or(0),
             evicts: info.get("maxmemory_policy").is_some_and(|policy| policy != "noeviction"),
-            refused: refused.and_then(|count| count.parse().ok()).unwrap_or(0),
+            refused: refusals(info, "OOM"),
         }
     }
 }
@@ -47,8 +46,18 @@ impl Memory {
 /// # Errors
 /// Where the connection fails, or the user may not use INFO.
 pub async fn memory(c: &mut Connection) -> Result<Memory, StoreError> {
+    Ok(Memory::of_info(&info(c, &["memory", "errorstats"]).await?))
+}
+
+/// These sections of INFO.
+pub(crate) async fn info(
+    c: &mut Connection,
+    sections: &[&str],
+) -> Result<BTreeMap<String, String>, StoreError> {
     let mut ask = Pipeline::new();
-    ask.cmd("INFO").arg("memory").cmd("INFO").arg("errorstats");
+    for section in sections {
+        ask.cmd("INFO").arg(section);
+    }
     let mut info = BTreeMap::new();
     for answer in c.all(&ask).await? {
         let text = match answer {
@@ -57,7 +66,13 @@ pub async fn memory(c: &mut Connection) -> Result<Memory, StoreError> {
         };
         info.append(&mut parse_info(&text));
     }
-    Ok(Memory::of_info(&info))
+    Ok(info)
+}
+
+/// How many commands were refused with an error of this code since the server was started.
+pub(crate) fn refusals(info: &BTreeMap<String, String>, code: &str) -> u64 {
+    let count = info.get(&format!("errorstat_{code}")).and_then(|text| text.strip_prefix("count="));
+    count.and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -31,13 +31,13 @@ pub struct Waiting {
     pub stream: String,
     /// What comes after this entry.
     pub after: EntryId,
-    /// It holds frames: their events may have arrived in another order than the frames. A source
-    /// holds the oldest first.
+    /// It holds frames, and is no source. In both, events may have arrived in another order than
+    /// they stand there: a source has replays of what arrived long before.
     pub frames: bool,
 }
 
 /// What a switch of plans asks of a server, as typed operations: each is one round trip, except
-/// [`PlanServer::oldest`].
+/// [`PlanServer::oldest`], which reads page by page.
 pub trait PlanServer: Send {
     /// A random number, for a token. No round trip.
     ///
@@ -176,16 +176,20 @@ async fn beginnings<S: PlanServer>(
         }
         let input = inputs.get(&node.name).map_or(&[][..], |input| &input.streams);
         for (partition, stream) in (0..).zip(input) {
+            // They were made when the node was registered: one that is missing was lost, and the
+            // partition is halted for it.
             let stored = cursors.get(&node.name).and_then(|of_node| of_node.get(&partition));
-            new.push((node.name.clone(), partition, stored.copied().unwrap_or_default()));
-            edges.push(stream.clone());
+            if let Some(cursor) = stored {
+                new.push((node.name.clone(), partition, *cursor));
+                edges.push(stream.clone());
+            }
         }
     }
     if edges.is_empty() {
         return Ok(new);
     }
     for ((_, _, cursor), facts) in new.iter_mut().zip(server.streams(&edges).await?) {
-        cursor.last = facts.generated;
+        (cursor.last, cursor.mark) = (facts.generated, 0);
         cursor.accounted = facts.added.unwrap_or_default();
     }
     Ok(new)

@@ -168,50 +168,71 @@ pub fn fence(reply: Value) -> Result<Fence, StoreError> {
 }
 
 /// A cursor as it is stored: the entry's id, then events, emitted, duplicates, dead, late and lost,
-/// then how many entries are accounted for, and how often the stream began again.
+/// then how many entries are accounted for, how often the stream began again, the mark of the entry
+/// (in hexadecimal digits), and the first entry whose id was ahead.
 pub fn cursor_text(cursor: &Cursor) -> String {
-    let Cursor { last, accounted, restarts, counts } = cursor;
+    let Cursor { last, mark, ahead, accounted, restarts, counts } = cursor;
     let Counts { events, emitted, duplicates, dead, late, lost } = counts;
-    format!("{last} {events} {emitted} {duplicates} {dead} {late} {lost} {accounted} {restarts}")
+    format!(
+        "{last} {events} {emitted} {duplicates} {dead} {late} {lost} {accounted} {restarts} {mark:x} {ahead}"
+    )
 }
 
 pub fn cursor(reply: Value) -> Result<Cursor, StoreError> {
     let Some(stored) = text(reply)? else { return Ok(Cursor::default()) };
-    let (last, numbers) = stored.split_once(' ').unwrap_or((&stored, ""));
-    let numbers = numbers.split(' ').map(str::parse).collect::<Result<Vec<u64>, _>>();
-    let (Ok(last), Ok(Ok([events, emitted, duplicates, dead, late, lost, accounted, restarts]))) =
-        (last.parse(), numbers.map(<[u64; 8]>::try_from))
-    else {
-        let message =
-            format!("\"{stored}\" is not a cursor (expected an entry id and eight numbers)");
-        return Err(StoreError::new(ErrorKind::Reply, message));
+    let read = || {
+        let (last, rest) = stored.split_once(' ')?;
+        let (rest, ahead) = rest.rsplit_once(' ')?;
+        let (numbers, mark) = rest.rsplit_once(' ')?;
+        let numbers = numbers.split(' ').map(str::parse).collect::<Result<Vec<u64>, _>>().ok()?;
+        let [events, emitted, duplicates, dead, late, lost, accounted, restarts] =
+            <[u64; 8]>::try_from(numbers).ok()?;
+        let counts = Counts { events, emitted, duplicates, dead, late, lost };
+        let (last, ahead) = (last.parse().ok()?, ahead.parse().ok()?);
+        let mark = u64::from_str_radix(mark, 16).ok()?;
+        Some(Cursor { last, mark, ahead, accounted, restarts, counts })
     };
-    let counts = Counts { events, emitted, duplicates, dead, late, lost };
-    Ok(Cursor { last, accounted, restarts, counts })
+    read().ok_or_else(|| {
+        let wanted = "an entry id, eight numbers, a mark and an entry id";
+        let message = format!("\"{stored}\" is not a cursor (expected {wanted})");
+        StoreError::new(ErrorKind::Reply, message)
+    })
 }
 
-/// What `XINFO STREAM` says.
 /// The cursors of a node, by partition.
 pub fn cursors(reply: Value) -> Result<BTreeMap<u16, Cursor>, StoreError> {
     let mut cursors = BTreeMap::new();
     for (partition, stored) in facts(reply)? {
-        if let Ok(partition) = partition.parse() {
-            cursors.insert(partition, cursor(stored)?);
-        }
+        let number = partition.parse().map_err(|_| {
+            let message = format!("\"{partition}\" is no number of a partition");
+            StoreError::new(ErrorKind::Reply, message)
+        })?;
+        cursors.insert(number, cursor(stored)?);
     }
     Ok(cursors)
 }
 
+/// The names of the groups that `XINFO GROUPS` tells.
+pub fn group_names(reply: Value) -> Result<Vec<String>, StoreError> {
+    let mut names = Vec::new();
+    for group in array(reply)? {
+        names.extend(text(facts(group)?.remove("name").unwrap_or(Value::Nil))?);
+    }
+    Ok(names)
+}
+
+/// What `XINFO STREAM` says.
 pub fn stream_facts(reply: Value) -> Result<StreamFacts, StoreError> {
     let mut facts = facts(reply)?;
     let first = entries(Value::Array(facts.remove("first-entry").into_iter().collect()))?;
     let last = entries(Value::Array(facts.remove("last-entry").into_iter().collect()))?;
-    let added = facts.get("entries-added").map(integer).transpose()?;
+    let added = facts.get("entries-added").map(count).transpose()?;
     Ok(StreamFacts {
         length: count(facts.get("length").unwrap_or(&Value::Nil))?,
         generated: entry_id(facts.remove("last-generated-id").unwrap_or(Value::Nil))?,
         ends: first.first().zip(last.first()).map(|(first, last)| (first.id, last.id)),
-        added: added.map(|added| u64::try_from(added).unwrap_or(0)),
+        added,
+        ..StreamFacts::default()
     })
 }
 
@@ -234,7 +255,8 @@ mod tests {
         }
         let counts = Counts { events: 1, emitted: 2, duplicates: 3, dead: 4, late: 5, lost: 6 };
         let last = EntryId { ms: 9, seq: 8 };
-        let written = Cursor { last, accounted: 7, restarts: 1, counts };
+        let ahead = EntryId { ms: 10, seq: 0 };
+        let written = Cursor { last, mark: u64::MAX, ahead, accounted: 7, restarts: 1, counts };
         let stored = Value::BulkString(cursor_text(&written).into_bytes());
         assert_eq!(cursor(stored).unwrap(), written);
         assert!(cursor(Value::BulkString(b"9-8 1".to_vec())).is_err());

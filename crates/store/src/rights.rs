@@ -110,7 +110,7 @@ pub const WORKER: &[Right] = &[
     right("XINFO GROUPS KEY", INPUTS, "lag, and how far a stream may be trimmed"),
     right("XINFO STREAM KEY", INPUTS, "whether entries are lost, and streams began again"),
     right("XLEN KEY", INPUTS, "lag and backpressure"),
-    right("XPENDING KEY g", &[On::Source], "how far a source may be trimmed"),
+    right("XPENDING KEY g", INPUTS, "how far a source may be trimmed, lag"),
     right("XRANGE KEY - + COUNT 1", INPUTS, "lag"),
     right("XREAD COUNT 1 STREAMS KEY 0-0", INPUTS, "to wait for entries"),
     right("XREADGROUP GROUP g c COUNT 1 STREAMS KEY >", INPUTS, "to read entries"),
@@ -158,15 +158,20 @@ mod tests {
         let code = [
             include_str!("backlog.rs"),
             include_str!("commands.rs"),
+            include_str!("connection.rs"),
             include_str!("fetch.rs"),
+            include_str!("lag.rs"),
             include_str!("membership.rs"),
             include_str!("named_streams.rs"),
+            include_str!("plan/on_redis.rs"),
             include_str!("registration.rs"),
             include_str!("session/on_redis.rs"),
             include_str!("session/transaction.rs"),
             include_str!("store.rs"),
             include_str!("streams.rs"),
             include_str!("tend.rs"),
+            include_str!("tend/edges.rs"),
+            include_str!("waiting.rs"),
         ];
         let mut sent = 0;
         let pieces = ["cmd(\"", ".of(\""];

@@ -14,7 +14,7 @@ mod transaction;
 
 pub(crate) use names::Names;
 pub use on_redis::RedisServer;
-pub use server::{Change, Committed, Lost, Server, Watched};
+pub use server::{Change, Committed, Lost, LostCursor, Server, Watched};
 
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -22,18 +22,28 @@ use tallyd_bolt::Address;
 use tallyd_event::EntryId;
 use tallyd_runtime::{
     Session, StoreError,
-    reckon::restarted,
+    reckon::{began_again, restarted},
     store::{
-        Begun, Commit, Cursor, Fence, Fetched, Outcome, Owned, Owner, Read, Span, StreamFacts,
+        Begun, Commit, Cursor, Fence, Fetched, Outcome, Owned, Owner, Read, Span, StreamFacts, last,
     },
 };
 
-/// Why a partition is halted whose cursor is missing, which stands in this hash.
-fn lost_cursor(key: &str, partition: u16) -> String {
+/// Why a partition is halted whose cursor is missing, and what to write in its place. `gone`: how
+/// many entries its stream had that it holds no more.
+fn lost_cursor(lost: &LostCursor, partition: u16, gone: u64) -> String {
+    let LostCursor { key, reads } = lost;
+    let (accounted, from) = match reads {
+        true => (
+            gone,
+            "to go on after another entry than 0-0, the beginning of its stream, write its \
+             id there, and as the eighth word how many entries were ever added up to it",
+        ),
+        false => (0, "it goes on where the bolt does whose commits do its work"),
+    };
     format!(
         "its cursor in {key} is missing, which was there: the server lost writes, or somebody \
-         deleted it. Restore the data, or say after which entry it goes on (0-0: from the beginning \
-         of its stream): HSET {key} {partition} \"0-0 0 0 0 0 0 0 0 0\""
+         deleted it. Restore the data, or: HSET {key} {partition} \"0-0 0 0 0 0 0 0 {accounted} 0 0 0-0\" \
+         ({from})"
     )
 }
 
@@ -80,11 +90,13 @@ impl<S: Server> Session for FencedSession<S> {
         if kept.is_empty() {
             return Ok(begun);
         }
-        let streams = self.server.streams(&kept).await?;
+        let at = |partition: &u16| (*partition, last(&begun.cursors, *partition));
+        let asked: Vec<(u16, EntryId)> = kept.iter().map(at).collect();
+        let streams = self.server.streams(&asked).await?;
         let mut changes = Vec::new();
         for (partition, facts) in kept.into_iter().zip(streams) {
-            let of_nodes = begun.cursors.entry(partition).or_default();
-            if let Some(before) = begin_again(of_nodes, &facts) {
+            let of_nodes = begun.cursors.get_mut(&partition).ok_or_else(no_cursor(partition))?;
+            if let Some(before) = set_back(of_nodes, &facts) {
                 begun.restarted.push((partition, before));
                 let set =
                     |(stage, cursor): (usize, &Cursor)| Change::Cursor(stage, partition, *cursor);
@@ -92,8 +104,8 @@ impl<S: Server> Session for FencedSession<S> {
                 changes.push(Change::MoveGroup(partition, EntryId::ZERO));
             }
             // Missing groups are made at the cursor: never at `$`, which would lose entries.
-            let last = of_nodes.first().map(|cursor| cursor.last).unwrap_or_default();
-            changes.push(Change::MakeGroup(partition, last));
+            let reads = of_nodes.first().ok_or_else(no_cursor(partition))?;
+            changes.push(Change::MakeGroup(partition, reads.last));
         }
         let happened = self.execute(changes).await?;
         // The transaction ended the WATCH, or a fence moved under it: look again.
@@ -108,7 +120,10 @@ impl<S: Server> Session for FencedSession<S> {
         Ok(begun)
     }
 
-    async fn streams(&mut self, partitions: &[u16]) -> Result<Vec<StreamFacts>, StoreError> {
+    async fn streams(
+        &mut self,
+        partitions: &[(u16, EntryId)],
+    ) -> Result<Vec<StreamFacts>, StoreError> {
         self.server.streams(partitions).await
     }
 
@@ -186,9 +201,15 @@ impl<S: Server> FencedSession<S> {
             if lost.is_empty() {
                 return Ok((kept, begun));
             }
-            for (partition, key) in lost {
-                let reason = lost_cursor(&key, partition);
-                let fence = owned.get(&partition).cloned().unwrap_or_default();
+            for (partition, lost) in lost {
+                let facts = self.server.streams(&[(partition, EntryId::ZERO)]).await?.pop();
+                let unknown = || StoreError::bug(format!("nothing of the stream of {partition}"));
+                let facts = facts.ok_or_else(unknown)?;
+                // A server before Redis 7.0 does not count.
+                let gone = facts.added.unwrap_or_default().saturating_sub(facts.length);
+                let reason = lost_cursor(&lost, partition, gone);
+                let not_owned = || StoreError::bug(format!("partition {partition} is not owned"));
+                let fence = owned.get(&partition).cloned().ok_or_else(not_owned)?;
                 let of_lost = [(partition, fence)].into();
                 self.set_owner(&of_lost, &Owner::Halted, Some(&reason)).await?;
                 begun.lost.push((partition, reason));
@@ -231,18 +252,22 @@ impl<S: Server> FencedSession<S> {
 
 /// Sets cursors back where their stream began again, and returns that of the node that reads as it
 /// was before.
-fn begin_again(of_nodes: &mut [Cursor], facts: &StreamFacts) -> Option<Cursor> {
+fn set_back(of_nodes: &mut [Cursor], facts: &StreamFacts) -> Option<Cursor> {
     let before = *of_nodes.first()?;
-    if facts.generated >= before.last {
+    if !began_again(&before, facts) {
         return None;
     }
     for fused in of_nodes.iter_mut().skip(1) {
-        fused.last = EntryId::ZERO;
+        (fused.last, fused.mark) = (EntryId::ZERO, 0);
     }
     if let Some(reads) = of_nodes.first_mut() {
         *reads = restarted(&before, facts);
     }
     Some(before)
+}
+
+fn no_cursor(partition: u16) -> impl Fn() -> StoreError {
+    move || StoreError::bug(format!("partition {partition} has no cursor"))
 }
 
 /// The partitions, each with its fence. None where another plan is in force: then nothing is this

@@ -1,20 +1,21 @@
 //! Whether all that arrived before a time is processed by a bolt: then what it closed at that time
 //! is final.
 
-use crate::{connection::Connection, keys::Keys, reply, store::server_ms};
-use redis::{Pipeline, Value};
-use tallyd_event::{EntryId, frame};
-use tallyd_runtime::{
-    FRAME_FIELD, StoreError,
-    store::{Cursor, Entry},
+use crate::{
+    connection::Connection,
+    keys::Keys,
+    plan::Waiting,
+    reply,
+    store::server_ms,
+    waiting::{self, Oldest},
 };
+use redis::{Pipeline, Value};
+use tallyd_runtime::StoreError;
 use tallyd_topology::{Node, NodeKind, Topology};
 
-/// The most frames of a partition that are looked into. Where more wait, nothing is settled.
-const MOST_FRAMES: usize = 64;
-
 /// Of some times, in ms since the epoch, each whether the server's clock has reached it and every
-/// event that arrived before it is processed by a bolt, by its place in the topology.
+/// event that arrived before it is processed by a bolt, by its place in the topology. Dead letters
+/// don't count, replayed or not.
 ///
 /// # Errors
 /// Where the server can't be read.
@@ -26,33 +27,26 @@ pub async fn settled(
     times: &[i64],
 ) -> Result<Vec<bool>, StoreError> {
     let now = server_ms(c).await?;
-    let mut reached: Vec<i64> = times.iter().copied().filter(|time| *time <= now).collect();
-    reached.sort_unstable();
-    reached.dedup();
-    // Where a time is settled, so is every earlier one: the greatest that is has to be found.
-    let (mut settled, mut open) = (0, reached.len());
-    while settled < open {
-        // The greatest first: mostly nothing waits.
-        let at = if open == reached.len() { open - 1 } else { settled.midpoint(open) };
-        let Some(&time) = reached.get(at) else { break };
-        if is_settled(c, topology, keys, bolt, time).await? {
-            settled = at + 1;
-        } else {
-            open = at;
-        }
-    }
-    let last = settled.checked_sub(1).and_then(|place| reached.get(place)).copied();
-    Ok(times.iter().map(|time| last.is_some_and(|last| *time <= last)).collect())
+    let reached = times.iter().any(|time| *time <= now);
+    let oldest = match reached {
+        true => oldest_waiting(c, topology, keys, bolt).await?,
+        false => Oldest::Unknown,
+    };
+    let is_settled = |time: &i64| match oldest {
+        Oldest::At(oldest) => *time <= oldest.unwrap_or(now).min(now),
+        Oldest::Unknown => false,
+    };
+    Ok(times.iter().map(is_settled).collect())
 }
 
-/// The nodes are asked in the order in which events pass them, so that none slips through.
-async fn is_settled(
+/// The oldest event that waits on the way to a bolt. The nodes are asked in the order in which events
+/// pass them, so that none slips through.
+async fn oldest_waiting(
     c: &mut Connection,
     topology: &Topology,
     keys: &Keys,
     bolt: usize,
-    time: i64,
-) -> Result<bool, StoreError> {
+) -> Result<Oldest, StoreError> {
     let mut way = Vec::new();
     let mut next = Some(topology.head(bolt));
     while let Some(node) = next.and_then(|place| topology.nodes.get(place)) {
@@ -62,65 +56,42 @@ async fn is_settled(
             NodeKind::Source(_) => None,
         };
     }
+    let mut oldest = None;
     for node in way.into_iter().rev() {
-        if !passed(c, topology, keys, node, time).await? {
-            return Ok(false);
+        for waiting in waiting_for(c, topology, keys, node).await? {
+            match waiting::of_first(c, &waiting).await? {
+                Oldest::At(arrival) => oldest = arrival.into_iter().chain(oldest).min(),
+                Oldest::Unknown => return Ok(Oldest::Unknown),
+            }
         }
     }
-    Ok(true)
+    Ok(Oldest::At(oldest))
 }
 
-/// Whether nothing waits for a node that arrived before a time.
-async fn passed(
+/// The streams that hold entries for a node, and how far it has come. Where nothing says how far,
+/// all of a stream waits.
+async fn waiting_for(
     c: &mut Connection,
     topology: &Topology,
     keys: &Keys,
     node: &Node,
-    time: i64,
-) -> Result<bool, StoreError> {
+) -> Result<Vec<Waiting>, StoreError> {
+    let inputs = (0..node.partitions).filter_map(|p| Some((p, keys.input(topology, node, p)?)));
+    let inputs: Vec<(u16, String)> = inputs.collect();
     let mut ask = Pipeline::new();
     ask.cmd("HGETALL").arg(keys.cursors(&node.name));
-    let cursors = reply::facts(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
-    // An entry of a source is as old as its id; a frame is younger than its events.
-    let (last, count) = match node.kind {
-        NodeKind::Source(_) => (time.saturating_sub(1).to_string(), 1),
-        NodeKind::Bolt(_) => ("+".to_owned(), MOST_FRAMES),
-    };
-    let mut ask = Pipeline::new();
-    for partition in 0..node.partitions {
-        let cursor = cursors.get(&partition.to_string()).cloned().map(reply::cursor).transpose()?;
-        let Cursor { last: done, .. } = cursor.unwrap_or_default();
-        if let Some(stream) = keys.input(topology, node, partition)
-            && (count > 1 || done < first_at(time))
-        {
-            ask.cmd("XRANGE").arg(stream).arg(format!("({done}")).arg(&last);
-            ask.arg("COUNT").arg(count);
+    for (_, stream) in &inputs {
+        ask.cmd("XLEN").arg(stream);
+    }
+    let mut answers = c.all(&ask).await?.into_iter();
+    let cursors = reply::cursors(answers.next().unwrap_or(Value::Nil))?;
+    let frames = matches!(node.kind, NodeKind::Bolt(_));
+    let mut waiting = Vec::new();
+    for ((partition, stream), length) in inputs.into_iter().zip(answers) {
+        if reply::count(&length)? > 0 {
+            let after = cursors.get(&partition).map(|cursor| cursor.last).unwrap_or_default();
+            waiting.push(Waiting { stream, after, frames });
         }
     }
-    if ask.is_empty() {
-        return Ok(true);
-    }
-    for waiting in c.all(&ask).await? {
-        let waiting = reply::entries(waiting)?;
-        let is_source = count == 1;
-        let is_old = |entry: &Entry| is_source || holds_older(topology, node, entry, time);
-        if waiting.len() == count || waiting.iter().any(is_old) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// The first id of a time.
-fn first_at(time: i64) -> EntryId {
-    EntryId { ms: u64::try_from(time).unwrap_or(0), seq: 0 }
-}
-
-/// Whether a frame holds an event that arrived before a time; one that can't be read may.
-fn holds_older(topology: &Topology, node: &Node, entry: &Entry, time: i64) -> bool {
-    let NodeKind::Bolt(bolt) = &node.kind else { return true };
-    let frame = entry.fields.iter().find(|(name, _)| name == FRAME_FIELD.as_bytes());
-    let events = topology.nodes.get(bolt.from).zip(frame);
-    let events = events.and_then(|(from, (_, bytes))| frame::decode(&from.schema, bytes).ok());
-    events.is_none_or(|events| events.iter().any(|event| event.arrival() < time))
+    Ok(waiting)
 }

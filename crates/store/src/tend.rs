@@ -9,14 +9,15 @@ use crate::{
     lag::{Place, lags},
     reply,
     store::server_ms,
-    streams,
+    streams::{self, Ask},
 };
 use redis::{Pipeline, Value};
 use std::collections::BTreeMap;
 use tallyd_event::EntryId;
 use tallyd_runtime::{
     StoreError,
-    store::{Cursor, ErrorKind, Lag, Survey},
+    reckon::began_again,
+    store::{Cursor, Lag, Survey},
 };
 use tallyd_topology::{NodeKind, Retain, Source, Topology};
 
@@ -36,25 +37,27 @@ pub async fn tend(
     let now = server_ms(c).await?;
     let mut survey = Survey::default();
     let mut asked = Vec::new();
+    let mut in_force = true;
     for (place, partitions) in owned.iter().filter(|(_, partitions)| !partitions.is_empty()) {
         let count = topology.nodes.len();
         let unknown = || StoreError::bug(format!("a worker owns node {place} of {count}"));
         let node = topology.nodes.get(*place).ok_or_else(unknown)?;
         if let NodeKind::Source(source) = &node.kind {
-            let done = cursors.get(*place).and_then(|of_node| of_node.get(&0));
-            let done = done.map(|cursor| cursor.last).unwrap_or_default();
-            trim_source(c, &keys.group(topology, node), source, done, now).await?;
+            // Where it is missing, nothing is known to be done.
+            if let Some(done) = cursors.get(*place).and_then(|of_node| of_node.get(&0)) {
+                trim_source(c, &keys.group(topology, node), source, done, now).await?;
+            }
         }
         let edges = edges::of(topology, keys, node, partitions, &cursors)?;
-        let Some(edges) = edges::trim(c, keys, edges, generation).await? else {
-            // Other workers, with another file, look after them now.
-            return Ok(survey);
-        };
-        let stalled = edges.iter().filter(|edge| edge.stalled);
-        let bytes = backlog::bytes(c, stalled).await?;
-        survey.stalled.push((*place, bytes));
-        let bound = topology.settings.max_stalled_bytes;
-        survey.backlogs.push((*place, backlog::longest(&edges, bytes > bound)));
+        // Where another plan is in force, other workers look after them now.
+        let held = if in_force { edges::trim(c, keys, edges, generation).await? } else { None };
+        in_force = held.is_some();
+        if let Some(held) = held {
+            let bytes = backlog::bytes(c, held.iter().filter(|edge| edge.stalled)).await?;
+            survey.stalled.push((*place, bytes));
+            let bound = topology.settings.max_stalled_bytes;
+            survey.backlogs.push((*place, backlog::longest(&held, bytes > bound)));
+        }
         if topology.head(*place) != *place {
             // What waits for it is what waits for its head.
             continue;
@@ -73,7 +76,7 @@ pub async fn tend(
     let mut ask = Pipeline::new();
     ask.cmd("XLEN").arg(keys.dead());
     let length = c.all(&ask).await?.pop().unwrap_or(Value::Nil);
-    survey.dead_letters = u64::try_from(reply::integer(&length)?).unwrap_or(0);
+    survey.dead_letters = reply::count(&length)?;
     // One worker is enough: the one that reads the first source.
     if owned.iter().any(|(place, partitions)| *place == 0 && !partitions.is_empty()) {
         let bound = topology.settings.dead_letters_bytes;
@@ -135,7 +138,7 @@ async fn trim_source(
     c: &mut Connection,
     ours: &str,
     source: &Source,
-    done: EntryId,
+    cursor: &Cursor,
     now: i64,
 ) -> Result<(), StoreError> {
     let kept_from = match source.retain {
@@ -145,20 +148,15 @@ async fn trim_source(
             Some(EntryId { ms: u64::try_from(now).unwrap_or(0).saturating_sub(ms), seq: 0 })
         }
     };
+    let done = cursor.last;
     if done == EntryId::ZERO {
         return Ok(());
     }
-    // Ids below the cursor are of a stream that began again: nobody has read it yet.
-    let generated = match streams::facts(c, [source.stream.as_str()]).await {
-        Ok(known) => known.first().map(|stream| stream.generated),
-        // The server cuts off who asks for its first and last entry: the others are looked after.
-        Err(error) if error.kind == ErrorKind::Connection => {
-            c.open_again().await?;
-            None
-        }
-        Err(error) => return Err(error),
-    };
-    if generated.is_none_or(|generated| generated < done) {
+    // Of a stream that began again, nobody has read what is below the cursor. Where the server cuts
+    // off who asks, it is not known.
+    let ask = Ask { stream: &source.stream, reader: Some((ours, done)) };
+    let facts = streams::look(c, &[ask]).await?.pop().flatten();
+    if facts.is_none_or(|facts| facts.ungrouped || began_again(cursor, &facts)) {
         return Ok(());
     }
     let mut ask = Pipeline::new();
@@ -170,15 +168,15 @@ async fn trim_source(
     let mut needed = done.next();
     for group in reply::array(groups)? {
         let facts = reply::facts(group)?;
-        let name =
-            facts.get("name").cloned().map(reply::text).transpose()?.flatten().unwrap_or_default();
+        let fact = |name: &str| facts.get(name).cloned().unwrap_or(Value::Nil);
+        let name = reply::text(fact("name"))?;
+        let name = name.ok_or_else(|| reply::unexpected("the name of a group", &Value::Nil))?;
         if name == ours {
             continue;
         }
-        let delivered =
-            reply::entry_id(facts.get("last-delivered-id").cloned().unwrap_or(Value::Nil))?;
+        let delivered = reply::entry_id(fact("last-delivered-id"))?;
         needed = needed.min(delivered.next());
-        if facts.get("pending").map(reply::integer).transpose()?.unwrap_or(0) > 0 {
+        if reply::count(&fact("pending"))? > 0 {
             let mut ask = Pipeline::new();
             ask.cmd("XPENDING").arg(&source.stream).arg(&name);
             let pending = reply::array(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
@@ -201,8 +199,8 @@ async fn trim_to(c: &mut Connection, stream: &str, from: EntryId) -> Result<(), 
     let mut trim = Pipeline::new();
     // Only `~` takes a LIMIT; it leaves the last node of entries as it is.
     trim.cmd("XTRIM").arg(stream).arg("MINID").arg("~").arg(&from).arg("LIMIT").arg(TRIMMED);
-    let dropped = reply::integer(&c.all(&trim).await?.pop().unwrap_or(Value::Nil))?;
-    if u64::try_from(dropped).unwrap_or(0) >= TRIMMED / 2 {
+    let dropped = reply::count(&c.all(&trim).await?.pop().unwrap_or(Value::Nil))?;
+    if dropped >= TRIMMED / 2 {
         return Ok(());
     }
     // What is left is less than a node.

@@ -159,8 +159,8 @@ async fn list(target: &Target, filter: &Filter, limit: usize) -> anyhow::Result<
         Head::name("reason"),
     ]);
     for letter in &letters {
-        let id = letter.id.to_string();
-        table.add([&id, &letter.node, &letter.entry, &letter.reason]);
+        let (id, entry) = (letter.id.to_string(), letter.entry.to_string());
+        table.add([&id, &letter.node, &entry, &letter.reason]);
     }
     outln!("{table}\n{} dead letters; see one whole: tallyd dead show ID", letters.len())?;
     Ok(ExitCode::SUCCESS)
@@ -178,7 +178,7 @@ async fn show(target: &Target, id: EntryId) -> anyhow::Result<ExitCode> {
         "id       {}\nnode     {}\nentry    {}\narrived  {}\nreason   {}",
         letter.id,
         safe(&letter.node),
-        safe(&letter.entry),
+        letter.entry,
         letter.arrived.map_or_else(|| "-".to_owned(), when),
         safe(&letter.reason)
     )?;

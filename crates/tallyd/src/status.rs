@@ -14,7 +14,7 @@ use tallyd_runtime::{plan, store::Owner};
 use tallyd_store::{
     doctor::finding::bytes,
     inspect::{self, NodeStatus, Status},
-    memory,
+    memory, replicas,
 };
 use tallyd_topology::Settings;
 
@@ -44,16 +44,19 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut open = args.target.open_file(args.file.as_deref()).await?;
     let before = inspect::status(&mut open.connection, &open.topology, &open.keys).await?;
     let memory_before = memory(&mut open.connection).await?;
+    let replicas_before = replicas(&mut open.connection).await?;
     tokio::time::sleep(SAMPLE).await;
     let after = inspect::status(&mut open.connection, &open.topology, &open.keys).await?;
     let memory = memory(&mut open.connection).await?;
     let full = memory.is_full(&memory_before);
+    let alone = replicas(&mut open.connection).await?.are_missing(&replicas_before);
     if args.target.json {
         let mut json = status_json(&before, &after, &open.topology.settings);
         if let Value::Object(json) = &mut json {
             json.insert("memory_used".to_owned(), memory.used.into());
             json.insert("memory_limit".to_owned(), memory.limit.into());
             json.insert("memory_full".to_owned(), full.into());
+            json.insert("replicas_missing".to_owned(), alone.into());
         }
         outln!("{}", serde_json::to_string_pretty(&json)?)?;
     } else {
@@ -64,6 +67,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
                 "{}: Redis refuses writes, {used} of {limit} are used; workers wait, and nothing is lost
   give Redis memory, or retain less; see: tallyd doctor",
                 painted("FULL", Paint::Alarm)
+            )?;
+        }
+        if alone {
+            outln!(
+                "{}: Redis refuses writes, because fewer replicas follow than its min-replicas-to-write asks for; workers wait, and nothing is lost
+  look at the replicas; see: tallyd doctor",
+                painted("NO REPLICAS", Paint::Alarm)
             )?;
         }
     }
@@ -106,7 +116,7 @@ fn print(before: &Status, after: &Status, settings: &Settings) -> Result<(), Unw
     for node in &after.nodes {
         if let Some((entry, by_ms)) = node.ahead {
             outln!(
-                "{} {}: entry {entry} is {} s ahead of the server's clock\n  its events count as arrived when they were read; see: tallyd doctor",
+                "{} {}: since entry {entry}, ids are ahead of the server's clock, the last one by {} s\n  such events count as arrived when they were read; see: tallyd doctor",
                 painted("ENTRY ID AHEAD", Paint::Notice),
                 safe(&node.name),
                 by_ms / 1000

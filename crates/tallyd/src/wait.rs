@@ -4,13 +4,16 @@ use crate::connect::Target;
 use anyhow::bail;
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 use tallyd_harness::duration;
-use tallyd_store::inspect::{self, Left};
+use tallyd_store::inspect::{self, Gone, Left};
 use tokio::time::{Instant, sleep};
 
 /// How often it looks.
 const POLL: Duration = Duration::from_millis(50);
 /// The same, while the server cuts it off.
 const SLOW: Duration = Duration::from_secs(1);
+/// Entries that are gone unread may still be in the hands of a worker. After so long without a commit
+/// they are lost, whether a worker has noted that or not.
+const NOTED_WITHIN: Duration = Duration::from_secs(1);
 /// Why nothing may be read any more, and what helps.
 pub const UNREADABLE: &str = "the first entry that waits is larger than the server lets a client have; raise maxmemory-clients, or the normal class of client-output-buffer-limit, see: tallyd doctor";
 
@@ -26,24 +29,44 @@ pub struct Args {
     timeout: Option<Duration>,
 }
 
-/// Waits until every event that was sent before is processed by every bolt.
+/// Waits until every event that was sent before is processed by every bolt. Fails where entries are
+/// found gone unread meanwhile.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut open = args.target.open_file(args.file.as_deref()).await?;
     let began = Instant::now();
+    let before = inspect::gone(&mut open.connection, &open.topology, &open.keys).await?;
     let mut told = false;
-    while let Left::Waits { node, unreadable } =
-        inspect::left(&mut open.connection, &open.topology, &open.keys).await?
-    {
-        if let Some(timeout) = args.timeout.filter(|timeout| began.elapsed() >= *timeout) {
-            let why = if unreadable { UNREADABLE } else { "see: tallyd status" };
-            bail!("still processing after {timeout:?}: entries wait for {node}; {why}");
+    let mut unnoted: Option<(Vec<Gone>, Instant)> = None;
+    loop {
+        if let Left::Waits { node, unreadable } =
+            inspect::left(&mut open.connection, &open.topology, &open.keys).await?
+        {
+            if let Some(timeout) = args.timeout.filter(|timeout| began.elapsed() >= *timeout) {
+                let why = if unreadable { UNREADABLE } else { "see: tallyd status" };
+                bail!("still processing after {timeout:?}: entries wait for {node}; {why}");
+            }
+            if unreadable && !told {
+                errln!("waiting for {node}: {UNREADABLE}");
+                told = true;
+            }
+            // Each look at what can't be read costs connections.
+            sleep(if unreadable { SLOW } else { POLL }).await;
+            continue;
         }
-        if unreadable && !told {
-            errln!("waiting for {node}: {UNREADABLE}");
-            told = true;
+        let now = inspect::gone(&mut open.connection, &open.topology, &open.keys).await?;
+        let stands = match &unnoted {
+            _ if now.iter().all(|of| of.unnoted == 0) => true,
+            Some((seen, since)) if *seen == now => since.elapsed() >= NOTED_WITHIN,
+            _ => {
+                unnoted = Some((now.clone(), Instant::now()));
+                false
+            }
+        };
+        if stands {
+            lost(&before, &now)?;
+            break;
         }
-        // Each look at what can't be read costs connections.
-        sleep(if unreadable { SLOW } else { POLL }).await;
+        sleep(POLL).await;
     }
     if args.target.json {
         outln!(
@@ -54,4 +77,20 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         outln!("nothing is left to process")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what of the sources was deleted unread since the first look.
+fn lost(before: &[Gone], now: &[Gone]) -> anyhow::Result<()> {
+    let of_node = |(before, now): (&Gone, &Gone)| {
+        let lost = now.noted.saturating_sub(before.noted) + now.unnoted;
+        (lost > 0).then(|| format!("{lost} of {}", now.node))
+    };
+    let lost: Vec<String> = before.iter().zip(now).filter_map(of_node).collect();
+    if !lost.is_empty() {
+        bail!(
+            "nothing is left to process, but entries were deleted before they were read: {}; let only tallyd trim what it reads, and send again what is missing, see: tallyd status",
+            lost.join(", ")
+        );
+    }
+    Ok(())
 }

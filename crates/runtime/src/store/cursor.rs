@@ -8,6 +8,11 @@ use tallyd_event::EntryId;
 pub struct Cursor {
     /// The last entry whose effects are in.
     pub last: EntryId,
+    /// The [mark](tallyd_event::mark) of that entry; 0 where it is not known.
+    pub mark: u64,
+    /// Of a source: the first entry whose id was ahead of the server's clock, as long as those that
+    /// follow are. Else the lowest id.
+    pub ahead: EntryId,
     /// How many of the entries that were ever added to the stream are accounted for up to there:
     /// processed, or lost. Only the node that reads counts them.
     pub accounted: u64,

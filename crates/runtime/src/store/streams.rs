@@ -14,6 +14,11 @@ pub struct StreamFacts {
     pub ends: Option<(EntryId, EntryId)>,
     /// How many entries were ever added to it. Servers before Redis 7.0 do not say.
     pub added: Option<u64>,
+    /// The group that asks is not there: somebody destroyed it, or deleted the stream with it. Only
+    /// asked of sources.
+    pub ungrouped: bool,
+    /// The mark of the entry at the cursor that asks, where it is still there. Only asked of sources.
+    pub at: Option<u64>,
 }
 
 /// What a cycle begins with.

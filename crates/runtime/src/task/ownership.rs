@@ -3,7 +3,7 @@
 
 use super::Task;
 use crate::{
-    store::{Commit, ErrorKind, Fence, Owned, Session, Store, StoreError, last},
+    store::{Commit, Fence, Owned, Session, Store, StoreError, last},
     tasks::Why,
 };
 use std::collections::BTreeMap;
@@ -86,10 +86,7 @@ impl<S: Store> Task<S> {
             let begun = session.begin(&self.owned).await?;
             self.beginning = false;
             self.metrics.restarted(&begun);
-            for (partition, why) in &begun.lost {
-                let why = StoreError::new(ErrorKind::Halt, why.clone());
-                self.metrics.halted(&[*partition], &why);
-            }
+            self.metrics.lost_cursors(&begun.lost);
             self.cursors = begun.cursors;
         }
         if self.owned.len() != self.cursors.len() {

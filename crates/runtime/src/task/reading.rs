@@ -13,7 +13,6 @@ use std::{
     time::Duration,
 };
 use tallyd_event::EntryId;
-use tallyd_topology::NodeKind;
 use tokio::time::Instant;
 
 /// For how long a stream that was read to its end is known to hold little: what came since then.
@@ -132,18 +131,19 @@ impl<S: Store> Task<S> {
         session: &mut S::Session,
         work: &mut Work,
     ) -> Result<bool, StoreError> {
-        let node = self.context.topology.nodes.get(self.context.place);
-        let source = node.is_some_and(|node| matches!(node.kind, NodeKind::Source(_)));
-        let every = if source { RECKON.0 } else { RECKON.1 };
+        let every = if self.context.reads_source() { RECKON.0 } else { RECKON.1 };
         if self.reading.reckoned.is_some_and(|at| at.elapsed() < every) {
             return Ok(false);
         }
         let known = |p: &u16| !self.recovering.contains_key(p) && self.cursors.contains_key(p);
-        let partitions: Vec<u16> = self.owned.keys().copied().filter(known).collect();
+        let partitions = self.owned.keys().copied().filter(known);
+        let partitions: Vec<(u16, EntryId)> =
+            partitions.map(|partition| (partition, last(&self.cursors, partition))).collect();
         let facts = session.streams(&partitions).await?;
-        for (partition, facts) in partitions.into_iter().zip(facts) {
+        for ((partition, _), facts) in partitions.into_iter().zip(facts) {
             let of_nodes = self.cursors.get(&partition).and_then(|of_nodes| of_nodes.first());
-            let cursor = of_nodes.copied().unwrap_or_default();
+            let unknown = || StoreError::bug(format!("partition {partition} has no cursor"));
+            let cursor = *of_nodes.ok_or_else(unknown)?;
             let reach = reach(work.reach(partition), cursor.last, partition, &self.queue);
             let found = reckon(&cursor, reach, &facts);
             if found == Reckoning::BeganAgain {

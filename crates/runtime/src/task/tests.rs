@@ -106,7 +106,7 @@ impl Session for Left {
         Ok(Begun { cursors: self.0.clone(), ..Begun::default() })
     }
 
-    async fn streams(&mut self, _: &[u16]) -> Result<Vec<StreamFacts>, StoreError> {
+    async fn streams(&mut self, _: &[(u16, EntryId)]) -> Result<Vec<StreamFacts>, StoreError> {
         not_asked()
     }
 

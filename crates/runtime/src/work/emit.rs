@@ -48,14 +48,17 @@ fn first_frame(events: &[&Event]) -> usize {
 
 /// The most bytes that an event may take in a frame.
 fn longest(event: &Event) -> usize {
-    // Of numbers, and of what stands before a text, none takes more.
-    const VALUE: usize = 9;
+    // Of numbers, and of what stands before a text or a row, none takes more.
+    const NUMBER: usize = 9;
+    // It stands as its text: a sign, the digits of 64 bits, a point, and a byte before them.
+    const DECIMAL: usize = 22;
     let value = |value: &Value| match value {
-        Value::Str(text) => VALUE + text.len(),
-        _ => VALUE,
+        Value::Str(text) => NUMBER + text.len(),
+        Value::Decimal(_) => DECIMAL,
+        _ => NUMBER,
     };
-    // Its origin and index come first.
-    3 * VALUE + event.values.iter().map(value).sum::<usize>()
+    // The row begins, and five numbers: where it came from, and when.
+    6 * NUMBER + event.values.iter().map(value).sum::<usize>()
 }
 
 /// An entry for a sink, by its place.
@@ -76,4 +79,29 @@ pub(super) fn fields(schema: &Schema, event: &Event) -> decode::Fields {
     let named = schema.fields.iter().zip(&event.values).filter(|(_, value)| !value.is_null());
     let bytes = |text: &str| text.as_bytes().to_vec();
     named.map(|(field, value)| (bytes(&field.name), bytes(&value.to_text()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tallyd_event::{EntryId, Field, FieldType};
+
+    #[test]
+    fn no_event_takes_more_of_a_frame_than_it_is_reckoned_with() {
+        let kinds = [FieldType::Decimal(9), FieldType::Int, FieldType::Float, FieldType::String];
+        let fields = kinds.iter().map(|kind| Field::new("f", *kind)).collect();
+        let schema = Schema { fields, ..Schema::default() };
+        let origin = EntryId { ms: u64::MAX, seq: u64::MAX };
+        let values = vec![
+            Value::from_text(b"-9223372036.854775807", FieldType::Decimal(9)).unwrap(),
+            Value::Int(i64::MIN),
+            Value::Float(f64::MIN),
+            Value::Str("x".repeat(4096).into()),
+        ];
+        let event = Event { arrived: i64::MIN, ..Event::new(origin, u32::MAX, values) };
+        let bytes =
+            |events: &[&Event]| frame::encode(&schema, events.iter().copied()).unwrap().len();
+        let one = bytes(&[&event, &event]) - bytes(&[&event]);
+        assert!(one <= longest(&event), "{one} bytes, and {} were reckoned", longest(&event));
+    }
 }

@@ -18,19 +18,12 @@ const MAX_REASON_CHARS: usize = 300;
 /// long as that retains it.
 pub(super) const MAX_LETTER_BYTES: usize = 64 << 10;
 
-/// When an entry of a source came, which is no later than it was read, and when it arrived first.
-pub(super) fn arrival(entry: &Entry, read_at: i64) -> Arrival {
-    // An id that no clock made is no time: then it came when it was read.
-    let by_id = if entry.id.is_of_a_clock() { entry.id.time() } else { read_at };
-    let entered = by_id.min(read_at);
+/// When an entry of a source came, which was read at this time, and when it arrived first.
+#[must_use]
+pub fn arrival(entry: &Entry, read_at: i64) -> Arrival {
     let first = field(entry, ARRIVED_FIELD).and_then(|text| std::str::from_utf8(text).ok());
     let first = first.and_then(|text| text.parse::<i64>().ok()).filter(|first| *first >= 0);
-    // Who writes the entry says it: it can't have arrived later than it came.
-    Arrival {
-        origin: entry.id,
-        arrived: first.map_or(entered, |first| first.min(entered)),
-        entered,
-    }
+    Arrival::of(entry.id, first, read_at)
 }
 
 pub(super) fn decode_source(

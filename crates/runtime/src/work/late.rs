@@ -4,41 +4,56 @@ use super::{
     ARRIVED_FIELD,
     emit::{Published, fields},
 };
-use crate::store::{LATE_EXAMPLES, Late, LateEvent};
+use crate::store::{LATE_EXAMPLES, Late, LateEvent, StoreError};
 use smol_str::SmolStr;
 use tallyd_event::{Event, Schema};
 use tallyd_topology::Node;
 
 /// The counts of some late events by window, and the last of them.
-pub(super) fn summary(schema: &Schema, events: &[Event], late: &[tallyd_bolt::Late]) -> Late {
+///
+/// # Errors
+/// Where the bolt names an event that it was not given.
+pub(super) fn summary(
+    schema: &Schema,
+    events: &[Event],
+    late: &[tallyd_bolt::Late],
+) -> Result<Late, StoreError> {
     let mut summary = Late::default();
     for of in late {
         *summary.counts.entry(of.window.clone()).or_default() += 1;
     }
-    let last = late.iter().skip(late.len().saturating_sub(LATE_EXAMPLES));
-    summary.examples.extend(last.filter_map(|of| {
-        let event = events.get(of.event)?;
-        Some(LateEvent {
+    for of in late.iter().skip(late.len().saturating_sub(LATE_EXAMPLES)) {
+        let event = event_of(events, of)?;
+        summary.examples.push(LateEvent {
             id: event.id(schema),
             time: event.time(schema),
             arrival: event.arrival(),
             window: of.window.clone(),
             label: of.label.clone(),
-        })
-    }));
-    summary
+        });
+    }
+    Ok(summary)
+}
+
+fn event_of<'a>(events: &'a [Event], of: &tallyd_bolt::Late) -> Result<&'a Event, StoreError> {
+    let (event, count) = (of.event, events.len());
+    let unknown = || StoreError::bug(format!("event {event} of a batch of {count} is late"));
+    events.get(event).ok_or_else(unknown)
 }
 
 /// The entries for the sinks of what came too late for a node: one for each event and window, with
 /// the event's fields, and what else is to be known of it under names that no field has.
-pub(super) fn publish<'a>(
-    node: &'a Node,
-    schema: &'a Schema,
-    events: &'a [Event],
-    late: &'a [tallyd_bolt::Late],
-) -> impl Iterator<Item = Published> + 'a {
-    let entry = move |of: &tallyd_bolt::Late| {
-        let event = events.get(of.event)?;
+///
+/// # Errors
+/// As [`summary`].
+pub(super) fn publish(
+    node: &Node,
+    schema: &Schema,
+    events: &[Event],
+    late: &[tallyd_bolt::Late],
+) -> Result<Vec<Published>, StoreError> {
+    let entry = |of: &tallyd_bolt::Late| {
+        let event = event_of(events, of)?;
         let about = [
             ("tallyd:bolt", node.name.clone()),
             ("tallyd:window", of.window.clone()),
@@ -49,15 +64,17 @@ pub(super) fn publish<'a>(
         ];
         let bytes = |text: &str| text.as_bytes().to_vec();
         let about = about.map(|(name, text): (_, SmolStr)| (bytes(name), bytes(&text)));
-        Some(fields(schema, event).into_iter().chain(about).collect::<Vec<_>>())
+        Ok(fields(schema, event).into_iter().chain(about).collect::<Vec<_>>())
     };
     let sinks = node.sinks.iter().enumerate().filter(|(_, sink)| sink.late);
-    sinks.flat_map(move |(sink, _)| late.iter().filter_map(entry).map(move |entry| (sink, entry)))
+    let entries = sinks.flat_map(|(sink, _)| late.iter().map(move |of| (sink, of)));
+    entries.map(|(sink, of)| Ok((sink, entry(of)?))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::ErrorKind;
     use tallyd_event::{EntryId, Field, FieldType, Value};
 
     #[test]
@@ -74,7 +91,7 @@ mod tests {
             window: if event % 2 == 0 { "1m" } else { "1h" }.into(),
             label: "1970-01-01T0000Z".into(),
         };
-        let late = summary(&schema, &events, &(0..14).map(of).collect::<Vec<_>>());
+        let late = summary(&schema, &events, &(0..14).map(of).collect::<Vec<_>>()).unwrap();
         assert_eq!(late.counts, [("1h".into(), 7), ("1m".into(), 7)].into());
         assert_eq!(late.examples.len(), LATE_EXAMPLES);
         let last = LateEvent {
@@ -86,5 +103,7 @@ mod tests {
         };
         assert_eq!(late.examples.last(), Some(&last));
         assert_eq!(late.examples[0].id, "e4");
+        let error = summary(&schema, &events, &[of(14)]).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Bug, "{error}");
     }
 }

@@ -75,8 +75,8 @@ impl Store for SimulatedStore {
     type Listener = SimulatedListener;
 
     async fn open(&self, node: usize, worker: &SmolStr) -> Result<Self::Session, StoreError> {
-        let of_node = self.topology.nodes.get(node);
-        let name = of_node.map(|node| node.name.clone()).unwrap_or_default();
+        let unknown = || StoreError::bug(format!("a task of node {node}, which is none"));
+        let name = self.topology.nodes.get(node).ok_or_else(unknown)?.name.clone();
         let wire = Wire::open(&self.server, &self.file, worker, name);
         let number = wire.trip("connect", false, |world| world.connect()).await?;
         let server = SimulatedServer::new(

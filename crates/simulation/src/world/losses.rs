@@ -99,5 +99,5 @@ impl World {
 pub(super) fn nothing_known() -> StreamFacts {
     let last = EntryId { ms: u64::MAX, seq: u64::MAX };
     let ends = Some((EntryId::ZERO, last));
-    StreamFacts { length: 1, generated: last, ends, added: Some(0) }
+    StreamFacts { length: 1, generated: last, ends, added: Some(0), ..StreamFacts::default() }
 }

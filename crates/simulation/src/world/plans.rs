@@ -4,8 +4,12 @@ use super::{Watch, World, watch::Watched};
 use crate::Mutation;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
-use tallyd_event::{Event, Schema, decode::Fields, frame};
-use tallyd_runtime::{FRAME_FIELD, plan::Plan, store::Cursor};
+use tallyd_event::{EntryId, Event, Schema, decode::Fields, frame};
+use tallyd_runtime::{
+    FRAME_FIELD, arrival,
+    plan::Plan,
+    store::{Cursor, Entry},
+};
 use tallyd_store::plan::{SetCursor, Waiting};
 
 /// The plan and its generation, as they are stored.
@@ -62,7 +66,12 @@ impl World {
     pub fn oldest(&self, waiting: &[Waiting]) -> Option<i64> {
         let of_stream = |Waiting { stream, after, frames }: &Waiting| {
             let entries = self.streams.get(stream)?.entries.range(after.next()..);
-            let arrival = |(id, fields)| if *frames { arrival(fields) } else { id_time(id) };
+            let arrival = |(id, fields): (&EntryId, &Fields)| match frames {
+                true => of_frame(fields),
+                false => {
+                    Some(arrival(&Entry { id: *id, fields: fields.clone() }, self.now).arrived)
+                }
+            };
             entries.filter_map(arrival).min()
         };
         waiting.iter().filter_map(of_stream).min()
@@ -91,11 +100,7 @@ impl World {
     }
 }
 
-fn id_time(id: &tallyd_event::EntryId) -> Option<i64> {
-    Some(id.time())
-}
-
-fn arrival(fields: &Fields) -> Option<i64> {
+fn of_frame(fields: &Fields) -> Option<i64> {
     let (_, bytes) = fields.iter().find(|(name, _)| name == FRAME_FIELD.as_bytes())?;
     let events = frame::decode(&Schema::default(), bytes).ok()?;
     events.iter().map(Event::arrival).min()

@@ -5,7 +5,10 @@ use crate::Mutation;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use tallyd_event::EntryId;
-use tallyd_runtime::store::{Cursor, Owner};
+use tallyd_runtime::{
+    reckon::began_again,
+    store::{Cursor, Owner},
+};
 use tallyd_topology::Topology;
 
 impl World {
@@ -23,10 +26,11 @@ impl World {
         let source = matches!(node.kind, tallyd_topology::NodeKind::Source(_));
         let done_by = |slot: Slot| done.get(&slot).map(|c| c.last).unwrap_or_default();
         if source && let Some(input) = self.input((place, 0)) {
-            let done = done_by((place, 0));
-            // Ids below the cursor are of a stream that began again: nobody has read it yet.
-            if self.streams.get(&input).is_some_and(|stream| stream.last >= done) {
-                self.trim_stream(&input, done);
+            let cursor = done.get(&(place, 0)).copied().unwrap_or_default();
+            // Of a stream that began again, nobody has read what is below the cursor.
+            let facts = self.facts((place, 0), cursor.last);
+            if !facts.ungrouped && !began_again(&cursor, &facts) {
+                self.trim_stream(&input, cursor.last);
             }
         }
         // By then others may have put another plan in force, which knows more of those who read.
@@ -45,13 +49,15 @@ impl World {
                     _ => slowest,
                 };
                 let stream = self.keys.edge(&node.name, edge, partition);
-                // One that was deleted and began again may hold lower ids, which nobody has read.
+                // One that began again may hold lower ids, which nobody has read.
+                let last = self.streams.get(&stream).map(|stream| stream.last);
                 let groups = self.streams.get(&stream).map(|stream| &stream.groups);
                 let has = |(place, _): &Slot| {
                     let name = topology.nodes.get(*place).map(|node| node.name.as_str());
                     groups.zip(name).is_some_and(|(groups, name)| groups.contains_key(name))
                 };
-                if slots.clone().all(|slot| has(&slot)) {
+                let goes_on = last.is_some_and(|last| last >= lowest);
+                if goes_on && slots.clone().all(|slot| has(&slot)) {
                     self.trim_stream(&stream, lowest);
                 }
                 // What waits for nobody who works stops nobody.

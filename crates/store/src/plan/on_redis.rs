@@ -1,19 +1,23 @@
 //! The plan in Redis: two strings, the generation and the plan as JSON.
 
 use super::{PlanServer, SetCursor, Waiting};
-use crate::{connection::Connection, keys::Keys, random::Random, reply, store::server_ms, streams};
+use crate::{
+    connection::Connection,
+    keys::Keys,
+    random::Random,
+    reply,
+    store::server_ms,
+    streams::{self, Ask},
+    waiting,
+};
 use redis::{Pipeline, Value};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
-use tallyd_event::{Event, Schema, frame};
 use tallyd_runtime::{
-    FRAME_FIELD, StoreError,
+    StoreError,
     plan::Plan,
-    store::{Cursor, Entry, ErrorKind, StreamFacts},
+    store::{Cursor, ErrorKind, StreamFacts},
 };
-
-/// How many entries of a stream are read at once, to find the oldest event in them.
-const PAGE: usize = 64;
 
 /// The connection of a worker that switches plans.
 pub struct RedisPlans<'a> {
@@ -73,29 +77,18 @@ impl PlanServer for RedisPlans<'_> {
     }
 
     async fn oldest(&mut self, waiting: &[Waiting]) -> Result<Option<i64>, StoreError> {
-        let mut oldest: Option<i64> = None;
-        let mut waiting = waiting.to_vec();
-        while !waiting.is_empty() {
-            let mut ask = Pipeline::new();
-            for Waiting { stream, after, frames } in &waiting {
-                let command = ask.cmd("XRANGE").arg(stream).arg(format!("({after}")).arg("+");
-                command.arg("COUNT").arg(if *frames { PAGE } else { 1 });
-            }
-            let mut next = Vec::new();
-            for (waiting, page) in waiting.into_iter().zip(self.connection.all(&ask).await?) {
-                let page = reply::entries(page)?;
-                oldest = page.iter().map(arrival).chain(oldest).min();
-                if let Some(last) = page.last().filter(|_| page.len() == PAGE) {
-                    next.push(Waiting { after: last.id, ..waiting });
-                }
-            }
-            waiting = next;
+        let mut oldest = None;
+        for waiting in waiting {
+            oldest =
+                waiting::of_all(self.connection, waiting).await?.into_iter().chain(oldest).min();
         }
         Ok(oldest)
     }
 
     async fn streams(&mut self, streams: &[String]) -> Result<Vec<StreamFacts>, StoreError> {
-        streams::facts(self.connection, streams.iter().map(String::as_str)).await
+        let asks: Vec<Ask<'_>> =
+            streams.iter().map(|stream| Ask { stream, reader: None }).collect();
+        streams::facts(self.connection, &asks).await
     }
 
     async fn now(&mut self) -> Result<i64, StoreError> {
@@ -126,12 +119,4 @@ impl PlanServer for RedisPlans<'_> {
         end.cmd("UNWATCH");
         self.connection.all(&end).await.map(drop)
     }
-}
-
-/// When the first of an entry's events arrived: a frame carries where each came from.
-fn arrival(entry: &Entry) -> i64 {
-    let frame = entry.fields.iter().find(|(name, _)| name == FRAME_FIELD.as_bytes());
-    let events = frame.and_then(|(_, bytes)| frame::decode(&Schema::default(), bytes).ok());
-    let arrivals = events.iter().flatten().map(Event::arrival);
-    arrivals.min().unwrap_or_else(|| entry.id.time())
 }

@@ -1,7 +1,7 @@
 //! The typed operations on Redis: the one place where what a session asks becomes commands.
 
 use super::{
-    Change, Committed, Lost, Names, Server, Watched,
+    Change, Committed, Lost, LostCursor, Names, Server, Watched,
     transaction::{begun, halt, named},
 };
 use crate::{
@@ -10,7 +10,8 @@ use crate::{
     fetch::fetch,
     keys::Keys,
     random::Random,
-    reply, streams,
+    reply,
+    streams::{self, Ask},
 };
 use redis::{Pipeline, Value};
 use smol_str::SmolStr;
@@ -20,6 +21,7 @@ use std::{
     time::Duration,
 };
 use tallyd_bolt::Address;
+use tallyd_event::EntryId;
 use tallyd_runtime::{
     StoreError,
     store::{Commit, Cursors, Fetched, Read, Span, StreamFacts},
@@ -91,10 +93,11 @@ impl Server for RedisServer {
         let mut cursors = Cursors::new();
         let mut lost = Lost::new();
         let answers = self.connection.all(&ask).await?;
-        for (names, answer) in self.names.nodes.values().zip(answers) {
+        for (place, (names, answer)) in self.names.nodes.values().zip(answers).enumerate() {
             for (partition, stored) in partitions.iter().zip(reply::array(answer)?) {
                 if stored == Value::Nil {
-                    lost.insert(*partition, names.cursors.clone());
+                    let missing = LostCursor { key: names.cursors.clone(), reads: place == 0 };
+                    lost.entry(*partition).or_insert(missing);
                 }
                 cursors.entry(*partition).or_default().push(reply::cursor(stored)?);
             }
@@ -103,10 +106,17 @@ impl Server for RedisServer {
         Ok((cursors, lost))
     }
 
-    async fn streams(&mut self, partitions: &[u16]) -> Result<Vec<StreamFacts>, StoreError> {
-        let inputs = partitions.iter().map(|partition| self.names.input(*partition));
-        let inputs = inputs.collect::<Result<Vec<&str>, StoreError>>()?;
-        streams::facts(&mut self.connection, inputs).await
+    async fn streams(
+        &mut self,
+        partitions: &[(u16, EntryId)],
+    ) -> Result<Vec<StreamFacts>, StoreError> {
+        let (names, source) = (&self.names, self.tells_time);
+        let ask = |(partition, at): &(u16, EntryId)| {
+            let reader = source.then_some((names.group.as_str(), *at));
+            Ok(Ask { stream: names.input(*partition)?, reader })
+        };
+        let asks = partitions.iter().map(ask).collect::<Result<Vec<_>, StoreError>>()?;
+        streams::facts(&mut self.connection, &asks).await
     }
 
     async fn fetch(
@@ -179,12 +189,12 @@ impl Server for RedisServer {
         for consumer in reply::array(answer)? {
             let facts = reply::facts(consumer)?;
             let name = facts.get("name").cloned().map(reply::text).transpose()?.flatten();
-            let pending = facts.get("pending").map(reply::integer).transpose()?;
+            let pending = facts.get("pending").map(reply::count).transpose()?;
             let (Some(name), Some(pending)) = (name, pending) else {
                 let came = Value::Array(facts.into_values().collect());
                 return Err(reply::unexpected("a consumer's name and pending entries", &came));
             };
-            consumers.push((name.into(), u64::try_from(pending).unwrap_or(0)));
+            consumers.push((name.into(), pending));
         }
         Ok(consumers)
     }

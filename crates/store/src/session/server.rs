@@ -37,8 +37,17 @@ pub struct Watched {
     pub in_force: bool,
 }
 
-/// Partitions of which a cursor is missing, each with the key of the hash that lacks it.
-pub type Lost = BTreeMap<u16, String>;
+/// Partitions of which a cursor is missing, each with the first that is.
+pub type Lost = BTreeMap<u16, LostCursor>;
+
+/// A cursor that is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostCursor {
+    /// The key of the hash that lacks it.
+    pub key: String,
+    /// It is that of the node that reads, not of one that is fused with it.
+    pub reads: bool,
+}
 
 /// What became of a commit.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,18 +86,18 @@ pub trait Server: Send {
         changes: Vec<Change>,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Reads the cursors of these partitions. Those of which one is missing are told apart, with the
-    /// key of the hash that lacks it. What the connection knew of stored keys is
-    /// forgotten: others may have changed them since.
+    /// Reads the cursors of these partitions. Those of which one is missing are told apart. What the
+    /// connection knew of stored keys is forgotten: others may have changed them since.
     fn cursors(
         &mut self,
         partitions: &[u16],
     ) -> impl Future<Output = Result<(Cursors, Lost), StoreError>> + Send;
 
-    /// What the server says of the streams that these partitions read, in this order.
+    /// What the server says of the streams that these partitions read, with their cursors, in this
+    /// order.
     fn streams(
         &mut self,
-        partitions: &[u16],
+        partitions: &[(u16, EntryId)],
     ) -> impl Future<Output = Result<Vec<StreamFacts>, StoreError>> + Send;
 
     /// Fetches cells of the nodes' bolts, by their places, and looks into spans for entries. Very

@@ -136,7 +136,7 @@ impl RedisServer {
             match checked(result) {
                 Err(error) => failures.push((key_of(command), named(command, error))),
                 Ok(result) if command_is(command, TRIM_DEAD_LETTERS) => {
-                    read.dead_dropped += u64::try_from(reply::integer(&result)?).unwrap_or(0);
+                    read.dead_dropped += reply::count(&result)?;
                 }
                 Ok(_) => {}
             }

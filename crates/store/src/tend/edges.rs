@@ -2,9 +2,9 @@
 //!
 //! Two things must not happen. A worker that stood still while others put another plan in force
 //! would trim by its own file, which does not know a bolt that still needs the entries: so the
-//! generation of plans is watched while it trims. And a stream that was deleted and began again
-//! may hold ids below the cursors, which nobody has read yet: its groups are missing then, and
-//! without the groups nothing is trimmed.
+//! generation of plans is watched while it trims. And a stream that began again may hold ids below
+//! the cursors, which nobody has read yet. Where it was deleted, its groups are missing; where its
+//! ids were set back, the last one is below the cursors. Then nothing is trimmed.
 
 use super::Cursors;
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     connection::{Connection, checked, present},
     keys::Keys,
     reply,
+    streams::{self, Ask},
 };
 use redis::{Pipeline, Value};
 use std::collections::BTreeSet;
@@ -63,61 +64,111 @@ pub(super) fn of(
     Ok(streams)
 }
 
+/// How many streams are looked at together: two frames of each are in one reply.
+const PAGE: usize = 32;
+
 /// Drops from each stream what all of its consumers have behind their cursors: a group that is
 /// slower still needs the rest. Returns what holds entries afterwards; `None` where another
-/// generation of plans is in force, and nothing was dropped.
+/// generation of plans is in force, and no more was dropped.
 pub(super) async fn trim(
     c: &mut Connection,
     keys: &Keys,
     streams: Vec<Stream>,
     generation: Option<&str>,
 ) -> Result<Option<Vec<Backlog>>, StoreError> {
-    if streams.is_empty() {
-        return Ok(Some(Vec::new()));
+    let mut backlogs = Vec::new();
+    let mut streams = streams.into_iter().peekable();
+    while streams.peek().is_some() {
+        let page = streams.by_ref().take(PAGE).collect();
+        let Some(held) = trim_page(c, keys, page, generation).await? else { return Ok(None) };
+        backlogs.extend(held);
     }
+    Ok(Some(backlogs))
+}
+
+async fn trim_page(
+    c: &mut Connection,
+    keys: &Keys,
+    streams: Vec<Stream>,
+    generation: Option<&str>,
+) -> Result<Option<Vec<Backlog>>, StoreError> {
     let mut ask = Pipeline::new();
-    ask.cmd("WATCH").arg(keys.generation()).cmd("MGET").arg(keys.generation());
     for Stream { key, .. } in &streams {
         ask.cmd("XLEN").arg(key).cmd("XINFO").arg("GROUPS").arg(key);
     }
-    let mut answers = c.send(&ask).await?.into_iter().skip(1);
+    let mut answers = c.send(&ask).await?.into_iter();
     let mut next = || answers.next().unwrap_or(Value::Nil);
-    let stored = reply::array(checked(next())?)?.into_iter().next().unwrap_or(Value::Nil);
-    let in_force = reply::text(stored)?.as_deref() == generation;
     let mut held = Vec::new();
     for stream in streams {
-        let (length, groups) = (reply::integer(&checked(next())?)?, present(next())?);
+        let (length, groups) = (reply::count(&checked(next())?)?, present(next())?);
         if length > 0 {
-            held.push((stream, length, names(groups)?));
+            let groups = groups.map_or(Ok(Vec::new()), reply::group_names)?;
+            let done = stream.done(&groups.into_iter().collect());
+            held.push(Held { stream, length, done });
         }
     }
-    if !in_force {
-        unwatch(c).await?;
+    if held.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
+    let dones = held.iter_mut().filter(|of| of.done.is_some());
+    let mut dones: Vec<&mut Held> = dones.collect();
+    let asks: Vec<Ask<'_>> =
+        dones.iter().map(|of| Ask { stream: &of.stream.key, reader: None }).collect();
+    let looks = streams::look(c, &asks).await?;
+    for (of, facts) in dones.iter_mut().zip(looks) {
+        // One over which the server cuts off who asks is not known either.
+        of.done = of.done.filter(|done| facts.is_some_and(|facts| facts.generated >= *done));
+    }
+    if !drop_done(c, keys, &mut held, generation).await? {
         return Ok(None);
     }
+    let held = held.into_iter().map(|of| (of.stream.slowest(), of.length)).collect();
+    backlog::of(c, held).await.map(Some)
+}
+
+/// A stream that holds entries.
+struct Held {
+    stream: Stream,
+    length: u64,
+    /// Up to where nobody needs it any more, if anything is known to be done.
+    done: Option<EntryId>,
+}
+
+/// Drops what is done, while the generation of plans stands. Returns whether it did.
+async fn drop_done(
+    c: &mut Connection,
+    keys: &Keys,
+    held: &mut [Held],
+    generation: Option<&str>,
+) -> Result<bool, StoreError> {
+    let mut watch = Pipeline::new();
+    watch.cmd("WATCH").arg(keys.generation()).cmd("MGET").arg(keys.generation());
+    let stored = c.all(&watch).await?.pop().unwrap_or(Value::Nil);
+    let stored = reply::array(stored)?.into_iter().next().unwrap_or(Value::Nil);
+    let in_force = reply::text(stored)?.as_deref() == generation;
     let mut trim = Pipeline::new();
     trim.cmd("MULTI");
-    for (stream, _, groups) in &held {
-        if let Some(done) = stream.done(groups) {
+    for Held { stream, done, .. } in held.iter() {
+        if let Some(done) = done {
             trim.cmd("XTRIM").arg(&stream.key).arg("MINID").arg(done.next().to_string());
         }
     }
-    if trim.len() == 1 {
-        unwatch(c).await?;
-    } else {
-        trim.cmd("EXEC");
-        let dropped = match c.all(&trim).await?.pop() {
-            None | Some(Value::Nil) => return Ok(None),
-            Some(dropped) => reply::array(dropped)?,
-        };
-        let trimmed = held.iter_mut().filter(|(stream, _, groups)| stream.done(groups).is_some());
-        for ((_, length, _), dropped) in trimmed.zip(dropped) {
-            *length -= reply::integer(&checked(dropped)?)?;
-        }
+    if !in_force || trim.len() == 1 {
+        let mut end = Pipeline::new();
+        end.cmd("UNWATCH");
+        c.all(&end).await?;
+        return Ok(in_force);
     }
-    let (asked, lengths): (Vec<_>, Vec<i64>) =
-        held.into_iter().map(|(stream, length, _)| (stream.slowest(), length)).unzip();
-    backlog::of(c, asked, lengths).await.map(Some)
+    trim.cmd("EXEC");
+    let dropped = match c.all(&trim).await?.pop() {
+        None | Some(Value::Nil) => return Ok(false),
+        Some(dropped) => reply::array(dropped)?,
+    };
+    let trimmed = held.iter_mut().filter(|of| of.done.is_some());
+    for (of, dropped) in trimmed.zip(dropped) {
+        of.length = of.length.saturating_sub(reply::count(&checked(dropped)?)?);
+    }
+    Ok(true)
 }
 
 impl Stream {
@@ -138,20 +189,4 @@ impl Stream {
         let slowest = self.consumers.into_iter().filter(|of| Some(of.last) == lowest);
         (self.key, slowest.map(|consumer| consumer.fence).collect())
     }
-}
-
-/// The names of groups, as XINFO GROUPS tells them; none of a stream that is not there.
-fn names(groups: Option<Value>) -> Result<BTreeSet<String>, StoreError> {
-    let mut names = BTreeSet::new();
-    for group in groups.map_or(Ok(Vec::new()), reply::array)? {
-        let name = reply::facts(group)?.remove("name").unwrap_or(Value::Nil);
-        names.extend(reply::text(name)?);
-    }
-    Ok(names)
-}
-
-async fn unwatch(c: &mut Connection) -> Result<(), StoreError> {
-    let mut end = Pipeline::new();
-    end.cmd("UNWATCH");
-    c.all(&end).await.map(drop)
 }

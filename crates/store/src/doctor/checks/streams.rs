@@ -59,12 +59,13 @@ pub fn entry_ids(of: &Of<'_>) -> Vec<Finding> {
         let key = quoted(&stream.key);
         findings.push(IDS.warning(
             format!(
-                "entry {entry} of {} is {} s ahead of the server's clock",
+                "since entry {entry}, the ids of {} are ahead of the server's clock, the last one by \
+                 {} s",
                 stream.key,
                 by_ms / 1000
             ),
-            "every later entry has an id of that time too. Their events count as arrived when they \
-             are read: they are late, and forgotten as duplicates, by that; their age in the lag is \
+            "somebody gave that entry its id, and every later one has an id of that time too. Their \
+             events count as arrived when they are read: they are late, and forgotten as duplicates, by that; their age in the lag is \
              not known, and retain does not trim them",
             vec![
                 note("let producers leave the id to the server (XADD with *). Then, while none of"),
