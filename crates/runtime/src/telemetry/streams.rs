@@ -47,7 +47,7 @@ impl TaskMetrics {
                 partition,
                 cursor,
                 lost,
-                "STREAM BEGAN AGAIN: its ids are below what was read; somebody deleted it or set its ids back, and what it held unread then is gone; reading it from its beginning"
+                "STREAM BEGAN AGAIN: its ids are below what was read, or another entry stands at the last of them; somebody deleted it or set its ids back, and what it held unread then is gone; reading it from its beginning"
             );
         }
     }
