@@ -136,6 +136,9 @@ async fn a_worker_that_missed_a_switch_trims_nothing_that_a_new_bolt_needs() {
     lab.has_done("classes", 7).await;
     // The old one was asleep, and wakes up with what it last heard.
     assert_eq!(lab.tend(&old).await, 4);
+    // What waits for it is told all the same.
+    let survey = old.tend(&[(lab.writer, vec![0])]).await.unwrap();
+    assert_eq!((survey.lags.len(), survey.backlogs.len()), (1, 0));
     lab.has_done("beside", 6).await;
     assert_eq!(lab.tend(&new).await, 1);
 }
