@@ -1,9 +1,9 @@
 #!/bin/sh
 # Makes sure that what tallyd is built and tested with is there: cargo, a C compiler and a Redis
-# server. Says nothing where all is there. `setup.sh test` also wants rustfmt, clippy, and
-# Prometheus with its promtool, for the tests of deploy/prometheus/.
+# server. Says nothing where all is there. `setup.sh test` also wants rustfmt, clippy, Prometheus
+# with its promtool, for the tests of deploy/prometheus/, and Chromium, for those of the pages.
 #
-# A missing Redis or Prometheus is installed by the system's package manager. Only its program is
+# What is missing of the servers and Chromium is installed by the system's package manager. Only its program is
 # wanted: tallyd and its tests start servers of their own, so the service that some packages bring
 # is neither started nor enabled.
 set -eu
@@ -73,7 +73,7 @@ install_by_apt() {
     as_root env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -qq --no-install-recommends "$1" >&2
     # It was not here before, so nobody relies on it running.
-    if [ -d /run/systemd/system ]; then
+    if [ -d /run/systemd/system ] && systemctl cat "$1" >/dev/null 2>&1; then
         as_root systemctl disable --now "$1" >&2 || say "could not disable the service $1"
     fi
 }
@@ -115,6 +115,23 @@ install_prometheus() {
     have_prometheus || fail "installed Prometheus, but prometheus or promtool is not on the PATH"
 }
 
+have_chromium() {
+    have chromium || have chromium-browser || have google-chrome || have chrome
+}
+
+# Without it the tests of the pages say so, and are left out.
+install_chromium() {
+    installing="chromium"
+    if have apt-get && apt-cache show chromium >/dev/null 2>&1; then
+        say "installing chromium by apt-get"
+        install_by_apt chromium
+    else
+        say "Chromium is missing, and no package of it is known here: the pages are not tested"
+        return
+    fi
+    have_chromium || fail "installed Chromium, but chromium is not on the PATH"
+}
+
 need_cargo
 need_c_compiler
 if [ "${1:-}" = test ]; then
@@ -124,4 +141,5 @@ fi
 have_redis || install_redis
 if [ "${1:-}" = test ]; then
     have_prometheus || install_prometheus
+    have_chromium || install_chromium
 fi

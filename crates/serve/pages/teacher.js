@@ -34,6 +34,11 @@ const LEARNERS = 100;
 const SHOWN = 20;
 
 start((topology) => {
+  if (topology.member) {
+    // It may read the class's board, as it may on its own page; this page is not for it.
+    const detail = `the token is of one learner, ${topology.member}`;
+    return tell("topology", "forbidden", new Problem({ status: 403, detail }));
+  }
   const points = leaderboard(topology);
   const field = points?.field ?? fieldOf(topology);
   const value = field ? params.get(field) : null;

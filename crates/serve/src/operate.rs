@@ -49,7 +49,8 @@ pub(crate) async fn dead(app: &App, mut params: Params) -> Result<Value, Problem
     Ok(json!({ "rows": letters }))
 }
 
-/// The topology: all of it for operators, and for others the bolts that they may read.
+/// The topology: all of it for operators, and for others the bolts that they may read. `member` is
+/// the member that the caller is, or null.
 pub(crate) fn topology(app: &App, caller: &Caller) -> Value {
     let topology = &app.topology;
     let may_see = |node: &&Node| match &node.kind {
@@ -63,6 +64,7 @@ pub(crate) fn topology(app: &App, caller: &Caller) -> Value {
         "name": topology.name,
         "time_zone": topology.time_zone,
         "partitions": topology.partitions,
+        "member": caller.grant.member,
         "nodes": topology.nodes.iter().filter(may_see).map(|node| describe(app, node)).collect::<Vec<_>>(),
     })
 }

@@ -1,0 +1,196 @@
+//! A Chromium without a window, spoken to by its DevTools protocol:
+//! <https://chromedevtools.github.io/devtools-protocol/>.
+
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeSet,
+    io::{BufRead, BufReader},
+    net::TcpStream,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+use tungstenite::{Message, WebSocket, stream::MaybeTlsStream};
+
+/// How long a page may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What Debian, others and Google call it.
+const PROGRAMS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
+
+/// The browser.
+pub struct Browser {
+    child: Child,
+    socket: WebSocket<MaybeTlsStream<TcpStream>>,
+    last_id: u64,
+    /// What went wrong in any page: exceptions, and what was refused by its policy.
+    pub wrong: Vec<String>,
+    /// The addresses that pages asked for.
+    pub asked: BTreeSet<String>,
+    _profile: TempDir,
+}
+
+/// A page in a window of its own: cookies and storage are of no other one.
+pub struct Page(String);
+
+impl Browser {
+    /// Starts it; `None` where there is none on this machine.
+    pub fn start() -> Option<Self> {
+        let has = |name: &&&str| {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+        };
+        let Some(program) = PROGRAMS.iter().find(has) else {
+            println!("no Chromium on the PATH: the pages are NOT TESTED (scripts/setup.sh test)");
+            return None;
+        };
+        let profile = tempfile::tempdir().unwrap();
+        let mut child = Command::new(program)
+            .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+            .args(["--no-first-run", "--remote-debugging-port=0", "--lang=en"])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let address = lines.find_map(|line| {
+            line.unwrap().strip_prefix("DevTools listening on ").map(ToOwned::to_owned)
+        });
+        // A pipe that nobody reads fills up.
+        std::thread::spawn(move || lines.for_each(drop));
+        let (socket, _) =
+            tungstenite::connect(address.expect("Chromium says its address")).unwrap();
+        if let MaybeTlsStream::Plain(stream) = socket.get_ref() {
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        }
+        let (wrong, asked) = (Vec::new(), BTreeSet::new());
+        Some(Self { child, socket, last_id: 0, wrong, asked, _profile: profile })
+    }
+
+    /// Opens an address in a window of this width.
+    pub fn open(&mut self, address: &str, width: u32) -> Page {
+        let context = self.ask(None, "Target.createBrowserContext", &json!({}));
+        let target = json!({
+            "url": "about:blank", "browserContextId": context["browserContextId"],
+        });
+        let target = self.ask(None, "Target.createTarget", &target)["targetId"].clone();
+        let attach = json!({ "targetId": target, "flatten": true });
+        let session = self.ask(None, "Target.attachToTarget", &attach)["sessionId"].clone();
+        let page = Page(session.as_str().unwrap().to_owned());
+        for domain in ["Page", "Runtime", "Log", "Network", "Accessibility"] {
+            self.ask(Some(&page), &format!("{domain}.enable"), &json!({}));
+        }
+        let size =
+            json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false });
+        self.ask(Some(&page), "Emulation.setDeviceMetricsOverride", &size);
+        self.ask(Some(&page), "Page.navigate", &json!({ "url": address }));
+        page
+    }
+
+    /// The value of an expression in a page.
+    pub fn value(&mut self, page: &Page, expression: &str) -> Value {
+        let ask = json!({
+            "expression": expression, "returnByValue": true, "awaitPromise": true,
+        });
+        let answer = self.ask(Some(page), "Runtime.evaluate", &ask);
+        assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer}");
+        answer["result"]["value"].clone()
+    }
+
+    /// Waits until an expression is true in a page.
+    pub fn until(&mut self, page: &Page, what: &str, expression: &str) {
+        let began = Instant::now();
+        // Before a page is there, it has no elements.
+        let holds =
+            format!("(() => {{ try {{ return !!({expression}) }} catch {{ return false }} }})()");
+        while self.value(page, &holds) != true {
+            if began.elapsed() > PATIENCE {
+                let text = self.value(page, "document.body.innerText");
+                let wrong = &self.wrong;
+                panic!("still not so: {what}\n{}\n{wrong:?}", text.as_str().unwrap_or_default());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Presses a key, as a person without a mouse would.
+    pub fn press(&mut self, page: &Page, key: &str, code: u32) {
+        for kind in ["keyDown", "keyUp"] {
+            let text = if key == "Enter" { "\r" } else { "" };
+            let ask = json!({
+                "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text,
+            });
+            self.ask(Some(page), "Input.dispatchKeyEvent", &ask);
+        }
+    }
+
+    /// What a screen reader has no name for, of what can be used or is read out as a whole.
+    pub fn nameless(&mut self, page: &Page) -> Vec<String> {
+        const NAMED: [&str; 10] = [
+            "button",
+            "link",
+            "textbox",
+            "radio",
+            "checkbox",
+            "combobox",
+            "image",
+            "table",
+            "RootWebArea",
+            "radiogroup",
+        ];
+        let tree = self.ask(Some(page), "Accessibility.getFullAXTree", &json!({}));
+        let nodes = tree["nodes"].as_array().unwrap().iter();
+        let nameless = nodes.filter(|node| {
+            let role = node["role"]["value"].as_str().unwrap_or_default();
+            let name = node["name"]["value"].as_str().unwrap_or_default();
+            node["ignored"] != true && NAMED.contains(&role) && name.trim().is_empty()
+        });
+        nameless.map(ToString::to_string).collect()
+    }
+
+    fn ask(&mut self, page: Option<&Page>, method: &str, params: &Value) -> Value {
+        self.last_id += 1;
+        let id = self.last_id;
+        let mut ask = json!({ "id": id, "method": method, "params": params });
+        if let Some(Page(session)) = page {
+            ask["sessionId"] = session.as_str().into();
+        }
+        self.socket.send(Message::text(ask.to_string())).unwrap();
+        loop {
+            let Message::Text(text) = self.socket.read().unwrap() else { continue };
+            let message: Value = serde_json::from_str(&text).unwrap();
+            if message["id"] == id {
+                assert!(message.get("error").is_none(), "{method}: {message}");
+                return message["result"].clone();
+            }
+            self.hear(&message);
+        }
+    }
+
+    fn hear(&mut self, message: &Value) {
+        let params = &message["params"];
+        match message["method"].as_str() {
+            Some("Runtime.exceptionThrown") => {
+                self.wrong.push(params["exceptionDetails"].to_string());
+            }
+            // That an answer is refused, or does not come, is what some tests are about.
+            Some("Log.entryAdded")
+                if params["entry"]["level"] == "error"
+                    && params["entry"]["source"] != "network" =>
+            {
+                self.wrong.push(params["entry"].to_string());
+            }
+            Some("Network.requestWillBeSent") => {
+                self.asked.extend(params["request"]["url"].as_str().map(ToOwned::to_owned));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
