@@ -21,6 +21,9 @@ use tokio::{
 /// How long anything may take. A test that hangs must end all the same.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Workers send probes more often than they usually do.
+const OFTEN: &[&str] = &["--probe", "200ms"];
+
 /// The labels of series of one name, each with its values. Without any: they are not known.
 type Labels = BTreeMap<String, BTreeSet<String>>;
 
@@ -74,7 +77,7 @@ impl Running {
         let options = ServerOptions::with(&["--appendonly", "yes", "--maxmemory", "1gb"]);
         let redis = Server::start(folder.path(), options).await.unwrap();
         let mut running = Self { redis, processes: Vec::new(), folder };
-        running.process("run", &[]);
+        running.process("run", OFTEN);
         running.process("serve", &["--listen", "127.0.0.1:0"]);
         let began = Instant::now();
         let owned = "tallyd_partitions_owned{node=\"unique\"} 16";
@@ -87,7 +90,7 @@ impl Running {
 
     /// One more worker.
     pub async fn more_workers(&mut self) {
-        self.process("run", &[]);
+        self.process("run", OFTEN);
     }
 
     fn process(&mut self, command: &str, arguments: &[&str]) {
@@ -120,6 +123,28 @@ impl Running {
         pages
     }
 
+    /// The value of a series, written as it stands on a page, in all processes together.
+    pub async fn value(&self, series: &str) -> f64 {
+        let pages = self.pages().await.concat();
+        let values =
+            pages.lines().filter_map(|line| line.strip_prefix(series)?.trim().parse::<f64>().ok());
+        values.sum()
+    }
+
+    /// Waits until a series has at least this value.
+    pub async fn until(&self, series: &str, least: f64) {
+        let began = Instant::now();
+        while self.value(series).await < least {
+            assert!(began.elapsed() < PATIENCE, "{series} stays below {least}");
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// A connection to its server.
+    pub async fn connection(&self) -> Connection {
+        Connection::open(&self.redis.url).await.unwrap()
+    }
+
     /// What they expose now.
     pub async fn exposed(&self) -> Exposed {
         let mut exposed = Exposed::default();
@@ -133,7 +158,7 @@ impl Running {
 
     /// Twenty events that count, one that was seen, and one that does not fit.
     pub async fn send_events(&self) {
-        let mut connection = Connection::open(&self.redis.url).await.unwrap();
+        let mut connection = self.connection().await;
         let now = server_ms(&mut connection).await.unwrap();
         let mut ask = Pipeline::new();
         for (number, points) in (0..20).map(|n| (n, "4")).chain([(0, "4"), (20, "many")]) {

@@ -10,13 +10,14 @@
 
 mod deployed;
 mod exposed;
+mod probes;
 mod prometheus;
 mod query;
 
 use deployed::{Asked, dashboards, rules, tests};
 use exposed::{Exposed, Running};
 use prometheus::Prometheus;
-use query::{Selector, grouped_by, selectors};
+use query::{Selector, selectors};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the sections of the runbook say, in this order.
@@ -81,7 +82,7 @@ fn all_asked() -> Vec<Asked> {
 fn wrong(asked: &Asked, exposed: &Exposed) -> Vec<String> {
     let place = &asked.place;
     let mut wrong = Vec::new();
-    for Selector { name, matchers } in selectors(&asked.query) {
+    for Selector { name, matchers, grouped_by } in selectors(&asked.query) {
         let Some(labels) = exposed.labels(&name) else {
             wrong.push(format!("{place}: nothing is called {name}"));
             continue;
@@ -96,8 +97,7 @@ fn wrong(asked: &Asked, exposed: &Exposed) -> Vec<String> {
             let missing = values.iter().filter(|value| !known.contains(value.as_str()));
             wrong.extend(missing.map(|value| format!("{place}: no {name} of {label} {value}")));
         }
-        let missing = grouped_by(&asked.query).into_iter();
-        let missing = missing.filter(|label| !labels.contains_key(label.as_str()));
+        let missing = grouped_by.iter().filter(|label| !labels.contains_key(label.as_str()));
         wrong.extend(missing.map(|label| format!("{place}: {name} has no label {label}")));
     }
     wrong

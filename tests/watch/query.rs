@@ -26,6 +26,8 @@ pub struct Selector {
     pub name: String,
     /// By label the values that are named: several where they are alternatives.
     pub matchers: Vec<(String, Vec<String>)>,
+    /// The labels by which it is grouped, by any aggregation around it.
+    pub grouped_by: Vec<String>,
 }
 
 /// A piece of an expression.
@@ -69,21 +71,38 @@ fn pieces(query: &str) -> Vec<Piece<'_>> {
 /// The series that an expression names.
 pub fn selectors(query: &str) -> Vec<Selector> {
     let pieces = pieces(query);
-    let mut found = Vec::new();
+    let (mut found, mut open, mut labels) = (Vec::new(), Vec::new(), Vec::new());
     for (place, piece) in pieces.iter().enumerate() {
-        let Piece::Word(name) = piece else { continue };
         let next = pieces.get(place + 1);
-        // An aggregation may name its labels before its parentheses.
+        let before = place.checked_sub(1).map(|before| &pieces[before]);
+        let name = match piece {
+            Piece::Inside('(', inside) if before == Some(&Piece::Word("by")) => {
+                labels = inside.split(',').map(|label| label.trim().to_owned()).collect();
+                continue;
+            }
+            Piece::Sign('(') => {
+                open.push(std::mem::take(&mut labels));
+                continue;
+            }
+            Piece::Sign(')') => {
+                open.pop().unwrap();
+                assert_ne!(next, Some(&Piece::Word("by")), "write sum by (label) (series)");
+                continue;
+            }
+            Piece::Word(name) => *name,
+            Piece::Inside(..) | Piece::Sign(_) => continue,
+        };
+        // An aggregation names its labels before its parentheses.
         let is_a_call = matches!(next, Some(Piece::Sign('(')))
             || matches!(next, Some(Piece::Word(word)) if BEFORE_LABELS.contains(word));
-        if is_a_call || KEYWORDS.contains(name) || name.starts_with(|c: char| c.is_ascii_digit()) {
+        if is_a_call || KEYWORDS.contains(&name) || name.starts_with(|c: char| c.is_ascii_digit()) {
             continue;
         }
         let matchers = match next {
             Some(Piece::Inside('{', inside)) => matchers(inside),
             _ => Vec::new(),
         };
-        found.push(Selector { name: (*name).to_owned(), matchers });
+        found.push(Selector { name: name.to_owned(), matchers, grouped_by: open.concat() });
     }
     found
 }
@@ -100,16 +119,6 @@ fn matchers(inside: &str) -> Vec<(String, Vec<String>)> {
     each.map(read).collect()
 }
 
-/// The labels by which an expression groups.
-pub fn grouped_by(query: &str) -> Vec<String> {
-    let inside = pieces(query).into_iter().filter_map(|piece| match piece {
-        Piece::Inside('(', labels) => Some(labels),
-        _ => None,
-    });
-    let labels = inside.flat_map(|labels| labels.split(',')).map(|label| label.trim().to_owned());
-    labels.filter(|label| !label.is_empty()).collect()
-}
-
 /// The labels that a legend shows.
 pub fn legend_labels(legend: &str) -> impl Iterator<Item = &str> {
     legend.split("{{").skip(1).filter_map(|rest| Some(rest.split_once("}}")?.0.trim()))
@@ -124,8 +133,10 @@ fn names_are_found_wherever_they_stand() {
     assert_eq!(names("sum(a:b:c) / 2 > 1e3"), ["a:b:c"]);
     assert_eq!(names("sum by (x, y) (rate(a_b{z=\"q\"}[5m])) or c offset 1h"), ["a_b", "c"]);
     assert_eq!(names("a and on (x) b unless c == bool 1"), ["a", "b", "c"]);
-    assert_eq!(names("sum(a) by (x) - predict_linear(r[1h], 4 * 3600)"), ["a", "r"]);
-    assert_eq!(grouped_by("count by (a) (count by (a, b) (c))"), ["a", "a", "b"]);
+    assert_eq!(names("sum(a) - predict_linear(r[1h], 4 * 3600)"), ["a", "r"]);
+    let both = selectors("count by (a) (count by (a, b) (c)) and on (a) sum(d)");
+    assert_eq!(both[0].grouped_by, ["a", "a", "b"]);
+    assert_eq!((both[1].name.as_str(), both[1].grouped_by.len()), ("d", 0));
     let one = &selectors("a{b=\"c\", d=~\"e|f\", g!=\"h\"}")[0];
     let of = |label: &str, values: &[&str]| {
         (label.to_owned(), values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>())

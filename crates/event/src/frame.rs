@@ -5,6 +5,8 @@
 //! many ms the time of its origin is ahead of when it entered, and `waited` how many ms before that
 //! it arrived; both are mostly 0. Fields are matched by name, so a
 //! schema may gain optional fields and change their order between writer and reader.
+//!
+//! A probe goes the same way, and is no frame: the array `[version, sent]`, of no events.
 
 use crate::{EntryId, Event, Field, Schema, Value};
 use serde::{
@@ -16,6 +18,9 @@ use std::fmt;
 
 /// The version that this code writes, and the only one that it reads.
 pub const VERSION: u8 = 3;
+
+/// How an array of two begins: a frame is one of three.
+const OF_TWO: u8 = 0x92;
 
 /// Why a frame can't be written.
 pub type EncodeError = rmp_serde::encode::Error;
@@ -67,6 +72,27 @@ pub fn decode(schema: &Schema, bytes: &[u8]) -> Result<Vec<Event>, FrameError> {
     let events = outcome?;
     let rest = bytes.len() as u64 - decoder.position().min(bytes.len() as u64);
     if rest > 0 { Err(FrameError::Trailing(rest)) } else { Ok(events) }
+}
+
+/// Encodes a probe that was sent at this time, in ms since the epoch.
+///
+/// # Errors
+/// Never; the encoder's error type is passed on all the same.
+pub fn encode_probe(sent: i64) -> Result<Vec<u8>, EncodeError> {
+    rmp_serde::to_vec(&(VERSION, sent))
+}
+
+/// When the probe was sent that stands in the place of a frame; `None` for a frame, and for what
+/// is neither.
+#[must_use]
+pub fn probe(bytes: &[u8]) -> Option<i64> {
+    // All but a few entries are frames: one look is enough for them.
+    if bytes.first() != Some(&OF_TWO) {
+        return None;
+    }
+    let mut decoder = rmp_serde::Deserializer::new(std::io::Cursor::new(bytes));
+    let (version, sent) = <(u8, i64)>::deserialize(&mut decoder).ok()?;
+    (version == VERSION && decoder.position() == bytes.len() as u64).then_some(sent)
 }
 
 struct Row<'a>(&'a Event);
@@ -240,6 +266,7 @@ mod tests {
         #[test]
         fn bytes_of_any_kind_are_refused_or_read(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = decode(&schema(), &bytes);
+            let _ = probe(&bytes);
         }
 
         #[test]
@@ -305,6 +332,20 @@ mod tests {
         assert!(decoded_price(price(12_505, 3)).unwrap_err().to_string().contains("more than 2"));
         assert!(decoded_price(Value::Int(1250)).is_err());
         assert_eq!(decoded(1, Value::Int(2)).unwrap()[0].values[1], Value::Float(2.0));
+    }
+
+    #[test]
+    fn a_probe_is_no_frame_and_a_frame_no_probe() {
+        for sent in [0, -1, 1_767_225_600_000, i64::MAX, i64::MIN] {
+            let bytes = encode_probe(sent).unwrap();
+            assert_eq!(probe(&bytes), Some(sent));
+            assert!(decode(&schema(), &bytes).is_err());
+            assert_eq!(probe(&[bytes.as_slice(), &[0]].concat()), None);
+            assert_eq!(probe(&bytes[..bytes.len() - 1]), None);
+        }
+        assert_eq!(probe(&encode(&schema(), &[]).unwrap()), None);
+        assert_eq!(probe(&rmp_serde::to_vec(&(VERSION + 1, 5)).unwrap()), None);
+        assert_eq!(probe(&[]), None);
     }
 
     #[test]

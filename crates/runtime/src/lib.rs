@@ -22,5 +22,5 @@ mod work;
 mod worker;
 
 pub use store::{Session, Store, StoreError};
-pub use work::{ARRIVED_FIELD, FRAME_FIELD, ONLY_FIELD, arrival};
+pub use work::{ARRIVED_FIELD, FRAME_FIELD, ONLY_FIELD, PROBE_FIELD, arrival, is_probe};
 pub use worker::{Ended, Worker, WorkerOptions, WorkerStatus};

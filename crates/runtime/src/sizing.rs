@@ -1,9 +1,12 @@
 //! How much a task reads and commits at once. A commit is bounded, so that the server is never
 //! held for long; within that it takes what is there, so batches grow with the load.
 
-use crate::{store::Part, work::MAX_FRAME_BYTES};
+use crate::{
+    store::{Frame, Part},
+    work::MAX_FRAME_BYTES,
+};
 use tallyd_bolt::Write;
-use tallyd_event::decode::MAX_BATCH_BYTES;
+use tallyd_event::{decode::MAX_BATCH_BYTES, frame};
 
 /// How long one commit should hold the server at most, in µs of [`cost`]. More would cost
 /// less an event, because more events meet on each member and counter, and keep readers waiting.
@@ -80,7 +83,9 @@ impl Sizing {
 
     /// Learns from a batch.
     pub fn learn(&mut self, entries: usize, events: usize, parts: &[Part], emitted: u64) {
-        let frames = parts.iter().map(|part| part.frames.len()).sum();
+        let is_of_events = |frame: &&Frame| frame::probe(&frame.bytes).is_none();
+        let frames = |part: &Part| part.frames.iter().filter(is_of_events).count();
+        let frames = parts.iter().map(frames).sum();
         let cost = parts.iter().map(|part| cost(&part.writes)).sum();
         follow(&mut self.events_an_entry, events as f64, entries);
         follow(&mut self.cost_an_event, cost, events);

@@ -247,6 +247,7 @@ impl<S: Store> Task<S> {
             events: work.events(),
             arrivals: work.arrivals(),
             ahead: work.ahead,
+            probe: work.probe,
         };
         let inputs = work.inputs(self.options.shared.now(self.options.clock));
         let mut commit = work.commit(&self.context, &self.cursors, next)?;
@@ -306,11 +307,17 @@ impl<S: Store> Task<S> {
                 let arrivals = batch.arrivals.get(stage).map_or(&[][..], Vec::as_slice);
                 node.metrics.committed(&done, part, arrivals, now);
             }
+            if let Some(sent) = batch.probe {
+                node.metrics.probed(sent, now);
+            }
         }
         if !commit.acks.is_empty() {
             self.sizing.learn(batch.entries, batch.events, &commit.parts, emitted);
             self.options.shared.frame_events.store(self.sizing.frame_events(), Ordering::Relaxed);
-            self.options.shared.commits.fetch_add(1, Ordering::Relaxed);
+            // A probe alone is nothing that upkeep has to look after.
+            if batch.entries > 0 || batch.probe.is_none() {
+                self.options.shared.commits.fetch_add(1, Ordering::Relaxed);
+            }
             self.metrics.committed(began.elapsed(), sent.elapsed());
             if let Some(ahead) = &batch.ahead {
                 let mut cursors = self.cursors.values().filter_map(|of_nodes| of_nodes.first());
@@ -369,6 +376,8 @@ struct Measures {
     arrivals: Vec<Vec<(i64, u64)>>,
     /// What of it came with ids ahead of the server's clock.
     ahead: Option<Ahead>,
+    /// When the oldest probe of it was sent.
+    probe: Option<i64>,
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ pub struct NodeMetrics {
     hits: metrics::Counter,
     misses: metrics::Counter,
     lost: metrics::Counter,
+    probe: metrics::Histogram,
     process: metrics::Histogram,
     visible: Arc<Delays>,
 }
@@ -55,6 +56,7 @@ impl NodeMetrics {
             hits: counter!("tallyd_cache_hits_total", "node" => node.clone()),
             misses: counter!("tallyd_cache_misses_total", "node" => node.clone()),
             lost: counter!("tallyd_lost_entries_total", "node" => node.clone()),
+            probe: histogram!("tallyd_probe_seconds", "node" => node.clone()),
             process: histogram!("tallyd_process_seconds", "node" => node.clone()),
             visible: delay::of(&node),
             node,
@@ -64,6 +66,12 @@ impl NodeMetrics {
     /// A batch went through the bolt.
     pub fn processed(&self, took: Duration) {
         self.process.record(took);
+    }
+
+    /// A probe that was sent at this time has come through, in a commit that ended now; both in ms
+    /// since the epoch.
+    pub fn probed(&self, sent: i64, now: i64) {
+        self.probe.record(now.saturating_sub(sent).max(0) as f64 / 1000.0);
     }
 
     /// Entries are gone that were never read.
@@ -87,7 +95,10 @@ impl NodeMetrics {
     /// What the node did is committed at `now`, with the part of it. `arrivals`: when its events arrived, and how many
     /// at each time.
     pub fn committed(&self, counts: &Counts, part: &Part, arrivals: &[(i64, u64)], now: i64) {
-        self.batch.record(counts.events as f64);
+        // A commit may be of a probe alone.
+        if counts.events > 0 {
+            self.batch.record(counts.events as f64);
+        }
         self.events.increment(counts.events);
         self.emitted.increment(counts.emitted);
         self.duplicates.increment(counts.duplicates);

@@ -3,9 +3,11 @@
 mod emit;
 mod entry;
 mod late;
+mod probe;
 
 pub use emit::MAX_FRAME_BYTES;
 pub use entry::arrival;
+pub use probe::is_probe;
 
 use crate::{
     context::{Context, Stage, StageId, no_stage},
@@ -29,6 +31,8 @@ pub const ONLY_FIELD: &str = "only";
 /// The field of a source's entry that says when it arrived first, in ms since the epoch: that of a
 /// dead letter which is replayed. No field of an event has such a name.
 pub const ARRIVED_FIELD: &str = "tallyd:arrived";
+/// The one field of an entry of a source that is a probe. No field of an event has such a name.
+pub const PROBE_FIELD: &str = "tallyd:probe";
 /// The most bytes of entries in one commit.
 const MAX_BATCH_BYTES: usize = 1 << 20;
 
@@ -54,6 +58,8 @@ pub struct Work {
     pub entries: usize,
     /// Entries of a source whose ids are ahead of the server's clock.
     pub ahead: Option<Ahead>,
+    /// When the oldest probe among the entries was sent, in ms since the epoch.
+    pub probe: Option<i64>,
 }
 
 /// Entries whose ids are ahead of the server's clock: they arrived when they were read.
@@ -197,7 +203,7 @@ impl Work {
         self.stages.get_mut(stage.0).ok_or_else(|| no_stage(stage, count))
     }
 
-    /// Decodes an entry, and says how many events it holds.
+    /// Decodes an entry, and says how much it adds to the size of a batch: its events.
     fn decode(&mut self, context: &Context, partition: u16, entry: &Entry, read_at: i64) -> usize {
         if entry.fields.is_empty() {
             // Deleted while it was pending: there is nothing left to process.
@@ -205,6 +211,11 @@ impl Work {
                 stage.counts.entry(partition).or_default().lost += 1;
             }
             return 0;
+        }
+        if let Some(sent) = probe::sent(context, entry, read_at) {
+            self.probe = Some(self.probe.map_or(sent, |oldest| oldest.min(sent)));
+            // No event, but a batch of nothing else has an end too.
+            return 1;
         }
         self.entries += 1;
         // A replayed frame is for one of the nodes alone.
@@ -343,7 +354,11 @@ impl Work {
                 (partition, cursor)
             };
             let node = context.node(of)?;
-            let frames = emit::frames(node, context.topology.partitions, &stage.emits);
+            let partitions_of_edges = context.topology.partitions;
+            let frames = emit::frames(node, partitions_of_edges, &stage.emits).and_then(|frames| {
+                let probe = probe::frames(node, partitions_of_edges, self.probe)?;
+                Ok(frames.into_iter().chain(probe).collect())
+            });
             parts.push(Part {
                 node: of.place,
                 cursors: partitions.iter().copied().map(advance).collect(),

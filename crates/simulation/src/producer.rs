@@ -10,12 +10,16 @@ use rand::{RngExt, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use std::{sync::Arc, time::Duration};
 use tallyd_event::{EntryId, decode::Fields};
+use tallyd_runtime::PROBE_FIELD;
 use tokio::time::sleep;
 
 /// The stream of the source.
 const STREAM: &str = "answers";
 /// How long it waits before it sends again what was refused.
 const RETRY: Duration = Duration::from_millis(20);
+
+/// A probe follows each sending of so many.
+const PROBE_EVERY: usize = 7;
 
 enum Sending {
     Answers(Vec<Answer>),
@@ -69,6 +73,10 @@ pub async fn run(server: Arc<Server>, plan: &Plan) -> Book {
             book = Book { emptied, sent: Vec::new() };
         }
         book.sent.push((id, sending));
+        if number % PROBE_EVERY == 0 {
+            // It must come to nothing: no ledger knows of it.
+            server.produce(STREAM, vec![(PROBE_FIELD.into(), b"p".into())]);
+        }
     }
     if server.emptied() == book.emptied { book } else { Book::default() }
 }

@@ -14,6 +14,7 @@ pub mod inspect;
 pub mod keys;
 mod lag;
 pub mod plan;
+pub mod probe;
 #[doc(hidden)] // for the fuzz targets
 pub mod reply;
 pub mod rights;

@@ -61,7 +61,6 @@ const OWN: &[On] = &[On::Own];
 const INPUTS: &[On] = &[On::Own, On::Source];
 const ALL_STREAMS: &[On] = &[On::Own, On::Source, On::Sink];
 const CHANNEL: &[On] = &[On::Channel];
-const STREAMS: &[On] = &[On::Own, On::Sink];
 
 /// What a worker needs. Without one of them it does not start, or stands still sooner or later.
 pub const WORKER: &[Right] = &[
@@ -100,7 +99,7 @@ pub const WORKER: &[Right] = &[
     right("PUBLISH KEY v", CHANNEL, "that others take at once what is released"),
     right("PEXPIREAT KEY 9999999999999", OWN, "windows and logs go by themselves"),
     right("MEMORY USAGE KEY", OWN, "how much memory dead letters take"),
-    right("XADD KEY * f v", STREAMS, "frames, dead letters, sinks"),
+    right("XADD KEY * f v", ALL_STREAMS, "frames, dead letters, sinks, and probes into sources"),
     right("XACK KEY g 1-1", INPUTS, "to be done with an entry"),
     right("XAUTOCLAIM KEY g c 0 0-0", INPUTS, "what a worker that died had pending"),
     right("XGROUP CREATE KEY g 0", INPUTS, "to make a missing group"),

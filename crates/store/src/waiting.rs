@@ -4,7 +4,7 @@
 use crate::{connection::Connection, plan::Waiting, reply};
 use redis::{Pipeline, Value};
 use tallyd_event::{Event, Schema, frame};
-use tallyd_runtime::{FRAME_FIELD, StoreError, arrival, store::Entry};
+use tallyd_runtime::{FRAME_FIELD, StoreError, arrival, is_probe, store::Entry};
 
 /// How many entries are read at once: frames, of 256 KiB mostly, and entries of a source, of up to
 /// 4 MiB.
@@ -33,7 +33,7 @@ pub async fn of_all(c: &mut Connection, waiting: &Waiting) -> Result<Option<i64>
         let (page, full) = page(c, &waiting).await?;
         let Some(last) = page.last().map(|entry| entry.id) else { return Ok(oldest) };
         looked += page.len();
-        let arrivals = page.iter().filter_map(|entry| arrived(&waiting, entry));
+        let arrivals = events(&page, &waiting).filter_map(|entry| arrived(&waiting, entry));
         oldest = arrivals.chain(oldest).min();
         if !full || !waiting.frames && looked >= LOOKED {
             return Ok(oldest);
@@ -50,10 +50,10 @@ pub async fn of_all(c: &mut Connection, waiting: &Waiting) -> Result<Option<i64>
 pub async fn of_first(c: &mut Connection, waiting: &Waiting) -> Result<Oldest, StoreError> {
     let (page, full) = page(c, waiting).await?;
     if !waiting.frames {
-        let first = page.iter().find_map(|entry| entry.id.clock_time());
+        let first = events(&page, waiting).find_map(|entry| entry.id.clock_time());
         return Ok(if full && first.is_none() { Oldest::Unknown } else { Oldest::At(first) });
     }
-    let arrivals: Option<Vec<i64>> = page.iter().map(of_frame).collect();
+    let arrivals: Option<Vec<i64>> = events(&page, waiting).map(of_frame).collect();
     Ok(match arrivals {
         Some(arrivals) if !full => Oldest::At(arrivals.into_iter().min()),
         _ => Oldest::Unknown,
@@ -70,6 +70,20 @@ async fn page(c: &mut Connection, waiting: &Waiting) -> Result<(Vec<Entry>, bool
     Ok((page, full))
 }
 
+/// The entries that may hold events: all but probes.
+fn events<'a>(page: &'a [Entry], waiting: &Waiting) -> impl Iterator<Item = &'a Entry> {
+    let frames = waiting.frames;
+    page.iter().filter(move |entry| match frames {
+        true => frame_of(entry).is_none_or(|bytes| frame::probe(bytes).is_none()),
+        false => !is_probe(entry),
+    })
+}
+
+fn frame_of(entry: &Entry) -> Option<&[u8]> {
+    let (_, bytes) = entry.fields.iter().find(|(name, _)| name == FRAME_FIELD.as_bytes())?;
+    Some(bytes)
+}
+
 /// When the first of an entry's events arrived. One of a source that no clock gave its id has not
 /// arrived before it is read.
 fn arrived(waiting: &Waiting, entry: &Entry) -> Option<i64> {
@@ -81,7 +95,6 @@ fn arrived(waiting: &Waiting, entry: &Entry) -> Option<i64> {
 
 /// The oldest event of a frame, which carries when each arrived; `None` where it can't be read.
 fn of_frame(entry: &Entry) -> Option<i64> {
-    let (_, bytes) = entry.fields.iter().find(|(name, _)| name == FRAME_FIELD.as_bytes())?;
-    let events = frame::decode(&Schema::default(), bytes).ok()?;
+    let events = frame::decode(&Schema::default(), frame_of(entry)?).ok()?;
     events.iter().map(Event::arrival).min()
 }

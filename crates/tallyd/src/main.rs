@@ -21,6 +21,7 @@ mod health;
 mod learner;
 mod load;
 mod logging;
+mod probe;
 mod risks;
 mod run;
 mod send;

@@ -3,7 +3,7 @@
 use crate::{
     connect, health,
     load::{self, Named},
-    logging, risks, serve,
+    logging, probe, risks, serve,
     wrong_use::WrongUse,
 };
 use anyhow::Context;
@@ -45,6 +45,9 @@ pub struct Args {
     /// Serve the results over HTTP on this address too, as tallyd serve does
     #[arg(long, value_name = "ADDR")]
     serve: Option<SocketAddr>,
+    /// How often to send a probe through the topology, which is counted in no figure; or off
+    #[arg(long, value_name = "DURATION", default_value = "10s")]
+    probe: probe::Every,
     /// Start on a server that would break the promise in these ways
     #[arg(long, value_name = "DANGERS", value_delimiter = ',', value_parser = dangers())]
     allow: Vec<Danger>,
@@ -65,6 +68,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let nodes = args.bolts.map(|names| served(&topology, names)).transpose()?;
     let _logs = logging::start().context("can't start the log's thread")?;
     let handle = health::record()?;
+    probe::begin();
     let listener = match args.metrics {
         Some(address) => Some(health::bind(address).await?),
         None => None,
@@ -103,6 +107,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     tracing::info!(worker = %options.id, topology = %topology.name, "worker starting");
     let patience = Duration::from_millis(topology.settings.session_timeout_ms);
     let store = RedisStore::at(Arc::clone(&topology), address.clone()).allowing(args.allow);
+    let (probed, id) = (Arc::clone(&topology), options.id.to_string());
     let worker = Worker::new(store, topology, options);
     if let Some(listener) = listener {
         let status = worker.status();
@@ -112,6 +117,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             }
         });
     }
+    tokio::spawn(probe::send(args.probe, address.clone(), probed, id));
     tokio::spawn(risks::watch(address));
     let ended = worker.run(stop).await?;
     stop_serving.cancel();

@@ -14,6 +14,9 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(events) = frame::decode(&schema, bytes) {
         check(&schema, &events);
     }
+    if let Some(sent) = frame::probe(bytes) {
+        assert_eq!(frame::probe(&frame::encode_probe(sent).expect("a probe")), Some(sent));
+    }
     if let Ok(events) = events(&schema, &mut Unstructured::new(bytes)) {
         check(&schema, &events);
     }

@@ -69,6 +69,11 @@ const METRICS: &[(&str, Kind, &str)] = &[
         Kind::Gauge,
         "1 while the worker waits, because other workers run another file",
     ),
+    (
+        "tallyd_probe_seconds",
+        Kind::Histogram,
+        "Time from a probe's arrival in its source to the commit with which this node passed it on",
+    ),
     ("tallyd_process_seconds", Kind::Histogram, "Time in the bolt, for one batch"),
     ("tallyd_redis_errors_total", Kind::Counter, "Errors of the storage, by kind"),
     (

@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use tallyd_event::{EntryId, Event, Schema, decode::Fields, frame};
 use tallyd_runtime::{
-    FRAME_FIELD, arrival,
+    FRAME_FIELD, arrival, is_probe,
     plan::Plan,
     store::{Cursor, Entry},
 };
@@ -69,7 +69,8 @@ impl World {
             let arrival = |(id, fields): (&EntryId, &Fields)| match frames {
                 true => of_frame(fields),
                 false => {
-                    Some(arrival(&Entry { id: *id, fields: fields.clone() }, self.now).arrived)
+                    let entry = Entry { id: *id, fields: fields.clone() };
+                    (!is_probe(&entry)).then(|| arrival(&entry, self.now).arrived)
                 }
             };
             entries.filter_map(arrival).min()
