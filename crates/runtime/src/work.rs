@@ -15,7 +15,7 @@ use crate::{
         Commit, Counts, Cursor, Cursors, DeadLetter, Entry, Late, Next, Part, Rejected, StoreError,
     },
 };
-use entry::{dead_letter, decode_frame, decode_source, field};
+use entry::{arrivals, dead_letter, decode_frame, decode_source, field};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
@@ -394,13 +394,6 @@ impl StageWork {
             counts.dead += 1;
         }
     }
-}
-
-/// When events came, in runs: those of an entry came at one time, and entries that came together
-/// often did.
-fn arrivals(events: &[Event]) -> Vec<(i64, u64)> {
-    let runs = events.chunk_by(|one, next| one.entered == next.entered);
-    runs.filter_map(|run| Some((run.first()?.entered, run.len() as u64))).collect()
 }
 
 #[cfg(test)]

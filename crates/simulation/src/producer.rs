@@ -18,7 +18,8 @@ const STREAM: &str = "answers";
 /// How long it waits before it sends again what was refused.
 const RETRY: Duration = Duration::from_millis(20);
 
-/// A probe follows each sending of so many.
+/// In every third plan a probe follows each sending of so many. Not in all: what some safeguards
+/// are there for is rare, and rarer where entries without events come between.
 const PROBE_EVERY: usize = 7;
 
 enum Sending {
@@ -73,7 +74,7 @@ pub async fn run(server: Arc<Server>, plan: &Plan) -> Book {
             book = Book { emptied, sent: Vec::new() };
         }
         book.sent.push((id, sending));
-        if number % PROBE_EVERY == 0 {
+        if plan.seed % 3 == 2 && number % PROBE_EVERY == 0 {
             // It must come to nothing: no ledger knows of it.
             server.produce(STREAM, vec![(PROBE_FIELD.into(), b"p".into())]);
         }

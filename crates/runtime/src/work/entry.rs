@@ -80,6 +80,13 @@ pub(super) fn dead_letter(
     DeadLetter { kind, reason: cut, entry, arrived, fields, cut: None }
 }
 
+/// When events came, in runs: those of an entry came at one time, and entries that came together
+/// often did.
+pub(super) fn arrivals(events: &[Event]) -> Vec<(i64, u64)> {
+    let runs = events.chunk_by(|one, next| one.entered == next.entered);
+    runs.filter_map(|run| Some((run.first()?.entered, run.len() as u64))).collect()
+}
+
 pub(super) fn field<'a>(entry: &'a Entry, name: &str) -> Option<&'a [u8]> {
     entry.fields.iter().find(|(n, _)| n == name.as_bytes()).map(|(_, value)| value.as_slice())
 }
