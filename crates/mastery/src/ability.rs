@@ -1,9 +1,9 @@
 //! What is stored of one ability: the overall one of a learner, or the one in a concept.
 //!
-//! Five whole numbers as text, so that what is cached and what is read back are the same to the
-//! last digit, and any language can read them.
+//! Whole numbers as bytes, so that what is cached and what is read back are the same to the last
+//! digit. `docs/keys.md` says how to read them in any language.
 
-use smol_str::{SmolStr, format_smolstr};
+use crate::items::Items;
 
 /// Levels and difficulties are held in whole picologits: 10¹² of them are one logit.
 ///
@@ -12,12 +12,15 @@ use smol_str::{SmolStr, format_smolstr};
 /// which is 5·10⁻¹¹ in a probability.
 pub const PICOLOGITS: f64 = 1e12;
 
-/// Variances are held in whole millionths of a squared logit.
-pub const MICRO: f64 = 1e6;
+/// So many units of a stored variance are one squared logit.
+pub const VARIANCE_UNITS: f64 = 2048.0;
 
 /// No level or difficulty counts as further from 0 than this: 30 logits, in picologits, where the
 /// odds are 10¹³ to 1.
 pub const LIMIT: i64 = 30_000_000_000_000;
+
+/// A share of 1 in units of a stored moving average.
+const WHOLE: f64 = u16::MAX as f64;
 
 /// One ability of a learner, as it is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,119 +31,200 @@ pub struct Ability {
     pub correct: u64,
     /// The estimate, in [`PICOLOGITS`], between plus and minus [`LIMIT`].
     pub level: i64,
-    /// The variance of its error, in [`MICRO`] squared logits.
-    pub variance: i64,
-    /// By how many picologits the estimate is above what is shown. A wrong answer teaches too, and
-    /// may raise the estimate; what is shown waits for a right one.
-    pub held: i64,
+    /// The variance of its error at the last answer, in [`VARIANCE_UNITS`].
+    pub variance: u16,
+    /// The latest time of an answer, in seconds since the epoch.
+    pub last: u32,
+    /// The moving average of right answers, in 65,535ths.
+    pub(crate) recent: u16,
+    /// How many of the latest answers were wrong, without a right one between them.
+    pub(crate) wrong: u8,
+    /// The items of the concept that were answered last; of the overall ability none.
+    pub(crate) items: Items,
 }
 
 /// Stored bytes are no ability.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("stored ability \"{0}\" is not \"answers correct level variance held\" in whole numbers")]
-pub struct AbilityError(pub String);
+#[error("the {0} bytes stored are no ability")]
+pub struct AbilityError(pub usize);
 
 impl Ability {
     /// An ability of which nothing is known but how it spreads among learners: the deviation in
     /// logits.
     #[must_use]
     pub fn unknown(deviation: f64) -> Self {
-        let variance = (deviation * deviation * MICRO).round() as i64;
-        Self { variance, ..Self::default() }
+        Self { variance: to_units(deviation * deviation), ..Self::default() }
     }
 
-    /// The level that readers are shown, in [`PICOLOGITS`].
+    /// The variance of its error at the last answer, in squared logits.
     #[must_use]
-    pub fn shown(&self) -> i64 {
-        self.level.saturating_sub(self.held)
+    pub fn squared_error(&self) -> f64 {
+        f64::from(self.variance) / VARIANCE_UNITS
     }
 
-    /// Reads the stored text `answers correct level variance held`.
+    /// The moving average of right answers; `none` before the first.
+    pub(crate) fn recent_share(&self, none: f64) -> f64 {
+        if self.answers == 0 { none } else { f64::from(self.recent) / WHOLE }
+    }
+
+    /// Moves the average towards an answer by a share of the distance.
+    pub(crate) fn moved_share(&self, none: f64, correct: bool, by: f64) -> u16 {
+        let before = self.recent_share(none);
+        ((before + by * (f64::from(u8::from(correct)) - before)) * WHOLE).round() as u16
+    }
+
+    /// Reads the stored bytes.
     ///
     /// # Errors
-    /// Where it is no five whole numbers, more answers were right than given, a level lies beyond
-    /// [`LIMIT`], or the variance or what is held back is negative.
-    pub fn parse(stored: &[u8]) -> Result<Self, AbilityError> {
+    /// Where they are others than [`Ability::encode`] gives.
+    pub fn decode(stored: &[u8]) -> Result<Self, AbilityError> {
         let read = || {
-            let mut words = std::str::from_utf8(stored).ok()?.split(' ');
+            let mut rest = stored;
+            let (answers, correct) = (count(&mut rest)?, count(&mut rest)?);
+            let [a, b, c, d, e, f] = take(&mut rest)?;
+            let sign = if f >= 0x80 { 0xff } else { 0 };
+            let level = i64::from_le_bytes([a, b, c, d, e, f, sign, sign]);
             let ability = Self {
-                answers: words.next()?.parse().ok()?,
-                correct: words.next()?.parse().ok()?,
-                level: words.next()?.parse().ok()?,
-                variance: words.next()?.parse().ok()?,
-                held: words.next()?.parse().ok()?,
+                answers,
+                correct,
+                level,
+                variance: u16::from_le_bytes(take(&mut rest)?),
+                last: u32::from_le_bytes(take(&mut rest)?),
+                recent: u16::from_le_bytes(take(&mut rest)?),
+                wrong: take::<1>(&mut rest).map(|[wrong]| wrong)?,
+                items: Items::decode(rest)?,
             };
-            let sound = ability.correct <= ability.answers
-                && (-LIMIT..=LIMIT).contains(&ability.level)
-                && (-LIMIT..=ability.level).contains(&ability.shown())
-                && ability.variance >= 0;
-            (sound && words.next().is_none()).then_some(ability)
+            let sound = correct <= answers && (-LIMIT..=LIMIT).contains(&level);
+            sound.then_some(ability)
         };
-        read().ok_or_else(|| AbilityError(shown(stored)))
+        read().ok_or(AbilityError(stored.len()))
     }
 
-    /// The text that [`Ability::parse`] reads.
+    /// The bytes that [`Ability::decode`] reads: `answers` and `correct` as LEB128, then, lowest
+    /// byte first, `level` in 6 bytes, `variance` in 2, `last` in 4, the moving average in 2, the
+    /// wrong ones in a row in 1, and 2 for each item.
     #[must_use]
-    pub fn to_text(&self) -> SmolStr {
-        let Self { answers, correct, level, variance, held } = self;
-        format_smolstr!("{answers} {correct} {level} {variance} {held}")
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(25);
+        put_count(&mut bytes, self.answers);
+        put_count(&mut bytes, self.correct);
+        let [a, b, c, d, e, f, ..] = self.level.to_le_bytes();
+        bytes.extend([a, b, c, d, e, f]);
+        bytes.extend(self.variance.to_le_bytes());
+        bytes.extend(self.last.to_le_bytes());
+        bytes.extend(self.recent.to_le_bytes());
+        bytes.push(self.wrong);
+        self.items.encode(&mut bytes);
+        bytes
     }
 }
 
-/// The start of stored bytes, fit for a message.
-fn shown(stored: &[u8]) -> String {
-    String::from_utf8_lossy(stored).chars().take(60).flat_map(char::escape_default).collect()
+/// A variance as it is stored.
+pub(crate) fn to_units(squared_logits: f64) -> u16 {
+    (squared_logits * VARIANCE_UNITS).round() as u16
+}
+
+fn put_count(bytes: &mut Vec<u8>, mut count: u64) {
+    while count >= 0x80 {
+        bytes.push(0x80 | (count & 0x7f) as u8);
+        count >>= 7;
+    }
+    bytes.push(count as u8);
+}
+
+fn count(rest: &mut &[u8]) -> Option<u64> {
+    let mut count = 0u64;
+    for shift in (0..64).step_by(7) {
+        let [byte] = take(rest)?;
+        let part = u64::from(byte & 0x7f) << shift;
+        count |= part;
+        if byte < 0x80 {
+            // Bits beyond the highest, or a byte of nothing at the end, are none of ours.
+            let sound = part >> shift == u64::from(byte) && (byte > 0 || shift == 0);
+            return sound.then_some(count);
+        }
+    }
+    None
+}
+
+/// The next `N` bytes, taken off.
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, tail) = rest.split_first_chunk::<N>()?;
+    *rest = tail;
+    Some(*head)
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// The bytes that `docs/keys.md` shows.
+    #[test]
+    fn the_bytes_are_as_documented() {
+        let mut ability = Ability {
+            answers: 300,
+            correct: 2,
+            level: -500_000_000_000,
+            variance: 512,
+            last: 1_767_225_600,
+            recent: 65_535,
+            wrong: 3,
+            items: Items::default(),
+        };
+        ability.items.note("q9", true);
+        let hex: String = ability.encode().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "ac02020078ad958bff000200b95569ffff0311a3");
+    }
+
     #[test]
     fn what_is_no_ability_is_refused() {
-        let sound = b"3 2 -500000000000 900000 7";
-        let (answers, correct, level, variance) = (3, 2, -500_000_000_000, 900_000);
-        let ability = Ability { answers, correct, level, variance, held: 7 };
-        assert_eq!(Ability::parse(sound), Ok(ability));
-        assert_eq!(ability.shown(), -500_000_000_007);
-        let cases = [
-            "",
-            "3 2 -5 9",
-            "3 2 -5 9 0 1",
-            "3  2 -5 9 0",
-            "2 3 -5 9 0",
-            "-3 -4 5 9 0",
-            "3 2 0.5 9 0",
-            "3 2 -5 -9 0",
-            "3 2 30000000000001 9 0",
-            "3 2 -30000000000001 9 0",
-            "3 2 99999999999999999999 9 0",
-            "3 2 -5 9 -1",
-            "3 2 -5 9 29999999999996",
-            "3 2 -5 9 9223372036854775807",
-        ];
-        for case in cases {
-            assert_eq!(Ability::parse(case.as_bytes()), Err(AbilityError(case.into())), "{case}");
+        let ability = Ability { answers: 300, correct: 2, level: LIMIT, ..Ability::default() };
+        let sound = ability.encode();
+        assert_eq!(Ability::decode(&sound), Ok(ability));
+        for cut in 0..sound.len() {
+            assert_eq!(Ability::decode(&sound[..cut]), Err(AbilityError(cut)));
         }
-        let error = Ability::parse(b"\"\n\xff").unwrap_err();
-        assert!(error.to_string().starts_with(r#"stored ability "\"\n\u{fffd}" is not"#));
+        let changed = |change: fn(&mut Ability)| {
+            let mut other = ability;
+            change(&mut other);
+            Ability::decode(&other.encode())
+        };
+        assert!(changed(|a| a.correct = 301).is_err());
+        assert!(changed(|a| a.level = LIMIT + 1).is_err());
+        assert!(changed(|a| a.level = -LIMIT - 1).is_err());
+        // Another byte, an item without answers, a count that is padded with a byte of nothing.
+        let other = [&sound[..], &[1]].concat();
+        assert!(Ability::decode(&other).is_err());
+        assert!(Ability::decode(&[&sound[..], &[0, 0]].concat()).is_err());
+        assert!(Ability::decode(&[&[0x80, 0][..], &sound[2..]].concat()).is_err());
+        let reason = Ability::decode(b"3 2 0 9 0").unwrap_err().to_string();
+        assert_eq!(reason, "the 9 bytes stored are no ability");
     }
 
     proptest! {
         #[test]
-        fn text_reads_back(
-            answers in 0..u64::MAX, wrong in 0..9u64, level in -LIMIT..=LIMIT, variance in 0..i64::MAX,
-            held in 0..=LIMIT,
+        fn bytes_read_back(
+            counts in any::<(u64, u64, u16, u32, u16, u8)>(),
+            level in -LIMIT..=LIMIT,
+            items in proptest::collection::vec(("[a-f]", any::<bool>()), 0..9),
         ) {
-            let (correct, held) = (answers.saturating_sub(wrong), held.min(level + LIMIT));
-            let ability = Ability { answers, correct, level, variance, held };
-            prop_assert_eq!(Ability::parse(ability.to_text().as_bytes()), Ok(ability));
+            let (a, b, variance, last, recent, wrong) = counts;
+            let (answers, correct) = (a.max(b), a.min(b));
+            let mut ability = Ability {
+                answers, correct, level, variance, last, recent, wrong, items: Items::default(),
+            };
+            for (item, right) in items {
+                ability.items.note(&item, right);
+            }
+            prop_assert_eq!(Ability::decode(&ability.encode()), Ok(ability));
         }
 
         #[test]
-        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
-            let _ = Ability::parse(&bytes);
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+            if let Ok(ability) = Ability::decode(&bytes) {
+                prop_assert_eq!(ability.encode(), bytes);
+            }
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What the bolt takes from an event, and why an event may be of no use to it.
 
-use crate::{AbilityError, Options};
+use crate::{AbilityError, Options, grasp::seconds};
 use smol_str::SmolStr;
 use tallyd_bolt::FieldRef;
-use tallyd_event::Event;
+use tallyd_event::{Event, Schema};
 
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub(crate) struct Answer {
     pub concept: SmolStr,
     pub item: SmolStr,
     pub correct: bool,
+    /// In seconds since the epoch.
+    pub at: u32,
 }
 
 /// Why an event can't be used.
@@ -24,12 +26,12 @@ pub(crate) enum Unusable {
     #[error("field \"{field}\": \"{given}\" is not a bool")]
     NotBool { field: SmolStr, given: SmolStr },
     /// What is stored of the learner was written by something else.
-    #[error("learner \"{learner}\", field \"{field}\": {error} (fix or delete the field)")]
+    #[error("learner \"{learner}\", field \"{field}\": {error} (delete the field to begin again)")]
     Stored { learner: SmolStr, field: SmolStr, error: AbilityError },
 }
 
 impl Answer {
-    pub fn of(options: &Options, event: &Event) -> Result<Self, Unusable> {
+    pub fn of(options: &Options, input: &Schema, event: &Event) -> Result<Self, Unusable> {
         let text = |field: &FieldRef| {
             field.text(event).ok_or_else(|| Unusable::Missing(field.name.clone()))
         };
@@ -41,6 +43,8 @@ impl Answer {
             item: text(&options.item)?,
             correct: correct
                 .ok_or_else(|| Unusable::NotBool { field: options.correct.name.clone(), given })?,
+            // A clock ahead of the server's must not make all that follows seem early.
+            at: seconds(event.time(input).min(event.arrival())),
         })
     }
 }

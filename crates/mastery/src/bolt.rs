@@ -1,9 +1,12 @@
 //! The bolt: which state an answer looks at, and what a batch of answers changes.
 
 use crate::{
-    Abilities, ITEM_FIELDS, OVERALL_FIELD, Options,
+    Abilities, CONCEPT_FIELDS, HEAD_FIELDS, ITEM_FIELDS, OVERALL_FIELD, Options, Taken,
     answer::{Answer, Unusable},
-    concept_field, item_key, learner_key,
+    concept_field, concept_key,
+    features::features,
+    head::Forecast,
+    head_key, item_key, learner_key,
     working::{Unreadable, Working},
 };
 use smol_str::SmolStr;
@@ -11,7 +14,8 @@ use tallyd_bolt::{Batch, Bolt, Effects, Reads, State};
 use tallyd_event::{Event, Field, FieldType, Schema, Value};
 
 /// The bolt. Its input is partitioned by the learner, so it owns the abilities of the learners
-/// that it sees; the difficulty of an item is shared with other partitions, through deltas.
+/// that it sees; the difficulty of an item, the weight of a concept and those of the head are
+/// shared with other partitions, through deltas.
 #[derive(Clone, Debug)]
 pub struct Mastery {
     options: Options,
@@ -27,7 +31,8 @@ impl Mastery {
     }
 }
 
-/// The schema of the answers that the bolt emits, each with what was predicted before it.
+/// The schema of the answers that the bolt emits, each with what was predicted before it: `predicted` by
+/// the head, and `levels` by the levels alone.
 #[must_use]
 pub fn output_schema() -> Schema {
     let fields = vec![
@@ -38,8 +43,18 @@ pub fn output_schema() -> Schema {
         Field::new("correct", FieldType::Bool),
         Field::new("predicted", FieldType::Float),
         Field::new("at", FieldType::Time),
+        Field::new("levels", FieldType::Float),
     ];
     Schema { fields, id: Some(0), key: Some(1), time: Some(6) }
+}
+
+/// The probability of a right answer before it.
+#[derive(Clone, Copy, Debug)]
+struct Predicted {
+    /// As the head has it.
+    right: f64,
+    /// As the levels alone have it.
+    levels: f64,
 }
 
 impl Bolt for Mastery {
@@ -48,8 +63,12 @@ impl Bolt for Mastery {
     }
 
     fn reads(&self, batch: &Batch<'_>, reads: &mut Reads<'_>) {
+        if !batch.events.is_empty() {
+            reads.counters(&head_key(), HEAD_FIELDS);
+        }
         for event in batch.events {
-            let Ok(answer) = Answer::of(&self.options, event) else { continue };
+            let Ok(answer) = Answer::of(&self.options, &self.input, event) else { continue };
+            reads.counters(&concept_key(&answer.concept), CONCEPT_FIELDS);
             let learner = learner_key(&answer.learner);
             reads.field(&learner, OVERALL_FIELD);
             reads.field(&learner, &concept_field(&answer.concept));
@@ -61,7 +80,7 @@ impl Bolt for Mastery {
         let mut working = Working::new(state, Abilities::unknown(&self.options.parameters));
         let mut effects = Effects::default();
         for (place, event) in batch.events.iter().enumerate() {
-            let taken = Answer::of(&self.options, event)
+            let taken = Answer::of(&self.options, &self.input, event)
                 .and_then(|answer| Ok((self.take(&answer, &mut working)?, answer)));
             match taken {
                 Ok((predicted, answer)) if self.options.emit => {
@@ -77,8 +96,8 @@ impl Bolt for Mastery {
 }
 
 impl Mastery {
-    /// Takes one answer in, and gives the probability of a right one that stood before it.
-    fn take(&self, answer: &Answer, working: &mut Working<'_>) -> Result<f64, Unusable> {
+    /// Takes one answer in, and gives the probabilities of a right one that stood before it.
+    fn take(&self, answer: &Answer, working: &mut Working<'_>) -> Result<Predicted, Unusable> {
         let parameters = &self.options.parameters;
         let (places, abilities) = working.abilities(&answer.learner, &answer.concept).map_err(
             |Unreadable { field, error }| Unusable::Stored {
@@ -87,16 +106,23 @@ impl Mastery {
                 error,
             },
         )?;
-        let difficulty = working.difficulty(&answer.item);
+        let (item, difficulty) = working.difficulty(&answer.item);
+        let everyone = working.everyone().share();
+        let (concept, weight) = working.weight(&answer.concept);
+        let before = abilities.concept.items.before(&answer.item);
+        let features = features(&abilities, &difficulty, before, everyone, answer.at);
+        let forecast = Forecast::of(features, working.head(), weight);
+        working.take_lesson(concept, &forecast.learn(answer.correct, working.head(), weight));
 
-        let expected = abilities.expect(&difficulty, parameters);
-        working.set_abilities(places, abilities.learn(expected, answer.correct, parameters));
+        let expected = abilities.expect(&difficulty);
+        let taken = Taken { item: &answer.item, correct: answer.correct, at: answer.at, everyone };
+        working.set_abilities(places, abilities.learn(expected, taken, parameters));
         let delta = difficulty.delta(expected, answer.correct, parameters);
-        working.move_difficulty(&answer.item, delta);
-        Ok(expected.right)
+        working.move_difficulty(item, delta);
+        Ok(Predicted { right: forecast.right, levels: expected.right })
     }
 
-    fn emitted(&self, event: &Event, answer: &Answer, predicted: f64) -> Event {
+    fn emitted(&self, event: &Event, answer: &Answer, predicted: Predicted) -> Event {
         let text = |text: &SmolStr| Value::Str(text.clone());
         let values = vec![
             Value::Str(event.id(&self.input)),
@@ -104,8 +130,9 @@ impl Mastery {
             text(&answer.concept),
             text(&answer.item),
             Value::Bool(answer.correct),
-            Value::Float(predicted),
+            Value::Float(predicted.right),
             Value::Int(event.time(&self.input)),
+            Value::Float(predicted.levels),
         ];
         Event { values, ..*event }
     }

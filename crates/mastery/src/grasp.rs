@@ -1,10 +1,11 @@
 //! What readers see: where a learner's abilities are stored, and the grasp that they mean.
 
 use crate::{
-    ability::{Ability, MICRO, PICOLOGITS},
-    model::logistic,
+    Parameters,
+    ability::PICOLOGITS,
+    model::{Abilities, logistic},
 };
-use smol_str::{SmolStr, format_smolstr};
+use smol_str::{SmolStr, SmolStrBuilder};
 use tallyd_bolt::Key;
 
 /// The field of a learner's hash that holds the overall ability.
@@ -12,32 +13,42 @@ pub const OVERALL_FIELD: &str = "overall";
 /// The shared numbers of an item's hash: its difficulty, in picologits, and how many answers it has
 /// had.
 pub const ITEM_FIELDS: &[&str; 2] = &["b", "n"];
+/// The shared number of a concept's hash: its weight in the head.
+pub const CONCEPT_FIELDS: &[&str; 1] = &["w"];
 
-const CONCEPT_PREFIX: &str = "concept:";
+/// Short, because each learner has it as often as concepts.
+const CONCEPT_PREFIX: &str = "c:";
 
 /// A learner's grasp of a concept.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Grasp {
-    /// The probability, in 0..1, of solving (not guessing) an item of difficulty 0: one that a
-    /// learner of whom nothing is known solves half of the time.
+    /// The probability, in 0..1, of answering an item of difficulty 0 right: one that a learner of
+    /// whom nothing is known answers right half of the time.
     pub mastery: f64,
     /// How far off that may be, in 0..0.5: half the width of the range that one standard error
-    /// of the ability to either side covers.
+    /// of the ability to either side covers. It grows with the time since the last answer.
     pub uncertainty: f64,
 }
 
-/// The grasp of a concept, from the overall ability and the one in the concept. An ability that
-/// is not stored is [`crate::Abilities::unknown`]'s.
+/// The grasp of a concept at a time, in ms since the epoch. An ability that is not stored is
+/// [`Abilities::unknown`]'s.
 ///
-/// A wrong answer never raises the mastery of any concept, and a right one never lowers it.
+/// A wrong answer never raises the mastery of any concept, and a right one never lowers it. Time
+/// changes the uncertainty alone.
 #[must_use]
-pub fn grasp(overall: &Ability, concept: &Ability) -> Grasp {
-    let level = (overall.shown() as f64 + concept.shown() as f64) / PICOLOGITS;
-    let error = ((overall.variance as f64 + concept.variance as f64) / MICRO).sqrt();
+pub fn grasp(abilities: &Abilities, parameters: &Parameters, now: i64) -> Grasp {
+    let level = (abilities.overall.level as f64 + abilities.concept.level as f64) / PICOLOGITS;
+    let [overall, concept] = abilities.squared_errors(seconds(now), parameters);
+    let error = (overall + concept).sqrt();
     Grasp {
         mastery: logistic(level),
         uncertainty: (logistic(level + error) - logistic(level - error)) / 2.0,
     }
+}
+
+/// A time in ms as abilities hold it: whole seconds, from 1970 to 2106.
+pub(crate) fn seconds(ms: i64) -> u32 {
+    u32::try_from((ms / 1000).max(0)).unwrap_or(u32::MAX)
 }
 
 /// The hash of a learner: the overall ability, and one for each concept.
@@ -52,10 +63,25 @@ pub fn item_key(item: &str) -> Key {
     Key::new(&["item", &Key::encode(item)])
 }
 
+/// The hash of a concept: its weight in the head.
+#[must_use]
+pub fn concept_key(concept: &str) -> Key {
+    Key::new(&["concept", &Key::encode(concept)])
+}
+
+/// The hash of the head's weights.
+#[must_use]
+pub fn head_key() -> Key {
+    Key::new(&["head"])
+}
+
 /// The field of a learner's hash that holds the ability in a concept.
 #[must_use]
 pub fn concept_field(concept: &str) -> SmolStr {
-    format_smolstr!("{CONCEPT_PREFIX}{concept}")
+    let mut field = SmolStrBuilder::new();
+    field.push_str(CONCEPT_PREFIX);
+    field.push_str(concept);
+    field.finish()
 }
 
 /// The concept of such a field; `None` for another field.
@@ -67,38 +93,54 @@ pub fn concept_of(field: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Ability, LIMIT};
 
-    fn ability(level: i64, variance: i64) -> Ability {
-        Ability { answers: 1, correct: 1, level, variance, held: 0 }
+    fn ability(level: i64, variance: u16) -> Ability {
+        Ability { answers: 1, correct: 1, level, variance, ..Ability::default() }
     }
 
     #[test]
     fn grasp_is_as_computed_by_hand() {
         let cases = [
             // Nothing known, deviations of 1: a half, and σ(√2) − 1/2.
-            ((0, 1_000_000), (0, 1_000_000), 0.5, 0.304_429_682_507),
+            ((0, 2048), (0, 2048), 0.5, 0.304_429_682_507),
             (
-                (250_000_000_000, 843_750),
-                (500_000_000_000, 875_000),
-                0.679_178_699_175,
-                0.261_870_976_764,
+                (250_000_000_000, 1024),
+                (750_000_000_000, 1024),
+                0.731_058_578_630,
+                0.190_398_538_989,
             ),
             ((-1_000_000_000_000, 0), (1_000_000_000_000, 0), 0.5, 0.0),
         ];
         for ((level, variance), (level_in, variance_in), mastery, uncertainty) in cases {
-            let grasp = grasp(&ability(level, variance), &ability(level_in, variance_in));
+            let (overall, concept) = (ability(level, variance), ability(level_in, variance_in));
+            let grasp = grasp(&Abilities { overall, concept }, &Parameters::default(), 0);
             assert!((grasp.mastery - mastery).abs() < 1e-11, "{grasp:?}");
             assert!((grasp.uncertainty - uncertainty).abs() < 1e-11, "{grasp:?}");
         }
     }
 
     #[test]
+    fn what_is_known_fades_by_half_in_the_days_that_the_topology_says() {
+        let parameters = Parameters { certainty_days: 10.0, ..Parameters::default() };
+        let abilities = Abilities { overall: ability(0, 0), concept: ability(0, 1024) };
+        for (days, overall, concept) in [(0, 0.0, 0.5), (10, 0.5, 0.75), (20, 0.75, 0.875)] {
+            let errors = abilities.squared_errors(days * 86_400, &parameters);
+            assert_eq!(errors, [overall, concept], "{days}");
+        }
+        let errors = abilities.squared_errors(u32::MAX, &parameters);
+        assert_eq!(errors, [1.0, 1.0]);
+        assert_eq!([seconds(-5), seconds(5_999), seconds(i64::MAX)], [0, 5, u32::MAX]);
+    }
+
+    #[test]
     fn the_ends_stay_within_bounds() {
-        use crate::LIMIT;
         for level in [-LIMIT, 0, LIMIT] {
-            for variance in [0, 1_000_000, i64::MAX] {
+            for variance in [0, 2048, u16::MAX] {
+                let ability = ability(level, variance);
+                let abilities = Abilities { overall: ability, concept: ability };
                 let Grasp { mastery, uncertainty } =
-                    grasp(&ability(level, variance), &ability(level, variance));
+                    grasp(&abilities, &Parameters::default(), i64::MAX);
                 assert!((0.0..=1.0).contains(&mastery), "{mastery}");
                 assert!((0.0..=0.5).contains(&uncertainty), "{uncertainty}");
             }
@@ -108,7 +150,7 @@ mod tests {
     #[test]
     fn a_concept_is_found_in_its_field() {
         assert_eq!(concept_of(&concept_field("overall")), Some("overall"));
-        assert_eq!(concept_of(&concept_field("concept:x")), Some("concept:x"));
+        assert_eq!(concept_of(&concept_field("c:x")), Some("c:x"));
         assert_eq!(concept_of(OVERALL_FIELD), None);
     }
 }

@@ -6,17 +6,23 @@
 mod ability;
 mod answer;
 mod bolt;
+mod features;
 mod grasp;
+mod head;
+mod items;
 mod model;
 mod options;
 mod parameters;
+mod weight;
 mod working;
 
-pub use ability::{Ability, AbilityError, LIMIT, MICRO, PICOLOGITS};
+pub use ability::{Ability, AbilityError, LIMIT, PICOLOGITS, VARIANCE_UNITS};
 pub use bolt::{Mastery, output_schema};
 pub use grasp::{
-    Grasp, ITEM_FIELDS, OVERALL_FIELD, concept_field, concept_of, grasp, item_key, learner_key,
+    CONCEPT_FIELDS, Grasp, ITEM_FIELDS, OVERALL_FIELD, concept_field, concept_key, concept_of,
+    grasp, head_key, item_key, learner_key,
 };
-pub use model::{Abilities, Difficulty, Expectation};
+pub use head::HEAD_FIELDS;
+pub use model::{Abilities, Difficulty, Expectation, Taken};
 pub use options::Options;
 pub use parameters::Parameters;

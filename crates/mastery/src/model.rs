@@ -1,13 +1,16 @@
-//! The formulas: what is predicted before an answer, and what the answer changes.
+//! The levels: what they expect of an answer, and what the answer changes.
 //!
-//! Elo ratings with two abilities (Pelánek, *Applications of the Elo rating system in adaptive
-//! educational systems*, 2016), steps by his uncertainty function, a guess floor (Birnbaum 1968)
-//! and learning by practice (Cen, Koedinger and Junker 2006).
+//! Elo ratings with two abilities, steps by the uncertainty function (Pelánek, *Applications of
+//! the Elo rating system in adaptive educational systems*, 2016).
 
 use crate::{
     Parameters,
-    ability::{Ability, LIMIT, MICRO, PICOLOGITS},
+    ability::{Ability, LIMIT, PICOLOGITS, VARIANCE_UNITS, to_units},
 };
+
+/// The gains of a learner's moving averages: the overall one, and the one in a concept.
+const OVERALL_GAIN: f64 = 0.03;
+const CONCEPT_GAIN: f64 = 0.2;
 
 /// The difficulty of an item, as this worker sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,7 +21,7 @@ pub struct Difficulty {
     pub answers: i64,
 }
 
-/// What is expected of an answer.
+/// What the levels alone expect of an answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Expectation {
     /// The probability that it is right.
@@ -34,6 +37,19 @@ pub struct Abilities {
     pub overall: Ability,
     /// The learner's ability in the concept, beside the overall one.
     pub concept: Ability,
+}
+
+/// An answer, as far as a learner's abilities go.
+#[derive(Clone, Copy, Debug)]
+pub struct Taken<'a> {
+    /// The item.
+    pub item: &'a str,
+    /// Whether it was right.
+    pub correct: bool,
+    /// When it was given, in seconds since the epoch.
+    pub at: u32,
+    /// The share of right answers of all learners, which a new learner's averages begin from.
+    pub everyone: f64,
 }
 
 /// The logistic function.
@@ -52,39 +68,46 @@ impl Abilities {
         }
     }
 
-    /// p = g + (1−g)·σ(θ + θ_c − b).
+    /// p = σ(θ + θ_c − b).
     #[must_use]
-    pub fn expect(&self, item: &Difficulty, parameters: &Parameters) -> Expectation {
+    pub fn expect(&self, item: &Difficulty) -> Expectation {
         let logits = self.overall.level + self.concept.level - item.level.clamp(-LIMIT, LIMIT);
-        let grasp = logistic(logits as f64 / PICOLOGITS);
-        let rest = 1.0 - parameters.guess;
-        Expectation { right: parameters.guess + rest * grasp, slope: rest * grasp * (1.0 - grasp) }
+        let right = logistic(logits as f64 / PICOLOGITS);
+        Expectation { right, slope: right * (1.0 - right) }
     }
 
     /// The abilities after an answer.
     #[must_use]
-    pub fn learn(self, expected: Expectation, correct: bool, parameters: &Parameters) -> Self {
+    pub fn learn(self, expected: Expectation, answer: Taken<'_>, parameters: &Parameters) -> Self {
         let p = parameters;
-        let Self { overall, concept } = self;
-        let surprise = surprise(expected, correct);
-        let answers = concept.answers as f64;
+        let Self { mut overall, mut concept } = self;
+        let surprise = surprise(expected, answer.correct);
         let overall_step = step(p.overall_step, p.overall_slowing, overall.answers as f64);
-        let concept_step = step(p.concept_step, p.concept_slowing, answers);
-        let practice = step(p.practice_gain, p.practice_slowing, answers);
+        let concept_step = step(p.concept_step, p.concept_slowing, concept.answers as f64);
+        let [v, w] = self.squared_errors(answer.at, p);
         let known = Self::unknown(p);
-        Self {
-            overall: Ability {
-                variance: variance(&overall, &concept, overall_step, expected)
-                    .min(known.overall.variance),
-                ..overall.answered(correct, moved(overall.level, overall_step * surprise))
-            },
-            concept: Ability {
-                variance: variance(&concept, &overall, concept_step, expected)
-                    .min(known.concept.variance),
-                ..concept
-                    .answered(correct, moved(concept.level, concept_step * surprise + practice))
-            },
-        }
+        overall.variance = variance(v, w, overall_step, expected).min(known.overall.variance);
+        concept.variance = variance(w, v, concept_step, expected).min(known.concept.variance);
+        overall.answered(answer, overall_step * surprise, OVERALL_GAIN);
+        concept.answered(answer, concept_step * surprise, CONCEPT_GAIN);
+        concept.items.note(answer.item, answer.correct);
+        Self { overall, concept }
+    }
+
+    /// The variances of both errors at a time, in squared logits: what was known fades with the time
+    /// since the last answer, by half in `certainty_days`, until nothing is known again.
+    #[must_use]
+    pub fn squared_errors(&self, at: u32, parameters: &Parameters) -> [f64; 2] {
+        let unknown = Self::unknown(parameters);
+        let faded = |of: &Ability, unknown: &Ability| {
+            let (known, first) = (of.squared_error(), unknown.squared_error());
+            if of.answers == 0 || known >= first {
+                return first.max(known);
+            }
+            let days = f64::from(at.saturating_sub(of.last)) / 86_400.0;
+            first - (first - known) * (-days / parameters.certainty_days).exp2()
+        };
+        [faded(&self.overall, &unknown.overall), faded(&self.concept, &unknown.concept)]
     }
 }
 
@@ -101,16 +124,16 @@ impl Difficulty {
 }
 
 impl Ability {
-    /// Counts an answer that moved the estimate to a level. A right one shows all of that; what is
-    /// shown after a wrong one is the level, but no more than before.
-    fn answered(self, correct: bool, level: i64) -> Self {
-        Self {
-            answers: self.answers.saturating_add(1),
-            correct: self.correct.saturating_add(u64::from(correct)),
-            level,
-            held: if correct { 0 } else { level.saturating_sub(self.shown()).max(0) },
-            ..self
-        }
+    /// Counts an answer that moves the estimate by so many logits, and the average by a gain.
+    fn answered(&mut self, answer: Taken<'_>, logits: f64, gain: f64) {
+        let Taken { correct, at, everyone, .. } = answer;
+        let moved = self.level.saturating_add((logits * PICOLOGITS).round() as i64);
+        self.level = moved.clamp(-LIMIT, LIMIT);
+        self.recent = self.moved_share(everyone, correct, gain);
+        self.wrong = if correct { 0 } else { self.wrong.saturating_add(1) };
+        self.answers = self.answers.saturating_add(1);
+        self.correct = self.correct.saturating_add(u64::from(correct));
+        self.last = self.last.max(at);
     }
 }
 
@@ -128,18 +151,15 @@ fn step(first: f64, slowing: f64, answers: f64) -> f64 {
     first / (1.0 + slowing * answers)
 }
 
-fn moved(level: i64, logits: f64) -> i64 {
-    level.saturating_add((logits * PICOLOGITS).round() as i64).clamp(-LIMIT, LIMIT)
-}
-
-/// The variance of an estimate's error after a step U: (1 − U·p′)²·V + U²·(p(1−p) + p′²·W), with W
-/// the variance of the other ability. It is Joseph's form of the update (Bucy and Joseph 1968),
+/// The variance V of an estimate's error after a step U: (1 − U·p′)²·V + U²·(p(1−p) + p′²·W), with
+/// W the variance of the other ability. It is Joseph's form of the update (Bucy and Joseph 1968),
 /// right for any step, not the best one only, on the model made linear at its estimate.
-fn variance(of: &Ability, other: &Ability, step: f64, expected: Expectation) -> i64 {
+fn variance(of: f64, other: f64, step: f64, expected: Expectation) -> u16 {
     let Expectation { right, slope } = expected;
-    let kept = (1.0 - step * slope).powi(2) * of.variance as f64;
-    let noise = right * (1.0 - right) * MICRO + slope * slope * other.variance as f64;
-    (kept + step * step * noise).round() as i64
+    let kept = (1.0 - step * slope).powi(2) * of;
+    let noise = right * (1.0 - right) + slope * slope * other;
+    // Rounded down: else what is a unit above its end would never come closer.
+    to_units(kept + step * step * noise - 0.5 / VARIANCE_UNITS)
 }
 
 #[cfg(test)]

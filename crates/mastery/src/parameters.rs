@@ -7,8 +7,6 @@ use tallyd_bolt::Parameter;
 /// defaults were chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Parameters {
-    /// The probability of a right answer without any grasp.
-    pub guess: f64,
     /// α of the learner's overall ability, in logits; 0 turns it off.
     pub overall_step: f64,
     /// β of the learner's overall ability.
@@ -25,26 +23,22 @@ pub struct Parameters {
     pub item_step: f64,
     /// β of an item's difficulty.
     pub item_slowing: f64,
-    /// What the first answer in a concept, right or wrong, teaches: logits.
-    pub practice_gain: f64,
-    /// How that shrinks: after n answers it is `practice_gain` / (1 + `practice_slowing`·n).
-    pub practice_slowing: f64,
+    /// After so many days without an answer, half of what answers told is not certain any more.
+    pub certainty_days: f64,
 }
 
 impl Default for Parameters {
     fn default() -> Self {
         Self {
-            guess: 0.0,
-            overall_step: 0.3,
-            overall_slowing: 0.005,
+            overall_step: 0.4,
+            overall_slowing: 0.05,
             overall_deviation: 1.0,
-            concept_step: 0.55,
-            concept_slowing: 0.002,
+            concept_step: 0.3,
+            concept_slowing: 0.05,
             concept_deviation: 1.0,
-            item_step: 0.5,
-            item_slowing: 0.035,
-            practice_gain: 1.0,
-            practice_slowing: 3.0,
+            item_step: 1.0,
+            item_slowing: 0.15,
+            certainty_days: 180.0,
         }
     }
 }
@@ -52,13 +46,6 @@ impl Default for Parameters {
 impl Parameters {
     /// The parameters as a topology names them.
     pub const TABLE: &'static [Parameter<Parameters>] = &[
-        Parameter {
-            name: "guess",
-            doc: "The probability of a right answer without any grasp: 0 where answers are not chosen from a list. The lower asymptote of Birnbaum's logistic model (1968).",
-            min: 0.0,
-            max: 0.9,
-            place: |p| &mut p.guess,
-        },
         Parameter {
             name: "overall_step",
             doc: "The first step of a learner's overall ability, in logits; 0 turns the overall ability off. α of Pelánek's uncertainty function (2016).",
@@ -116,18 +103,11 @@ impl Parameters {
             place: |p| &mut p.item_slowing,
         },
         Parameter {
-            name: "practice_gain",
-            doc: "What the first answer in a concept teaches, right or wrong, in logits; 0 turns learning by practice off. The slope of the Additive Factors Model (Cen, Koedinger and Junker 2006).",
-            min: 0.0,
-            max: 4.0,
-            place: |p| &mut p.practice_gain,
-        },
-        Parameter {
-            name: "practice_slowing",
-            doc: "How later answers teach less: gain / (1 + slowing·n) after n answers, which sums to the logarithm of practice (Pavlik, Eglington and Harrell-Williams 2021).",
-            min: 0.0,
-            max: 100.0,
-            place: |p| &mut p.practice_slowing,
+            name: "certainty_days",
+            doc: "After so many days without an answer, half of what a learner's answers told is not certain any more: the uncertainty that is shown grows back to the first one. As ratings deviations do in Glicko (Glickman 1999).",
+            min: 1.0,
+            max: 36_500.0,
+            place: |p| &mut p.certainty_days,
         },
     ];
 }
@@ -146,7 +126,7 @@ mod tests {
         }
         let debug = format!("{parameters:?}");
         let fields = debug.matches(": ").count();
-        assert_eq!((fields, debug.matches("NaN").count()), (11, Parameters::TABLE.len()));
+        assert_eq!((fields, debug.matches("NaN").count()), (9, Parameters::TABLE.len()));
         for parameter in Parameters::TABLE {
             assert!(debug.contains(&format!(" {}: NaN", parameter.name)), "{}", parameter.name);
         }

@@ -3,9 +3,17 @@
 
 #[path = "../examples/evaluate/auc.rs"]
 mod auc;
+#[path = "../examples/evaluate/figures.rs"]
+#[expect(dead_code, reason = "the example prints more of it")]
+mod figures;
 #[path = "../examples/evaluate/log.rs"]
+#[expect(dead_code, reason = "the example reads directories too")]
 mod log;
+#[path = "../examples/evaluate/run.rs"]
+#[expect(dead_code, reason = "the example measures more")]
+mod run;
 
+use figures::{Fit, Scored};
 use std::path::{Path, PathBuf};
 use tallyd_mastery::Parameters;
 
@@ -20,30 +28,35 @@ fn data() -> Option<PathBuf> {
     present.then_some(directory)
 }
 
-fn auc_of(predicted: &[f64], answers: &[log::Answer]) -> f64 {
+fn answers(directory: &Path) -> Vec<log::Answer> {
+    let columns = log::Columns(Default::default());
+    log::read(&directory.join("lkt_events.csv.gz"), &columns).unwrap()
+}
+
+fn fit(predicted: &[f64], answers: &[log::Answer]) -> Fit {
     let right = answers.iter().map(|answer| answer.correct);
-    auc::auc(predicted.iter().copied().zip(right)).unwrap_or(f64::NAN)
+    let scored: Vec<Scored> = predicted.iter().copied().zip(right).collect();
+    Fit::of(&scored)
 }
 
 #[test]
 fn elo_a_is_reproduced_to_1e_9() {
     let Some(directory) = data() else { return };
-    let answers = log::read_lkt(&directory).unwrap();
+    let answers = answers(&directory);
     let reference = log::read_reference(&directory).unwrap();
     assert_eq!(answers.len(), 55_122);
-    let (predicted, _) = log::run(&answers, log::elo_a()).unwrap();
-    let difference = log::largest_difference(&predicted, &reference).unwrap();
+    let levels = run::whole(&answers, log::elo_a()).unwrap().levels;
+    let difference = run::largest_difference(&levels, &reference).unwrap();
     assert!(difference <= 1e-9, "{difference}");
-    assert!((auc_of(&predicted, &answers) - 0.7296).abs() < 5e-5);
+    assert!((fit(&levels, &answers).auc - 0.7296).abs() < 5e-5);
 }
 
 #[test]
 fn elo_b_and_the_defaults_predict_as_well_as_is_documented() {
     let Some(directory) = data() else { return };
-    let answers = log::read_lkt(&directory).unwrap();
-    let (elo_b, _) = log::run(&answers, log::elo(0.4, 0.02)).unwrap();
-    assert!((auc_of(&elo_b, &answers) - 0.7646).abs() < 5e-5);
-    let (defaults, _) = log::run(&answers, Parameters::default()).unwrap();
-    let auc = auc_of(&defaults, &answers);
-    assert!(auc >= 0.80, "{auc}");
+    let answers = answers(&directory);
+    let elo_b = run::whole(&answers, log::elo(0.4, 0.02)).unwrap().levels;
+    assert!((fit(&elo_b, &answers).auc - 0.7646).abs() < 5e-5);
+    let defaults = fit(&run::whole(&answers, Parameters::default()).unwrap().predicted, &answers);
+    assert!(defaults.auc >= 0.848 && defaults.calibration <= 0.006, "{defaults:?}");
 }

@@ -1,0 +1,115 @@
+//! Runs the bolt over a log: in one partition, or in many that see each other's numbers late.
+
+use crate::log::{Answer, bolt, events};
+use std::error::Error;
+use tallyd_bolt::{Batch, Bolt, Effects, Reads, memory::Memory};
+use tallyd_event::Event;
+use tallyd_mastery::Parameters;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// What a run predicted before each answer, and what it left.
+pub struct Run {
+    /// By the head.
+    pub predicted: Vec<f64>,
+    /// By the levels alone.
+    pub levels: Vec<f64>,
+    /// What is stored at the end.
+    pub memory: Memory,
+}
+
+/// Answers a batch.
+const BATCH: usize = 512;
+
+/// In one partition, in batches.
+pub fn whole(answers: &[Answer], parameters: Parameters) -> Result<Run, Box<dyn Error>> {
+    let (bolt, schema) = bolt(parameters, true);
+    let mut run = Run { predicted: Vec::new(), levels: Vec::new(), memory: Memory::default() };
+    for events in events(answers).chunks(BATCH) {
+        let effects = run.memory.run(&bolt, &Batch { schema: &schema, events, now: 0 });
+        for emit in taken(&effects)? {
+            run.predicted.extend(emit.value(5).as_number());
+            run.levels.extend(emit.value(7).as_number());
+        }
+    }
+    Ok(run)
+}
+
+/// What the bolt takes an answer, in ns of CPU: to ask for its state and to process, without emitting.
+/// Between the two the runtime works, which is not counted.
+pub fn cost(answers: &[Answer]) -> f64 {
+    let (bolt, schema) = bolt(Parameters::default(), false);
+    let (mut memory, mut ns) = (Memory::default(), 0.0);
+    for events in events(answers).chunks(BATCH) {
+        let batch = Batch { schema: &schema, events, now: 0 };
+        let began = cpu_ns();
+        let reads = Reads::of(&bolt, &batch);
+        ns += cpu_ns() - began;
+        let state = memory.load(&reads);
+        let began = cpu_ns();
+        let effects = bolt.process(&batch, &state);
+        ns += cpu_ns() - began;
+        memory.apply(&effects);
+    }
+    ns / answers.len() as f64
+}
+
+/// The CPU time of this thread so far, as Linux tells it; elsewhere NaN.
+fn cpu_ns() -> f64 {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    told.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(f64::NAN)
+}
+
+/// In so many partitions by the learner, each of which sees what others added to shared numbers only
+/// after a block of answers.
+pub fn split(
+    answers: &[Answer],
+    partitions: u64,
+    block: usize,
+) -> Result<Vec<f64>, Box<dyn Error>> {
+    let (bolt, schema) = bolt(Parameters::default(), true);
+    let all = events(answers);
+    let mut memory = Memory::default();
+    let mut predicted = vec![f64::NAN; answers.len()];
+    for (number, block_of) in all.chunks(block).enumerate() {
+        let mut parts: Vec<(Vec<usize>, Vec<Event>)> =
+            vec![Default::default(); partitions as usize];
+        for (place, event) in block_of.iter().enumerate() {
+            let part = xxh3_64(event.value(0).to_text().as_bytes()) % partitions;
+            if let Some((places, events)) = parts.get_mut(part as usize) {
+                places.push(number * block + place);
+                events.push(event.clone());
+            }
+        }
+        let mut effects = Vec::new();
+        for (places, events) in &parts {
+            let batch = Batch { schema: &schema, events, now: 0 };
+            let done = bolt.process(&batch, &memory.load(&Reads::of(&bolt, &batch)));
+            for (place, emit) in places.iter().zip(taken(&done)?) {
+                if let (Some(to), Some(p)) = (predicted.get_mut(*place), emit.value(5).as_number())
+                {
+                    *to = p;
+                }
+            }
+            effects.push(done);
+        }
+        effects.iter().for_each(|effects| memory.apply(effects));
+    }
+    Ok(predicted)
+}
+
+fn taken(effects: &Effects) -> Result<&[Event], String> {
+    match effects.rejects.first() {
+        Some(rejection) => Err(format!("the bolt rejected an answer: {}", rejection.reason)),
+        None => Ok(&effects.emits),
+    }
+}
+
+/// The largest distance between two lists of equal length.
+pub fn largest_difference(ours: &[f64], theirs: &[f64]) -> Result<f64, Box<dyn Error>> {
+    if ours.len() != theirs.len() {
+        return Err(format!("{} predictions, {} in the reference", ours.len(), theirs.len()).into());
+    }
+    let differences = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs());
+    // `f64::max` passes over NaN, which must not pass as equal.
+    Ok(differences.map(|d| if d.is_nan() { f64::INFINITY } else { d }).fold(0.0, f64::max))
+}
