@@ -42,7 +42,9 @@ async fn store_hostile_names(url: &str) {
         .arg("answers")
         .arg(3);
     let learner = key("bolt:mastery:learner:u7");
-    put.cmd("HSET").arg(learner).arg(format!("concept:{HOSTILE}")).arg("3 2 5 7 0");
+    // Three answers, two of them right, and of all else nothing.
+    let ability = [&[3, 2][..], &[0; 15]].concat();
+    put.cmd("HSET").arg(learner).arg(format!("c:{HOSTILE}")).arg(ability);
     put.cmd("HSET").arg(key("halted")).arg(HOSTILE).arg(HOSTILE);
     put.cmd("ZADD").arg(key("workers")).arg("9e15").arg(HOSTILE);
     put.cmd("HSET").arg(key("announcements")).arg(HOSTILE).arg(about.to_string());

@@ -273,7 +273,9 @@ async fn what_is_legal_counts_under_its_own_name_and_touches_no_other_key() {
         assert_eq!(bench.score(&format!("class={encoded}"), name).await, Some(4), "{name}");
         let learner = ["learner", encoded.as_str()];
         assert_eq!(bench.field("fatigue", &learner, "answers").await.as_deref(), Some("1"));
-        assert!(bench.field("mastery", &learner, &format!("concept:{name}")).await.is_some());
+        let mastery = bench.open.keys.bolt("mastery", &Key::new(&learner));
+        let stored = bench.ask(&["HEXISTS", &mastery, &format!("c:{name}")]).await;
+        assert!(from_redis_value::<bool>(stored).unwrap(), "{name}");
     }
     let keys: Vec<String> = from_redis_value(bench.ask(&["KEYS", "*"]).await).unwrap();
     let learners = keys.iter().filter(|key| key.contains(":bolt:mastery:learner:")).count();

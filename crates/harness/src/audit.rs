@@ -290,14 +290,14 @@ async fn learners(
             from_redis_value(ask(open, |p| p.cmd("HGET").arg(&key).arg("answers")).await?)?;
         findings.compare(|| format!("{key} answers"), &count.total.answers, &answers.unwrap_or(0));
         let key = open.keys.bolt("mastery", &Key::new(&["learner", &Key::encode(user)]));
-        let stored: HashMap<String, String> =
+        let stored: HashMap<String, Vec<u8>> =
             from_redis_value(ask(open, |p| p.cmd("HGETALL").arg(&key)).await?)?;
         findings.compare(|| format!("{key}: concepts"), &(count.concepts.len() + 1), &stored.len());
         let overall = [("overall".to_owned(), count.total)];
         let concepts =
-            count.concepts.iter().map(|(concept, tally)| (format!("concept:{concept}"), *tally));
+            count.concepts.iter().map(|(concept, tally)| (format!("c:{concept}"), *tally));
         for (field, tally) in overall.into_iter().chain(concepts) {
-            let found = stored.get(&field).and_then(|text| tally_of(text));
+            let found = stored.get(&field).and_then(|bytes| tally_of(bytes));
             findings.compare(
                 || format!("{key} {field}"),
                 &Some((tally.answers, tally.right)),
@@ -308,10 +308,12 @@ async fn learners(
     Ok(())
 }
 
-/// The answers and right answers of a mastery field: `answers correct …`.
-fn tally_of(text: &str) -> Option<(u64, u64)> {
-    let mut words = text.split(' ');
-    Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
+/// The answers and right answers that a mastery field begins with, each as LEB128.
+fn tally_of(bytes: &[u8]) -> Option<(u64, u64)> {
+    let numbers = bytes.chunk_by(|byte, _| *byte >= 0x80);
+    let number = |of: &[u8]| of.iter().rev().fold(0, |sum, byte| sum << 7 | u64::from(byte & 0x7f));
+    let mut numbers = numbers.map(number);
+    Some((numbers.next()?, numbers.next()?))
 }
 
 async fn seen(

@@ -104,7 +104,8 @@ impl Abilities {
             if of.answers == 0 || known >= first {
                 return first.max(known);
             }
-            let days = f64::from(at.saturating_sub(of.last)) / 86_400.0;
+            // Whole ones, so that what a page shows does not change with every look.
+            let days = f64::from(at.saturating_sub(of.last) / 86_400);
             first - (first - known) * (-days / parameters.certainty_days).exp2()
         };
         [faded(&self.overall, &unknown.overall), faded(&self.concept, &unknown.concept)]

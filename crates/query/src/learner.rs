@@ -22,12 +22,14 @@ pub struct Concept {
     pub answers: u64,
     /// How many of them were right.
     pub correct: u64,
-    /// The probability of solving an item of average difficulty, 0..1.
+    /// The probability of answering an item of difficulty 0 right, 0..1.
     pub mastery: f64,
-    /// How far off that may be, 0..0.5 (one standard error).
+    /// How far off that may be now, 0..0.5 (one standard error): it grows with time.
     pub uncertainty: f64,
     /// Whether there are answers enough to show it as known.
     pub known: bool,
+    /// The time of the last answer in it, in ms since the epoch, to the second.
+    pub at: i64,
 }
 
 /// How tired a learner seems, a signal and no diagnosis; `None` for one of whom nothing is stored.
@@ -43,8 +45,8 @@ pub async fn fatigue(
     hash.get(STATE).map(state).transpose().map_err(|e| QueryError::Unreadable(e.to_string()))
 }
 
-/// A learner's grasp of each concept that was practised, in the order of their names; empty for
-/// one of whom nothing is stored.
+/// A learner's grasp, at a time in ms since the epoch, of each concept that was practised, in the
+/// order of their names; empty for one of whom nothing is stored.
 ///
 /// # Errors
 /// Where the results can't be read, or are none of a mastery bolt.
@@ -52,10 +54,11 @@ pub async fn mastery(
     results: &mut impl Results,
     options: &Options,
     learner: &str,
+    now: i64,
 ) -> Result<Vec<Concept>, QueryError> {
     let hash = results.hash(&tallyd_mastery::learner_key(learner)).await?;
     let parse = |bytes: &[u8]| {
-        Ability::parse(bytes).map_err(|error| QueryError::Unreadable(error.to_string()))
+        Ability::decode(bytes).map_err(|error| QueryError::Unreadable(error.to_string()))
     };
     let overall = match hash.get(OVERALL_FIELD) {
         Some(bytes) => parse(bytes)?,
@@ -64,7 +67,7 @@ pub async fn mastery(
     let concepts = hash.iter().filter_map(|(name, bytes)| Some((concept_of(name)?, bytes)));
     let concept = |(concept, bytes): (&str, &Vec<u8>)| {
         let ability = parse(bytes)?;
-        let grasp = grasp(&overall, &ability);
+        let grasp = grasp(&Abilities { overall, concept: ability }, &options.parameters, now);
         Ok(Concept {
             concept: concept.into(),
             answers: ability.answers,
@@ -72,6 +75,7 @@ pub async fn mastery(
             mastery: grasp.mastery,
             uncertainty: grasp.uncertainty,
             known: ability.answers >= options.known_after,
+            at: i64::from(ability.last) * 1000,
         })
     };
     concepts.map(concept).collect()

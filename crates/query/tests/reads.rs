@@ -136,12 +136,19 @@ fn stored() -> Memory {
     tired.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
     let hash = memory.hashes.entry(Key::new(&["learner", "u%207"])).or_default();
     hash.insert("state".into(), tired);
-    let abilities = [
-        ("overall", "3 2 500000000000 250000 0"),
-        ("concept:alge:bra", "3 2 600000000000 750000 100000000000"),
-    ];
+    // Answers, right ones, a level of half a logit, a variance of a quarter and of three quarters
+    // of a squared one, the last answer, a moving average of 1, no wrong one since.
+    let ability = |variance: u16| {
+        let mut bytes = vec![3, 2];
+        bytes.extend(&500_000_000_000i64.to_le_bytes()[..6]);
+        bytes.extend(variance.to_le_bytes());
+        bytes.extend(((AT / 1000) as u32).to_le_bytes());
+        bytes.extend([0xff, 0xff, 0]);
+        bytes
+    };
+    let abilities = [("overall", ability(512)), ("c:alge:bra", ability(1536))];
     let hash = memory.hashes.entry(Key::new(&["learner", "m"])).or_default();
-    hash.extend(abilities.map(|(name, value)| (SmolStr::from(name), value.as_bytes().to_vec())));
+    hash.extend(abilities.map(|(name, value)| (SmolStr::from(name), value)));
     memory
 }
 
@@ -237,16 +244,22 @@ async fn learners(results: &mut impl Results) {
         BoltOptions::Mastery(options) => Some((**options).clone()),
         _ => None,
     });
-    let known = learner::mastery(results, &mastery[0].1, "m").await.unwrap();
+    let known = learner::mastery(results, &mastery[0].1, "m", AT).await.unwrap();
     let [concept] = &known[..] else { panic!("{known:?}") };
     assert_eq!((concept.concept.as_str(), concept.answers, concept.correct), ("alge:bra", 3, 2));
     // σ(0.5 + 0.5), and half of σ(2) - σ(0): a variance of 0.25 + 0.75.
     assert!(!concept.known);
     let known_after_3 = tallyd_mastery::Options { known_after: 3, ..mastery[0].1.clone() };
-    assert!(learner::mastery(results, &known_after_3, "m").await.unwrap()[0].known);
+    assert!(learner::mastery(results, &known_after_3, "m", AT).await.unwrap()[0].known);
     assert!((concept.mastery - 0.731_058_578_630_005).abs() < 1e-12);
     assert!((concept.uncertainty - 0.190_398_538_988_94).abs() < 1e-12);
-    assert_eq!(learner::mastery(results, &mastery[0].1, "nobody").await.unwrap(), []);
+    assert_eq!(concept.at, AT);
+    // What was grasped a year ago is as much, and less certain.
+    let later = AT + 365 * 86_400_000;
+    let then = learner::mastery(results, &mastery[0].1, "m", later).await.unwrap();
+    assert_eq!(then[0].mastery, concept.mastery);
+    assert!(then[0].uncertainty > concept.uncertainty + 0.02, "{then:?}");
+    assert_eq!(learner::mastery(results, &mastery[0].1, "nobody", AT).await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -119,7 +119,8 @@ function showGrasp(concepts) {
       value,
       isKnown ? `${percent(of.mastery)} ± ${Math.round(of.uncertainty * 100)}` : "not known yet",
     );
-    text(count, `${number(of.correct)} of ${number(of.answers)} right`);
+    const last = of.at === undefined ? "" : `, last on ${when(of.at, { dateStyle: "medium" })}`;
+    text(count, `${number(of.correct)} of ${number(of.answers)} right${last}`);
     item.classList.toggle("unknown", !isKnown);
     const [low, high] = isKnown
       ? [Math.max(0, of.mastery - of.uncertainty), Math.min(1, of.mastery + of.uncertainty)]

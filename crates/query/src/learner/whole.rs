@@ -128,7 +128,7 @@ impl Learner {
                     all.fatigue.extend(found.map(|found| FatigueOf::new(name, &found)));
                 }
                 BoltOptions::Mastery(options) => {
-                    let concepts = mastery(&mut results, options, learner).await?;
+                    let concepts = mastery(&mut results, options, learner, now).await?;
                     if !concepts.is_empty() {
                         all.mastery.push(MasteryOf { bolt: name.into(), concepts });
                     }

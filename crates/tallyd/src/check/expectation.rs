@@ -94,7 +94,7 @@ impl Outcome<'_> {
             } => {
                 let BoltOptions::Mastery(options) = self.options(*bolt)? else { return wrong() };
                 let mut results = &self.run(*bolt)?.memory;
-                let concepts = ready(learner::mastery(&mut results, options, learner))?;
+                let concepts = ready(learner::mastery(&mut results, options, learner, self.last))?;
                 let found = concepts.iter().find(|found| found.concept == *concept);
                 let count = found.map_or(0, |found| found.answers);
                 let who = format!("{} of {learner} in {concept}", self.name(*bolt));
