@@ -4,7 +4,9 @@ use crate::log::{Answer, bolt, events};
 use std::error::Error;
 use tallyd_bolt::{Batch, Bolt, Effects, Reads, memory::Memory};
 use tallyd_event::Event;
-use tallyd_mastery::Parameters;
+use tallyd_mastery::{
+    Abilities, Ability, OVERALL_FIELD, Parameters, concept_field, grasp, learner_key,
+};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// What a run predicted before each answer, and what it left.
@@ -32,6 +34,26 @@ pub fn whole(answers: &[Answer], parameters: Parameters) -> Result<Run, Box<dyn 
         }
     }
     Ok(run)
+}
+
+/// What is shown of the concept after each answer: how many answers in it, mastery, uncertainty.
+pub fn shown(
+    answers: &[Answer],
+    parameters: Parameters,
+) -> Result<Vec<(u64, f64, f64)>, Box<dyn Error>> {
+    let (bolt, schema) = bolt(parameters, false);
+    let mut memory = Memory::default();
+    let mut shown = Vec::with_capacity(answers.len());
+    for (event, answer) in events(answers).iter().zip(answers) {
+        let batch = Batch { schema: &schema, events: std::slice::from_ref(event), now: 0 };
+        memory.run(&bolt, &batch);
+        let hash = memory.hashes.get(&learner_key(&answer.learner)).ok_or("no learner")?;
+        let of = |field: &str| Ability::decode(hash.get(field).map_or(&[], |bytes| &bytes[..]));
+        let (overall, concept) = (of(OVERALL_FIELD)?, of(&concept_field(&answer.concept))?);
+        let grasp = grasp(&Abilities { overall, concept }, &parameters, answer.at);
+        shown.push((concept.answers, grasp.mastery, grasp.uncertainty));
+    }
+    Ok(shown)
 }
 
 /// What the bolt takes an answer, in ns of CPU: to ask for its state and to process, without emitting.
@@ -63,10 +85,11 @@ fn cpu_ns() -> f64 {
 /// after a block of answers.
 pub fn split(
     answers: &[Answer],
+    parameters: Parameters,
     partitions: u64,
     block: usize,
 ) -> Result<Vec<f64>, Box<dyn Error>> {
-    let (bolt, schema) = bolt(Parameters::default(), true);
+    let (bolt, schema) = bolt(parameters, true);
     let all = events(answers);
     let mut memory = Memory::default();
     let mut predicted = vec![f64::NAN; answers.len()];
