@@ -163,7 +163,7 @@ mod tests {
             let mut learner = practised(40);
             let before = learner;
             assert_eq!(begin(&parameters, &mut learner, (40 + pause) * MINUTE), expected);
-            let (in_session, known) = if expected { (0, 10) } else { (40, 40) };
+            let (in_session, known) = if expected { (0, 28) } else { (40, 40) };
             assert_eq!((learner.in_session, learner.known), (in_session, known), "{pause}");
             assert_eq!(learner == before, !expected);
         }
@@ -193,10 +193,10 @@ mod tests {
     fn warm_up_gathers_no_evidence() {
         let parameters = Parameters::default();
         let mut learner = Learner::new(&parameters);
-        for i in 1..=21 {
+        for i in 1..=16 {
             let late = Answer { at: i * MINUTE, correct: false, log_ms: 10.0 };
             answer(&parameters, &mut learner, USUAL, late);
-            assert_eq!(learner.speed > 0.0, i == 21, "{i}");
+            assert_eq!(learner.speed > 0.0, i == 16, "{i}");
         }
     }
 
@@ -253,8 +253,8 @@ mod tests {
                 prop_assert!(verdict.surprise.abs() <= 1.0);
                 prop_assert!((0.0..=1.0).contains(&learner.score));
                 prop_assert!((0.0..=1.0).contains(&learner.rapid));
-                prop_assert!((0.0..=18.0).contains(&learner.accuracy));
-                prop_assert!((0.0..=18.0).contains(&learner.speed));
+                prop_assert!((0.0..=26.0).contains(&learner.accuracy));
+                prop_assert!((0.0..=26.0).contains(&learner.speed));
                 prop_assert!(learner.load >= 0.0 && learner.load < 100.0);
                 prop_assert!(learner.variance >= 0.01 && learner.variance.is_finite());
                 prop_assert!(learner.ability.is_finite() && learner.pace.abs() <= 40.0);

@@ -159,22 +159,32 @@ pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The bytes that `docs/keys.md` shows.
+    fn hex(ability: &Ability) -> String {
+        ability.encode().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     #[test]
     fn the_bytes_are_as_documented() {
-        let mut ability = Ability {
-            answers: 300,
+        let ability = Ability {
+            answers: 3,
             correct: 2,
-            level: -500_000_000_000,
-            variance: 512,
+            level: 500_000_000_000,
+            variance: 1536,
             last: 1_767_225_600,
-            recent: 65_535,
-            wrong: 3,
-            items: Items::default(),
+            recent: u16::MAX,
+            ..Ability::default()
         };
-        ability.items.note("q9", true);
-        let hex: String = ability.encode().iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "ac02020078ad958bff000200b95569ffff0311a3");
+        let page = include_str!("../../../docs/keys.md");
+        for (ability, field) in [
+            (ability, "c:algebra | xxd -p   "),
+            (Ability { variance: 512, ..ability }, "overall | xxd -p     "),
+        ] {
+            let line = format!("{field} # {}", hex(&ability));
+            assert!(page.contains(&line), "docs/keys.md lacks\n{line}");
+        }
+        let mut other = Ability { answers: 300, level: -500_000_000_000, wrong: 3, ..ability };
+        other.items.note("q9", true);
+        assert_eq!(hex(&other), "ac02020078ad958bff000600b95569ffff0311a3");
     }
 
     #[test]

@@ -150,8 +150,8 @@ fn first_and_later_meetings_are_kept_apart_and_counted_in_whole_numbers() {
     let item = &memory.counters[&items::item_key("q:1")];
     assert_eq!((item["new.answers"], item["met.answers"]), (1, 1));
     assert_eq!((item["new.log_ms"], item["met.log_ms"]), (6_907_755, 6_907_755));
-    assert_eq!(item["new.difficulty"], -150_000_000, "half of 0.3 logits, in billionths");
-    assert!(item["met.difficulty"] > 150_000_000);
+    assert_eq!(item["new.difficulty"], -125_000_000, "half of 0.25 logits, in billionths");
+    assert!(item["met.difficulty"] > 125_000_000);
     assert_eq!(memory.counters[&items::all_key()]["new.answers"], 1);
 }
 
