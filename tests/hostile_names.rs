@@ -43,7 +43,7 @@ async fn store_hostile_names(url: &str) {
         .arg(3);
     let learner = key("bolt:mastery:learner:u7");
     // Three answers, two of them right, and of all else nothing.
-    let ability = [&[3, 2][..], &[0; 15]].concat();
+    let ability = [&[3u8, 2][..], &[0; 15]].concat();
     put.cmd("HSET").arg(learner).arg(format!("c:{HOSTILE}")).arg(ability);
     put.cmd("HSET").arg(key("halted")).arg(HOSTILE).arg(HOSTILE);
     put.cmd("ZADD").arg(key("workers")).arg("9e15").arg(HOSTILE);
