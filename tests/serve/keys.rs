@@ -7,6 +7,7 @@ use crate::{
 };
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
+use rsa::{RsaPrivateKey, pkcs1::EncodeRsaPrivateKey, rand_core::OsRng, traits::PublicKeyParts};
 use serde_json::{Value, json};
 use std::{
     io::{Read, Write},
@@ -70,16 +71,25 @@ fn jwk(id: &str, key: &KeyPair) -> Value {
     }
 }
 
+fn rsa_jwk(id: &str, key: &RsaPrivateKey) -> Value {
+    let [n, e] = [key.n(), key.e()].map(|number| base64url(&number.to_bytes_be()));
+    json!({"kty": "RSA", "kid": id, "n": n, "e": e})
+}
+
 fn token(algorithm: Algorithm, id: &str, key: &KeyPair) -> String {
     let der = key.serialize_der();
     let signing = match algorithm {
         Algorithm::EdDSA => EncodingKey::from_ed_der(&der),
         _ => EncodingKey::from_ec_der(&der),
     };
+    signed(algorithm, id, &signing)
+}
+
+fn signed(algorithm: Algorithm, id: &str, key: &EncodingKey) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let claims = json!({"sub": "o", "exp": now + 600, "tallyd": {"operator": true}});
     let header = Header { kid: Some(id.to_owned()), ..Header::new(algorithm) };
-    encode(&header, &claims, &signing).unwrap()
+    encode(&header, &claims, key).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,4 +135,32 @@ async fn as_long_as_no_keys_could_be_fetched_a_token_may_be_good() {
     let answer = serve.get("/v1/status", &[("authorization", &bearer)]);
     assert_eq!((answer.status, &answer.json()["code"]), (503, &"unavailable".into()));
     assert!(answer.header("retry-after").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_a_file_may_be_of_each_kind_and_holds_for_its_own_alone() {
+    let lab = Lab::start(FILE).await;
+    let keys = [0, 1].map(|_| RsaPrivateKey::new(&mut OsRng, 2048).unwrap());
+    let ed = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+    let known = json!({"keys": [rsa_jwk("rsa", &keys[0]), jwk("ed", &ed)]});
+    std::fs::write(lab.file.with_file_name("jwks.json"), known.to_string()).unwrap();
+    let file = lab.file.with_file_name("served.toml");
+    let jwks = lab.file.with_file_name("jwks.json");
+    std::fs::write(&file, format!("{FILE}\n[serve.jwt]\nkeys = {jwks:?}\n")).unwrap();
+    let serve = Serve::start(&file, &lab.server.url);
+    let status = |token: String| {
+        let bearer = format!("Bearer {token}");
+        serve.get("/v1/status", &[("authorization", &bearer)]).status
+    };
+    let [good, stranger] = keys.each_ref().map(|key| {
+        let der = key.to_pkcs1_der().unwrap();
+        signed(Algorithm::RS256, "rsa", &EncodingKey::from_rsa_der(der.as_bytes()))
+    });
+    assert_eq!((status(good), status(stranger)), (200, 401));
+    assert_eq!(status(token(Algorithm::EdDSA, "ed", &ed)), 200);
+    assert_eq!(status(token(Algorithm::EdDSA, "rsa", &ed)), 401, "a key of another kind");
+    // Nobody said that a shared secret may sign: a public key is none.
+    let public = known["keys"][0]["n"].as_str().unwrap();
+    let secret = EncodingKey::from_secret(public.as_bytes());
+    assert_eq!(status(signed(Algorithm::HS256, "rsa", &secret)), 401);
 }
