@@ -77,9 +77,7 @@ impl Heart {
         let mut answers = self.connection.send(&ask).await?;
         let mut last = answers.split_off(before).into_iter();
         let mut next = || checked(last.next().unwrap_or(Value::Nil));
-        let (scores, about) = (next()?, next()?);
-        let generation = generation(next()?)?;
-        let fences = next()?;
+        let (scores, about, fences) = (next()?, next()?, next()?);
         let subscribed = subscribed(&beat.peers, last.next().unwrap_or(Value::Nil))?;
         let mut first = answers.into_iter().map(checked);
         let now = reply::time(first.next().unwrap_or(Ok(Value::Nil))?)?;
@@ -93,7 +91,7 @@ impl Heart {
         }
         let workers = members(scores, about)?;
         let announces = announced_nodes(&workers);
-        let fences = if announces == *nodes {
+        let (generation, fences) = if announces == *nodes {
             fences_of(nodes, fences)?
         } else {
             read_fences(&mut self.connection, keys, &announces).await?
@@ -179,20 +177,13 @@ pub(crate) async fn view(c: &mut Connection, keys: &Keys, now: i64) -> Result<Vi
     let mut answers = c.all(&ask).await?.into_iter();
     let mut next = || answers.next().unwrap_or(Value::Nil);
     let workers = members(next(), next())?;
-    let generation = generation(next())?;
-    let fences = read_fences(c, keys, &announced_nodes(&workers)).await?;
+    let (generation, fences) = read_fences(c, keys, &announced_nodes(&workers)).await?;
     Ok(View { now, workers, fences, generation, ..View::default() })
 }
 
 fn ask_members(ask: &mut Pipeline, keys: &Keys) {
     ask.cmd("ZRANGE").arg(keys.workers()).arg(0).arg(-1).arg("WITHSCORES");
-    ask.cmd("HGETALL").arg(keys.announcements()).cmd("MGET").arg(keys.generation());
-}
-
-/// The generation of the plan in force.
-fn generation(stored: Value) -> Result<Option<SmolStr>, StoreError> {
-    let stored = reply::array(stored)?.into_iter().next().unwrap_or(Value::Nil);
-    Ok(reply::text(stored)?.map(SmolStr::from))
+    ask.cmd("HGETALL").arg(keys.announcements());
 }
 
 /// The workers that are listed and announced, with their heartbeats.
@@ -220,36 +211,34 @@ fn announced_nodes(workers: &[(Announcement, i64)]) -> BTreeMap<SmolStr, u16> {
     workers.iter().flat_map(|(worker, _)| worker.nodes.clone()).collect()
 }
 
-/// One command, whose reply [`fences_of`] reads. Without nodes it asks for a key that is no fence.
+/// The generation of the plan in force, and the fences of each node.
+type Held = (Option<SmolStr>, BTreeMap<SmolStr, Vec<Fence>>);
+
+/// One command, whose reply [`fences_of`] reads.
 fn ask_fences(ask: &mut Pipeline, keys: &Keys, nodes: &BTreeMap<SmolStr, u16>) {
     let fences = nodes.iter().flat_map(|(node, partitions)| {
         (0..*partitions).map(|partition| keys.fence(node, partition))
     });
-    let mut fences: Vec<String> = fences.collect();
-    if fences.is_empty() {
-        fences.push(keys.fence("", 0));
-    }
-    ask.cmd("MGET").arg(fences);
+    let all: Vec<String> = std::iter::once(keys.generation()).chain(fences).collect();
+    ask.cmd("MGET").arg(all);
 }
 
-fn fences_of(
-    nodes: &BTreeMap<SmolStr, u16>,
-    stored: Value,
-) -> Result<BTreeMap<SmolStr, Vec<Fence>>, StoreError> {
+fn fences_of(nodes: &BTreeMap<SmolStr, u16>, stored: Value) -> Result<Held, StoreError> {
     let mut stored = reply::array(stored)?.into_iter();
+    let generation = reply::text(stored.next().unwrap_or(Value::Nil))?.map(SmolStr::from);
     let mut fences = BTreeMap::new();
     for (node, partitions) in nodes {
         let of_node = stored.by_ref().take(usize::from(*partitions)).map(reply::made_fence);
         fences.insert(node.clone(), of_node.collect::<Result<Vec<_>, _>>()?);
     }
-    Ok(fences)
+    Ok((generation, fences))
 }
 
 async fn read_fences(
     c: &mut Connection,
     keys: &Keys,
     nodes: &BTreeMap<SmolStr, u16>,
-) -> Result<BTreeMap<SmolStr, Vec<Fence>>, StoreError> {
+) -> Result<Held, StoreError> {
     let mut ask = Pipeline::new();
     ask_fences(&mut ask, keys, nodes);
     fences_of(nodes, c.all(&ask).await?.pop().unwrap_or(Value::Nil))

@@ -6,7 +6,7 @@ use tallyd_store::doctor::{self, Finding, Level};
 use tallyd_topology::RedisAddress;
 
 /// How often it looks.
-const LOOK: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_secs(60);
 /// 1 while the check of this name has something to say.
 const METRIC: &str = "tallyd_redis_risk";
 

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 /// How long an idle task waits for an entry. Each wait that ends without one costs the server a
 /// read for nothing.
-const LONG_WAIT: Duration = Duration::from_secs(5);
+const LONG_WAIT: Duration = Duration::from_secs(10);
 /// The same where nobody can wake it: it has to look by itself whether it is wanted elsewhere.
 const SHORT_WAIT: Duration = Duration::from_millis(100);
 /// How often it is woken until it wakes: the server may hear that before it hears of the wait.

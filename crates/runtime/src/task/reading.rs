@@ -19,7 +19,7 @@ use tokio::time::Instant;
 const KNOWN_FOR: Duration = Duration::from_secs(1);
 /// How often a source is asked what was added to it, and how often an edge, which nobody but
 /// tallyd should touch.
-const RECKON: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
+const RECKON: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(20));
 
 /// What a task knows of its reads.
 #[derive(Default)]

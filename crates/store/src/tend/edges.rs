@@ -94,22 +94,27 @@ async fn trim_page(
 ) -> Result<Option<Vec<Backlog>>, StoreError> {
     let mut ask = Pipeline::new();
     for Stream { key, .. } in &streams {
-        ask.cmd("XLEN").arg(key).cmd("XINFO").arg("GROUPS").arg(key);
+        ask.cmd("XLEN").arg(key);
     }
-    let mut answers = c.send(&ask).await?.into_iter();
-    let mut next = || answers.next().unwrap_or(Value::Nil);
-    let mut held = Vec::new();
-    for stream in streams {
-        let (length, groups) = (reply::count(&checked(next())?)?, present(next())?);
-        if length > 0 {
-            let groups = groups.map_or(Ok(Vec::new()), reply::group_names)?;
-            let done = stream.done(&groups.into_iter().collect());
-            held.push(Held { stream, length, done });
-        }
-    }
+    let lengths = c.all(&ask).await?;
+    let lengths = lengths.iter().map(reply::count).collect::<Result<Vec<u64>, _>>()?;
+    // Most hold nothing most of the time: of them no more is asked.
+    let held = streams.into_iter().zip(lengths).filter(|(_, length)| *length > 0);
+    let held: Vec<(Stream, u64)> = held.collect();
     if held.is_empty() {
         return Ok(Some(Vec::new()));
     }
+    let mut ask = Pipeline::new();
+    for (Stream { key, .. }, _) in &held {
+        ask.cmd("XINFO").arg("GROUPS").arg(key);
+    }
+    let answers = c.send(&ask).await?;
+    let of = |((stream, length), groups): ((Stream, u64), Value)| {
+        let groups = present(groups)?.map_or(Ok(Vec::new()), reply::group_names)?;
+        let done = stream.done(&groups.into_iter().collect());
+        Ok(Held { stream, length, done })
+    };
+    let mut held = held.into_iter().zip(answers).map(of).collect::<Result<Vec<_>, StoreError>>()?;
     let dones = held.iter_mut().filter(|of| of.done.is_some());
     let mut dones: Vec<&mut Held> = dones.collect();
     let asks: Vec<Ask<'_>> =
