@@ -5,26 +5,6 @@ use crate::{Abilities, Ability, Difficulty, ability::PICOLOGITS, items::Before};
 /// How many there are.
 pub(crate) const FEATURES: usize = 16;
 
-/// Their names, which are those of their weights too, in the order of [`features`].
-pub(crate) const NAMES: [&str; FEATURES] = [
-    "bias",
-    "overall",
-    "concept",
-    "item",
-    "share",
-    "recent.overall",
-    "recent",
-    "first",
-    "met",
-    "met.right",
-    "met.wrong",
-    "met.last",
-    "pause.overall",
-    "pause",
-    "pause.met",
-    "wrong",
-];
-
 /// Where their weights begin: with the levels alone, which is what Elo expects.
 pub(crate) const FIRST: [f64; FEATURES] =
     [0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];

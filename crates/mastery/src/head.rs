@@ -7,7 +7,7 @@
 //! than two).
 
 use crate::{
-    features::{FEATURES, FIRST, NAMES},
+    features::{FEATURES, FIRST},
     model::logistic,
     weight,
 };
@@ -21,23 +21,15 @@ pub(crate) const ANSWERS: usize = SHARED - 2;
 /// The place of how many were right.
 pub(crate) const CORRECT: usize = SHARED - 1;
 
-/// The fields of the hash of shared weights.
-pub const HEAD_FIELDS: &[&str; SHARED] = &fields();
-
-const fn fields() -> [&'static str; SHARED] {
-    let mut all = [""; SHARED];
-    let mut place = 0;
-    while place < FEATURES {
-        all[place] = NAMES[place];
-        place += 1;
-    }
-    let rest = ["at-3", "at-2", "at-1", "at0", "at1", "at2", "at3", "n", "right"];
-    while place < SHARED {
-        all[place] = rest[place - FEATURES];
-        place += 1;
-    }
-    all
-}
+/// The fields of the hash of shared weights: those of the features in their order, of the corners,
+/// and the counts.
+#[rustfmt::skip]
+pub const HEAD_FIELDS: &[&str; SHARED] = &[
+    "bias", "overall", "concept", "item", "share", "recent.overall", "recent", "first", "met",
+    "met.right", "met.wrong", "met.last", "pause.overall", "pause", "pause.met", "wrong",
+    "at-3", "at-2", "at-1", "at0", "at1", "at2", "at3",
+    "n", "right",
+];
 
 /// What the head expects of an answer, and from what.
 #[derive(Clone, Copy, Debug)]
@@ -111,7 +103,7 @@ mod tests {
         let names: std::collections::BTreeSet<&str> = HEAD_FIELDS.iter().copied().collect();
         assert_eq!(names.len(), SHARED);
         assert_eq!((HEAD_FIELDS[ANSWERS], HEAD_FIELDS[CORRECT]), ("n", "right"));
-        assert_eq!(HEAD_FIELDS[FEATURES + 3], "at0");
+        assert_eq!((HEAD_FIELDS[FEATURES - 1], HEAD_FIELDS[FEATURES + 3]), ("wrong", "at0"));
     }
 
     #[test]

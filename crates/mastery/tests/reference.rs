@@ -1,6 +1,8 @@
 //! The bolt against figures that were computed independently, on a real answer log. The log is no
 //! part of the repository: where it is absent, this says so and checks nothing.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "../examples/evaluate/auc.rs"]
 mod auc;
 #[path = "../examples/evaluate/figures.rs"]

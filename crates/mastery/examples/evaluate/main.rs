@@ -72,7 +72,12 @@ fn evaluate() -> Result<bool, Box<dyn Error>> {
         match log::OPTIONS.iter().position(|option| *option == argument) {
             Some(place) => {
                 let value = value()?;
-                columns.0.get_mut(place).map(|column| *column = Some(value));
+                columns
+                    .0
+                    .iter_mut()
+                    .skip(place)
+                    .take(1)
+                    .for_each(|column| *column = Some(value.clone()));
             }
             None => paths.extend(log::logs(Path::new(&argument))?),
         }
@@ -146,7 +151,8 @@ fn table(
     let even: Vec<Answer> = answers
         .iter()
         .zip(parts.iter().flat_map(|(name, of)| of.iter().filter(move |_| *name == "odd learners")))
-        .filter_map(|(answer, odd)| (!odd).then(|| answer.clone()))
+        .filter(|(_, odd)| !**odd)
+        .map(|(answer, _)| answer.clone())
         .collect();
     let bkt = Bkt::fitted(&even);
     let ours = run::whole(answers, parameters)?;

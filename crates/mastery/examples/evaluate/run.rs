@@ -36,11 +36,11 @@ pub fn whole(answers: &[Answer], parameters: Parameters) -> Result<Run, Box<dyn 
     Ok(run)
 }
 
-/// What is shown of the concept after each answer: how many answers in it, mastery, uncertainty.
-pub fn shown(
-    answers: &[Answer],
-    parameters: Parameters,
-) -> Result<Vec<(u64, f64, f64)>, Box<dyn Error>> {
+/// How many answers there are in a concept, and the mastery and uncertainty that are shown of it.
+pub type Shown = (u64, f64, f64);
+
+/// What is shown of the concept after each answer.
+pub fn shown(answers: &[Answer], parameters: Parameters) -> Result<Vec<Shown>, Box<dyn Error>> {
     let (bolt, schema) = bolt(parameters, false);
     let mut memory = Memory::default();
     let mut shown = Vec::with_capacity(answers.len());
