@@ -3,6 +3,8 @@
 use crate::{FILE, lab::Lab, server::Serve};
 use serde_json::Value;
 
+/// The kind of text that Prometheus reads.
+const PLAIN: &str = "text/plain; version=0.0.4";
 const AT: &str = "2026-01-05T10:00:00Z";
 
 /// Whether a value is of a schema, as far as types, members and lists go.
@@ -54,7 +56,7 @@ async fn every_path_is_described_and_answers_as_it_says() {
         _ => r#"{"members": ["u7", "nobody"]}"#,
     };
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 17, "{:?}", paths.keys().collect::<Vec<_>>());
+    assert_eq!(paths.len(), 18, "{:?}", paths.keys().collect::<Vec<_>>());
     for (path, methods) in paths {
         let bolt = if path.starts_with("/v1/stats") { "agg" } else { "board" };
         let asked = path.replace("{bolt}", bolt).replace("{source}", "ev");
@@ -69,6 +71,10 @@ async fn every_path_is_described_and_answers_as_it_says() {
             }
             if asked == "/v1/live" {
                 assert_eq!(serve.get(&asked, &[]).json()["code"], "bad-request");
+                continue;
+            }
+            if asked == "/v1/metrics" {
+                assert_eq!(serve.get(&asked, &[]).header("content-type").unwrap(), PLAIN);
                 continue;
             }
             let kind = [("content-type", "application/json")];

@@ -70,6 +70,7 @@ async fn every_endpoint_asks_for_its_right() {
         ("/v1/learners/u7?by.class=10A", [403; 5]),
         ("/v1/learners/u7", [403, 200, 200, 403, 403]),
         ("/v1/learners/u8", [403, 403, 200, 403, 403]),
+        ("/v1/metrics", [200; 5]),
         ("/v1/topology", [200, 200, 200, 200, 200]),
         ("/v1/status", [403, 403, 403, 200, 403]),
         ("/v1/dead", [403, 403, 403, 200, 403]),
@@ -82,7 +83,8 @@ async fn every_endpoint_asks_for_its_right() {
             let status = serve.get(path, headers).status;
             assert_eq!(status, expected, "{who} {path}");
             let (plain, query) = path.split_once('?').unwrap_or((path, ""));
-            let is_view = !["/v1/topology", "/v1/status", "/v1/dead"].contains(&path);
+            let is_view =
+                !["/v1/topology", "/v1/metrics", "/v1/status", "/v1/dead"].contains(&path);
             if is_view && expected == 403 {
                 let live = serve.get(&format!("{plain}/live?{query}"), headers).status;
                 assert_eq!(live, 403, "{who} {path} live");
@@ -108,6 +110,20 @@ async fn every_endpoint_asks_for_its_right() {
             assert_eq!(status, expected, "{who} {path} {body}");
         }
     }
+    // Metrics are of what each may read, and of nothing else.
+    let metrics = |token: &str| {
+        let bearer = format!("Bearer {token}");
+        let all = [("authorization", bearer.as_str())];
+        let headers = if token.is_empty() { &all[..0] } else { &all[..] };
+        String::from_utf8(serve.get("/v1/metrics", headers).body).unwrap()
+    };
+    assert!(metrics("").contains("tallyd_board_size{bolt=\"board\",period=\"all\"} "));
+    assert!(!metrics("").contains("tallyd_stat{"), "{}", metrics(""));
+    let own = metrics(&learner);
+    assert!(own.contains("by_user=\"u7\"") && !own.contains("by_user=\"u8\""), "{own}");
+    assert!(!own.contains("by_class"), "{own}");
+    let of_class = metrics(&teacher);
+    assert!(of_class.contains("by_class=\"10B\"") && !of_class.contains("by_class=\"10A\""));
     // A learner's figures are its own.
     let bearer = format!("Bearer {learner}");
     let own = serve.get("/v1/stats/own", &[("authorization", &bearer)]).json();

@@ -5,7 +5,7 @@ use crate::{
     answer::Answer,
     app::App,
     enter::{SOCKET, enter, expect_kind},
-    events, live, openapi, operate, pages,
+    events, live, metrics, openapi, operate, pages,
     params::{Params, bad},
     problem::{Code, Problem},
     question::{LearnersBody, MembersBody, Question},
@@ -32,6 +32,7 @@ pub fn routes(app: Arc<App>) -> Router {
         .route("/v1/boards/{bolt}/members", post(members))
         .route(SOCKET, any(socket))
         .route("/v1/learners", post(learners))
+        .route("/v1/metrics", get(current))
         .route("/v1/topology", get(topology))
         .route("/v1/status", get(status))
         .route("/v1/dead", get(dead))
@@ -127,7 +128,10 @@ pub fn question(
 }
 
 /// A question held to what the caller may ask. What nobody needs a token for, all may ask.
-fn allowed(app: &App, question: Question, caller: &Caller) -> Result<Question, Problem> {
+///
+/// # Errors
+/// Where it may not be asked.
+pub fn allowed(app: &App, question: Question, caller: &Caller) -> Result<Question, Problem> {
     let held = |caller: &Caller| {
         let caller = &caller.held_to_itself(&app.member_fields);
         question.allow(caller)?;
@@ -196,6 +200,20 @@ async fn topology(
 ) -> Result<Response, Problem> {
     Params::parse(uri.query())?.end("none")?;
     Ok(unkept(operate::topology(&app, &caller)))
+}
+
+/// The current figures, for Prometheus.
+async fn current(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    Params::parse(uri.query())?.end("none")?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Ok((headers, metrics::text(&app, &caller).await?).into_response())
 }
 
 async fn status(

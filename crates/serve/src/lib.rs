@@ -17,6 +17,7 @@ mod jwks;
 mod learners;
 mod limit;
 mod live;
+mod metrics;
 mod open;
 mod openapi;
 mod operate;

@@ -163,6 +163,15 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation {
         method: "get",
+        path: "/v1/metrics",
+        summary: "The figures of current windows and the sizes of boards, for Prometheus",
+        parameters: &[],
+        body: Body::None,
+        answer: None,
+        is_live: false,
+    },
+    Operation {
+        method: "get",
         path: "/v1/status",
         summary: "How the topology runs, for operators",
         parameters: &[],
