@@ -50,7 +50,7 @@ async fn store_hostile_names(url: &str) {
     put.cmd("HSET").arg(key("announcements")).arg(HOSTILE).arg(about.to_string());
     put.cmd("SET").arg(key("fence:unique:0")).arg(format!("{HOSTILE}#1#0"));
     let letter = put.cmd("XADD").arg(key("dead")).arg("1-1");
-    for (field, value) in [("node", HOSTILE), ("reason", HOSTILE), ("entry", HOSTILE)] {
+    for (field, value) in [("node", HOSTILE), ("reason", HOSTILE), ("entry", "5-1")] {
         letter.arg(field).arg(value);
     }
     letter.arg(format!("field:{HOSTILE}")).arg(HOSTILE);

@@ -5,7 +5,7 @@ use crate::{
     access::Caller,
     app::App,
     http::allowed,
-    problem::{Code, Problem},
+    problem::Problem,
     question::{BoardQuestion, From, MOST_ROWS, Part, Question, StatsQuestion},
 };
 use serde_json::{Map, Value};
