@@ -113,6 +113,30 @@ impl Browser {
         }
     }
 
+    /// Holds a page to its widths, in both themes: nothing stands beyond the edge. Where
+    /// `TALLYD_PICTURES` names a folder, what is seen is kept there.
+    pub fn look(&mut self, page: &Page, name: &str) {
+        for theme in ["light", "dark"] {
+            let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
+            self.ask(Some(page), "Emulation.setEmulatedMedia", &media);
+            for width in [360, 1024, 1920] {
+                let size = json!({
+                    "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500,
+                });
+                self.ask(Some(page), "Emulation.setDeviceMetricsOverride", &size);
+                let beyond =
+                    "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+                assert_eq!(self.value(page, beyond), 0, "{name}, {theme}, {width} px");
+                let Some(folder) = std::env::var_os("TALLYD_PICTURES") else { continue };
+                let ask = json!({ "format": "png", "captureBeyondViewport": true });
+                let picture = self.ask(Some(page), "Page.captureScreenshot", &ask);
+                let picture = from_base64(picture["data"].as_str().unwrap());
+                let file = format!("{name}-{width}-{theme}.png");
+                std::fs::write(std::path::Path::new(&folder).join(file), picture).unwrap();
+            }
+        }
+    }
+
     /// Presses a key, as a person without a mouse would.
     pub fn press(&mut self, page: &Page, key: &str, code: u32) {
         for kind in ["keyDown", "keyUp"] {
@@ -186,6 +210,23 @@ impl Browser {
             _ => {}
         }
     }
+}
+
+fn from_base64(text: &str) -> Vec<u8> {
+    let digit = |byte: u8| match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b'=').map(digit).collect();
+    let three = |four: &[u8]| {
+        let bits = four.iter().fold(0_u32, |sum, six| sum << 6 | u32::from(*six));
+        let bits = bits << (6 * (4 - four.len()));
+        bits.to_be_bytes()[1..four.len()].to_vec()
+    };
+    digits.chunks(4).flat_map(three).collect()
 }
 
 impl Drop for Browser {

@@ -1,5 +1,8 @@
 //! The pages for learner, teacher and operator in a real Chromium: what stands on them is what the
 //! API says, it moves when an event is sent, and a token opens no page but its own.
+//!
+//! `TALLYD_PICTURES=FOLDER cargo test -p tallyd --test pages` keeps what is seen, in three widths and
+//! both themes.
 
 #![expect(
     clippy::unwrap_used,
@@ -33,6 +36,7 @@ async fn a_learners_page_shows_what_the_api_says_and_moves() {
     assert_eq!(browser.value(&page, "location.hash"), "", "no token stays in the address");
     browser.until(&page, "it is live", LIVE);
     assert_eq!(browser.nameless(&page), Vec::<String>::new());
+    browser.look(&page, "learner");
 
     place.answers(&[("u7", 100)]);
     browser.until(&page, "it moved", &format!("{MY_SCORE} === 104 && {MY_RANK} === 1"));
@@ -87,6 +91,7 @@ async fn a_teachers_page_shows_the_class() {
     assert_eq!(stats["rows"][0]["measures"]["answers"], 3);
     browser.until(&page, "answers are those of the API", &format!("/\\b3\\b/.test({concepts}[0])"));
     assert_eq!(browser.nameless(&page), Vec::<String>::new());
+    browser.look(&page, "teacher");
 
     place.answers(&[("u9", 50)]);
     browser.until(&page, "it moved", &format!("{members}[0] === 'u9'"));
@@ -125,6 +130,7 @@ async fn an_operators_page_shows_what_runs_and_what_is_wrong() {
     place.reject().await;
     let dead = "document.querySelector('#dead').textContent.includes('is missing')";
     browser.until(&page, "a rejected event is shown with its reason", dead);
+    browser.look(&page, "operator");
     place.stop_working();
     let gone = "document.querySelector('#alarms').checkVisibility() || document.querySelector('#workers').textContent.includes('gone')";
     browser.until(&page, "a worker that is gone is said", gone);
