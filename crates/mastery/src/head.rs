@@ -1,7 +1,7 @@
 //! The head: a logistic regression that learns online what the levels and the rest of a learner's
 //! history say about the next answer, in this topology.
 //!
-//! Two stages. The first weighs the [`features`], and adds a weight of the concept. The second bends
+//! Two stages. The first weighs the [features](crate::features), and adds a weight of the concept. The second bends
 //! what comes out so that it fits how often such answers were right: a broken line over the log-odds,
 //! whose corners are learned apart (a calibration in the manner of Platt 1999, with more corners
 //! than two).
