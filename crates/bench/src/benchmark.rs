@@ -13,6 +13,7 @@ use crate::{
     results::{self, Results, Rounds},
     run::{self, Measured, Setting},
     scale,
+    serving::{self, ServingOptions, live::LiveOptions},
     workload::{Workload, WorkloadOptions},
 };
 use serde_json::Value;
@@ -47,12 +48,10 @@ pub async fn run(options: &Options) -> Result<(), BenchError> {
         checked: true,
     };
     let results = measure(options, &setting).await?;
-    match &results.against {
-        Some(against) if options.parts().is_against_alone() => {
-            println!("\n{}", report::against_alone(against));
-        }
-        _ => println!("\n{}", report::markdown(&results)),
+    if !options.parts().is_apart() {
+        println!("\n{}", report::markdown(&results));
     }
+    println!("\n{}", report::apart(&results));
     if let Some(folder) = options.folder() {
         write(&results, options.parts(), &folder)?;
     }
@@ -108,6 +107,16 @@ async fn others(
         let place = (results.machine.clone(), results.command.clone());
         let measured = against::measure(setting, place, other, (options.rounds, each)).await?;
         results.against = Some(measured);
+    }
+    if parts.serving {
+        let live = LiveOptions {
+            clients: options.clients,
+            time: Duration::from_secs(options.latency_seconds),
+        };
+        let (command, rounds) = (results.command.clone(), options.rounds);
+        let of_serving = ServingOptions { command, rounds, live };
+        let machine = results.machine.clone();
+        results.serving = Some(serving::measure(setting, machine, of_serving).await?);
     }
     if parts.memory {
         results.footprint = Some(footprint::measure(setting).await?);
@@ -185,6 +194,7 @@ async fn empty(options: &Options, setting: &Setting<'_>) -> Result<Results, Benc
         footprint: None,
         scale: Vec::new(),
         against: None,
+        serving: None,
     })
 }
 
@@ -202,27 +212,32 @@ fn write(results: &Results, parts: Parts, folder: &Path) -> Result<(), BenchErro
     if let Some(against) = &results.against {
         page = report::page_against(&page, against)?;
     }
-    if parts.is_against_alone() {
+    if let Some(serving) = &results.serving {
+        page = report::page_serving(&page, serving)?;
+    }
+    if parts.is_apart() {
         return put("performance.md", page);
     }
     put("performance.md", report::page(&page, results)?)?;
     plots::draw(results, folder)
 }
 
-/// What is to stand in the file: the comparison of two builds is one part, all else the other, and
-/// that which was not measured stays as it was.
+/// What is to stand in the file. What has a place of its own stays as it was where it was not
+/// measured, and so does all else where that alone was measured.
 fn with_both(measured: Value, stored: Option<Value>, parts: Parts) -> Value {
-    let (Value::Object(mut measured), Some(Value::Object(mut stored))) = (measured.clone(), stored)
+    let (Value::Object(mut measured), Some(Value::Object(stored))) = (measured.clone(), stored)
     else {
         return measured;
     };
-    let (to, from) = if parts.is_against_alone() {
-        (&mut stored, &mut measured)
-    } else {
-        (&mut measured, &mut stored)
-    };
-    if let Some(against) = from.remove("against") {
-        to.insert("against".to_owned(), against);
+    let apart = ["against", "serving"].map(|part| {
+        let newest = measured.remove(part).or_else(|| stored.get(part).cloned());
+        (part, newest)
+    });
+    let mut file = if parts.is_apart() { stored } else { measured };
+    for (part, newest) in apart {
+        if let Some(newest) = newest {
+            file.insert(part.to_owned(), newest);
+        }
     }
-    Value::Object(to.clone())
+    Value::Object(file)
 }

@@ -31,6 +31,16 @@ pub enum BenchError {
     /// A topology of the benchmark does not hold.
     #[error("the topology does not hold:\n{0}")]
     Faults(String),
+    /// A process may not open a file for each client.
+    #[error(
+        "{needed} open files are needed and {allowed} allowed (as root: prlimit --nofile={needed} --pid $$; or ask for fewer by --clients)"
+    )]
+    Files {
+        /// How many are needed.
+        needed: u64,
+        /// The most that the system allows this process.
+        allowed: u64,
+    },
     /// Servers and workers.
     #[error(transparent)]
     Harness(#[from] HarnessError),

@@ -2,7 +2,7 @@
 
 use crate::{
     BenchError,
-    load::{Load, LoadOptions, Observed},
+    load::{LEARNERS, Load, LoadOptions, Observed},
     outcome,
     processes::{Deployed, Processes, start_workers, until_owned},
     results::Gaps,
@@ -55,6 +55,8 @@ async fn gap(
         answers: Arc::new(setting.workload.answers.clone()),
         name: "gap".to_owned(),
         board: outcome::EVERYONE.to_owned(),
+        probing: LEARNERS,
+        in_classes: false,
     };
     let load = Load::start(server.address, options)?;
     sleep(AROUND).await;

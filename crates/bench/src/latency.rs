@@ -4,7 +4,7 @@ use crate::{
     BenchError,
     contender::Contender,
     figures::quantile,
-    load::{Load, LoadOptions, Observed},
+    load::{LEARNERS, Load, LoadOptions, Observed},
     outcome,
     processes::start_workers,
     results::LatencyPoint,
@@ -39,6 +39,8 @@ pub async fn measure(
             answers: Arc::clone(&answers),
             name: format!("p{:.0}", share * 100.0),
             board: outcome::EVERYONE.to_owned(),
+            probing: LEARNERS,
+            in_classes: false,
         };
         points.extend(probe(&server, options, share, each).await?);
     }
@@ -63,6 +65,8 @@ pub async fn at(
         answers: Arc::new(setting.workload.answers.clone()),
         name: "light".to_owned(),
         board: outcome::EVERYONE.to_owned(),
+        probing: LEARNERS,
+        in_classes: false,
     };
     let point = probe(&server, options, f64::NAN, each).await?;
     processes.stop().await?;

@@ -29,6 +29,7 @@ pub mod results;
 pub mod run;
 pub mod scale;
 pub mod server;
+pub mod serving;
 pub mod wire;
 pub mod workload;
 

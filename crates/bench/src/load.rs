@@ -24,8 +24,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How many learners probe.
-const LEARNERS: u64 = 64;
+/// How many learners probe, where nothing else is said.
+pub const LEARNERS: u64 = 64;
 /// How many probes a second.
 const PROBES_PER_SECOND: f64 = 200.0;
 /// How often events are sent and scores are read.
@@ -53,12 +53,60 @@ pub struct Observed {
     pub delays: Vec<Delay>,
     /// How often the observer looked.
     pub looks: u64,
+    /// How many events were sent.
+    pub sent: u64,
+}
+
+/// Which events are probes, and when each is due.
+#[derive(Clone, Copy, Debug)]
+pub struct Schedule {
+    began: Instant,
+    rate: f64,
+    /// Each event of so many is a probe.
+    every: u64,
+    learners: u64,
+}
+
+impl Schedule {
+    fn new(options: &LoadOptions) -> Self {
+        let every = (options.rate / PROBES_PER_SECOND).ceil().max(1.0) as u64;
+        Self { began: Instant::now(), rate: options.rate, every, learners: options.probing }
+    }
+
+    /// The probe that an event is: of which learner, and the score that shows it.
+    fn probe(&self, number: u64) -> Option<(u64, i64)> {
+        let probe = number.is_multiple_of(self.every).then(|| number / self.every)?;
+        Some((probe % self.learners, (probe / self.learners + 1) as i64 * POINTS))
+    }
+
+    /// When an event is due.
+    fn at(&self, number: u64) -> Instant {
+        self.began + Duration::from_secs_f64(number as f64 / self.rate)
+    }
+
+    /// When each of the probes was due that brought a learner from one score to another.
+    pub fn due(&self, learner: u64, from: i64, to: i64) -> impl Iterator<Item = Instant> {
+        let this = *self;
+        (from / POINTS..to / POINTS).map(move |before| {
+            this.at((before.cast_unsigned() * this.learners + learner) * this.every)
+        })
+    }
+
+    /// The score of a learner after so many events.
+    #[must_use]
+    pub fn score(&self, learner: u64, sent: u64) -> i64 {
+        let probes = sent.div_ceil(self.every);
+        let of_learner = (probes + self.learners).saturating_sub(learner + 1) / self.learners;
+        of_learner.cast_signed() * POINTS
+    }
 }
 
 /// A running load.
 pub struct Load {
+    /// When its probes are due.
+    pub schedule: Schedule,
     stop: Arc<AtomicBool>,
-    sender: JoinHandle<Result<(), BenchError>>,
+    sender: JoinHandle<Result<u64, BenchError>>,
     observer: JoinHandle<Result<Observed, BenchError>>,
 }
 
@@ -76,6 +124,10 @@ pub struct LoadOptions {
     pub name: String,
     /// The board on which probes are seen.
     pub board: String,
+    /// How many learners probe.
+    pub probing: u64,
+    /// Whether each of them is in a class of its own: `c0`, `c1` and so on.
+    pub in_classes: bool,
 }
 
 impl Load {
@@ -89,18 +141,19 @@ impl Load {
         let connection = client.get_connection()?;
         let stop = Arc::new(AtomicBool::new(false));
         let outstanding: Outstanding =
-            Arc::new(Mutex::new(vec![VecDeque::new(); LEARNERS as usize]));
+            Arc::new(Mutex::new(vec![VecDeque::new(); options.probing as usize]));
+        let schedule = Schedule::new(&options);
         let (asked, seen) = (Arc::clone(&stop), Arc::clone(&outstanding));
         let observed = options.clone();
         let sent = Arc::new(AtomicBool::new(false));
         let over = Arc::clone(&sent);
         let sender = std::thread::spawn(move || {
-            let outcome = send(producer, &options, &asked, &outstanding);
+            let outcome = send(producer, (&options, &schedule), &asked, &outstanding);
             sent.store(true, Ordering::Relaxed);
             outcome
         });
         let observer = std::thread::spawn(move || observe(connection, &observed, &over, &seen));
-        Ok(Self { stop, sender, observer })
+        Ok(Self { schedule, stop, sender, observer })
     }
 
     /// Stops sending, waits for the last probes, and gives the delays.
@@ -109,23 +162,22 @@ impl Load {
     /// Where Redis refused something, or a probe is never seen.
     pub fn finish(self) -> Result<Observed, BenchError> {
         self.stop.store(true, Ordering::Relaxed);
-        self.sender.join().map_err(|_| BenchError::Thread("sender"))??;
-        self.observer.join().map_err(|_| BenchError::Thread("observer"))?
+        let sent = self.sender.join().map_err(|_| BenchError::Thread("sender"))??;
+        let observed = self.observer.join().map_err(|_| BenchError::Thread("observer"))??;
+        Ok(Observed { sent, ..observed })
     }
 }
 
 fn send(
     mut producer: Producer,
-    options: &LoadOptions,
+    (options, schedule): (&LoadOptions, &Schedule),
     stop: &AtomicBool,
     outstanding: &Outstanding,
-) -> Result<(), BenchError> {
-    let began = Instant::now();
-    let every = (options.rate / PROBES_PER_SECOND).ceil().max(1.0) as u64;
+) -> Result<u64, BenchError> {
     let mut sent = 0u64;
     while !stop.load(Ordering::Relaxed) {
         // The first is due at once.
-        let due = (began.elapsed().as_secs_f64() * options.rate) as u64 + 1;
+        let due = (schedule.began.elapsed().as_secs_f64() * options.rate) as u64 + 1;
         let until = due.min(sent + MOST);
         if until == sent {
             std::thread::sleep(TICK);
@@ -133,23 +185,20 @@ fn send(
         }
         let mut bytes = Vec::new();
         for number in sent..until {
-            let fields = if number.is_multiple_of(every) {
-                let probe = number / every;
-                let at = began + Duration::from_secs_f64(number as f64 / options.rate);
+            let probe = schedule.probe(number);
+            if let Some((learner, score)) = probe {
                 let mut outstanding = outstanding.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(queue) = outstanding.get_mut((probe % LEARNERS) as usize) {
-                    queue.push_back(((probe / LEARNERS + 1) as i64 * POINTS, at));
+                if let Some(queue) = outstanding.get_mut(learner as usize) {
+                    queue.push_back((score, schedule.at(number)));
                 }
-                fields(options, number, Some(probe % LEARNERS))
-            } else {
-                fields(options, number, None)
-            };
+            }
+            let fields = fields(options, number, probe.map(|(learner, _)| learner));
             wire::add_flat(&mut bytes, &fields);
         }
         producer.send(&bytes, (until - sent) as usize)?;
         sent = until;
     }
-    Ok(())
+    Ok(sent)
 }
 
 /// The fields of an event: a probe's, or the next of the workload's as a new one.
@@ -162,15 +211,20 @@ fn fields(options: &LoadOptions, number: u64, probe: Option<u64>) -> Fields {
     fields.id = format!("{}-{number}", options.name);
     fields.at = now_ms();
     if let Some(learner) = probe {
-        fields.user = probing(options, learner);
+        fields.user = probing(&options.name, learner);
+        if options.in_classes {
+            fields.class = format!("c{learner}");
+        }
         fields.correct = true;
         fields.points = POINTS;
     }
     fields
 }
 
-fn probing(options: &LoadOptions, learner: u64) -> String {
-    format!("probe-{}-{learner}", options.name)
+/// The name of a probing learner of a load.
+#[must_use]
+pub fn probing(load: &str, learner: u64) -> String {
+    format!("probe-{load}-{learner}")
 }
 
 fn observe(
@@ -184,7 +238,7 @@ fn observe(
     loop {
         let waiting: Vec<u64> = {
             let outstanding = outstanding.lock().unwrap_or_else(PoisonError::into_inner);
-            (0..LEARNERS)
+            (0..options.probing)
                 .zip(outstanding.iter())
                 .filter(|(_, q)| !q.is_empty())
                 .map(|(l, _)| l)
@@ -204,7 +258,7 @@ fn observe(
             observed.looks += 1;
             let mut ask = Pipeline::with_capacity(waiting.len());
             for learner in &waiting {
-                ask.cmd("ZSCORE").arg(&options.board).arg(probing(options, *learner));
+                ask.cmd("ZSCORE").arg(&options.board).arg(probing(&options.name, *learner));
             }
             let scores: Vec<Option<f64>> = ask.query(&mut connection)?;
             let now = Instant::now();
@@ -219,5 +273,27 @@ fn observe(
             }
         }
         std::thread::sleep(TICK);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_knows_when_a_score_was_due() {
+        let schedule = Schedule { began: Instant::now(), rate: 1000.0, every: 5, learners: 3 };
+        let mut scores = [0; 3];
+        for number in 0..100 {
+            if let Some((learner, score)) = schedule.probe(number) {
+                let had = scores[learner as usize];
+                let due: Vec<Instant> = schedule.due(learner, had, score).collect();
+                assert_eq!(due, [schedule.at(number)], "{number}");
+                scores[learner as usize] = score;
+            }
+            let all = [0, 1, 2].map(|learner| schedule.score(learner, number + 1));
+            assert_eq!(all, scores, "{number}");
+        }
+        assert_eq!(schedule.due(1, 4, 16).count(), 3);
     }
 }

@@ -32,6 +32,12 @@ pub struct Options {
     /// Measure how the cost of an event grows
     #[arg(long)]
     pub scale: bool,
+    /// Measure results over HTTP, compared with webdis and nchan
+    #[arg(long)]
+    pub serving: bool,
+    /// How many clients follow live updates
+    #[arg(long, default_value_t = 10_000)]
+    pub clients: usize,
     /// For how long the delay is measured at each rate, in seconds
     #[arg(long, default_value_t = 30)]
     pub latency_seconds: u64,
@@ -73,23 +79,19 @@ pub struct Parts {
     pub memory: bool,
     /// How costs grow.
     pub scale: bool,
+    /// Results over HTTP.
+    pub serving: bool,
     /// Another build.
     pub against: bool,
 }
 
 impl Parts {
-    /// Whether only another build is measured against this one.
+    /// Whether nothing is measured but what has a place of its own on the page: another build, or
+    /// results over HTTP.
     #[must_use]
-    pub fn is_against_alone(self) -> bool {
-        let none = Self {
-            contenders: false,
-            latency: false,
-            gaps: false,
-            memory: false,
-            scale: false,
-            against: true,
-        };
-        self == none
+    pub fn is_apart(self) -> bool {
+        let Self { contenders, latency, gaps, memory, scale, .. } = self;
+        !(contenders || latency || gaps || memory || scale)
     }
 }
 
@@ -97,15 +99,16 @@ impl Options {
     /// The parts that were asked for; all where none was.
     #[must_use]
     pub fn parts(&self) -> Parts {
-        let Self { latency, gaps, memory, scale, .. } = *self;
+        let Self { latency, gaps, memory, scale, serving, .. } = *self;
         let (contenders, against) = (!self.only.is_empty(), self.against.is_some());
-        let all = !(contenders || latency || gaps || memory || scale || against);
+        let all = !(contenders || latency || gaps || memory || scale || serving || against);
         Parts {
             contenders: contenders || all,
             latency: latency || all,
             gaps: gaps || all,
             memory: memory || all,
             scale: scale || all,
+            serving: serving || all,
             against,
         }
     }
@@ -113,8 +116,9 @@ impl Options {
     /// Where results are written: nowhere by default, where some parts are measured only.
     #[must_use]
     pub fn folder(&self) -> Option<PathBuf> {
-        let Parts { contenders, latency, gaps, memory, scale, .. } = self.parts();
-        let all = contenders && latency && gaps && memory && scale && self.only.is_empty();
+        let Parts { contenders, latency, gaps, memory, scale, serving, .. } = self.parts();
+        let measured = [contenders, latency, gaps, memory, scale, serving];
+        let all = measured.iter().all(|part| *part) && self.only.is_empty();
         self.out.clone().or_else(|| all.then(|| PathBuf::from("docs/internals")))
     }
 }
@@ -189,6 +193,9 @@ mod tests {
         let against = options(&["--against", "main~1"]);
         assert!(against.parts().against && !against.parts().gaps);
         assert_eq!(against.folder(), None);
+        let serving = options(&["--serving", "--clients", "7"]);
+        assert!(serving.parts().serving && serving.parts().is_apart());
+        assert!(against.parts().is_apart() && !latency.parts().is_apart());
         let only = options(&["--only", "loop,tallyd-batch", "--out", "x"]);
         assert_eq!(only.only, [Contender::Loop, Contender::TallydBatch]);
         assert!(!only.parts().latency);

@@ -2,6 +2,7 @@
 //! The prose around them is written by hand, and kept.
 
 mod against;
+mod serving;
 
 use crate::{
     BenchError,
@@ -10,8 +11,9 @@ use crate::{
     figures::Spread,
     machine::Machine,
     results::{Footprint, Gaps, LatencyPoint, Results, ScalePoint},
+    serving::Serving,
 };
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 const BEGIN: &str = "<!-- figures: written by `make bench` from here -->";
 const END: &str = "<!-- figures: to here -->";
@@ -48,10 +50,16 @@ const BEGIN_AGAINST: &str =
     "<!-- against: written by `make bench ARGS=\"--against …\"` from here -->";
 const END_AGAINST: &str = "<!-- against: to here -->";
 
+const BEGIN_SERVING: &str =
+    "<!-- serving: written by `make bench ARGS=\"--serving\"` from here -->";
+const END_SERVING: &str = "<!-- serving: to here -->";
+
 /// A page of nothing but figures.
 #[must_use]
 pub fn plain() -> String {
-    [BEGIN, END, BEGIN_AGAINST, END_AGAINST].map(|mark| format!("{mark}\n")).concat()
+    [BEGIN, END, BEGIN_SERVING, END_SERVING, BEGIN_AGAINST, END_AGAINST]
+        .map(|mark| format!("{mark}\n"))
+        .concat()
 }
 
 /// The page with the figures in their place.
@@ -70,10 +78,20 @@ pub fn page_against(page: &str, against: &Against) -> Result<String, BenchError>
     put(page, (BEGIN_AGAINST, END_AGAINST), &against::markdown(against))
 }
 
-/// The figures of two builds as Markdown.
+/// The page with the figures of results over HTTP in their place, and all others as they are.
+///
+/// # Errors
+/// Where the page has no place for them.
+pub fn page_serving(page: &str, serving: &Serving) -> Result<String, BenchError> {
+    put(page, (BEGIN_SERVING, END_SERVING), &serving::markdown(serving))
+}
+
+/// The figures that have places of their own on the page, as Markdown.
 #[must_use]
-pub fn against_alone(against: &Against) -> String {
-    against::markdown(against)
+pub fn apart(results: &Results) -> String {
+    let serving = results.serving.as_ref().map(serving::markdown);
+    let against = results.against.as_ref().map(against::markdown);
+    [serving, against].into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
 fn put(
@@ -158,18 +176,22 @@ fn contenders(results: &Results) -> String {
 }
 
 fn ratios(results: &Results) -> String {
-    let mut text =
-        "### Ratios\n\nEach within a round.\n\n| ratio | measured | target | |\n| --- | --- | --- | --- |\n"
-            .to_owned();
-    for (name, bound, upper) in TARGETS {
-        let Some(spread) = results.ratio_spread.get(name) else { continue };
+    let targets = targets(&results.ratio_spread, TARGETS);
+    format!("### Ratios\n\nEach within a round.\n\n{targets}\n")
+}
+
+/// Figures, what is aimed at, and whether it is reached.
+fn targets(measured: &BTreeMap<&'static str, Spread>, targets: &[(&str, f64, bool)]) -> String {
+    let mut text = "| ratio | measured | target | |\n| --- | --- | --- | --- |\n".to_owned();
+    for (name, bound, upper) in targets {
+        let Some(spread) = measured.get(name) else { continue };
         let met = if *upper { spread.median <= *bound } else { spread.median >= *bound };
         let side = if *upper { "at most" } else { "at least" };
         let verdict = if met { "met" } else { "not met" };
         let _ =
             writeln!(text, "| `{name}` | {} | {side} {bound} | {verdict} |", cell(spread, 1.0, 3));
     }
-    text + "\n"
+    text
 }
 
 fn latency(points: &[LatencyPoint]) -> String {
@@ -227,7 +249,9 @@ mod tests {
     fn the_page_has_a_place_for_figures() {
         let plain = plain();
         for page in [include_str!("../../../docs/internals/performance.md"), &plain] {
-            for (begin, end) in [(BEGIN, END), (BEGIN_AGAINST, END_AGAINST)] {
+            for (begin, end) in
+                [(BEGIN, END), (BEGIN_AGAINST, END_AGAINST), (BEGIN_SERVING, END_SERVING)]
+            {
                 assert!(page.find(end).unwrap() > page.find(begin).unwrap());
             }
         }

@@ -6,6 +6,7 @@ use crate::{
     figures::{Figures, Spread},
     info::CommandCost,
     machine::Machine,
+    serving::Serving,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -48,6 +49,9 @@ pub struct Results {
     /// Another build, in turn with this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub against: Option<Against>,
+    /// Results over HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serving: Option<Serving>,
 }
 
 /// What a command cost, an event.
@@ -143,15 +147,18 @@ pub type Rounds = BTreeMap<Contender, Vec<Figures>>;
 /// The spread of each figure of each contender.
 #[must_use]
 pub fn spreads(rounds: &Rounds) -> BTreeMap<&'static str, BTreeMap<&'static str, Spread>> {
-    let of_contender = |figures: &Vec<Figures>| {
-        let names = figures.iter().flat_map(Figures::names);
-        let spread = |name| {
-            let values = figures.iter().filter_map(|round| round.get(name)).collect();
-            Some((name, Spread::of(values)?))
-        };
-        names.filter_map(spread).collect()
+    rounds.iter().map(|(contender, figures)| (contender.name(), spread(figures))).collect()
+}
+
+/// The spread of each figure over rounds.
+#[must_use]
+pub fn spread(figures: &[Figures]) -> BTreeMap<&'static str, Spread> {
+    let names = figures.iter().flat_map(Figures::names);
+    let spread = |name| {
+        let values = figures.iter().filter_map(|round| round.get(name)).collect();
+        Some((name, Spread::of(values)?))
     };
-    rounds.iter().map(|(contender, figures)| (contender.name(), of_contender(figures))).collect()
+    names.filter_map(spread).collect()
 }
 
 /// The ratios whose contenders were both measured, each within a round.

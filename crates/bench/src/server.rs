@@ -123,7 +123,10 @@ impl Private {
 }
 
 /// A port that was free a moment ago.
-fn free_address() -> Result<SocketAddr, BenchError> {
+///
+/// # Errors
+/// Where the system gives none.
+pub fn free_address() -> Result<SocketAddr, BenchError> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(BenchError::io("find a port"))?;
     listener.local_addr().map_err(BenchError::io("find a port"))
 }
