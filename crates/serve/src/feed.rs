@@ -5,10 +5,10 @@ use crate::{
     answer::{Answer, read},
     app::App,
     delta,
+    live::Event,
     problem::{Code, Problem},
     question::Question,
 };
-use axum::body::Bytes;
 use serde_json::Value;
 use smol_str::SmolStr;
 use std::{
@@ -65,8 +65,8 @@ pub enum State {
 pub struct Update {
     /// The answer.
     pub answer: Arc<Answer>,
-    /// The tag of the answer before, and the change as JSON: encoded once for all.
-    pub change: Option<(u64, Bytes)>,
+    /// The tag of the answer before, and what changed since: encoded once for all.
+    pub change: Option<(u64, Event)>,
 }
 
 impl Feeds {
@@ -255,7 +255,10 @@ impl Feed {
         if before.as_ref().is_some_and(|before| before.tag == answer.tag) {
             return;
         }
-        let change = before.map(|before| (before.tag, delta::between(&before, &answer)));
+        let change = before.map(|before| {
+            let change = delta::between(&before, &answer);
+            (before.tag, Event::delta(answer.tag, change))
+        });
         let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
         past.truncate(PAST - 1);
         past.push_front(Arc::clone(&answer));

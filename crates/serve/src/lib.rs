@@ -28,6 +28,7 @@ mod question;
 mod server;
 mod socket;
 mod stats;
+mod stream;
 mod token;
 
 pub use open::{OpenError, Opened, open};

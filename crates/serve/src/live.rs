@@ -21,14 +21,20 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::stream;
-use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
-use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
+use std::{
+    collections::VecDeque, convert::Infallible, future::pending, pin::Pin, sync::Arc,
+    time::Duration,
+};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 /// How long nothing may be sent.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Updates a second where the client does not say.
 const RATE: u64 = 4;
+
+/// The name of the events that say what changed.
+const DELTA: &str = "delta";
 
 /// How a client wants to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +68,8 @@ pub struct Event {
     pub id: Option<u64>,
     /// JSON on one line.
     pub data: Bytes,
+    /// The same as Server-Sent Events write it, where that was written for all who watch.
+    pub frame: Option<Bytes>,
 }
 
 /// The events of a question.
@@ -80,7 +88,7 @@ pub fn events(
         let frame = match begin {
             Some(begin) => begin,
             None => match follower.next().await {
-                Some(event) => event.frame(),
+                Some(event) => event.into_frame(),
                 None => follower.last_words()?,
             },
         };
@@ -99,13 +107,14 @@ const RETRY_MS: u64 = 1000;
 /// When the server ends, clients come back within so many ms, spread.
 const SPREAD_MS: u64 = 5000;
 
-/// One client's view of a question.
+/// One client's view of a question. There may be very many: what each waits for is made once, and
+/// not again for each event.
 pub struct Follower {
     watch: Watch,
-    /// When the caller's token ends.
-    until: Option<Instant>,
+    /// Until the caller's token ends.
+    until: Option<Pin<Box<Sleep>>>,
     has_ended: bool,
-    stop: CancellationToken,
+    stop: Pin<Box<WaitForCancellationFutureOwned>>,
     /// What the client has.
     last: Option<Arc<Answer>>,
     queue: VecDeque<Event>,
@@ -113,7 +122,10 @@ pub struct Follower {
     resume: Option<String>,
     /// It was told that there is no answer.
     is_without: bool,
-    heartbeat: Instant,
+    /// When it was told something last.
+    told: Instant,
+    /// Until it is looked whether that is too long ago.
+    heartbeat: Pin<Box<Sleep>>,
     /// What is left to say when it has ended.
     last_words: Option<Bytes>,
 }
@@ -132,14 +144,15 @@ impl Follower {
         let spread = fastrand::u64(500..SPREAD_MS);
         Ok(Self {
             watch: app.feeds.watch(app, question, wanted.rate, &caller.subject)?,
-            until: caller.until,
+            until: caller.until.map(|until| Box::pin(sleep_until(until))),
             has_ended: false,
-            stop: app.stop.clone(),
+            stop: Box::pin(app.stop.clone().cancelled_owned()),
             last: None,
             queue: VecDeque::new(),
             resume: wanted.last,
             is_without: false,
-            heartbeat: Instant::now() + HEARTBEAT,
+            told: Instant::now(),
+            heartbeat: Box::pin(sleep_until(Instant::now() + HEARTBEAT)),
             last_words: Some(format!("retry: {spread}\n\n").into()),
         })
     }
@@ -148,29 +161,33 @@ impl Follower {
     pub async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.queue.pop_front() {
-                self.heartbeat = Instant::now() + HEARTBEAT;
+                self.told = Instant::now();
                 return Some(event);
             }
             if self.has_ended {
                 return None;
             }
-            let until = self.until;
+            let until = self.until.as_mut();
             let expired = async {
                 match until {
-                    Some(until) => sleep_until(until).await,
-                    None => std::future::pending().await,
+                    Some(until) => until.await,
+                    None => pending().await,
                 }
             };
             let state = tokio::select! {
-                () = self.stop.cancelled() => return None,
+                () = &mut self.stop => return None,
                 () = expired => {
                     self.has_ended = true;
                     let problem = Problem::new(Code::Unauthorized, "the token has expired");
                     self.push("problem", problem.json().to_string().into());
                     continue;
                 }
-                () = sleep_until(self.heartbeat) => {
-                    self.push("heartbeat", Bytes::from_static(b"{}"));
+                () = &mut self.heartbeat => {
+                    if self.told.elapsed() >= HEARTBEAT {
+                        self.told = Instant::now();
+                        self.push("heartbeat", Bytes::from_static(b"{}"));
+                    }
+                    self.heartbeat.as_mut().reset(self.told + HEARTBEAT);
                     continue;
                 }
                 changed = self.watch.state.changed() => {
@@ -190,7 +207,7 @@ impl Follower {
     /// An event that says what the client has now.
     fn push(&mut self, name: &'static str, data: Bytes) {
         let id = self.last.as_ref().map(|last| last.tag);
-        self.queue.push_back(Event { name, id, data });
+        self.queue.push_back(Event { name, id, data, frame: None });
     }
 
     fn tell(&mut self, state: State) {
@@ -212,10 +229,11 @@ impl Follower {
                         let from = format!("{{\"from\":\"{:016x}\"}}", last.tag);
                         was_without.then(|| ("resumed", from.into()))
                     }
-                    (Some(last), Some((of, change))) if last.tag == *of => {
-                        Some(("delta", change.clone()))
+                    (Some(last), Some((of, event))) if last.tag == *of => {
+                        self.queue.push_back(event.clone());
+                        None
                     }
-                    (Some(last), _) => Some(("delta", delta::between(last, answer))),
+                    (Some(last), _) => Some((DELTA, delta::between(last, answer))),
                     (None, _) => Some(("snapshot", answer.body.clone())),
                 };
                 self.last = Some(Arc::clone(answer));
@@ -248,9 +266,19 @@ impl Follower {
 }
 
 impl Event {
+    /// What changed, for all who have the answer before: written once.
+    #[must_use]
+    pub fn delta(id: u64, data: Bytes) -> Self {
+        let event = Self { name: DELTA, id: Some(id), data, frame: None };
+        Self { frame: Some(event.clone().into_frame()), ..event }
+    }
+
     /// As Server-Sent Events write it.
-    fn frame(&self) -> Bytes {
-        let Self { name, id, data } = self;
+    fn into_frame(self) -> Bytes {
+        let Self { name, id, data, frame } = self;
+        if let Some(frame) = frame {
+            return frame;
+        }
         let mut frame = Vec::with_capacity(data.len() + 64);
         frame.extend(format!("event: {name}\n").bytes());
         if let Some(id) = id {
@@ -258,7 +286,7 @@ impl Event {
         }
         frame.extend(b"data: ");
         // JSON on one line: serde_json writes no line break.
-        frame.extend(data);
+        frame.extend_from_slice(&data);
         frame.extend(b"\n\n");
         frame.into()
     }

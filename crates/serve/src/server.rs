@@ -5,6 +5,7 @@ use crate::{
     http,
     open::Opened,
     problem::{Code, Problem},
+    stream::{self, Asked, Handover, Lent},
 };
 use axum::{
     Router,
@@ -14,19 +15,22 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use hyper::{body::Incoming, server::conn::http1};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
 };
-use std::{net::IpAddr, sync::Arc, time::Duration};
 use tallyd_event::decode::MAX_BATCH_BYTES;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
     time::{sleep, timeout},
 };
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tower_http::{
     compression::{
@@ -68,27 +72,14 @@ pub async fn serve(opened: Opened, listener: TcpListener) {
         };
         let Some((socket, from, place)) = accepted else { continue };
         let (routes, stop) = (routes.clone(), app.stop.clone());
-        // A WebSocket leaves the connection's task, and takes its place along.
-        let place = Arc::new(place);
         open.spawn(async move {
-            let service = routes.map_request(move |mut request: Request<Incoming>| {
-                request.extensions_mut().insert(ConnectInfo(from));
-                request.extensions_mut().insert(Arc::clone(&place));
-                request.map(Body::new)
-            });
-            let mut http = http1::Builder::new();
-            http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
-            let connection =
-                http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
-            let connection = connection.with_upgrades();
-            tokio::pin!(connection);
-            tokio::select! {
+            // A WebSocket leaves the connection's task, and takes its place along.
+            let place = Arc::new(place);
+            let handover = Arc::new(Handover::default());
+            converse(routes, socket, (from, &place), &handover, &stop).await;
+            if let Some((socket, response)) = handover.take() {
                 // A client that hangs up is no error of ours.
-                _ = connection.as_mut() => {}
-                () = stop.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    let _ = connection.await;
-                }
+                let _ = stream::carry(socket, response).await;
             }
         });
     }
@@ -104,7 +95,45 @@ pub async fn serve(opened: Opened, listener: TcpListener) {
     let _ = timeout(END, ended).await;
 }
 
-type Accepted = (TcpStream, std::net::SocketAddr, tokio::sync::OwnedSemaphorePermit);
+/// Reads requests and answers them, until the client or the server ends that, or an answer is a
+/// stream of events, which is handed over.
+async fn converse(
+    routes: Router,
+    socket: TcpStream,
+    (from, place): (SocketAddr, &Arc<OwnedSemaphorePermit>),
+    handover: &Arc<Handover>,
+    stop: &CancellationToken,
+) {
+    let (diverted, place) = (Arc::clone(handover), Arc::clone(place));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(from));
+        request.extensions_mut().insert(Arc::clone(&place));
+        let (parts, body) = request.into_parts();
+        let (asked, diverted) = (Asked::of(&parts), Arc::clone(&diverted));
+        let answering = routes.clone().oneshot(Request::from_parts(parts, Body::new(body)));
+        async move {
+            let response = answering.await?;
+            Ok::<_, Infallible>(diverted.divert(&asked, response).await)
+        }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
+    let socket = TokioIo::new(Lent::new(socket, Arc::clone(handover)));
+    // In a box: a stream of events goes on in the same task, without it.
+    let mut connection = Box::pin(http.serve_connection(socket, service).with_upgrades());
+    tokio::select! {
+        // A client that hangs up is no error of ours.
+        _ = connection.as_mut() => return,
+        () = handover.given() => return,
+        () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        () = handover.given() => {}
+    }
+}
+
+type Accepted = (TcpStream, SocketAddr, OwnedSemaphorePermit);
 
 async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<Accepted> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
