@@ -86,6 +86,8 @@ struct Shared {
     scores: Vec<AtomicI64>,
     connected: AtomicUsize,
     lost: AtomicUsize,
+    /// Why the first client was lost.
+    failed: OnceLock<String>,
 }
 
 impl Crowd {
@@ -100,6 +102,7 @@ impl Crowd {
             scores: (0..options.clients).map(|_| AtomicI64::new(0)).collect(),
             connected: AtomicUsize::new(0),
             lost: AtomicUsize::new(0),
+            failed: OnceLock::new(),
             options,
         });
         let (stop, stopped) = oneshot::channel();
@@ -124,9 +127,10 @@ impl Crowd {
         while connected() < crowd.shared.options.clients {
             if began.elapsed() > PATIENCE || crowd.lost() > 0 {
                 let (had, lost) = (connected(), crowd.lost());
-                let what = format!("{had} clients were connected and {lost} lost");
+                let why = crowd.shared.failed.get().cloned().unwrap_or_default();
                 crowd.end()?;
-                return Err(BenchError::Timeout { what, seconds: PATIENCE.as_secs() });
+                let what = format!("{had} clients were connected and {lost} lost: {why}");
+                return Err(BenchError::Refused(what));
             }
             sleep(LOOK).await;
         }
@@ -208,6 +212,12 @@ impl Shared {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn lose(&self, why: &str) {
+        // The first one is told.
+        let _ = self.failed.set(why.to_owned());
+        self.lost.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Takes the data of an event.
     fn got(&self, client: usize, data: &[u8]) {
         let now = Instant::now();
@@ -234,23 +244,25 @@ async fn follow(shared: Arc<Shared>, client: usize, gate: Arc<Semaphore>) {
     let Ok(permit) = gate.acquire().await else { return };
     let opened = open(&shared, client).await;
     drop(permit);
-    if let Ok((socket, mut chunks, mut lines)) = opened {
-        shared.connected.fetch_add(1, Ordering::Relaxed);
-        while socket.readable().await.is_ok() {
-            let is_open = READ.with_borrow_mut(|buffer| match socket.try_read(buffer) {
-                Ok(0) => false,
-                Ok(count) => {
-                    let bytes = buffer.get(..count).unwrap_or_default();
-                    take(&shared, client, (&mut chunks, &mut lines), bytes)
-                }
-                Err(error) => error.kind() == ErrorKind::WouldBlock,
-            });
-            if !is_open {
-                break;
+    let (socket, mut chunks, mut lines) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return shared.lose(&error.to_string()),
+    };
+    shared.connected.fetch_add(1, Ordering::Relaxed);
+    while socket.readable().await.is_ok() {
+        let is_open = READ.with_borrow_mut(|buffer| match socket.try_read(buffer) {
+            Ok(0) => false,
+            Ok(count) => {
+                let bytes = buffer.get(..count).unwrap_or_default();
+                take(&shared, client, (&mut chunks, &mut lines), bytes)
             }
+            Err(error) => error.kind() == ErrorKind::WouldBlock,
+        });
+        if !is_open {
+            break;
         }
     }
-    shared.lost.fetch_add(1, Ordering::Relaxed);
+    shared.lose("the connection was closed");
 }
 
 /// Gives whether there is more to come.
