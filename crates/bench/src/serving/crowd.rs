@@ -269,19 +269,29 @@ async fn follow(shared: Arc<Shared>, client: usize, gate: Arc<Semaphore>) {
 fn take(
     shared: &Shared,
     client: usize,
-    (chunks, lines): (&mut Chunks, &mut Lines),
+    (chunks, lines): (&mut Option<Chunks>, &mut Lines),
     bytes: &[u8],
 ) -> bool {
-    chunks.feed(bytes, |payload| {
+    let mut payload = |payload: &[u8]| {
         lines.feed(payload, |line| {
             if let Some(data) = line.strip_prefix(b"data: ") {
                 shared.got(client, data);
             }
         });
-    })
+    };
+    match chunks {
+        Some(chunks) => chunks.feed(bytes, payload),
+        None => {
+            payload(bytes);
+            true
+        }
+    }
 }
 
-async fn open(shared: &Shared, client: usize) -> Result<(TcpStream, Chunks, Lines), BenchError> {
+async fn open(
+    shared: &Shared,
+    client: usize,
+) -> Result<(TcpStream, Option<Chunks>, Lines), BenchError> {
     let CrowdOptions { address, views, .. } = &shared.options;
     let path = views.get(client % views.len().max(1)).map(String::as_str).unwrap_or_default();
     let connected = TcpStream::connect(address).await;
@@ -301,8 +311,9 @@ async fn open(shared: &Shared, client: usize) -> Result<(TcpStream, Chunks, Line
         }
         match parse::head(&begun)? {
             None => {}
-            Some(head) if head.status == 200 && head.body == parse::Body::Chunked => {
-                let (mut chunks, mut lines) = (Chunks::default(), Lines::default());
+            Some(head) if head.status == 200 => {
+                let is_chunked = head.body == parse::Body::Chunked;
+                let (mut chunks, mut lines) = (is_chunked.then(Chunks::default), Lines::default());
                 let body = begun.get(head.length..).unwrap_or_default();
                 take(shared, client, (&mut chunks, &mut lines), body);
                 return Ok((socket, chunks, lines));

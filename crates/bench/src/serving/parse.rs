@@ -24,12 +24,14 @@ pub enum Body {
     Length(usize),
     /// With an empty chunk.
     Chunked,
+    /// With the connection: nginx writes streams of nchan so.
+    Connection,
 }
 
 /// The head that these bytes begin with; `None` as long as it is not whole.
 ///
 /// # Errors
-/// Where it is none, or says nothing of the body's end.
+/// Where it is none.
 pub fn head(bytes: &[u8]) -> Result<Option<Head>, BenchError> {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
         return if bytes.len() > LONGEST_HEAD { Err(unreadable(bytes)) } else { Ok(None) };
@@ -38,18 +40,18 @@ pub fn head(bytes: &[u8]) -> Result<Option<Head>, BenchError> {
     let mut lines = text.unwrap_or_default().split("\r\n");
     let first = lines.next().unwrap_or_default();
     let status = first.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)?.parse().ok());
-    let mut body = None;
+    let mut body = Body::Connection;
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
         let value = value.trim();
         if name.eq_ignore_ascii_case("content-length") {
-            body = value.parse().ok().map(Body::Length);
+            body = Body::Length(value.parse().map_err(|_| unreadable(bytes))?);
         } else if name.eq_ignore_ascii_case("transfer-encoding")
             && value.eq_ignore_ascii_case("chunked")
         {
-            body = Some(Body::Chunked);
+            body = Body::Chunked;
         }
     }
-    let head = status.zip(body).map(|(status, body)| Head { status, length: end + 4, body });
+    let head = status.map(|status| Head { status, length: end + 4, body });
     head.map(Some).ok_or_else(|| unreadable(bytes))
 }
 
@@ -198,6 +200,9 @@ mod tests {
         for wrong in [&b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"[..], chunked, b"x\r\n\r\n"] {
             assert!(http(wrong).is_err(), "{}", String::from_utf8_lossy(wrong));
         }
+        let open = head(b"HTTP/1.1 200 OK\r\nServer: nginx\r\n\r\n: hi").unwrap();
+        assert_eq!(open.map(|head| head.body), Some(Body::Connection));
+        assert!(head(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n").is_err());
         assert!(head(&[b'x'; LONGEST_HEAD + 1]).is_err());
     }
 
