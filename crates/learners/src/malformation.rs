@@ -138,16 +138,22 @@ pub(crate) fn not_an_event(rng: &mut ChaCha8Rng) -> &'static str {
         .unwrap_or("nonsense")
 }
 
-/// A batch that can't be read as a whole; `good` is one that can, of MessagePack.
-pub(crate) fn broken_batch(rng: &mut ChaCha8Rng, mut good: Vec<u8>) -> Vec<u8> {
+/// A batch that can't be read as a whole, and how many members of it can; `good` is one that can, of
+/// MessagePack, with so many.
+pub(crate) fn broken_batch(
+    rng: &mut ChaCha8Rng,
+    mut good: Vec<u8>,
+    members: usize,
+) -> (Vec<u8>, usize) {
     match rng.random_range(0..5) {
-        0 => Vec::new(),
-        1 => b"[]".to_vec(),
-        2 => b"[{\"id\":\"a1\"".to_vec(),
-        3 => b"no batch".to_vec(),
+        0 => (Vec::new(), 0),
+        1 => (b"[]".to_vec(), 0),
+        2 => (b"[{\"id\":\"a1\"".to_vec(), 0),
+        3 => (b"no batch".to_vec(), 0),
+        // Cut short in its last member: the others are whole.
         _ => {
             good.pop();
-            good
+            (good, members.saturating_sub(1))
         }
     }
 }

@@ -119,8 +119,10 @@ impl Simulation {
         }
         let mut bytes = wire::batch(format, &members);
         if broken {
-            bytes = broken_batch(&mut self.rng, bytes);
-            items = vec![Item::DeadLetter(Malformation::BrokenBatch)];
+            let (broken, readable) = broken_batch(&mut self.rng, bytes, items.len());
+            bytes = broken;
+            items.truncate(readable);
+            items.push(Item::DeadLetter(Malformation::BrokenBatch));
         }
         Sending { fields: vec![("batch", bytes)], items }
     }
