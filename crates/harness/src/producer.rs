@@ -140,3 +140,41 @@ pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tallyd_event::decode::{TimeLimits, decode};
+    use tallyd_learners::{Faults, Item};
+    use tallyd_topology::parse;
+
+    /// What the engine reads of an entry is what the ledger takes it for, item by item.
+    #[test]
+    fn the_ledger_and_the_decoder_agree_on_what_is_sent() {
+        let file = include_str!("../../../topologies/testprep.toml");
+        let topology = parse("testprep.toml", file, &|_| None).unwrap_or_else(|f| panic!("{f}"));
+        let schema = &topology.nodes.first().unwrap().schema;
+        let defaults = SimulationOptions::default();
+        let faults = Faults { malformed: 0.3, batch: 0.8, batch_events: 5, ..defaults.faults };
+        let options = SimulationOptions { faults, ..defaults };
+        let mut simulation = Simulation::new(options).unwrap();
+        let limits = TimeLimits { max_ahead_ms: 600_000, max_behind_ms: None };
+        let at = EntryId { ms: 1_767_225_600_000, seq: 0 };
+        let mut cut_short = 0;
+        for _ in 0..3000 {
+            let sending = simulation.send(at.time());
+            let entry: Vec<(Vec<u8>, Vec<u8>)> = sending
+                .fields
+                .iter()
+                .map(|(name, value)| (name.as_bytes().to_vec(), value.clone()))
+                .collect();
+            let decoded = decode(schema, limits, at, &entry);
+            let is_answer = |item: &&Item| matches!(item, Item::Answer(_));
+            let answers = sending.items.iter().filter(is_answer).count();
+            let read = (decoded.events.len(), decoded.rejects.len());
+            assert_eq!(read, (answers, sending.items.len() - answers), "{:?}", sending.items);
+            cut_short += u32::from(format!("{:?}", sending.items.last()).contains("BrokenBatch"));
+        }
+        assert!(cut_short > 100, "{cut_short} batches were broken");
+    }
+}
