@@ -27,13 +27,14 @@ impl managed::Manager for Opener {
     type Error = StoreError;
 
     async fn create(&self) -> Result<Connection, StoreError> {
-        Connection::open_at(&self.0).await
+        // In a box: it is long, seldom needed, and would be a part of whoever reads.
+        Box::pin(Connection::open_at(&self.0)).await
     }
 
     async fn recycle(&self, c: &mut Connection, metrics: &Metrics) -> RecycleResult<StoreError> {
         // A server hangs up on what was idle for long, or was restarted meanwhile.
         if metrics.last_used() > IDLE {
-            server_ms(c).await?;
+            Box::pin(server_ms(c)).await?;
         }
         Ok(())
     }

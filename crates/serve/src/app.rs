@@ -98,7 +98,11 @@ impl App {
     /// # Errors
     /// Where there is none.
     pub async fn answer(&self, question: &Question) -> Result<Arc<Answer>, Problem> {
-        let reading = async { read(self, question).await.map(Arc::new) };
+        if let Some(answer) = self.answers.get(question).await {
+            return Ok(answer);
+        }
+        // In a box: most do not read, but carry what could.
+        let reading = async { Box::pin(read(self, question)).await.map(Arc::new) };
         let answer = self.answers.try_get_with_by_ref(question, reading).await;
         answer.map_err(|problem: Arc<Problem>| Problem::clone(&problem))
     }
