@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, ErrorKind},
     net::TcpStream,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -181,7 +181,14 @@ impl Browser {
         }
         self.socket.send(Message::text(ask.to_string())).unwrap();
         loop {
-            let Message::Text(text) = self.socket.read().unwrap() else { continue };
+            let message = match self.socket.read() {
+                // A signal, such as that of a child which ended, cuts a read with a time limit short.
+                Err(tungstenite::Error::Io(error)) if error.kind() == ErrorKind::Interrupted => {
+                    continue;
+                }
+                read => read.unwrap(),
+            };
+            let Message::Text(text) = message else { continue };
             let message: Value = serde_json::from_str(&text).unwrap();
             if message["id"] == id {
                 assert!(message.get("error").is_none(), "{method}: {message}");
