@@ -2,7 +2,7 @@
 //! port of its own.
 
 use crate::{BenchError, cpu, server::free_address};
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
 use std::{
     fs::File,
     net::SocketAddr,
@@ -24,7 +24,8 @@ const FILES: u64 = 500;
 /// Where Debian puts the module of nginx.
 const NCHAN: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 
-/// A running program. It is killed when this is dropped.
+/// A running program. It is told to end when this is dropped, and not killed: the workers of an nginx
+/// that was killed stay.
 pub struct Program {
     /// Where it answers.
     pub address: SocketAddr,
@@ -171,14 +172,17 @@ impl Program {
     /// # Errors
     /// Where the system refuses.
     pub async fn stop(mut self) -> Result<(), BenchError> {
-        let pid = self.child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
-        if let Some(pid) = pid {
-            // It may have ended by itself.
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
+        self.end();
         match tokio::time::timeout(PATIENCE, self.child.wait()).await {
             Ok(ended) => ended.map(drop).map_err(BenchError::io("wait for a program")),
             Err(_) => self.child.kill().await.map_err(BenchError::io("kill a program")),
+        }
+    }
+
+    fn end(&self) {
+        if let Some(pid) = self.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
+            // It may have ended by itself.
+            let _ = kill_process(pid, Signal::TERM);
         }
     }
 
@@ -192,8 +196,14 @@ impl Program {
     }
 }
 
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 fn start(mut command: Command, name: &str) -> Result<Child, BenchError> {
-    command.stdin(Stdio::null()).kill_on_drop(true);
+    command.stdin(Stdio::null());
     command.spawn().map_err(BenchError::io(format!("start {name}")))
 }
 
