@@ -6,14 +6,12 @@
 mod digits;
 mod learners;
 mod stored;
+mod streams;
 
 use crate::{Deployment, HarnessError, probe};
 use digits::group;
-use redis::{Pipeline, from_redis_value};
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
-};
+use redis::from_redis_value;
+use std::collections::{BTreeMap, HashMap};
 use stored::{ask, scan};
 use tallyd_bolt::{
     Key,
@@ -23,14 +21,11 @@ use tallyd_learners::{Board, ConceptCount, ConceptWindow, Ledger, Ranking};
 use tallyd_runtime::store::Counts;
 use tallyd_store::inspect;
 use tallyd_topology::{BoltOptions, NodeKind};
-use tokio::time::{Instant, sleep};
 
 /// A window that ends its retention within this time may be gone at any moment.
 const SOON_MS: i64 = 60_000;
 /// A dedup window so long that it forgets nothing of a run.
 const WHOLE_RUN_MS: i64 = 86_400_000;
-/// How long the workers may take to trim the last entries.
-const TRIMMED_WITHIN: Duration = Duration::from_secs(5);
 
 /// What was compared, and what differs.
 #[derive(Debug, Default)]
@@ -77,7 +72,7 @@ pub async fn run(
     boards(open, ledger, probes, status.now, &mut findings).await?;
     learners(open, ledger, &mut findings).await?;
     seen(open, ledger.distinct + probes, &mut findings).await?;
-    let kept = kept_entries(open).await?;
+    let kept = streams::kept(open).await?;
     findings.compare(|| "processed entries that streams keep".into(), &0, &kept);
 
     let distinct = ledger.distinct + probes;
@@ -336,29 +331,6 @@ async fn seen(
         _ => findings.compare(what, &distinct, &remembered),
     }
     Ok(())
-}
-
-/// How many entries the sources and edges keep once everything is processed and trimmed.
-async fn kept_entries(open: &mut Deployment) -> Result<u64, HarnessError> {
-    let began = Instant::now();
-    loop {
-        let mut lengths = Pipeline::new();
-        for node in &open.topology.nodes {
-            for partition in 0..node.partitions {
-                if let Some(stream) = open.keys.input(&open.topology, node, partition) {
-                    lengths.cmd("XLEN").arg(stream);
-                }
-            }
-        }
-        let mut kept = 0;
-        for length in open.connection.all(&lengths).await? {
-            kept += from_redis_value::<u64>(length)?;
-        }
-        if kept == 0 || began.elapsed() > TRIMMED_WITHIN {
-            return Ok(kept);
-        }
-        sleep(Duration::from_millis(50)).await;
-    }
 }
 
 fn options(open: &Deployment, name: &str) -> Option<BoltOptions> {
