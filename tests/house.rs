@@ -14,12 +14,16 @@ use std::{
 const MAY_USE: &[(&str, &[&str])] = &[
     ("event", &[]),
     ("bolt", &["event"]),
-    ("dedup", &["bolt", "event"]),
-    ("aggregate", &["bolt", "event"]),
-    ("leaderboard", &["bolt", "event"]),
-    ("fatigue", &["bolt", "event"]),
-    ("mastery", &["bolt", "event"]),
-    ("topology", &["aggregate", "bolt", "dedup", "event", "fatigue", "leaderboard", "mastery"]),
+    ("kind", &["bolt", "event"]),
+    ("dedup", &["bolt", "event", "kind"]),
+    ("aggregate", &["bolt", "event", "kind"]),
+    ("leaderboard", &["bolt", "event", "kind"]),
+    ("fatigue", &["bolt", "event", "kind"]),
+    ("mastery", &["bolt", "event", "kind"]),
+    (
+        "topology",
+        &["aggregate", "bolt", "dedup", "event", "fatigue", "kind", "leaderboard", "mastery"],
+    ),
     ("runtime", &["bolt", "event", "topology"]),
     ("store", &["bolt", "event", "runtime", "topology"]),
     (
@@ -60,8 +64,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// The crates that do no input or output, and so never name these.
-const PURE: &[&str] =
-    &["event", "bolt", "dedup", "aggregate", "leaderboard", "fatigue", "mastery", "topology"];
+const PURE: &[&str] = &[
+    "event",
+    "bolt",
+    "kind",
+    "dedup",
+    "aggregate",
+    "leaderboard",
+    "fatigue",
+    "mastery",
+    "topology",
+];
 const IMPURE: &[&str] = &["redis", "tokio", "rand", "axum", "metrics"];
 
 fn root() -> PathBuf {

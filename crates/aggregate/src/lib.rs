@@ -15,6 +15,7 @@ mod column;
 mod distinct;
 mod figure;
 mod keys;
+mod kind;
 mod options;
 mod sites;
 mod sketch;
@@ -23,6 +24,7 @@ mod tally;
 pub use distinct::EXACT_DISTINCT;
 pub use figure::{Figure, Unreadable, value};
 pub use keys::{TOTAL, distinct_key, fields, group, groups_key, values_key, window_key};
+pub use kind::{AggregateKind, FUNCTIONS};
 pub use options::{DEFAULT_ACCURACY, Function, Measure, Options, WindowOptions};
 
 use crate::{

@@ -31,14 +31,14 @@ pub fn topology() -> Result<Topology, ChaosError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tallyd_topology::{BoltOptions, NodeKind};
+    use tallyd_topology::{NodeKind, bolts::dedup::Options};
 
     #[test]
     fn the_dedup_window_is_the_short_one() {
         let topology = topology().unwrap();
         let (_, node) = topology.node("unique").unwrap();
         let NodeKind::Bolt(bolt) = &node.kind else { panic!("unique is no bolt") };
-        let BoltOptions::Dedup(dedup) = &bolt.options else { panic!("unique is no dedup bolt") };
+        let Some(dedup) = bolt.options.of::<Options>() else { panic!("unique is no dedup bolt") };
         assert_eq!(dedup.window_ms, 45_000);
     }
 }

@@ -16,10 +16,12 @@
 
 mod buckets;
 mod fingerprint;
+mod kind;
 mod logs;
 mod options;
 
 pub use buckets::{Buckets, KEPT, list_key, log_key};
+pub use kind::DedupKind;
 pub use options::Options;
 
 use crate::{fingerprint::fingerprint, logs::Logs};

@@ -6,6 +6,7 @@
 mod alert;
 mod bolt;
 mod items;
+mod kind;
 mod learner;
 mod met;
 mod model;
@@ -14,6 +15,7 @@ mod parameters;
 
 pub use alert::output_schema;
 pub use bolt::{Fatigue, STATE, learner_key};
+pub use kind::{FatigueKind, KEYS};
 pub use learner::{Reading, Unreadable};
 pub use options::Options;
 pub use parameters::Parameters;

@@ -20,7 +20,10 @@ use tallyd_bolt::{
 use tallyd_learners::{Board, ConceptCount, ConceptWindow, Ledger, Ranking};
 use tallyd_runtime::store::Counts;
 use tallyd_store::inspect;
-use tallyd_topology::{BoltOptions, NodeKind};
+use tallyd_topology::{
+    BoltOptions, NodeKind,
+    bolts::{aggregate, dedup, leaderboard},
+};
 
 /// A window that ends its retention within this time may be gone at any moment.
 const SOON_MS: i64 = 60_000;
@@ -126,7 +129,7 @@ async fn concepts(
     now: i64,
     findings: &mut Findings,
 ) -> Result<(), HarnessError> {
-    let Some(BoltOptions::Aggregate(options)) = options(open, "concepts") else { return Ok(()) };
+    let Some(options) = options::<aggregate::Options>(open, "concepts") else { return Ok(()) };
     let mut found: BTreeMap<String, HashMap<String, String>> = BTreeMap::new();
     for key in scan(open, "bolt:concepts:window:*").await? {
         let hash = ask(open, |p| p.cmd("HGETALL").arg(&key)).await?;
@@ -195,7 +198,7 @@ async fn boards(
     now: i64,
     findings: &mut Findings,
 ) -> Result<(), HarnessError> {
-    let Some(BoltOptions::Leaderboard(options)) = options(open, "points") else { return Ok(()) };
+    let Some(options) = options::<leaderboard::Options>(open, "points") else { return Ok(()) };
     let mut found = scan(open, "bolt:points:board:*").await?;
     for (Board { class, period, start }, ranking) in &ledger.boards {
         let Some(of_period) = options.periods.iter().find(|p| *p.name == **period) else {
@@ -323,9 +326,9 @@ async fn seen(
     }
     let remembered = bytes as u64 / 16;
     let what = || "identities that dedup remembers".into();
-    match options(open, "unique") {
+    match options::<dedup::Options>(open, "unique") {
         // Those of a shorter window are forgotten one by one while the run goes on.
-        Some(BoltOptions::Dedup(dedup)) if dedup.window_ms < WHOLE_RUN_MS => {
+        Some(dedup) if dedup.window_ms < WHOLE_RUN_MS => {
             findings.compare(what, &distinct.min(remembered), &remembered);
         }
         _ => findings.compare(what, &distinct, &remembered),
@@ -333,9 +336,9 @@ async fn seen(
     Ok(())
 }
 
-fn options(open: &Deployment, name: &str) -> Option<BoltOptions> {
+fn options<T: BoltOptions + Clone>(open: &Deployment, name: &str) -> Option<T> {
     match &open.topology.node(name)?.1.kind {
-        NodeKind::Bolt(bolt) => Some(bolt.options.clone()),
+        NodeKind::Bolt(bolt) => bolt.options.of::<T>().cloned(),
         NodeKind::Source(_) => None,
     }
 }

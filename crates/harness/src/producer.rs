@@ -16,7 +16,10 @@ use tallyd_learners::{
     Ledger, LedgerOptions, Length, Sending, Simulation, SimulationOptions, Span,
 };
 use tallyd_store::Connection;
-use tallyd_topology::{BoltOptions, NodeKind, Topology};
+use tallyd_topology::{
+    NodeKind, Topology,
+    bolts::{aggregate, dedup, leaderboard},
+};
 use tokio::time::{Instant, sleep};
 
 /// The most entries sent in one round trip.
@@ -49,17 +52,16 @@ pub fn ledger(topology: &Topology) -> Result<Ledger, HarnessError> {
     };
     for node in &topology.nodes {
         let NodeKind::Bolt(bolt) = &node.kind else { continue };
-        match &bolt.options {
-            BoltOptions::Dedup(dedup) => options.remembered_ms = Some(dedup.window_ms),
-            BoltOptions::Aggregate(aggregate) => {
-                options.windows =
-                    aggregate.windows.iter().map(|w| span(&w.name, w.length, w.lasting)).collect();
-            }
-            BoltOptions::Leaderboard(board) => {
-                options.periods =
-                    board.periods.iter().map(|p| span(&p.name, p.length, p.lasting)).collect();
-            }
-            _ => {}
+        if let Some(dedup) = bolt.options.of::<dedup::Options>() {
+            options.remembered_ms = Some(dedup.window_ms);
+        }
+        if let Some(aggregate) = bolt.options.of::<aggregate::Options>() {
+            options.windows =
+                aggregate.windows.iter().map(|w| span(&w.name, w.length, w.lasting)).collect();
+        }
+        if let Some(board) = bolt.options.of::<leaderboard::Options>() {
+            options.periods =
+                board.periods.iter().map(|p| span(&p.name, p.length, p.lasting)).collect();
         }
     }
     Ok(Ledger::new(options)?)

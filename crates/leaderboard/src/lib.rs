@@ -22,11 +22,13 @@ pub mod composite;
 
 mod boards;
 mod keys;
+mod kind;
 mod options;
 mod standing;
 mod standings;
 
 pub use keys::{EVERYONE, board_key, group, state_key};
+pub use kind::LeaderboardKind;
 pub use options::{Options, PeriodOptions, Score, Ties};
 
 use crate::{

@@ -10,6 +10,7 @@ mod features;
 mod grasp;
 mod head;
 mod items;
+mod kind;
 mod model;
 mod options;
 mod parameters;
@@ -23,6 +24,7 @@ pub use grasp::{
     grasp, head_key, item_key, learner_key,
 };
 pub use head::HEAD_FIELDS;
+pub use kind::{KEYS, MasteryKind};
 pub use model::{Abilities, Difficulty, Expectation, Taken};
 pub use options::Options;
 pub use parameters::Parameters;

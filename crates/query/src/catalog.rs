@@ -6,10 +6,10 @@ use tallyd_topology::{BoltOptions, NodeKind, Topology};
 /// All bolts of a topology that `pick` takes, with their names, in the topology's order.
 pub fn bolts<'a, T>(
     topology: &'a Topology,
-    pick: impl Fn(&'a BoltOptions) -> Option<T>,
+    pick: impl Fn(&'a dyn BoltOptions) -> Option<T>,
 ) -> Vec<(&'a str, T)> {
     let bolt = |node: &'a tallyd_topology::Node| match &node.kind {
-        NodeKind::Bolt(bolt) => Some((node.name.as_str(), pick(&bolt.options)?)),
+        NodeKind::Bolt(bolt) => Some((node.name.as_str(), pick(&*bolt.options)?)),
         NodeKind::Source(_) => None,
     };
     topology.nodes.iter().filter_map(bolt).collect()
@@ -34,17 +34,19 @@ pub fn aggregate<'a>(
     topology: &'a Topology,
     name: &str,
 ) -> Result<&'a tallyd_aggregate::Options, QueryError> {
-    let pick = |options: &'a BoltOptions| match options {
-        BoltOptions::Aggregate(options) => Some(options),
-        _ => None,
-    };
-    named("aggregate", name, bolts(topology, pick))
+    named("aggregate", name, bolts(topology, as_aggregate))
 }
 
 /// The options of a leaderboard; `None` for another bolt.
 #[must_use]
-pub fn as_leaderboard(options: &BoltOptions) -> Option<&tallyd_leaderboard::Options> {
-    if let BoltOptions::Leaderboard(options) = options { Some(options) } else { None }
+pub fn as_leaderboard(options: &dyn BoltOptions) -> Option<&tallyd_leaderboard::Options> {
+    options.of()
+}
+
+/// The options of an aggregate; `None` for another bolt.
+#[must_use]
+pub fn as_aggregate(options: &dyn BoltOptions) -> Option<&tallyd_aggregate::Options> {
+    options.of()
 }
 
 /// The one of this name.

@@ -13,7 +13,7 @@ use tallyd_query::{
     catalog, figures, learner,
 };
 use tallyd_store::{Connection, keys::Keys};
-use tallyd_topology::{BoltOptions, Topology, parse};
+use tallyd_topology::{Topology, parse};
 
 const AT: i64 = 1_767_258_000_000; // 2026-01-01T09:00:00Z
 
@@ -240,10 +240,8 @@ async fn learners(results: &mut impl Results) {
     let tired = learner::fatigue(results, "u 7").await.unwrap().unwrap();
     assert_eq!((tired.score, tired.tired, tired.answers, tired.at), (0.8125, true, 40, AT));
     assert_eq!(learner::fatigue(results, "nobody").await.unwrap(), None);
-    let mastery = catalog::bolts(&topology, |options| match options {
-        BoltOptions::Mastery(options) => Some((**options).clone()),
-        _ => None,
-    });
+    let mastery =
+        catalog::bolts(&topology, |options| options.of::<tallyd_mastery::Options>().cloned());
     let known = learner::mastery(results, &mastery[0].1, "m", AT).await.unwrap();
     let [concept] = &known[..] else { panic!("{known:?}") };
     assert_eq!((concept.concept.as_str(), concept.answers, concept.correct), ("alge:bra", 3, 2));

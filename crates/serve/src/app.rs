@@ -145,13 +145,10 @@ fn member_fields(topology: &Topology) -> BTreeSet<SmolStr> {
         key.map(|field| field.name.clone())
     };
     let keys: BTreeSet<SmolStr> = topology.nodes.iter().filter_map(key_of).collect();
-    let field = |(_, options): (&str, &BoltOptions)| match options {
-        BoltOptions::Leaderboard(options) => {
-            Some(options.member.name.clone()).filter(|field| keys.contains(field))
-        }
-        BoltOptions::Fatigue(options) => Some(options.learner.name.clone()),
-        BoltOptions::Mastery(options) => Some(options.learner.name.clone()),
-        BoltOptions::Aggregate(_) | BoltOptions::Dedup(_) => None,
+    let field = |(_, options): (&str, &dyn BoltOptions)| {
+        let field = options.about()?.name.clone();
+        let is_board = catalog::as_leaderboard(options).is_some();
+        (!is_board || keys.contains(&field)).then_some(field)
     };
     catalog::bolts(topology, Some).into_iter().filter_map(field).collect()
 }

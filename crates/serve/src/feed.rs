@@ -16,7 +16,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
-use tallyd_topology::{BoltOptions, NodeKind};
+use tallyd_topology::NodeKind;
 use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior, interval_at},
@@ -235,10 +235,7 @@ fn bolts(app: &App, question: &Question) -> Vec<SmolStr> {
         Question::Learner(..) | Question::Learners(_) => {
             let nodes = app.topology.nodes.iter();
             let of_learner = nodes.filter(|node| match &node.kind {
-                NodeKind::Bolt(bolt) => matches!(
-                    bolt.options,
-                    BoltOptions::Fatigue(_) | BoltOptions::Mastery(_) | BoltOptions::Leaderboard(_)
-                ),
+                NodeKind::Bolt(bolt) => bolt.options.about().is_some(),
                 NodeKind::Source(_) => false,
             });
             of_learner.map(|node| node.name.clone()).collect()

@@ -12,7 +12,6 @@ use serde_json::{Map, Value};
 use smol_str::SmolStr;
 use std::fmt::Write as _;
 use tallyd_query::{catalog, when::When};
-use tallyd_topology::BoltOptions;
 
 /// What is said of each metric: its name, and what it means.
 const METRICS: [(&str, &str); 4] = [
@@ -69,32 +68,27 @@ fn questions(app: &App) -> Vec<Question> {
     let mut all = Vec::new();
     for (name, options) in catalog::bolts(&app.topology, Some) {
         let bolt = SmolStr::from(name);
-        match options {
-            BoltOptions::Leaderboard(options) if options.boards.iter().any(Vec::is_empty) => {
-                all.extend(options.periods.iter().map(|period| {
-                    let part = Part::Page { limit: 1, from: From::Rank(1) };
-                    let period = Some(period.name.clone());
-                    let (bolt, by) = (bolt.clone(), Vec::new());
-                    Question::Board(BoardQuestion { bolt, by, period, at: When::now(), part })
-                }));
-            }
-            BoltOptions::Aggregate(options) => {
-                all.extend(options.windows.iter().map(|window| {
-                    Question::Stats(StatsQuestion {
-                        bolt: bolt.clone(),
-                        by: Vec::new(),
-                        window: Some(window.name.clone()),
-                        from: None,
-                        to: When::now(),
-                        order: None,
-                        limit: MOST_ROWS,
-                    })
-                }));
-            }
-            BoltOptions::Leaderboard(_)
-            | BoltOptions::Dedup(_)
-            | BoltOptions::Fatigue(_)
-            | BoltOptions::Mastery(_) => {}
+        let board = catalog::as_leaderboard(options);
+        if let Some(options) = board.filter(|of| of.boards.iter().any(Vec::is_empty)) {
+            all.extend(options.periods.iter().map(|period| {
+                let part = Part::Page { limit: 1, from: From::Rank(1) };
+                let period = Some(period.name.clone());
+                let (bolt, by) = (bolt.clone(), Vec::new());
+                Question::Board(BoardQuestion { bolt, by, period, at: When::now(), part })
+            }));
+        }
+        if let Some(options) = catalog::as_aggregate(options) {
+            all.extend(options.windows.iter().map(|window| {
+                Question::Stats(StatsQuestion {
+                    bolt: bolt.clone(),
+                    by: Vec::new(),
+                    window: Some(window.name.clone()),
+                    from: None,
+                    to: When::now(),
+                    order: None,
+                    limit: MOST_ROWS,
+                })
+            }));
         }
     }
     all

@@ -4,7 +4,11 @@ use crate::{access::Caller, app::App, params::Params, problem::Problem};
 use serde_json::{Value, json};
 use smol_str::SmolStr;
 use std::time::Duration;
-use tallyd_query::{QueryError, status::status_json};
+use tallyd_query::{
+    QueryError,
+    catalog::{as_aggregate, as_leaderboard},
+    status::status_json,
+};
 use tallyd_store::{Connection, dead, inspect};
 use tallyd_topology::{BoltOptions, Grant, Node, NodeKind};
 use tokio::time::Instant;
@@ -57,7 +61,7 @@ pub(crate) fn topology(app: &App, caller: &Caller) -> Value {
         NodeKind::Source(_) => caller.grant.operator,
         NodeKind::Bolt(bolt) => {
             caller.grant.operator
-                || may_read(caller, app.tokens.public(), &node.name, &bolt.options)
+                || may_read(caller, app.tokens.public(), &node.name, &*bolt.options)
         }
     };
     json!({
@@ -70,18 +74,14 @@ pub(crate) fn topology(app: &App, caller: &Caller) -> Value {
 }
 
 /// Whether some of a bolt's results may be read: by what the caller may, or by what everybody may.
-fn may_read(caller: &Caller, public: &Grant, name: &str, options: &BoltOptions) -> bool {
-    let own = caller.grant.member.is_some() || caller.grant.learners;
-    match options {
-        BoltOptions::Leaderboard(_) | BoltOptions::Aggregate(_) => {
-            let of_bolt = |given: &SmolStr| {
-                given == tallyd_topology::ANY || given.split(':').next() == Some(name)
-            };
-            caller.grant.read.iter().chain(&public.read).any(of_bolt)
-        }
-        BoltOptions::Fatigue(_) | BoltOptions::Mastery(_) => own,
-        BoltOptions::Dedup(_) => false,
+fn may_read(caller: &Caller, public: &Grant, name: &str, options: &dyn BoltOptions) -> bool {
+    if options.kind().is_by_time() {
+        let of_bolt = |given: &SmolStr| {
+            given == tallyd_topology::ANY || given.split(':').next() == Some(name)
+        };
+        return caller.grant.read.iter().chain(&public.read).any(of_bolt);
     }
+    options.about().is_some() && (caller.grant.member.is_some() || caller.grant.learners)
 }
 
 fn describe(app: &App, node: &Node) -> Value {
@@ -93,23 +93,20 @@ fn describe(app: &App, node: &Node) -> Value {
         NodeKind::Bolt(bolt) => {
             let from = app.topology.nodes.get(bolt.from).map(|node| node.name.as_str());
             let mut json = json!({ "type": bolt.options.type_name(), "from": from });
-            let more = match &bolt.options {
-                BoltOptions::Aggregate(options) => json!({
-                    "by": names(&options.by),
-                    "windows": options.windows.iter().map(|w| &w.name).collect::<Vec<_>>(),
-                    "measures": options.measures.iter().map(|m| &m.name).collect::<Vec<_>>(),
-                }),
-                BoltOptions::Leaderboard(options) => json!({
-                    "member": options.member.name,
-                    "boards": options.boards.iter().map(|b| names(b)).collect::<Vec<_>>(),
-                    "periods": options.periods.iter().map(|p| &p.name).collect::<Vec<_>>(),
-                }),
-                BoltOptions::Dedup(_) | BoltOptions::Fatigue(_) | BoltOptions::Mastery(_) => {
-                    json!({})
+            let mut more = |name: &str, value: Value| {
+                if let Value::Object(json) = &mut json {
+                    json.insert(name.to_owned(), value);
                 }
             };
-            if let (Value::Object(json), Value::Object(more)) = (&mut json, more) {
-                json.extend(more);
+            if let Some(options) = as_aggregate(&*bolt.options) {
+                more("by", names(&options.by));
+                more("windows", options.windows.iter().map(|w| json!(w.name)).collect());
+                more("measures", options.measures.iter().map(|m| json!(m.name)).collect());
+            }
+            if let Some(options) = as_leaderboard(&*bolt.options) {
+                more("member", json!(options.member.name));
+                more("boards", options.boards.iter().map(|b| names(b)).collect());
+                more("periods", options.periods.iter().map(|p| json!(p.name)).collect());
             }
             json
         }

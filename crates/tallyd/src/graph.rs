@@ -34,6 +34,6 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// Prints the JSON Schema of topology files.
 pub fn schema() -> anyhow::Result<ExitCode> {
-    outln!("{}", serde_json::to_string_pretty(&tallyd_topology::json_schema())?)?;
+    outln!("{}", serde_json::to_string_pretty(&tallyd_topology::json_schema(load::kinds()))?)?;
     Ok(ExitCode::SUCCESS)
 }

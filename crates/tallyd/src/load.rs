@@ -5,8 +5,9 @@ use std::{
     fmt, fs,
     io::IsTerminal,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
-use tallyd_topology::{Topology, parse};
+use tallyd_topology::{KINDS, Kinds, Topology, parse_with};
 
 /// A topology file that does not hold; its faults are already written for people.
 #[derive(Debug)]
@@ -20,6 +21,19 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
+/// The bolt types of this program: fixed before anything is read.
+static OWN: OnceLock<Kinds> = OnceLock::new();
+
+/// Says which bolt types this program has. Only the first call counts.
+pub fn know(kinds: Kinds) {
+    OWN.get_or_init(|| kinds);
+}
+
+/// The bolt types of this program.
+pub fn kinds() -> Kinds {
+    OWN.get().copied().unwrap_or(KINDS)
+}
+
 /// Reads and checks a topology file.
 ///
 /// # Errors
@@ -29,7 +43,7 @@ pub fn topology(file: &Path) -> anyhow::Result<Topology> {
         .map_err(|e| anyhow::anyhow!("can't read {}: {e}", file.display()))?;
     let name = file.display().to_string();
     let color = has_colors(std::io::stderr().is_terminal());
-    parse(&name, &text, &|variable| std::env::var(variable).ok()).map_err(|faults| {
+    parse_with(kinds(), &name, &text, &|variable| std::env::var(variable).ok()).map_err(|faults| {
         let count = match faults.faults.len() {
             1 => "1 fault".to_owned(),
             many => format!("{many} faults"),

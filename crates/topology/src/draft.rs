@@ -1,20 +1,22 @@
 //! Nodes as far as they could be read: enough to check what refers to them, faulty or not.
 
 use crate::{
-    bolts::{BoltOptions, BoltType, COMMON_KEYS, Wanted},
-    fault::{Fault, did_you_mean, nearest},
-    hints,
-    input::Output,
+    bolts::{self, all_keys, common_keys},
     name,
     order::{Names, Parent, ordered},
     plan::{BoltNode, Edge, EdgeKey, Node, NodeKind, Source, partitioned_by},
-    section::{Section, table_of},
-    sheet::{Item, Sheet, Word},
     source::{self, SOURCE_KEYS},
 };
 use smol_str::SmolStr;
 use std::{collections::BTreeMap, sync::Arc};
 use tallyd_event::Schema;
+use tallyd_kind::{
+    BoltKind, BoltOptions, Kinds, Wanted,
+    fault::{Fault, did_you_mean, nearest},
+    input::Output,
+    section::{Section, table_of},
+    sheet::{Item, Sheet, Word},
+};
 
 /// A node as far as it could be read.
 pub(crate) struct Draft {
@@ -30,8 +32,8 @@ pub(crate) enum DraftKind {
         stream: Option<Word>,
     },
     Bolt {
-        kind: Option<&'static BoltType>,
-        options: Option<BoltOptions>,
+        kind: Option<&'static dyn BoltKind>,
+        options: Option<Arc<dyn BoltOptions>>,
         /// The place of its parent among the drafts.
         from: Option<usize>,
     },
@@ -39,12 +41,14 @@ pub(crate) enum DraftKind {
 
 /// The entries of the tables of nodes, in the order of the file.
 pub(crate) struct Declared<'a> {
+    /// The types that bolts may have.
+    pub kinds: Kinds,
     pub sources: Vec<(Word, &'a Item<'a>)>,
     pub bolts: Vec<(Word, &'a Item<'a>)>,
 }
 
 struct DeclaredBolt<'a> {
-    kind: Option<&'static BoltType>,
+    kind: Option<&'static dyn BoltKind>,
     section: Option<Section<'a>>,
 }
 
@@ -52,8 +56,10 @@ struct DeclaredBolt<'a> {
 pub(crate) fn read<'a>(sheet: &'a Sheet<'a>, declared: &Declared<'a>, names: &Names) -> Vec<Draft> {
     let mut drafts: Vec<Draft> =
         declared.sources.iter().map(|(name, item)| source_draft(sheet, name, item)).collect();
+    let kinds = declared.kinds;
+    let bolts = declared.bolts.iter();
     let bolts: Vec<DeclaredBolt<'a>> =
-        declared.bolts.iter().map(|(name, item)| declared_bolt(sheet, name, item)).collect();
+        bolts.map(|(name, item)| declared_bolt(sheet, kinds, name, item)).collect();
     let parents: Vec<Option<(Parent, Word)>> = bolts
         .iter()
         .map(|bolt| {
@@ -116,66 +122,71 @@ fn source_draft<'a>(sheet: &'a Sheet<'a>, name: &Word, item: &'a Item<'a>) -> Dr
     }
 }
 
-fn declared_bolt<'a>(sheet: &'a Sheet<'a>, name: &Word, item: &'a Item<'a>) -> DeclaredBolt<'a> {
+fn declared_bolt<'a>(
+    sheet: &'a Sheet<'a>,
+    kinds: Kinds,
+    name: &Word,
+    item: &'a Item<'a>,
+) -> DeclaredBolt<'a> {
     name::check_node(sheet, "bolt", &name.text, name.span.clone());
     let what = format!("bolt \"{}\"", name.text);
     let Some(table) = table_of(sheet, &what, item) else {
         return DeclaredBolt { kind: None, section: None };
     };
     let section =
-        Section::lenient(sheet, what.clone(), name.span.clone(), table, COMMON_KEYS.to_vec());
-    let kind = section.text("type").and_then(|word| bolt_type(sheet, &word));
+        Section::lenient(sheet, what.clone(), name.span.clone(), table, common_keys(kinds));
+    let kind = section.text("type").and_then(|word| bolt_type(sheet, kinds, &word));
     let section = match kind {
-        Some(kind) => Section::open(sheet, what, name.span.clone(), table, kind.all_keys()),
+        Some(kind) => Section::open(sheet, what, name.span.clone(), table, all_keys(kinds, kind)),
         None => section,
     };
     DeclaredBolt { kind, section: Some(section) }
 }
 
-fn bolt_type(sheet: &Sheet<'_>, word: &Word) -> Option<&'static BoltType> {
-    let kind = BoltType::named(&word.text);
+fn bolt_type(sheet: &Sheet<'_>, kinds: Kinds, word: &Word) -> Option<&'static dyn BoltKind> {
+    let kind = bolts::named(kinds, &word.text);
     if kind.is_none() {
-        let names = crate::bolts::BOLT_TYPES.iter().map(|bolt| bolt.name);
-        let help = match hints::bolt_type(&word.text) {
-            Some(meant) => format!("write \"{meant}\""),
-            None => did_you_mean(&word.text, names, "the bolt types are"),
+        let names = || kinds.iter().map(|kind| kind.name());
+        let is_called = |name: &&str| name.eq_ignore_ascii_case(&word.text);
+        let meant = kinds.iter().find(|kind| kind.also_called().iter().any(is_called));
+        let help = match meant {
+            Some(meant) => format!("write \"{}\"", meant.name()),
+            None => did_you_mean(&word.text, names(), "the bolt types are"),
         };
         let message = format!("there is no bolt type \"{}\"", word.text);
         sheet.fault(Fault::new(message, word.span.clone()).help(help));
         // The rest is checked as that of the type which is probably meant.
-        let names = crate::bolts::BOLT_TYPES.iter().map(|bolt| bolt.name);
-        return nearest(&word.text, names).and_then(BoltType::named);
+        return nearest(&word.text, names()).and_then(|name| bolts::named(kinds, name));
     }
     kind
 }
 
 /// Faults reading from a node that emits nothing.
 pub(crate) fn refuse_silent(sheet: &Sheet<'_>, node: &Draft, from: &Word) {
-    if !matches!(node.output, Output::Nothing) {
-        return;
-    }
+    let Output::Nothing(unless) = &node.output else { return };
     let kind = match &node.kind {
-        DraftKind::Bolt { kind: Some(kind), .. } => kind.name,
+        DraftKind::Bolt { kind: Some(kind), .. } => kind.name(),
         _ => "source",
     };
-    let help = match kind {
-        "mastery" => format!("write emit = true in [bolt.{}]", node.name),
-        _ => "read from the bolt or source that it reads itself".to_owned(),
+    let help = match unless {
+        Some(key) => format!("write {key} in [bolt.{}]", node.name),
+        None => "read from the bolt or source that it reads itself".to_owned(),
     };
     let message = format!("bolt \"{}\" ({kind}) emits nothing that could be read", node.name);
     sheet.fault(Fault::new(message, from.span.clone()).help(help));
 }
 
 /// Faults a sink of the late events of a node for which no event can be late.
-pub(crate) fn refuse_punctual(sheet: &Sheet<'_>, node: &Draft, from: &Word) {
-    let kind = match &node.kind {
-        DraftKind::Bolt { kind: Some(kind), .. } => kind.name,
+pub(crate) fn refuse_punctual(sheet: &Sheet<'_>, kinds: Kinds, node: &Draft, from: &Word) {
+    let (kind, is_by_time) = match &node.kind {
+        DraftKind::Bolt { kind: Some(kind), .. } => (kind.name(), kind.is_by_time()),
         DraftKind::Bolt { kind: None, .. } => return,
-        DraftKind::Source { .. } => "source",
+        DraftKind::Source { .. } => ("source", false),
     };
-    if !matches!(kind, "aggregate" | "leaderboard") {
+    if !is_by_time {
+        let names = bolts::names(kinds, |kind| kind.is_by_time());
         let message = format!("no event is late for \"{}\" ({kind})", node.name);
-        let help = "name an aggregate or leaderboard bolt, or leave events = \"late\" out";
+        let help = format!("name an {names} bolt, or leave events = \"late\" out");
         sheet.fault(Fault::new(message, from.span.clone()).help(help));
     }
 }
@@ -193,8 +204,8 @@ fn bolt_draft(
     };
     let (options, output) = match (bolt.kind, &bolt.section) {
         (Some(kind), Some(section)) => {
-            let options = (kind.read)(section, input);
-            let output = (kind.output)(&name.text, input, options.as_ref());
+            let options = kind.read(section, input);
+            let output = kind.output(&name.text, input, options.as_deref());
             (options, output)
         }
         _ => (None, Output::Unknown),
@@ -217,7 +228,7 @@ pub(crate) fn nodes(drafts: &[Draft], common: &Common<'_>) -> Option<Vec<Node>> 
     for (place, draft) in drafts.iter().enumerate() {
         let schema = match &draft.output {
             Output::Events(input) => Arc::clone(&input.schema),
-            Output::Nothing => Arc::new(Schema::default()),
+            Output::Nothing(_) => Arc::new(Schema::default()),
             Output::Unknown => return None,
         };
         let (kind, shape, partitions) = match &draft.kind {
@@ -231,7 +242,7 @@ pub(crate) fn nodes(drafts: &[Draft], common: &Common<'_>) -> Option<Vec<Node>> 
                 let (key, label) = wanted_key(&nodes.get(from)?.schema, options.partitioned_by());
                 let fused = common.fuse && emitted_by(&nodes, from) == Some(&key);
                 let parent = nodes.get_mut(from)?;
-                let shape = bolt_shape(&options, parent, &label, fused, common);
+                let shape = bolt_shape(&*options, parent, &label, fused, common);
                 let edge = (!fused).then(|| join(parent, place, key, label));
                 (NodeKind::Bolt(BoltNode { options, from, edge }), shape, common.partitions)
             }
@@ -297,18 +308,19 @@ fn source_shape(source: &Source, schema: &Schema) -> BTreeMap<String, String> {
 /// A bolt's cursors and state also depend on whose events it reads, from which stream, and how they
 /// are split, and its windows on where days begin.
 fn bolt_shape(
-    options: &BoltOptions,
+    options: &dyn BoltOptions,
     parent: &Node,
     label: &str,
     fused: bool,
     common: &Common<'_>,
 ) -> BTreeMap<String, String> {
-    let mut shape = options.shape();
+    let mut shape: BTreeMap<String, String> = options.shape().into_iter().collect();
     shape.insert("from".to_owned(), parent.name.to_string());
     shape.insert("fused".to_owned(), fused.to_string());
     shape.insert("partitioned by".to_owned(), label.to_owned());
     shape.insert("partitions".to_owned(), common.partitions.to_string());
-    if options.is_in_zone() {
+    // Days begin where it says.
+    if options.kind().is_by_time() {
         shape.insert("time_zone".to_owned(), common.time_zone.to_owned());
     }
     shape

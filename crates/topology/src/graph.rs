@@ -125,7 +125,7 @@ fn shape_of(id: &str, node: &Node) -> Shape {
 
 fn results(node: &Node) -> Option<&'static str> {
     let NodeKind::Bolt(bolt) = &node.kind else { return None };
-    bolt.options.bolt_type().results
+    bolt.options.kind().results()
 }
 
 fn mermaid_text(text: &str) -> String {

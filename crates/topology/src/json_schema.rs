@@ -2,23 +2,24 @@
 //! reader uses.
 
 use crate::{
-    bolts::{BOLT_TYPES, BoltType, aggregate::WINDOW_KEYS, leaderboard::PERIOD_KEYS},
-    key_spec::{Default, KeySpec, Kind},
+    bolts::all_keys,
     serve::{ACCESS_KEYS, JWT_KEYS, SERVE_KEYS},
     settings::{REDIS_KEYS, RUN_KEYS, SINK_KEYS, TOP_KEYS},
     source::{FIELD_KEYS, SOURCE_KEYS},
     test_read::{EVENT_KEYS, EXPECTATION_KEYS, TEST_KEYS},
 };
 use serde_json::{Map, Value, json};
+use tallyd_kind::key_spec::{Default, KeySpec, Kind};
+use tallyd_kind::{BoltKind, Kinds};
 use toml::de::DeValue;
 
 const NAME: &str = "^[A-Za-z0-9_-]{1,64}$";
 
-/// The JSON Schema of a topology file.
+/// The JSON Schema of a topology file whose bolts are of these types.
 #[must_use]
-pub fn json_schema() -> Value {
+pub fn json_schema(kinds: Kinds) -> Value {
     let mut schema = table(TOP_KEYS);
-    let bolts: Vec<Value> = BOLT_TYPES.iter().map(bolt).collect();
+    let bolts: Vec<Value> = kinds.iter().map(|kind| bolt(kinds, *kind)).collect();
     let parts = [
         ("name", json!({ "type": "string", "pattern": "^[a-z0-9_-]{1,64}$" })),
         ("redis", table(REDIS_KEYS)),
@@ -56,10 +57,10 @@ fn named(each: &Value) -> Value {
     })
 }
 
-fn bolt(bolt: &BoltType) -> Value {
-    let mut schema = table(&bolt.all_keys());
-    refine(&mut schema, "type", json!({ "const": bolt.name }));
-    merged(json!({ "title": bolt.name, "description": bolt.doc }), schema)
+fn bolt(kinds: Kinds, kind: &dyn BoltKind) -> Value {
+    let mut schema = table(&all_keys(kinds, kind));
+    refine(&mut schema, "type", json!({ "const": kind.name() }));
+    merged(json!({ "title": kind.name(), "description": kind.doc() }), schema)
 }
 
 /// A table with these keys and no others.
@@ -102,7 +103,7 @@ fn kind(kind: &Kind) -> Value {
             let kinds: Vec<Value> = EXPECTATION_KEYS.iter().map(|(_, keys)| table(keys)).collect();
             json!({ "type": "array", "items": { "anyOf": kinds } })
         }
-        Kind::BoltType | Kind::Field(_) | Kind::Node | Kind::Score | Kind::Text => text(),
+        Kind::BoltType(_) | Kind::Field(_) | Kind::Node | Kind::Score | Kind::Text => text(),
         Kind::Fields | Kind::Texts => texts(),
         Kind::FieldTypes => json!({
             "type": "object",
@@ -125,13 +126,12 @@ fn kind(kind: &Kind) -> Value {
             json!({ "type": "number", "minimum": min, "maximum": max })
         }
         Kind::Number(..) => json!({ "type": "number" }),
-        Kind::Periods => list_of_spans(PERIOD_KEYS, "period"),
         Kind::Retain(words) => json!({ "type": "string", "examples": words }),
+        Kind::Spans(spans) => list_of_spans(spans.keys, spans.name),
         Kind::Size => json!({ "type": "string", "examples": ["256MiB"] }),
         Kind::Table => json!({ "type": "object" }),
         // A date and time of TOML is text to a validator of JSON.
         Kind::Time => json!({ "type": ["string", "integer"] }),
-        Kind::Windows => list_of_spans(WINDOW_KEYS, "length"),
     }
 }
 

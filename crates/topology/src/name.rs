@@ -1,13 +1,7 @@
 //! What names may be made of.
 
-use crate::{fault::Fault, sheet::Sheet};
 use std::ops::Range;
-
-/// Letters, digits, `-` and `_` of ASCII, 1 to 64 of them: safe in every key and label.
-pub(crate) fn is_plain(name: &str) -> bool {
-    (1..=64).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-}
+use tallyd_kind::{fault::Fault, is_plain, sheet::Sheet};
 
 /// Checks the name of a source, bolt or sink.
 pub(crate) fn check_node(sheet: &Sheet<'_>, what: &str, name: &str, span: Range<usize>) -> bool {

@@ -1,11 +1,11 @@
 //! The tables of nodes: `[source.NAME]`, `[bolt.NAME]` and `[sink.NAME]`, as far as their headers can
 //! be understood.
 
-use crate::{
+use crate::settings::TOP_KEYS;
+use tallyd_kind::{
     fault::Fault,
     hints,
     section::Section,
-    settings::TOP_KEYS,
     sheet::{Item, Sheet, Word, entries, found},
 };
 use toml::de::{DeTable, DeValue};

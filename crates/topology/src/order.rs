@@ -1,10 +1,10 @@
 //! Which node each bolt reads from, and the order in which every bolt stands after its own.
 
-use crate::{
+use std::collections::BTreeMap;
+use tallyd_kind::{
     fault::{Fault, did_you_mean},
     sheet::{Sheet, Word},
 };
-use std::collections::BTreeMap;
 
 /// A source or bolt, by its place among its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

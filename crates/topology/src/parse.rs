@@ -1,32 +1,49 @@
 //! From text to a topology, or to everything that is wrong with it.
 
 use crate::{
-    bolts::{BOLT_TYPES, COMMON_KEYS, aggregate::WINDOW_KEYS, leaderboard::PERIOD_KEYS},
+    bolts::{KINDS, common_keys},
     draft::{self, Common, Declared, Draft, DraftKind, refuse_punctual, refuse_silent},
-    fault::{Fault, Faults},
-    key_spec::KeySpec,
+    faults::Faults,
     name,
     nodes::sections,
     order::{Names, Parent},
     parts::parts,
     plan::{Node, Sink, Topology},
-    section::Section,
     serve::{self, ACCESS_KEYS, JWT_KEYS, SERVE_KEYS},
     settings::{self, REDIS_KEYS, RUN_KEYS, SINK_KEYS, TOP_KEYS},
-    sheet::{Item, Sheet, Word},
     source::{FIELD_KEYS, SOURCE_KEYS, check_stream},
     substitute::{self, Environment},
     syntax::{self, repair::Repaired},
     test_read::{self, EVENT_KEYS, EXPECTATION_KEYS, TEST_KEYS},
 };
+use tallyd_kind::{
+    Kinds,
+    fault::Fault,
+    key_spec::{KeySpec, Kind},
+    section::Section,
+    sheet::{Item, Sheet, Word},
+};
 use toml::de::DeTable;
 
-/// Reads a topology file. `file_name` is what messages call it; `env` gives the values of
-/// `${VARIABLES}`.
+/// Reads a topology file, whose bolts are of the types of [`KINDS`]. `file_name` is what messages
+/// call it; `env` gives the values of `${VARIABLES}`.
 ///
 /// # Errors
 /// All faults of the file.
 pub fn parse(file_name: &str, text: &str, env: Environment<'_>) -> Result<Topology, Faults> {
+    parse_with(KINDS, file_name, text, env)
+}
+
+/// The same, with bolts of these types.
+///
+/// # Errors
+/// All faults of the file.
+pub fn parse_with(
+    kinds: Kinds,
+    file_name: &str,
+    text: &str,
+    env: Environment<'_>,
+) -> Result<Topology, Faults> {
     if let Some(fault) = syntax::other_format(text) {
         return Err(Faults::new(file_name, text, vec![fault]));
     }
@@ -34,7 +51,7 @@ pub fn parse(file_name: &str, text: &str, env: Environment<'_>) -> Result<Topolo
     let sheet = Sheet::new(&repaired.text);
     let topology = syntax::tree(&sheet).and_then(|mut tree| {
         substitute::table(&sheet, &mut tree, env);
-        read(&sheet, &tree, env)
+        read(&sheet, kinds, &tree, env)
     });
     let faults = repaired.with(sheet.into_faults());
     match topology {
@@ -43,7 +60,12 @@ pub fn parse(file_name: &str, text: &str, env: Environment<'_>) -> Result<Topolo
     }
 }
 
-fn read<'a>(sheet: &'a Sheet<'a>, tree: &'a DeTable<'a>, env: Environment<'_>) -> Option<Topology> {
+fn read<'a>(
+    sheet: &'a Sheet<'a>,
+    kinds: Kinds,
+    tree: &'a DeTable<'a>,
+    env: Environment<'_>,
+) -> Option<Topology> {
     let top = Section::open(sheet, "the topology".to_owned(), 0..0, tree, TOP_KEYS.to_vec());
     let name = top.text("name");
     if let Some(name) = &name {
@@ -59,8 +81,8 @@ fn read<'a>(sheet: &'a Sheet<'a>, tree: &'a DeTable<'a>, env: Environment<'_>) -
 
     let serve = serve::read(&top);
 
-    let declared =
-        Declared { sources: sections(&top, tree, "source"), bolts: sections(&top, tree, "bolt") };
+    let (sources, bolts) = (sections(&top, tree, "source"), sections(&top, tree, "bolt"));
+    let declared = Declared { kinds, sources, bolts };
     let sinks = sections(&top, tree, "sink");
     let names = Names {
         sources: words(&declared.sources),
@@ -73,7 +95,7 @@ fn read<'a>(sheet: &'a Sheet<'a>, tree: &'a DeTable<'a>, env: Environment<'_>) -
         sheet.fault(Fault::new("the topology has no source", 0..0).help(help));
     }
     let drafts = draft::read(sheet, &declared, &names);
-    let sinks = read_sinks(sheet, &sinks, &names, &drafts);
+    let sinks = read_sinks(sheet, kinds, &sinks, &names, &drafts);
     refuse_two_writers(sheet, &drafts, &sinks);
     let tests = test_read::read(&top, &drafts, &sinks);
 
@@ -129,6 +151,7 @@ pub(crate) struct SinkDraft {
 
 fn read_sinks<'a>(
     sheet: &'a Sheet<'a>,
+    kinds: Kinds,
     sinks: &[(Word, &'a Item<'a>)],
     names: &Names,
     drafts: &[Draft],
@@ -150,7 +173,7 @@ fn read_sinks<'a>(
             let place = drafts.iter().position(|draft| draft.name == node.text)?;
             let node = drafts.get(place)?;
             if late {
-                refuse_punctual(sheet, node, &from)
+                refuse_punctual(sheet, kinds, node, &from)
             } else {
                 refuse_silent(sheet, node, &from)
             }
@@ -209,9 +232,10 @@ fn attach(nodes: &mut [Node], sinks: Vec<SinkDraft>) {
     }
 }
 
-/// Every table of a topology file with its keys, for the documentation: a title and the keys.
+/// Every table of a topology file whose bolts are of these types, with its keys, for the
+/// documentation: a title and the keys.
 #[must_use]
-pub fn key_tables() -> Vec<(String, Vec<KeySpec>)> {
+pub fn key_tables(kinds: Kinds) -> Vec<(String, Vec<KeySpec>)> {
     let mut tables: Vec<(String, Vec<KeySpec>)> = vec![
         ("top".to_owned(), TOP_KEYS.to_vec()),
         ("redis".to_owned(), REDIS_KEYS.to_vec()),
@@ -221,12 +245,15 @@ pub fn key_tables() -> Vec<(String, Vec<KeySpec>)> {
         ("serve jwt".to_owned(), JWT_KEYS.to_vec()),
         ("source".to_owned(), SOURCE_KEYS.to_vec()),
         ("field".to_owned(), FIELD_KEYS.to_vec()),
-        ("bolt".to_owned(), COMMON_KEYS.to_vec()),
+        ("bolt".to_owned(), common_keys(kinds)),
     ];
-    tables.extend(BOLT_TYPES.iter().map(|bolt| (bolt.name.to_owned(), (bolt.keys)())));
+    tables.extend(kinds.iter().map(|kind| (kind.name().to_owned(), kind.keys())));
+    let spans = kinds.iter().flat_map(|kind| kind.keys()).filter_map(|key| match key.kind {
+        Kind::Spans(spans) => Some((spans.what.to_owned(), spans.keys.to_vec())),
+        _ => None,
+    });
+    tables.extend(spans);
     tables.extend([
-        ("window".to_owned(), WINDOW_KEYS.to_vec()),
-        ("period".to_owned(), PERIOD_KEYS.to_vec()),
         ("sink".to_owned(), SINK_KEYS.to_vec()),
         ("test".to_owned(), TEST_KEYS.to_vec()),
         ("event".to_owned(), EVENT_KEYS.to_vec()),

@@ -1,8 +1,8 @@
 //! What a topology does, part by part: what workers compare to know whether they do the same.
 
-use crate::sheet::Item;
 use smol_str::{SmolStr, format_smolstr};
 use std::collections::BTreeMap;
+use tallyd_kind::sheet::Item;
 use toml::de::{DeTable, DeValue};
 use xxhash_rust::xxh3::xxh3_64;
 

@@ -6,6 +6,7 @@ use smol_str::SmolStr;
 use std::{collections::BTreeMap, sync::Arc};
 use tallyd_bolt::{Bolt, calendar::Calendar};
 use tallyd_event::{Event, Schema, decode::TimeLimits, partition_of};
+use tallyd_kind::BoltOptions;
 
 /// A valid topology.
 #[derive(Clone, Debug)]
@@ -112,7 +113,7 @@ pub enum Retain {
 #[derive(Clone)]
 pub struct BoltNode {
     /// The type and its options, for those who read its results.
-    pub options: crate::BoltOptions,
+    pub options: Arc<dyn BoltOptions>,
     /// The place in [`Topology::nodes`] of the node whose events it takes.
     pub from: usize,
     /// The place of its edge in that node's [`Node::edges`]; `None` where it is fused: it takes

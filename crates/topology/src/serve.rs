@@ -4,16 +4,16 @@ mod check;
 
 pub(crate) use check::check;
 
-use crate::{
-    fault::{Fault, did_you_mean},
-    key_spec::{Default, KeySpec, Kind},
-    nodes::named_sections,
-    section::{Section, word},
-    sheet::{Sheet, Word, plain_text},
-};
+use crate::nodes::named_sections;
 use serde::Deserialize;
 use smol_str::SmolStr;
 use std::{collections::BTreeMap, path::PathBuf};
+use tallyd_kind::{
+    fault::{Fault, did_you_mean},
+    key_spec::{Default, KeySpec, Kind},
+    section::{Section, word},
+    sheet::{Sheet, Word, plain_text},
+};
 
 /// What stands for everything of a kind.
 pub const ANY: &str = "*";
@@ -244,7 +244,7 @@ pub(crate) fn read<'a>(top: &Section<'a>) -> Option<Serve> {
 fn access_key<'a>(
     sheet: &'a Sheet<'a>,
     name: &Word,
-    item: &'a crate::sheet::Item<'a>,
+    item: &'a tallyd_kind::sheet::Item<'a>,
 ) -> Option<AccessKey> {
     let what = format!("key \"{}\"", name.text);
     let section = Section::of(sheet, what, name.span.clone(), item, ACCESS_KEYS.to_vec())?;
@@ -335,7 +335,7 @@ fn texts(section: &Section<'_>, key: &'static str) -> Option<Vec<Word>> {
             Some(word) => all.push(word),
             None => {
                 whole = false;
-                let fault = crate::section::wrong_kind(key, "a list of texts", &item);
+                let fault = tallyd_kind::section::wrong_kind(key, "a list of texts", &item);
                 section.sheet.fault(fault);
             }
         }

@@ -1,17 +1,15 @@
 //! The keys of the file's top, of `[redis]`, `[run]` and of sinks.
 
-use crate::{
-    fault::{Fault, nearest},
-    key_spec::{Default, KeySpec, Kind},
-    plan::Settings,
-    redis_address::RedisAddress,
-    section::Section,
-    sheet::Word,
-    substitute::Environment,
-    units::{DAY_MS, MINUTE_MS},
-};
+use crate::{plan::Settings, redis_address::RedisAddress, substitute::Environment};
 use jiff::tz::TimeZoneDatabase;
 use tallyd_bolt::calendar::Calendar;
+use tallyd_kind::{
+    fault::{Fault, nearest},
+    key_spec::{Default, KeySpec, Kind},
+    section::Section,
+    sheet::Word,
+    units::{DAY_MS, MINUTE_MS},
+};
 
 /// The keys at the top of the file, before any table, and the tables.
 pub const TOP_KEYS: &[KeySpec] = &[

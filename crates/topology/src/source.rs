@@ -1,19 +1,20 @@
 //! The keys of a source and its fields.
 
 use crate::{
-    bolts::NUMBERS,
-    fault::{Fault, did_you_mean},
-    input::Input,
-    key_spec::{Default, KeySpec, Kind},
     name,
     plan::{Retain, Source},
-    section::Section,
-    sheet::{Item, Sheet, Word, found},
-    units::{DAY_MS, SECOND_MS},
 };
 use smol_str::SmolStr;
 use std::{ops::Range, sync::Arc};
 use tallyd_event::{Field, FieldType, Schema, TimeUnit, decimal::MAX_PLACES, decode::TimeLimits};
+use tallyd_kind::{
+    fault::{Fault, did_you_mean},
+    input::Input,
+    key_spec::{Default, KeySpec, Kind, NUMBERS},
+    section::Section,
+    sheet::{Item, Sheet, Word, found},
+    units::{DAY_MS, SECOND_MS},
+};
 use toml::de::DeValue;
 
 /// The keys of a source.

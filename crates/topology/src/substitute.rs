@@ -1,10 +1,10 @@
 //! `${VARIABLE}` and `${VARIABLE:-default}` in string values.
 
-use crate::{
+use std::{borrow::Cow, ops::Range};
+use tallyd_kind::{
     fault::Fault,
     sheet::{Item, Sheet, Word},
 };
-use std::{borrow::Cow, ops::Range};
 use toml::de::{DeTable, DeValue};
 
 /// Where variables get their values from.

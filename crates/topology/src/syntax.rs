@@ -2,8 +2,8 @@
 
 pub(crate) mod repair;
 
-use crate::{fault::Fault, sheet::Sheet};
 use std::ops::Range;
+use tallyd_kind::{fault::Fault, sheet::Sheet};
 use toml::de::DeTable;
 
 /// The tree of the file. Where the syntax is broken there is none: what could not be repaired

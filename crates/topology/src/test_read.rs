@@ -7,17 +7,19 @@ pub use keys::EXPECTATION_KEYS;
 
 use crate::{
     draft::{Draft, DraftKind},
-    fault::{Fault, did_you_mean},
-    input::{Input, Output},
-    key_spec::{Default, KeySpec, Kind},
     parse::SinkDraft,
-    section::{Section, table_of},
-    sheet::{Item, Sheet, Word, entries, found, plain_text},
     test_case::{DEFAULT_ARRIVAL, Place, TestCase, TestEvent},
-    units::time_text,
 };
 use smol_str::SmolStr;
 use std::ops::Range;
+use tallyd_kind::{
+    fault::{Fault, did_you_mean},
+    input::{Input, Output},
+    key_spec::{Default, KeySpec, Kind},
+    section::{Section, table_of},
+    sheet::{Item, Sheet, Word, entries, found, plain_text},
+    units::time_text,
+};
 
 /// The keys of a test.
 pub const TEST_KEYS: &[KeySpec] = &[

@@ -4,14 +4,14 @@ mod support;
 
 use support::{read_file, repository};
 use tallyd_topology::{
-    bolts::{self, BOLT_TYPES},
+    KINDS, bolts,
     key_spec::{Default, KeySpec, markdown},
     key_tables, parse,
 };
 
 /// The tables without the constants of formulas, which the bolts' own pages have.
 fn tables() -> Vec<(String, Vec<KeySpec>)> {
-    let mut tables = key_tables();
+    let mut tables = key_tables(KINDS);
     for (name, keys) in &mut tables {
         match name.as_str() {
             "fatigue" => *keys = bolts::fatigue::KEYS.to_vec(),
@@ -42,9 +42,9 @@ fn the_page_has_every_table_of_keys() {
 #[test]
 fn the_page_has_every_bolt_type_and_function() {
     let page = read_file(&repository().join("docs/topology.md"));
-    for bolt in BOLT_TYPES {
-        assert!(page.contains(&format!("### {}", bolt.name)), "{}", bolt.name);
-        assert!(page.contains(bolt.doc), "{}: {}", bolt.name, bolt.doc);
+    for bolt in KINDS {
+        assert!(page.contains(&format!("### {}", bolt.name())), "{}", bolt.name());
+        assert!(page.contains(bolt.doc()), "{}: {}", bolt.name(), bolt.doc());
     }
     for (function, meaning) in bolts::aggregate::FUNCTIONS {
         let row = format!("| `{function}` | {meaning} |");
@@ -79,7 +79,7 @@ fn the_examples_of_the_page_are_sound() {
 
 #[test]
 fn no_key_stands_twice_and_every_default_is_toml() {
-    for (name, keys) in key_tables() {
+    for (name, keys) in key_tables(KINDS) {
         for (place, key) in keys.iter().enumerate() {
             assert!(
                 !keys[..place].iter().any(|other| other.name == key.name),

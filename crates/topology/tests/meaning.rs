@@ -25,9 +25,11 @@ fn node<'t>(topology: &'t Topology, name: &str) -> &'t Node {
     node
 }
 
-fn options<'t>(topology: &'t Topology, name: &str) -> &'t BoltOptions {
+fn options<'t, T: BoltOptions>(topology: &'t Topology, name: &str) -> &'t T {
     match &node(topology, name).kind {
-        NodeKind::Bolt(bolt) => &bolt.options,
+        NodeKind::Bolt(bolt) => {
+            bolt.options.of().unwrap_or_else(|| panic!("{name} is of another type"))
+        }
         NodeKind::Source(_) => panic!("{name} is a source"),
     }
 }
@@ -102,7 +104,7 @@ fn windows_are_kept_as_long_as_the_documentation_says() {
         measures = { n = "count", m = "count(won)", o = "count(score)", p = "p99.9(score)" }
         "#,
     );
-    let BoltOptions::Aggregate(options) = options(&topology, "stats") else { panic!() };
+    let options: &tallyd_aggregate::Options = options(&topology, "stats");
     let (minute, hour, day) = (60_000, 3_600_000, 86_400_000);
     let expected = [
         ("90s", Length::Millis(90_000), Some(180 * minute)),
@@ -158,10 +160,10 @@ fn figures_of_decimals_have_the_places_of_their_fields() {
         &|_| None,
     )
     .unwrap_or_else(|faults| panic!("{faults}"));
-    let BoltOptions::Aggregate(of_a) = options(&topology, "a") else { panic!() };
+    let of_a: &tallyd_aggregate::Options = options(&topology, "a");
     let places: Vec<Option<u8>> = of_a.measures.iter().map(|measure| measure.places).collect();
     assert_eq!(places, [None, Some(3), Some(3), None, Some(3)]);
-    let BoltOptions::Leaderboard(of_b) = options(&topology, "b") else { panic!() };
+    let of_b: &tallyd_leaderboard::Options = options(&topology, "b");
     assert_eq!((of_b.places, of_b.ties), (Some(3), tallyd_leaderboard::Ties::First));
 }
 
@@ -178,7 +180,7 @@ fn ties_follow_from_the_score() {
         let topology = read(&format!(
             "[bolt.b]\ntype = \"leaderboard\"\nfrom = \"plays\"\nmember = \"player\"\nscore = \"{score}\"\n{ties}"
         ));
-        let BoltOptions::Leaderboard(options) = options(&topology, "b") else { panic!() };
+        let options: &tallyd_leaderboard::Options = options(&topology, "b");
         assert_eq!(options.ties, expected, "{score}");
         assert_eq!((options.boards.len(), options.periods[0].name.as_str()), (1, "all"));
     }

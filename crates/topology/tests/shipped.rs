@@ -3,9 +3,7 @@
 mod support;
 
 use support::{read_file, repository};
-use tallyd_topology::{
-    BoltOptions, EdgeKey, NodeKind, Topology, dot, mermaid, parse, test_case::Expect,
-};
+use tallyd_topology::{EdgeKey, NodeKind, Topology, dot, mermaid, parse, test_case::Expect};
 
 const FILES: [&str; 3] = ["testprep", "high-scores", "page-views"];
 
@@ -94,7 +92,7 @@ fn parameters_of_a_formula_are_read_and_bounded() {
         let topology = with(value).unwrap();
         let (_, node) = topology.node("fatigue").unwrap();
         let NodeKind::Bolt(bolt) = &node.kind else { panic!() };
-        let BoltOptions::Fatigue(mut options) = bolt.options.clone() else { panic!() };
+        let mut options = bolt.options.of::<tallyd_fatigue::Options>().unwrap().clone();
         assert_eq!(*(parameter.place)(&mut options.parameters), value, "{}", parameter.name);
         let faults = with(parameter.max + 1.0).unwrap_err();
         let message = format!("\"{}\": {} is out of range", parameter.name, parameter.max + 1.0);

@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 use tallyd_bolt::{FieldRef, calendar::Calendar};
 use tallyd_leaderboard::Options;
 use tallyd_store::{Connection, keys::Keys};
-use tallyd_topology::{BoltOptions, Topology};
+use tallyd_topology::Topology;
 use utoipa::ToSchema;
 
 /// The fields of a group, with their values.
@@ -122,33 +122,30 @@ impl Learner {
         };
         for (name, options) in catalog::bolts(topology, Some) {
             let mut results = Stored::new(c, keys, name);
-            match options {
-                BoltOptions::Fatigue(_) => {
-                    let found = fatigue(&mut results, learner).await?;
-                    all.fatigue.extend(found.map(|found| FatigueOf::new(name, &found)));
+            if options.of::<tallyd_fatigue::Options>().is_some() {
+                let found = fatigue(&mut results, learner).await?;
+                all.fatigue.extend(found.map(|found| FatigueOf::new(name, &found)));
+            }
+            if let Some(options) = options.of() {
+                let concepts = mastery(&mut results, options, learner, now).await?;
+                if !concepts.is_empty() {
+                    all.mastery.push(MasteryOf { bolt: name.into(), concepts });
                 }
-                BoltOptions::Mastery(options) => {
-                    let concepts = mastery(&mut results, options, learner, now).await?;
-                    if !concepts.is_empty() {
-                        all.mastery.push(MasteryOf { bolt: name.into(), concepts });
-                    }
+            }
+            if let Some(options) = catalog::as_leaderboard(options) {
+                for (group, board) in boards(options, &topology.calendar, by, now)? {
+                    let found = board.of(&mut results, learner).await?;
+                    let found = found.map(|(standing, size)| {
+                        RankOf::new(
+                            name,
+                            &group,
+                            &board,
+                            BoardRow::new(&standing, size, None),
+                            size,
+                        )
+                    });
+                    all.boards.extend(found);
                 }
-                BoltOptions::Leaderboard(options) => {
-                    for (group, board) in boards(options, &topology.calendar, by, now)? {
-                        let found = board.of(&mut results, learner).await?;
-                        let found = found.map(|(standing, size)| {
-                            RankOf::new(
-                                name,
-                                &group,
-                                &board,
-                                BoardRow::new(&standing, size, None),
-                                size,
-                            )
-                        });
-                        all.boards.extend(found);
-                    }
-                }
-                BoltOptions::Aggregate(_) | BoltOptions::Dedup(_) => {}
             }
         }
         Ok(all)

@@ -135,7 +135,7 @@ pub fn begin(topology: &Topology, served: Option<&BTreeSet<SmolStr>>) {
         let name = node.name.as_str();
         let _ = NodeMetrics::new(name);
         if let NodeKind::Bolt(bolt) = &node.kind {
-            bolt.options.windows().for_each(|window| late(name, window).increment(0));
+            bolt.options.windows().iter().for_each(|window| late(name, window).increment(0));
         }
         if topology.head(place) != place {
             continue;

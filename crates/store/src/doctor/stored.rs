@@ -15,8 +15,8 @@ use redis::{Pipeline, Value};
 use std::collections::BTreeSet;
 use tallyd_runtime::{StoreError, store::ErrorKind};
 use tallyd_topology::{
-    BoltOptions, Node, NodeKind, Topology,
-    bolts::dedup::{Buckets, log_key},
+    Node, NodeKind, Topology,
+    bolts::dedup::{Buckets, Options, log_key},
 };
 
 /// How many streams are asked for in one round trip, so that the server is never held for long.
@@ -46,7 +46,7 @@ pub async fn stored(
     let mut logs = Vec::new();
     for node in &topology.nodes {
         let NodeKind::Bolt(bolt) = &node.kind else { continue };
-        if let BoltOptions::Dedup(options) = &bolt.options {
+        if let Some(options) = bolt.options.of::<Options>() {
             logs.extend(logs_of(c, keys, node, Buckets::new(options), status.now, facts).await?);
         }
     }

@@ -8,7 +8,11 @@ use tallyd_aggregate::{Figure, Function};
 use tallyd_event::Value;
 use tallyd_query::{QueryError, board::Board, figures, learner};
 use tallyd_runtime::test_driver::NodeRun;
-use tallyd_topology::{BoltOptions, NodeKind, Topology, test_case::Expect};
+use tallyd_topology::{
+    BoltOptions, NodeKind, Topology,
+    bolts::{aggregate, leaderboard, mastery},
+    test_case::Expect,
+};
 
 /// How far a float may be off for its rounding, relative to it.
 const ROUNDING: f64 = 1e-9;
@@ -92,7 +96,7 @@ impl Outcome<'_> {
                 mastery_max,
                 known,
             } => {
-                let BoltOptions::Mastery(options) = self.options(*bolt)? else { return wrong() };
+                let options = self.options::<mastery::Options>(*bolt)?;
                 let mut results = &self.run(*bolt)?.memory;
                 let concepts = ready(learner::mastery(&mut results, options, learner, self.last))?;
                 let found = concepts.iter().find(|found| found.concept == *concept);
@@ -124,7 +128,7 @@ impl Outcome<'_> {
         let Expect::Board { bolt, by, period, at, member, score, rank, size, .. } = expect else {
             return wrong();
         };
-        let BoltOptions::Leaderboard(options) = self.options(*bolt)? else { return wrong() };
+        let options = self.options::<leaderboard::Options>(*bolt)?;
         let at = at.unwrap_or(self.last);
         let board = Board::new(options, &self.topology.calendar, by, Some(period), at)?;
         let mut results = &self.run(*bolt)?.memory;
@@ -149,7 +153,7 @@ impl Outcome<'_> {
 
     fn stats(&self, expect: &Expect, failures: &mut Failures) -> anyhow::Result<()> {
         let Expect::Stats { bolt, by, window: name, at, measures } = expect else { return wrong() };
-        let BoltOptions::Aggregate(options) = self.options(*bolt)? else { return wrong() };
+        let options = self.options::<aggregate::Options>(*bolt)?;
         let span = figures::window(options, Some(name))?;
         let window = self.topology.calendar.window(span.length, at.unwrap_or(self.last));
         let values: Vec<&str> =
@@ -210,9 +214,9 @@ impl Outcome<'_> {
         self.topology.nodes.get(node).map_or("", |node| node.name.as_str())
     }
 
-    fn options(&self, node: usize) -> anyhow::Result<&BoltOptions> {
+    fn options<T: BoltOptions>(&self, node: usize) -> anyhow::Result<&T> {
         match self.topology.nodes.get(node).map(|node| &node.kind) {
-            Some(NodeKind::Bolt(bolt)) => Ok(&bolt.options),
+            Some(NodeKind::Bolt(bolt)) => bolt.options.of().map_or_else(wrong, Ok),
             _ => wrong(),
         }
     }

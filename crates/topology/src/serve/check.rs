@@ -1,14 +1,13 @@
 //! What `[serve]` names, held against the topology.
 
 use super::ANY;
-use crate::{
-    bolts::BoltOptions,
+use crate::plan::{Node, NodeKind};
+use std::{collections::BTreeSet, ops::Range};
+use tallyd_kind::{
     fault::{Fault, did_you_mean},
-    plan::{Node, NodeKind},
     section::{Section, word},
     sheet::{Sheet, entries},
 };
-use std::{collections::BTreeSet, ops::Range};
 use tallyd_leaderboard::EVERYONE;
 use toml::de::DeTable;
 
@@ -24,9 +23,7 @@ pub(crate) fn check(top: &Section<'_>, nodes: &[Node]) {
     let sources = names(|kind| matches!(kind, NodeKind::Source(_)));
     // Learners are a right of their own.
     let bolts = names(|kind| match kind {
-        NodeKind::Bolt(bolt) => {
-            matches!(bolt.options, BoltOptions::Aggregate(_) | BoltOptions::Leaderboard(_))
-        }
+        NodeKind::Bolt(bolt) => bolt.options.kind().is_by_time(),
         NodeKind::Source(_) => false,
     });
     let fields: BTreeSet<&str> = nodes

@@ -4,8 +4,9 @@
 //! Nothing runs by a repaired text. It only leads to more faults, whose places are those of the
 //! text as it was written.
 
-use crate::{fault::Fault, syntax::line_at};
+use crate::syntax::line_at;
 use std::ops::Range;
+use tallyd_kind::fault::Fault;
 use toml::de::{DeTable, DeValue, Error};
 
 /// How often a text is read again. Each time at least one line is repaired, and mostly all are.

@@ -8,18 +8,20 @@ use super::{
     place,
 };
 use crate::{
-    bolts::BoltOptions,
+    bolts::{aggregate, leaderboard},
     draft::DraftKind,
-    fault::{Fault, did_you_mean},
-    input::{Input, Output},
-    key_spec::KeySpec,
-    section::{Section, table_of},
-    sheet::{Item, Sheet, Word, found, number, plain_text, whole},
     test_case::{Expect, Expectation},
 };
 use smol_str::SmolStr;
 use tallyd_bolt::FieldRef;
 use tallyd_event::{FieldType, Value};
+use tallyd_kind::{
+    fault::{Fault, did_you_mean},
+    input::{Input, Output},
+    key_spec::KeySpec,
+    section::{Section, table_of},
+    sheet::{Item, Sheet, Word, found, number, plain_text, whole},
+};
 
 pub(crate) fn read_all(test: &Section<'_>, world: &World<'_>) -> Vec<Expectation> {
     let read = |item| {
@@ -69,19 +71,24 @@ fn bolt<'s>(
     };
     let DraftKind::Bolt { options, from, .. } = &world.drafts.get(bolt)?.kind else { return None };
     let Output::Events(input) = &world.drafts.get((*from)?)?.output else { return None };
-    match options.as_ref()? {
-        BoltOptions::Aggregate(options) => stats(&section(STATS_KEYS), bolt, options, input),
-        BoltOptions::Dedup(_) => dedup(&section(DEDUP_KEYS), bolt),
-        BoltOptions::Fatigue(_) => fatigue(&section(FATIGUE_KEYS), bolt),
-        BoltOptions::Leaderboard(options) => board(&section(BOARD_KEYS), bolt, options, input),
-        BoltOptions::Mastery(_) => mastery(&section(MASTERY_KEYS), bolt),
+    let options = options.as_deref()?;
+    if let Some(options) = options.of::<aggregate::Options>() {
+        return stats(&section(STATS_KEYS), bolt, options, input);
+    }
+    if let Some(options) = options.of::<leaderboard::Options>() {
+        return board(&section(BOARD_KEYS), bolt, options, input);
+    }
+    match options.type_name() {
+        "dedup" => dedup(&section(DEDUP_KEYS), bolt),
+        "fatigue" => fatigue(&section(FATIGUE_KEYS), bolt),
+        _ => mastery(&section(MASTERY_KEYS), bolt),
     }
 }
 
 fn stats(
     section: &Section<'_>,
     bolt: usize,
-    options: &tallyd_aggregate::Options,
+    options: &aggregate::Options,
     input: &Input,
 ) -> Option<Expect> {
     let by = group(section, &options.by, input);
@@ -92,7 +99,7 @@ fn stats(
     let names: Vec<&str> = options.measures.iter().map(|measure| measure.name.as_str()).collect();
     let places = |name: &str| {
         let of = options.measures.iter().find(|measure| measure.name == name)?;
-        of.places.filter(|_| !matches!(of.function, tallyd_aggregate::Function::Mean(_)))
+        of.places.filter(|_| !matches!(of.function, aggregate::Function::Mean(_)))
     };
     for (name, item) in section.entries("measures")? {
         if !names.contains(&name.text.as_str()) {
@@ -115,7 +122,7 @@ fn dedup(section: &Section<'_>, bolt: usize) -> Option<Expect> {
 
 fn fatigue(section: &Section<'_>, bolt: usize) -> Option<Expect> {
     section.says_something(&["answers", "score_min", "score_max", "tired"]);
-    let learner = section.plain("learner");
+    let learner = section.identifier("learner");
     let answers = section.count("answers");
     let (score_min, score_max) = (section.number("score_min"), section.number("score_max"));
     let tired = section.bool("tired");
@@ -124,7 +131,7 @@ fn fatigue(section: &Section<'_>, bolt: usize) -> Option<Expect> {
 
 fn mastery(section: &Section<'_>, bolt: usize) -> Option<Expect> {
     section.says_something(&["answers", "mastery_min", "mastery_max", "known"]);
-    let (learner, concept) = (section.plain("learner"), section.plain("concept"));
+    let (learner, concept) = (section.identifier("learner"), section.identifier("concept"));
     let answers = section.count("answers");
     let (mastery_min, mastery_max) = (section.number("mastery_min"), section.number("mastery_max"));
     let known = section.bool("known");
@@ -135,7 +142,7 @@ fn mastery(section: &Section<'_>, bolt: usize) -> Option<Expect> {
 fn board(
     section: &Section<'_>,
     bolt: usize,
-    options: &tallyd_leaderboard::Options,
+    options: &leaderboard::Options,
     input: &Input,
 ) -> Option<Expect> {
     let board = which_board(section, options);
@@ -143,7 +150,7 @@ fn board(
     let periods: Vec<&str> = options.periods.iter().map(|period| period.name.as_str()).collect();
     let period = one_of(section, "period", &periods);
     let at = section.time("at");
-    let member = section.written("member").and_then(|_| section.plain("member"));
+    let member = section.written("member").and_then(|_| section.identifier("member"));
     let score = section.written("score").and_then(|item| {
         let name = Word { text: "score".to_owned(), span: item.span() };
         figure(section.sheet, &name, item, options.places)
@@ -164,7 +171,7 @@ fn board(
 }
 
 /// The board whose fields are those that `by` names.
-fn which_board(section: &Section<'_>, options: &tallyd_leaderboard::Options) -> Option<usize> {
+fn which_board(section: &Section<'_>, options: &leaderboard::Options) -> Option<usize> {
     let by = match section.written("by") {
         Some(_) => section.entries("by")?,
         None => Vec::new(),
@@ -319,27 +326,4 @@ fn figure(sheet: &Sheet<'_>, name: &Word, item: &Item<'_>, places: Option<u8>) -
         sheet.fault(Fault::new(message, item.span()).help("write a number"));
     }
     value
-}
-
-impl Section<'_> {
-    /// Faults an expectation that states none of these keys, and so can never fail.
-    fn says_something(&self, keys: &[&str]) {
-        if keys.iter().all(|key| self.written(key).is_none()) {
-            let help = format!("state one of: {}", keys.join(", "));
-            let fault = Fault::new("this expectation expects nothing", self.place.clone());
-            self.sheet.fault(fault.help(help));
-        }
-    }
-
-    fn count(&self, key: &str) -> Option<u64> {
-        self.int(key).map(i64::unsigned_abs)
-    }
-
-    /// A name, which may also be written as a number.
-    fn plain(&self, key: &str) -> Option<SmolStr> {
-        match self.written(key) {
-            Some(item) if whole(item).is_some() => whole(item).map(|n| n.to_string().into()),
-            _ => self.text(key).map(|word| word.text.into()),
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! The keys of expectations.
 
-use crate::key_spec::{Default, KeySpec, Kind};
+use tallyd_kind::key_spec::{Default, KeySpec, Kind};
 
 /// The keys of expectations, by the kind of node that they are about.
 pub const EXPECTATION_KEYS: &[(&str, &[KeySpec])] = &[

@@ -5,14 +5,14 @@ mod support;
 mod validator;
 
 use support::{read_file, repository};
-use tallyd_topology::{json_schema, parse};
+use tallyd_topology::{KINDS, json_schema, parse};
 use validator::{to_json, validate};
 
 const FILES: [&str; 3] = ["testprep", "high-scores", "page-views"];
 
 #[test]
 fn the_json_schema_accepts_the_files() {
-    let schema = json_schema();
+    let schema = json_schema(KINDS);
     for name in FILES {
         let text = read_file(&repository().join("topologies").join(format!("{name}.toml")));
         let value = to_json(&text);
@@ -22,7 +22,7 @@ fn the_json_schema_accepts_the_files() {
 
 #[test]
 fn the_json_schema_refuses_what_the_reader_refuses() {
-    let schema = json_schema();
+    let schema = json_schema(KINDS);
     let text = read_file(&repository().join("topologies/testprep.toml"));
     let cases = [
         ("partitions = 16", "partitions = 0"),

@@ -12,7 +12,8 @@ use toml::de::{DeTable, DeValue};
 
 /// A table, what it is called in messages, and its keys.
 #[derive(Clone)]
-pub(crate) struct Section<'a> {
+pub struct Section<'a> {
+    /// The sheet that it stands on.
     pub sheet: &'a Sheet<'a>,
     /// Such as `bolt "points"`.
     pub what: String,
@@ -113,6 +114,7 @@ impl<'a> Section<'a> {
         });
     }
 
+    /// A text.
     pub fn text(&self, key: &str) -> Option<Word> {
         let (item, spec) = self.value(key)?;
         let word = word(&item);
@@ -122,6 +124,7 @@ impl<'a> Section<'a> {
         word
     }
 
+    /// True or false.
     pub fn bool(&self, key: &str) -> Option<bool> {
         let (item, spec) = self.value(key)?;
         let truth = item.get_ref().as_bool();
@@ -301,7 +304,7 @@ impl<'a> Section<'a> {
 }
 
 /// Reads a word, or reports why it can't be.
-pub(crate) fn read_word<T>(
+pub fn read_word<T>(
     sheet: &Sheet<'_>,
     word: &Word,
     read: fn(&str) -> Result<T, Unreadable>,
@@ -316,23 +319,19 @@ pub(crate) fn read_word<T>(
 }
 
 /// A string with its place.
-pub(crate) fn word(item: &Item<'_>) -> Option<Word> {
+pub fn word(item: &Item<'_>) -> Option<Word> {
     let text = item.get_ref().as_str()?;
     Some(Word { text: text.to_owned(), span: item.span() })
 }
 
 /// The fault of a value that is not of the kind that its key wants, such as `a list of fields`.
-pub(crate) fn wrong_kind(key: &str, wanted: &str, item: &Item<'_>) -> Fault {
+pub fn wrong_kind(key: &str, wanted: &str, item: &Item<'_>) -> Fault {
     let message = format!("\"{key}\" can't be {}", found(item));
     Fault::new(message, item.span()).help(format!("it must be {wanted}"))
 }
 
 /// A table, or the fault that it is none.
-pub(crate) fn table_of<'a>(
-    sheet: &Sheet<'_>,
-    what: &str,
-    item: &'a Item<'a>,
-) -> Option<&'a DeTable<'a>> {
+pub fn table_of<'a>(sheet: &Sheet<'_>, what: &str, item: &'a Item<'a>) -> Option<&'a DeTable<'a>> {
     let table = item.get_ref().as_table();
     if table.is_none() {
         let message = format!("{what} can't be {}", found(item));

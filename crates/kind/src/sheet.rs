@@ -8,11 +8,12 @@ use toml::{
 };
 
 /// A value and its place.
-pub(crate) type Item<'a> = Spanned<DeValue<'a>>;
+pub type Item<'a> = Spanned<DeValue<'a>>;
 
 /// The text that is read, and what was found wrong with it.
 #[derive(Debug)]
-pub(crate) struct Sheet<'t> {
+pub struct Sheet<'t> {
+    /// The text.
     pub text: &'t str,
     faults: RefCell<Vec<Fault>>,
     /// Parts of the text of which nothing is said: what they belong to is not known.
@@ -21,16 +22,20 @@ pub(crate) struct Sheet<'t> {
 
 /// A string of the file with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Word {
+pub struct Word {
+    /// The string.
     pub text: String,
+    /// Its bytes in the file.
     pub span: Range<usize>,
 }
 
 impl<'t> Sheet<'t> {
+    /// Nothing is found wrong yet.
     pub fn new(text: &'t str) -> Self {
         Self { text, faults: RefCell::default(), silent: RefCell::default() }
     }
 
+    /// Something is wrong.
     pub fn fault(&self, fault: Fault) {
         self.faults.borrow_mut().push(fault);
     }
@@ -40,6 +45,7 @@ impl<'t> Sheet<'t> {
         self.silent.borrow_mut().push(part);
     }
 
+    /// What was found wrong.
     pub fn into_faults(self) -> Vec<Fault> {
         let silent = self.silent.into_inner();
         let mut faults = self.faults.into_inner();
@@ -65,7 +71,7 @@ impl<'t> Sheet<'t> {
 }
 
 /// The entries of a table in the order of the file.
-pub(crate) fn entries<'a, 'i>(table: &'a DeTable<'i>) -> Vec<(Word, &'a Item<'i>)> {
+pub fn entries<'a, 'i>(table: &'a DeTable<'i>) -> Vec<(Word, &'a Item<'i>)> {
     let mut entries: Vec<(Word, &Item<'i>)> = table
         .iter()
         .map(|(key, value)| (Word { text: key.get_ref().to_string(), span: key.span() }, value))
@@ -75,7 +81,7 @@ pub(crate) fn entries<'a, 'i>(table: &'a DeTable<'i>) -> Vec<(Word, &'a Item<'i>
 }
 
 /// What kind of value stands there, with an article.
-pub(crate) fn found(item: &Item<'_>) -> &'static str {
+pub fn found(item: &Item<'_>) -> &'static str {
     match item.get_ref() {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "an integer",
@@ -88,13 +94,13 @@ pub(crate) fn found(item: &Item<'_>) -> &'static str {
 }
 
 /// A whole number, where it is one that fits 64 bits.
-pub(crate) fn whole(item: &Item<'_>) -> Option<i64> {
+pub fn whole(item: &Item<'_>) -> Option<i64> {
     let integer = item.get_ref().as_integer()?;
     i64::from_str_radix(integer.as_str(), integer.radix()).ok()
 }
 
 /// A finite number, whole or not.
-pub(crate) fn number(item: &Item<'_>) -> Option<f64> {
+pub fn number(item: &Item<'_>) -> Option<f64> {
     let number = match item.get_ref() {
         DeValue::Float(float) => float.as_str().parse().ok()?,
         DeValue::Integer(_) => whole(item)? as f64,
@@ -104,7 +110,7 @@ pub(crate) fn number(item: &Item<'_>) -> Option<f64> {
 }
 
 /// A simple value as the text that a producer would send; `None` for a list or a table.
-pub(crate) fn plain_text(item: &Item<'_>) -> Option<String> {
+pub fn plain_text(item: &Item<'_>) -> Option<String> {
     Some(match item.get_ref() {
         DeValue::String(text) => text.to_string(),
         DeValue::Integer(_) => whole(item)?.to_string(),

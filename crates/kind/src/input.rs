@@ -14,9 +14,10 @@ use tallyd_event::{Field, FieldType, Schema};
 
 /// What the events of a node look like.
 #[derive(Clone, Debug)]
-pub(crate) struct Input {
+pub struct Input {
     /// The source or bolt that emits them.
     pub node: SmolStr,
+    /// What its events look like.
     pub schema: Arc<Schema>,
     /// Where each field of the schema is declared, if the file does it.
     pub declared: Arc<[Range<usize>]>,
@@ -26,9 +27,11 @@ pub(crate) struct Input {
 
 /// What is known of the events that a node emits.
 #[derive(Clone, Debug)]
-pub(crate) enum Output {
+pub enum Output {
+    /// These events.
     Events(Input),
-    Nothing,
+    /// None; with what to write in its table so that it emits some, if anything.
+    Nothing(Option<&'static str>),
     /// Its options are faulty.
     Unknown,
 }
@@ -117,7 +120,7 @@ impl Section<'_> {
 }
 
 /// A list of fields of any type, each once.
-pub(crate) fn field_list(
+pub fn field_list(
     sheet: &Sheet<'_>,
     key: &str,
     items: &[Item<'_>],

@@ -1,9 +1,13 @@
 //! What a key of a topology file is, as data: reading, the JSON Schema and the documentation all
 //! take names, kinds, defaults and meanings from here.
 
-use crate::bolts::BOLT_TYPES;
 use std::borrow::Cow;
 use tallyd_event::FieldType;
+
+/// What learners, items, members and the like may be: names.
+pub const NAMES: &[FieldType] = &[FieldType::String, FieldType::Int];
+/// What can be added up.
+pub const NUMBERS: &[FieldType] = &[FieldType::Int, FieldType::Decimal(0), FieldType::Float];
 
 /// One key of a table of the topology file.
 #[derive(Clone, Debug)]
@@ -42,8 +46,8 @@ impl Default {
 pub enum Kind {
     /// A list of lists of fields.
     Boards,
-    /// The name of a bolt type.
-    BoltType,
+    /// The name of a bolt type, of these.
+    BoltType(Vec<&'static str>),
     /// True or false.
     Bool,
     /// One of a few words.
@@ -72,14 +76,14 @@ pub enum Kind {
     Node,
     /// A number within bounds.
     Number(f64, f64),
-    /// A list of periods.
-    Periods,
     /// A length of time, or one of these words.
     Retain(&'static [&'static str]),
     /// What a leaderboard ranks by.
     Score,
     /// A number of bytes.
     Size,
+    /// A list of windows or periods: names, or tables.
+    Spans(&'static Spans),
     /// A table of any keys, with values of any simple kind.
     Table,
     /// Text.
@@ -88,8 +92,19 @@ pub enum Kind {
     Texts,
     /// A time: RFC 3339, or ms since the epoch.
     Time,
-    /// A list of windows.
-    Windows,
+}
+
+/// Windows or periods, as a key lists them: by name, or as tables.
+#[derive(Debug)]
+pub struct Spans {
+    /// What one is called: `window`.
+    pub what: &'static str,
+    /// The key of a table that is the name.
+    pub name: &'static str,
+    /// The keys of a table.
+    pub keys: &'static [KeySpec],
+    /// A list as the file writes it.
+    pub example: &'static str,
 }
 
 impl Kind {
@@ -98,10 +113,7 @@ impl Kind {
     pub fn describe(&self) -> String {
         match self {
             Kind::Boards => "list of lists of fields".to_owned(),
-            Kind::BoltType => {
-                let names: Vec<&str> = BOLT_TYPES.iter().map(|bolt| bolt.name).collect();
-                one_of(&names)
-            }
+            Kind::BoltType(names) => one_of(names),
             Kind::Bool => "`true` or `false`".to_owned(),
             Kind::Choice(words) => one_of(words),
             Kind::Duration => "duration".to_owned(),
@@ -120,15 +132,14 @@ impl Kind {
                 format!("number, {min} to {max}")
             }
             Kind::Number(..) => "number".to_owned(),
-            Kind::Periods => "list of periods".to_owned(),
             Kind::Retain(words) => format!("duration, or {}", one_of(words)),
             Kind::Score => "score".to_owned(),
             Kind::Size => "size".to_owned(),
+            Kind::Spans(spans) => format!("list of {}s", spans.what),
             Kind::Table => "table".to_owned(),
             Kind::Text => "string".to_owned(),
             Kind::Texts => "list of strings".to_owned(),
             Kind::Time => "time".to_owned(),
-            Kind::Windows => "list of windows".to_owned(),
         }
     }
 }
@@ -139,7 +150,7 @@ impl Kind {
     pub fn wanted(&self) -> String {
         let text = self.describe().replace('`', "");
         match self {
-            Kind::Bool | Kind::BoltType | Kind::Choice(_) => text,
+            Kind::Bool | Kind::BoltType(_) | Kind::Choice(_) => text,
             Kind::Int(..) | Kind::Number(..) | Kind::Text => format!("a {text}"),
             _ => format!("a {text}, such as {}", self.example()),
         }
@@ -150,7 +161,7 @@ impl Kind {
     pub fn example(&self) -> String {
         let text = match self {
             Kind::Boards => "[[], [\"field\"]]",
-            Kind::BoltType => "\"dedup\"",
+            Kind::BoltType(_) => "\"dedup\"",
             Kind::Bool => "true",
             Kind::Choice(words) => return format!("\"{}\"", words.first().unwrap_or(&"…")),
             Kind::Duration => "\"24h\"",
@@ -166,15 +177,14 @@ impl Kind {
             Kind::Node => "\"NAME\"",
             Kind::Number(min, _) if min.is_finite() => return min.to_string(),
             Kind::Number(..) => "1.5",
-            Kind::Periods => "[\"day\", \"all\"]",
             Kind::Retain(_) => "\"7d\"",
             Kind::Score => "\"sum(field)\"",
             Kind::Size => "\"256MiB\"",
+            Kind::Spans(spans) => spans.example,
             Kind::Table => "{ field = \"value\" }",
             Kind::Text => "\"…\"",
             Kind::Texts => "[\"…\"]",
             Kind::Time => "2026-01-01T09:30:00Z",
-            Kind::Windows => "[\"1h\", \"all\"]",
         };
         text.to_owned()
     }

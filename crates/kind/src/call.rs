@@ -8,7 +8,8 @@ use tallyd_bolt::FieldRef;
 use tallyd_event::{Field, FieldType};
 
 /// `function(field)`, or `function` alone.
-pub(crate) struct Call {
+pub struct Call {
+    /// The function.
     pub function: String,
     field: Option<(String, Range<usize>)>,
     function_span: Range<usize>,
@@ -18,6 +19,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// Reads it, or faults what is no function of a field.
     pub fn parse(section: &Section<'_>, word: Word) -> Option<Call> {
         let text = word.text.as_str();
         let trimmed = text.trim();
@@ -108,7 +110,7 @@ impl Call {
         None
     }
 
-    /// Faults a function that there is not. What was probably meant is said ([`meant`]).
+    /// Faults a function that there is not. What was probably meant is said.
     pub fn unknown(&self, section: &Section<'_>, input: Option<&Input>, functions: &[&str]) {
         let given = self.function.as_str();
         let field = self.field.as_ref().map(|(name, _)| name.as_str());

@@ -1,22 +1,71 @@
 //! The keys of a mastery bolt.
 
-use super::{BoltOptions, BoltType, NAMES, parameter_keys, parameters};
-use crate::{
+use crate::{Mastery, Options, Parameters, output_schema};
+use std::sync::Arc;
+use tallyd_bolt::{Bolt, FieldRef, calendar::Calendar};
+use tallyd_event::{FieldType, Schema};
+use tallyd_kind::{
+    BoltKind, BoltOptions, Wanted,
     input::{Input, Output},
-    key_spec::{Default, KeySpec, Kind},
+    key_spec::{Default, KeySpec, Kind, NAMES},
+    parameters::{parameter_keys, parameters},
     section::Section,
 };
-use tallyd_event::FieldType;
-use tallyd_mastery::{Options, Parameters};
 
-pub(crate) const TYPE: BoltType = BoltType {
-    name: "mastery",
-    doc: "How well each learner has grasped each concept, with the uncertainty.",
-    results: Some("hashes"),
-    keys: || [KEYS.to_vec(), parameter_keys(Parameters::TABLE)].concat(),
-    read,
-    output,
-};
+/// The type.
+pub struct MasteryKind;
+
+impl BoltKind for MasteryKind {
+    fn name(&self) -> &'static str {
+        "mastery"
+    }
+
+    fn doc(&self) -> &'static str {
+        "How well each learner has grasped each concept, with the uncertainty."
+    }
+
+    fn results(&self) -> Option<&'static str> {
+        Some("hashes")
+    }
+
+    fn keys(&self) -> Vec<KeySpec> {
+        [KEYS.to_vec(), parameter_keys(Parameters::TABLE)].concat()
+    }
+
+    fn read(&self, section: &Section<'_>, input: Option<&Input>) -> Option<Arc<dyn BoltOptions>> {
+        Some(Arc::new(read(section, input)?))
+    }
+
+    fn output(&self, node: &str, _: Option<&Input>, options: Option<&dyn BoltOptions>) -> Output {
+        match options.and_then(|options| options.of::<Options>()) {
+            Some(options) if options.emit => Output::Events(Input::of_bolt(node, output_schema())),
+            Some(_) => Output::Nothing(Some("emit = true")),
+            None => Output::Unknown,
+        }
+    }
+}
+
+impl BoltOptions for Options {
+    fn kind(&self) -> &'static dyn BoltKind {
+        &MasteryKind
+    }
+
+    fn build(&self, input: &Schema, _: &Calendar, _: u16, _: [u8; 16]) -> Arc<dyn Bolt> {
+        Arc::new(Mastery::new(self.clone(), input.clone()))
+    }
+
+    fn shape(&self) -> Vec<(String, String)> {
+        Options::shape(self)
+    }
+
+    fn partitioned_by(&self) -> Wanted<'_> {
+        Wanted::Fields(std::slice::from_ref(&self.learner))
+    }
+
+    fn about(&self) -> Option<&FieldRef> {
+        Some(&self.learner)
+    }
+}
 
 /// The keys, the constants of the formulas left out.
 pub const KEYS: &[KeySpec] = &[
@@ -60,7 +109,7 @@ pub const KEYS: &[KeySpec] = &[
     },
 ];
 
-fn read(section: &Section<'_>, input: Option<&Input>) -> Option<BoltOptions> {
+fn read(section: &Section<'_>, input: Option<&Input>) -> Option<Options> {
     let learner = section.field("learner", input, NAMES);
     let concept = section.field("concept", input, NAMES);
     let item = section.field("item", input, NAMES);
@@ -68,7 +117,7 @@ fn read(section: &Section<'_>, input: Option<&Input>) -> Option<BoltOptions> {
     let emit = section.bool("emit");
     let known_after = section.int("known_after").map(i64::unsigned_abs);
     let parameters = parameters(section, Parameters::TABLE);
-    Some(BoltOptions::Mastery(Box::new(Options {
+    Some(Options {
         learner: learner?,
         concept: concept?,
         item: item?,
@@ -76,15 +125,5 @@ fn read(section: &Section<'_>, input: Option<&Input>) -> Option<BoltOptions> {
         emit: emit?,
         known_after: known_after?,
         parameters: parameters?,
-    })))
-}
-
-fn output(node: &str, _: Option<&Input>, options: Option<&BoltOptions>) -> Output {
-    match options {
-        Some(BoltOptions::Mastery(options)) if options.emit => {
-            Output::Events(Input::of_bolt(node, tallyd_mastery::output_schema()))
-        }
-        Some(_) => Output::Nothing,
-        None => Output::Unknown,
-    }
+    })
 }

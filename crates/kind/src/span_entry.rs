@@ -3,7 +3,7 @@
 
 use crate::{
     fault::Fault,
-    key_spec::{Default, KeySpec, Kind},
+    key_spec::{Default, KeySpec, Kind, Spans},
     section::{Section, word, wrong_kind},
     sheet::{Item, Word},
     units::duration_text,
@@ -12,10 +12,10 @@ use tallyd_bolt::Lasting;
 use toml::de::DeValue;
 
 /// What `retain` of a window or period may say beside a length of time.
-pub(crate) const SPAN_RETAIN: &[&str] = &["forever"];
+pub const SPAN_RETAIN: &[&str] = &["forever"];
 
 /// The key of a bolt for how long late events change windows or periods that do not say it.
-pub(crate) const GRACE_KEY: KeySpec = KeySpec {
+pub const GRACE_KEY: KeySpec = KeySpec {
     name: "grace",
     kind: Kind::Grace,
     default: Default::value("\"1d\""),
@@ -24,7 +24,7 @@ pub(crate) const GRACE_KEY: KeySpec = KeySpec {
 };
 
 /// The same key of one window or period.
-pub(crate) const SPAN_GRACE_KEY: KeySpec = KeySpec {
+pub const SPAN_GRACE_KEY: KeySpec = KeySpec {
     name: "grace",
     kind: Kind::Grace,
     default: Default::Absent("the bolt's `grace`"),
@@ -33,7 +33,7 @@ pub(crate) const SPAN_GRACE_KEY: KeySpec = KeySpec {
 };
 
 /// The key of one window or period for how long it is kept, of this default.
-pub(crate) const fn span_retain_key(default: &'static str) -> KeySpec {
+pub const fn span_retain_key(default: &'static str) -> KeySpec {
     KeySpec {
         name: "retain",
         kind: Kind::Retain(SPAN_RETAIN),
@@ -43,7 +43,8 @@ pub(crate) const fn span_retain_key(default: &'static str) -> KeySpec {
 }
 
 /// One element.
-pub(crate) struct SpanEntry {
+pub struct SpanEntry {
+    /// Its name.
     pub name: Word,
     /// How long it is kept, where the file says it: `Some(None)` is for ever.
     retain_ms: Option<Option<i64>>,
@@ -52,14 +53,13 @@ pub(crate) struct SpanEntry {
 }
 
 impl SpanEntry {
-    /// The elements of the list `key`, `None` for one that can't be read. A table has the `keys`,
-    /// of which `name_key` is the name; `what` is what messages call an element.
+    /// The elements of the list `key`, `None` for one that can't be read.
     pub fn read_all(
         section: &Section<'_>,
         key: &str,
-        (what, name_key): (&str, &str),
-        keys: &[KeySpec],
+        spans: &Spans,
     ) -> Option<Vec<Option<SpanEntry>>> {
+        let Spans { what, name: name_key, keys, .. } = spans;
         let items = section.list(key)?;
         if items.is_empty() {
             let help = format!("name at least one: {key} = [\"all\"]");
@@ -126,7 +126,7 @@ impl SpanEntry {
 }
 
 /// Faults a list in which one window or period stands twice.
-pub(crate) fn refuse_twice(section: &Section<'_>, key: &str, names: &[&str]) {
+pub fn refuse_twice(section: &Section<'_>, key: &str, names: &[&str]) {
     let repeated = names
         .iter()
         .enumerate()

@@ -68,23 +68,6 @@ const WINDOWS: [(&str, &str); 25] = [
 const PERIODS: [(&str, &str); 5] =
     [("1h", "hour"), ("1d", "day"), ("1w", "week"), ("1mo", "month"), ("all", "all")];
 
-/// What other systems call a type of bolt, and what it is called here.
-const BOLTS: [(&str, &str); 13] = [
-    ("count", "aggregate"),
-    ("counter", "aggregate"),
-    ("deduplication", "dedup"),
-    ("distinct", "dedup"),
-    ("group", "aggregate"),
-    ("metrics", "aggregate"),
-    ("rank", "leaderboard"),
-    ("ranking", "leaderboard"),
-    ("scoreboard", "leaderboard"),
-    ("stats", "aggregate"),
-    ("top", "leaderboard"),
-    ("unique", "dedup"),
-    ("window", "aggregate"),
-];
-
 fn alias(table: &[(&str, &'static str)], given: &str) -> Option<&'static str> {
     let named = |(alias, _): &&(&str, &str)| alias.eq_ignore_ascii_case(given);
     table.iter().find(named).map(|(_, name)| *name)
@@ -96,14 +79,14 @@ fn squeezed(given: &str) -> String {
 }
 
 /// The key that a wrong one probably means.
-pub(crate) fn key(given: &str, keys: &[KeySpec]) -> Option<&'static str> {
+pub fn key(given: &str, keys: &[KeySpec]) -> Option<&'static str> {
     let names = || keys.iter().map(|spec| spec.name);
     let alias = alias(&KEYS, given).filter(|meant| names().any(|name| name == *meant));
     alias.or_else(|| nearest(given, names()))
 }
 
 /// The fix of a key that its table may not have.
-pub(crate) fn unknown_key(given: &str, item: &Item<'_>, keys: &[KeySpec]) -> String {
+pub fn unknown_key(given: &str, item: &Item<'_>, keys: &[KeySpec]) -> String {
     let has = |name: &str| keys.iter().any(|spec| spec.name == name);
     let names = keys.iter().map(|spec| spec.name);
     if has("bolt")
@@ -133,7 +116,7 @@ pub(crate) fn unknown_key(given: &str, item: &Item<'_>, keys: &[KeySpec]) -> Str
 }
 
 /// What a table at the top probably is whose header lacks `bolt.` or the like.
-pub(crate) fn node_kind(item: &Item<'_>) -> Option<&'static str> {
+pub fn node_kind(item: &Item<'_>) -> Option<&'static str> {
     let table = item.get_ref().as_table()?;
     let has = |key: &str| table.get(key).is_some();
     match (has("type"), has("fields"), has("from")) {
@@ -145,7 +128,7 @@ pub(crate) fn node_kind(item: &Item<'_>) -> Option<&'static str> {
 }
 
 /// The window that a wrong one probably means.
-pub(crate) fn window(given: &str) -> Option<&'static str> {
+pub fn window(given: &str) -> Option<&'static str> {
     let given = squeezed(given);
     alias(&WINDOWS, &given)
         .or_else(|| ["1d", "1w", "1mo", "all"].into_iter().find(|n| given.eq_ignore_ascii_case(n)))
@@ -153,18 +136,13 @@ pub(crate) fn window(given: &str) -> Option<&'static str> {
 }
 
 /// The period that a wrong one probably means.
-pub(crate) fn period(given: &str) -> Option<&'static str> {
+pub fn period(given: &str) -> Option<&'static str> {
     let given = squeezed(given);
     alias(&PERIODS, window(&given).unwrap_or(&given))
 }
 
-/// The type of bolt that a wrong one probably means.
-pub(crate) fn bolt_type(given: &str) -> Option<&'static str> {
-    alias(&BOLTS, given)
-}
-
 /// The length of time that a wrong one probably means: `1houer` is `1h`.
-pub(crate) fn duration(given: &str) -> Option<String> {
+pub fn duration(given: &str) -> Option<String> {
     const UNITS: [(&str, &str); 14] = [
         ("ms", "ms"),
         ("milliseconds", "ms"),
@@ -194,11 +172,11 @@ pub(crate) fn duration(given: &str) -> Option<String> {
 }
 
 /// The fix of a value that is of another kind than its key wants, where it is nearly right.
-pub(crate) fn nearly(kind: &Kind, item: &Item<'_>) -> Option<String> {
+pub fn nearly(kind: &Kind, item: &Item<'_>) -> Option<String> {
     let value = item.get_ref();
     let text = value.as_str();
     match kind {
-        Kind::Fields | Kind::Windows | Kind::Periods | Kind::Texts => {
+        Kind::Fields | Kind::Spans(_) | Kind::Texts => {
             text.map(|text| format!("write a list: [\"{text}\"]"))
         }
         Kind::Boards => text.map(|text| format!("write a list of lists: [[\"{text}\"]]")),
@@ -239,7 +217,7 @@ pub(crate) fn nearly(kind: &Kind, item: &Item<'_>) -> Option<String> {
             }
             _ => None,
         },
-        Kind::BoltType
+        Kind::BoltType(_)
         | Kind::Choice(_)
         | Kind::Events
         | Kind::Expectations

@@ -1,35 +1,89 @@
 //! The keys of an aggregate bolt.
 
-use super::{BoltOptions, BoltType, NUMBERS};
-use crate::{
+use crate::{Aggregate, Function, Measure, Options, WindowOptions};
+use smol_str::SmolStr;
+use std::sync::Arc;
+use tallyd_bolt::{
+    Bolt, FieldRef,
+    calendar::{Calendar, Length},
+};
+use tallyd_event::{FieldType, Schema};
+use tallyd_kind::{
+    BoltKind, BoltOptions, Wanted,
     call::Call,
     fault::Fault,
     hints,
     input::{Input, Output},
-    key_spec::{Default, KeySpec, Kind},
-    name::is_plain,
+    is_plain,
+    key_spec::{Default, KeySpec, Kind, NUMBERS, Spans},
     section::{Section, word, wrong_kind},
     sheet::Word,
     span_entry::{GRACE_KEY, SPAN_GRACE_KEY, SpanEntry, refuse_twice, span_retain_key},
     units::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, duration_ms, duration_text},
 };
-use smol_str::SmolStr;
-use tallyd_aggregate::{Function, Measure, Options, WindowOptions};
-use tallyd_bolt::{FieldRef, calendar::Length};
-use tallyd_event::FieldType;
 
-pub(crate) const TYPE: BoltType = BoltType {
-    name: "aggregate",
-    doc: "Counts, sums, means, extremes, distincts, rates and quantiles, for each group of events \
-          and each window of time.",
-    results: Some("hashes, HyperLogLogs"),
-    keys: || KEYS.to_vec(),
-    read,
-    output: |_, _, _| Output::Nothing,
-};
+/// The type.
+pub struct AggregateKind;
+
+impl BoltKind for AggregateKind {
+    fn name(&self) -> &'static str {
+        "aggregate"
+    }
+
+    fn also_called(&self) -> &'static [&'static str] {
+        &["count", "counter", "group", "metrics", "stats", "window"]
+    }
+
+    fn doc(&self) -> &'static str {
+        "Counts, sums, means, extremes, distincts, rates and quantiles, for each group of events and \
+         each window of time."
+    }
+
+    fn results(&self) -> Option<&'static str> {
+        Some("hashes, HyperLogLogs")
+    }
+
+    fn is_by_time(&self) -> bool {
+        true
+    }
+
+    fn keys(&self) -> Vec<KeySpec> {
+        KEYS.to_vec()
+    }
+
+    fn read(&self, section: &Section<'_>, input: Option<&Input>) -> Option<Arc<dyn BoltOptions>> {
+        Some(Arc::new(read(section, input)?))
+    }
+
+    fn output(&self, _: &str, _: Option<&Input>, _: Option<&dyn BoltOptions>) -> Output {
+        Output::Nothing(None)
+    }
+}
+
+impl BoltOptions for Options {
+    fn kind(&self) -> &'static dyn BoltKind {
+        &AggregateKind
+    }
+
+    fn build(&self, input: &Schema, calendar: &Calendar, _: u16, _: [u8; 16]) -> Arc<dyn Bolt> {
+        Arc::new(Aggregate::new(self.clone(), input.clone(), calendar.clone()))
+    }
+
+    fn shape(&self) -> Vec<(String, String)> {
+        Options::shape(self)
+    }
+
+    fn partitioned_by(&self) -> Wanted<'_> {
+        Wanted::Fields(&self.by)
+    }
+
+    fn windows(&self) -> Vec<&str> {
+        self.windows.iter().map(|window| window.name.as_str()).collect()
+    }
+}
 
 /// The keys.
-pub const KEYS: &[KeySpec] = &[
+const KEYS: &[KeySpec] = &[
     KeySpec {
         name: "by",
         kind: Kind::Fields,
@@ -38,7 +92,7 @@ pub const KEYS: &[KeySpec] = &[
     },
     KeySpec {
         name: "windows",
-        kind: Kind::Windows,
+        kind: Kind::Spans(&WINDOWS),
         default: Default::Required,
         doc: "The windows that are counted side by side: a length of whole seconds that divides a \
               day (`\"1m\"`, `\"15m\"`, `\"1h\"`), or `\"1d\"`, `\"1w\"`, `\"1mo\"`, `\"all\"`.",
@@ -58,8 +112,11 @@ pub const KEYS: &[KeySpec] = &[
     GRACE_KEY,
 ];
 
+static WINDOWS: Spans =
+    Spans { what: "window", name: "length", keys: WINDOW_KEYS, example: "[\"1h\", \"all\"]" };
+
 /// The keys of a window that is written as a table.
-pub const WINDOW_KEYS: &[KeySpec] = &[
+const WINDOW_KEYS: &[KeySpec] = &[
     KeySpec {
         name: "length",
         kind: Kind::Text,
@@ -107,7 +164,7 @@ const ORDERED: &[FieldType] =
     &[FieldType::Int, FieldType::Decimal(0), FieldType::Float, FieldType::Time];
 const WINDOW_HELP: &str = "a window is a length of whole seconds that divides a day (\"1m\", \"1h\"), or \"1d\", \"1w\", \"1mo\" or \"all\"";
 
-fn read(section: &Section<'_>, input: Option<&Input>) -> Option<BoltOptions> {
+fn read(section: &Section<'_>, input: Option<&Input>) -> Option<Options> {
     let by = section.fields("by", input);
     let windows = windows(section);
     let measures = measures(section, input);
@@ -115,17 +172,12 @@ fn read(section: &Section<'_>, input: Option<&Input>) -> Option<BoltOptions> {
     if let (Some(windows), Some(measures)) = (&windows, &measures) {
         check_rates(section, windows, measures);
     }
-    Some(BoltOptions::Aggregate(Options {
-        by: by?,
-        windows: windows?,
-        measures: measures?,
-        accuracy: accuracy?,
-    }))
+    Some(Options { by: by?, windows: windows?, measures: measures?, accuracy: accuracy? })
 }
 
 fn windows(section: &Section<'_>) -> Option<Vec<WindowOptions>> {
     let grace_ms = section.grace("grace");
-    let entries = SpanEntry::read_all(section, "windows", ("window", "length"), WINDOW_KEYS)?;
+    let entries = SpanEntry::read_all(section, "windows", &WINDOWS)?;
     let count = entries.len();
     let window = |entry: SpanEntry| {
         let (name, length, retain_ms) = window(section, &entry.name)?;

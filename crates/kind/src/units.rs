@@ -9,21 +9,23 @@ use tallyd_event::{FieldType, Value};
 const MAX_DURATION_MS: i64 = 36_500 * DAY_MS;
 
 /// A second, in ms.
-pub(crate) const SECOND_MS: i64 = 1000;
+pub const SECOND_MS: i64 = 1000;
 /// A minute, in ms.
-pub(crate) const MINUTE_MS: i64 = 60 * SECOND_MS;
+pub const MINUTE_MS: i64 = 60 * SECOND_MS;
 /// An hour, in ms.
-pub(crate) const HOUR_MS: i64 = 60 * MINUTE_MS;
+pub const HOUR_MS: i64 = 60 * MINUTE_MS;
 /// A day of 24 hours, in ms.
-pub(crate) const DAY_MS: i64 = 24 * HOUR_MS;
+pub const DAY_MS: i64 = 24 * HOUR_MS;
 
 const UNITS: [(&str, i64); 5] =
     [("d", DAY_MS), ("h", HOUR_MS), ("m", MINUTE_MS), ("s", SECOND_MS), ("ms", 1)];
 
 /// Why a text is no such value, and the fix.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Unreadable {
+pub struct Unreadable {
+    /// Why.
     pub reason: String,
+    /// The fix.
     pub help: Cow<'static, str>,
 }
 
@@ -32,7 +34,7 @@ const DURATION_HELP: &str =
 
 /// A length of time in ms, from text such as `500ms`, `1h30m` or `4w`. Months and years have no
 /// fixed length and are refused.
-pub(crate) fn duration_ms(text: &str) -> Result<i64, Unreadable> {
+pub fn duration_ms(text: &str) -> Result<i64, Unreadable> {
     let refuse = |reason: String, help: &'static str| Err(Unreadable { reason, help: help.into() });
     let Ok(span) = SpanParser::new().parse_span(text) else {
         let reason = format!("\"{text}\" is not a duration");
@@ -59,13 +61,13 @@ pub(crate) fn duration_ms(text: &str) -> Result<i64, Unreadable> {
 }
 
 /// A length of time as [`duration_ms`] reads it, in the largest unit that holds it exactly.
-pub(crate) fn duration_text(ms: i64) -> String {
+pub fn duration_text(ms: i64) -> String {
     let fits = UNITS.iter().find(|(_, unit)| ms % unit == 0);
     fits.map_or_else(|| format!("{ms}ms"), |(name, unit)| format!("{}{name}", ms / unit))
 }
 
 /// A number of bytes, from text such as `256MiB` or `10 MB`.
-pub(crate) fn size_bytes(text: &str) -> Result<u64, Unreadable> {
+pub fn size_bytes(text: &str) -> Result<u64, Unreadable> {
     const SIZES: [(&str, u64); 7] = [
         ("KiB", 1 << 10),
         ("MiB", 1 << 20),
@@ -88,7 +90,7 @@ pub(crate) fn size_bytes(text: &str) -> Result<u64, Unreadable> {
 }
 
 /// A time in ms since the epoch, from RFC 3339 or ms as text.
-pub(crate) fn time_ms(text: &str) -> Result<i64, Unreadable> {
+pub fn time_ms(text: &str) -> Result<i64, Unreadable> {
     match Value::from_text(text.as_bytes(), FieldType::Time) {
         Ok(Value::Int(ms)) => Ok(ms),
         _ => Err(Unreadable {
@@ -100,7 +102,7 @@ pub(crate) fn time_ms(text: &str) -> Result<i64, Unreadable> {
 }
 
 /// A time as RFC 3339 in UTC.
-pub(crate) fn time_text(ms: i64) -> String {
+pub fn time_text(ms: i64) -> String {
     Timestamp::from_millisecond(ms).map_or_else(|_| format!("{ms} ms"), |at| at.to_string())
 }
 

@@ -1,33 +1,91 @@
 //! The keys of a leaderboard bolt.
 
-use super::{BoltOptions, BoltType, NAMES, NUMBERS};
-use crate::{
+use crate::{Leaderboard, Options, PeriodOptions, Score, Ties};
+use std::sync::Arc;
+use tallyd_bolt::{
+    Bolt, FieldRef,
+    calendar::{Calendar, Length},
+};
+use tallyd_event::{FieldType, Schema};
+use tallyd_kind::{
+    BoltKind, BoltOptions, Wanted,
     call::Call,
     fault::{Fault, did_you_mean},
     hints,
     input::{Input, Output, field_list},
-    key_spec::{Default, KeySpec, Kind},
+    key_spec::{Default, KeySpec, Kind, NAMES, NUMBERS, Spans},
     section::{Section, wrong_kind},
     sheet::Item,
-    span_entry::{GRACE_KEY, SPAN_GRACE_KEY, SpanEntry, span_retain_key},
+    span_entry::{GRACE_KEY, SPAN_GRACE_KEY, SpanEntry, refuse_twice, span_retain_key},
     units::{DAY_MS, HOUR_MS},
 };
-use tallyd_bolt::{FieldRef, calendar::Length};
-use tallyd_event::FieldType;
-use tallyd_leaderboard::{Options, PeriodOptions, Score, Ties};
 use toml::de::DeValue;
 
-pub(crate) const TYPE: BoltType = BoltType {
-    name: "leaderboard",
-    doc: "Members ranked by a score, on one or several boards, in each of several periods.",
-    results: Some("sorted sets"),
-    keys: || KEYS.to_vec(),
-    read,
-    output: |_, _, _| Output::Nothing,
-};
+/// The type.
+pub struct LeaderboardKind;
+
+impl BoltKind for LeaderboardKind {
+    fn name(&self) -> &'static str {
+        "leaderboard"
+    }
+
+    fn also_called(&self) -> &'static [&'static str] {
+        &["rank", "ranking", "scoreboard", "top"]
+    }
+
+    fn doc(&self) -> &'static str {
+        "Members ranked by a score, on one or several boards, in each of several periods."
+    }
+
+    fn results(&self) -> Option<&'static str> {
+        Some("sorted sets")
+    }
+
+    fn is_by_time(&self) -> bool {
+        true
+    }
+
+    fn keys(&self) -> Vec<KeySpec> {
+        KEYS.to_vec()
+    }
+
+    fn read(&self, section: &Section<'_>, input: Option<&Input>) -> Option<Arc<dyn BoltOptions>> {
+        Some(Arc::new(read(section, input)?))
+    }
+
+    fn output(&self, _: &str, _: Option<&Input>, _: Option<&dyn BoltOptions>) -> Output {
+        Output::Nothing(None)
+    }
+}
+
+impl BoltOptions for Options {
+    fn kind(&self) -> &'static dyn BoltKind {
+        &LeaderboardKind
+    }
+
+    fn build(&self, input: &Schema, calendar: &Calendar, _: u16, _: [u8; 16]) -> Arc<dyn Bolt> {
+        Arc::new(Leaderboard::new(self.clone(), input.clone(), calendar.clone()))
+    }
+
+    fn shape(&self) -> Vec<(String, String)> {
+        Options::shape(self)
+    }
+
+    fn partitioned_by(&self) -> Wanted<'_> {
+        Wanted::Fields(std::slice::from_ref(&self.member))
+    }
+
+    fn about(&self) -> Option<&FieldRef> {
+        Some(&self.member)
+    }
+
+    fn windows(&self) -> Vec<&str> {
+        self.periods.iter().map(|period| period.name.as_str()).collect()
+    }
+}
 
 /// The keys.
-pub const KEYS: &[KeySpec] = &[
+const KEYS: &[KeySpec] = &[
     KeySpec {
         name: "member",
         kind: Kind::Field(NAMES),
@@ -52,7 +110,7 @@ pub const KEYS: &[KeySpec] = &[
     },
     KeySpec {
         name: "periods",
-        kind: Kind::Periods,
+        kind: Kind::Spans(&SPANS),
         default: Default::value("[\"all\"]"),
         doc: "Which of `\"hour\"`, `\"day\"`, `\"week\"`, `\"month\"` and `\"all\"` have boards of \
               their own.",
@@ -68,8 +126,11 @@ pub const KEYS: &[KeySpec] = &[
     GRACE_KEY,
 ];
 
+static SPANS: Spans =
+    Spans { what: "period", name: "period", keys: PERIOD_KEYS, example: "[\"day\", \"all\"]" };
+
 /// The keys of a period that is written as a table.
-pub const PERIOD_KEYS: &[KeySpec] = &[
+const PERIOD_KEYS: &[KeySpec] = &[
     KeySpec {
         name: "period",
         kind: Kind::Choice(&["hour", "day", "week", "month", "all"]),
@@ -93,7 +154,7 @@ const PERIODS: [(&str, Length, Option<i64>); 5] = [
 
 const FUNCTIONS: [&str; 6] = ["sum", "max", "min", "last", "last_arrived", "count"];
 
-fn read(section: &Section<'_>, input: Option<&Input>) -> Option<BoltOptions> {
+fn read(section: &Section<'_>, input: Option<&Input>) -> Option<Options> {
     let member = section.field("member", input, NAMES);
     let score = score(section, input);
     let boards = boards(section, input);
@@ -116,7 +177,7 @@ fn read(section: &Section<'_>, input: Option<&Input>) -> Option<BoltOptions> {
     };
     let options =
         Options { member: member?, score, boards: boards?, periods: periods?, ties, places };
-    Some(BoltOptions::Leaderboard(options))
+    Some(options)
 }
 
 /// The score, whether it is stored as a whole number, and how many places it has as a decimal.
@@ -179,7 +240,7 @@ fn wrong_board(item: &Item<'_>) -> Fault {
 
 fn periods(section: &Section<'_>) -> Option<Vec<PeriodOptions>> {
     let grace_ms = section.grace("grace");
-    let entries = SpanEntry::read_all(section, "periods", ("period", "period"), PERIOD_KEYS)?;
+    let entries = SpanEntry::read_all(section, "periods", &SPANS)?;
     let mut periods = Vec::new();
     let count = entries.len();
     for entry in entries.into_iter().flatten() {
@@ -199,6 +260,6 @@ fn periods(section: &Section<'_>) -> Option<Vec<PeriodOptions>> {
         periods.push(PeriodOptions { name: (*name).into(), length: *length, lasting });
     }
     let names: Vec<&str> = periods.iter().map(|period| period.name.as_str()).collect();
-    crate::span_entry::refuse_twice(section, "periods", &names);
+    refuse_twice(section, "periods", &names);
     (periods.len() == count).then_some(periods)
 }

@@ -37,7 +37,7 @@ const ONE_FUNCTION: &str = "a measure is one function of one field: let producer
 const QUANTILE: &str = "a quantile is one of p1 to p99, also such as p99.9: write \"p95(field)\"";
 
 /// The fix of what is no function of a field at all.
-pub(super) fn of_text(text: &str) -> String {
+pub fn of_text(text: &str) -> String {
     let parts = text.split_once('(').and_then(|(function, rest)| {
         let (share, field) = rest.split_once(")(")?;
         Some((function.trim(), share.trim(), field.strip_suffix(')')?.trim()))
@@ -51,7 +51,7 @@ pub(super) fn of_text(text: &str) -> String {
 }
 
 /// The fix of what is no field of any events, where it is plain.
-pub(super) fn of_field(function: &str, field: &str) -> Option<String> {
+pub fn of_field(function: &str, field: &str) -> Option<String> {
     let counts = function == "count" && (field == "*" || field.parse::<i64>().is_ok());
     let distinct = field.split_once(char::is_whitespace);
     match distinct {
@@ -69,7 +69,7 @@ pub(super) fn of_field(function: &str, field: &str) -> Option<String> {
 }
 
 /// The fix of a function that there is not among these.
-pub(super) fn of_function(
+pub fn of_function(
     given: &str,
     field: Option<&str>,
     functions: &[&str],

@@ -1,0 +1,96 @@
+//! The keys of a dedup bolt.
+
+use crate::{Dedup, Options};
+use std::sync::Arc;
+use tallyd_bolt::{Bolt, calendar::Calendar};
+use tallyd_event::Schema;
+use tallyd_kind::{
+    BoltKind, BoltOptions, Wanted,
+    fault::Fault,
+    input::{Input, Output},
+    key_spec::{Default, KeySpec, Kind},
+    section::Section,
+    units::{DAY_MS, SECOND_MS},
+};
+
+/// The type.
+pub struct DedupKind;
+
+impl BoltKind for DedupKind {
+    fn name(&self) -> &'static str {
+        "dedup"
+    }
+
+    fn also_called(&self) -> &'static [&'static str] {
+        &["deduplication", "distinct", "unique"]
+    }
+
+    fn doc(&self) -> &'static str {
+        "The first event of an id passes; later ones within the window are dropped and counted."
+    }
+
+    fn results(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn keys(&self) -> Vec<KeySpec> {
+        KEYS.to_vec()
+    }
+
+    fn read(&self, section: &Section<'_>, input: Option<&Input>) -> Option<Arc<dyn BoltOptions>> {
+        Some(Arc::new(read(section, input)?))
+    }
+
+    fn output(&self, node: &str, input: Option<&Input>, _: Option<&dyn BoltOptions>) -> Output {
+        input.map_or(Output::Unknown, |input| Output::Events(input.passed_on_by(node)))
+    }
+}
+
+impl BoltOptions for Options {
+    fn kind(&self) -> &'static dyn BoltKind {
+        &DedupKind
+    }
+
+    fn build(
+        &self,
+        input: &Schema,
+        _: &Calendar,
+        partitions: u16,
+        seed: [u8; 16],
+    ) -> Arc<dyn Bolt> {
+        Arc::new(Dedup::new(self.clone(), input.clone(), partitions, seed))
+    }
+
+    fn shape(&self) -> Vec<(String, String)> {
+        Options::shape(self)
+    }
+
+    fn partitioned_by(&self) -> Wanted<'_> {
+        Wanted::Key
+    }
+
+    fn passes_events_on(&self) -> bool {
+        true
+    }
+}
+
+/// The keys.
+const KEYS: &[KeySpec] = &[KeySpec {
+    name: "window",
+    kind: Kind::Duration,
+    default: Default::Required,
+    doc: "For how long an id is remembered at least, from its arrival; `\"1s\"` to `\"365d\"`. \
+          Each id takes 16 bytes of Redis so long.",
+}];
+
+fn read(section: &Section<'_>, input: Option<&Input>) -> Option<Options> {
+    let window_ms = section.duration_within("window", SECOND_MS..=365 * DAY_MS);
+    let has_identity = input.is_none_or(|input| input.schema.id.is_some());
+    if let (false, Some(input)) = (has_identity, input) {
+        let message = format!("the events of \"{}\" have no id to know them again by", input.node);
+        let help = "name the field that is the identity in the source: id = \"…\"";
+        section.sheet.fault(Fault::new(message, section.span("from")).help(help));
+        return None;
+    }
+    Some(Options { window_ms: window_ms? })
+}

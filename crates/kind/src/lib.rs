@@ -1,0 +1,134 @@
+//! What a type of bolt is: its name and keys in a topology file, how its table is read, and how the
+//! bolt is made. Each bolt's crate implements [`BoltKind`] and [`BoltOptions`]; the topology lists
+//! the types.
+//!
+//! Text that was parsed as TOML goes in, options or faults come out. This crate does no I/O and
+//! knows no bolt.
+
+pub mod call;
+pub mod expected;
+pub mod fault;
+pub mod hints;
+pub mod input;
+pub mod key_spec;
+pub mod parameters;
+pub mod section;
+pub mod sheet;
+pub mod span_entry;
+pub mod units;
+
+mod name;
+
+pub use name::is_plain;
+
+use crate::{
+    input::{Input, Output},
+    key_spec::KeySpec,
+    section::Section,
+};
+use std::{any::Any, fmt::Debug, sync::Arc};
+use tallyd_bolt::{Bolt, FieldRef, calendar::Calendar};
+use tallyd_event::Schema;
+
+/// The types of bolts that a topology may name.
+pub type Kinds = &'static [&'static dyn BoltKind];
+
+/// A type of bolt, as a topology file knows it.
+pub trait BoltKind: Sync {
+    /// What the file calls it.
+    fn name(&self) -> &'static str;
+
+    /// What other systems call it, for a hint to those who write that.
+    fn also_called(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What it does, in a sentence.
+    fn doc(&self) -> &'static str;
+
+    /// What it stores for applications, if anything: the kinds of Redis values.
+    fn results(&self) -> Option<&'static str>;
+
+    /// Whether what it stores is by windows of time: then an event can be late for it, and it depends
+    /// on where days begin.
+    fn is_by_time(&self) -> bool {
+        false
+    }
+
+    /// The keys of its table, those that every bolt has left out.
+    fn keys(&self) -> Vec<KeySpec>;
+
+    /// Reads its table. `input` is what it reads, where that is known. `None` where something is
+    /// faulty: that is told to the section's sheet.
+    fn read(&self, section: &Section<'_>, input: Option<&Input>) -> Option<Arc<dyn BoltOptions>>;
+
+    /// What the bolt of this name emits, whose options may be faulty (`None`).
+    fn output(
+        &self,
+        node: &str,
+        input: Option<&Input>,
+        options: Option<&dyn BoltOptions>,
+    ) -> Output;
+}
+
+/// The options of a bolt, every field resolved.
+pub trait BoltOptions: Any + Debug + Send + Sync {
+    /// The bolt's type.
+    fn kind(&self) -> &'static dyn BoltKind;
+
+    /// Makes the bolt. `input` is the schema of the events it reads; `seed` keys the fingerprints
+    /// of a dedup bolt.
+    fn build(
+        &self,
+        input: &Schema,
+        calendar: &Calendar,
+        partitions: u16,
+        seed: [u8; 16],
+    ) -> Arc<dyn Bolt>;
+
+    /// What its stored state depends on, each with a name: data that was written under another
+    /// shape can't be used.
+    fn shape(&self) -> Vec<(String, String)>;
+
+    /// What it wants its input to be partitioned by.
+    fn partitioned_by(&self) -> Wanted<'_>;
+
+    /// The field that names whom its results are about, where each is about one: a learner, a
+    /// member of a board.
+    fn about(&self) -> Option<&FieldRef> {
+        None
+    }
+
+    /// Whether it emits nothing but events that it read, as they came.
+    fn passes_events_on(&self) -> bool {
+        false
+    }
+
+    /// The names of the windows or periods that events can be late for.
+    fn windows(&self) -> Vec<&str> {
+        Vec::new()
+    }
+}
+
+impl dyn BoltOptions {
+    /// The options as those of one type; `None` where they are of another.
+    #[must_use]
+    pub fn of<T: BoltOptions>(&self) -> Option<&T> {
+        (self as &dyn Any).downcast_ref()
+    }
+
+    /// The type's name in a topology file.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        self.kind().name()
+    }
+}
+
+/// What a bolt wants its input to be partitioned by.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted<'a> {
+    /// The event's key.
+    Key,
+    /// The values of these fields. None: all events are in one partition.
+    Fields(&'a [FieldRef]),
+}
