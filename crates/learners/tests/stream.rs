@@ -55,7 +55,17 @@ fn open(sending: &Sending) -> Vec<Option<Fields>> {
             return lines.map(|l| serde_json::from_slice(l).ok().map(|m: Map| m.0)).collect();
         }
         Some(b'[') => serde_json::from_slice(bytes).ok(),
-        _ => rmp_serde::from_slice(bytes).ok(),
+        // An array of up to 15, one by one: of one that is cut short, the whole members are read.
+        Some(0x91..=0x9f) => {
+            let members = usize::from(bytes[0] & 0xf);
+            let mut rest = rmp_serde::Deserializer::from_read_ref(&bytes[1..]);
+            let mut found = Vec::new();
+            while found.len() < members && !matches!(found.last(), Some(None)) {
+                found.push(Map::deserialize(&mut rest).ok().map(|map| map.0));
+            }
+            return found;
+        }
+        _ => None,
     };
     match all {
         Some(maps) if !maps.is_empty() => maps.into_iter().map(|map| Some(map.0)).collect(),
