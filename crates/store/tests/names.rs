@@ -89,8 +89,8 @@ fn stored(memory: &Memory) -> BTreeSet<&Key> {
 /// How many parts a key of this kind has in `testprep`.
 fn parts(kind: &str) -> usize {
     match kind {
-        "items" => 1,
-        "buckets" | "learner" | "item" => 2,
+        "head" | "items" => 1,
+        "buckets" | "concept" | "item" | "learner" => 2,
         "seen" | "groups" => 3,
         "board" | "state" | "window" => 4,
         "distinct" | "values" => 5,
@@ -133,6 +133,7 @@ proptest! {
             ("concepts values concept", 2),
             ("fatigue item ", 3),
             ("mastery item ", 3),
+            ("mastery concept ", 2),
         ];
         for (kind, place) in of {
             // A key for each name, which tells its name: so no two names share one.
