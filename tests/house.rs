@@ -28,17 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["bolt", "event", "runtime", "topology"]),
     (
         "query",
-        &[
-            "aggregate",
-            "bolt",
-            "event",
-            "fatigue",
-            "leaderboard",
-            "mastery",
-            "runtime",
-            "store",
-            "topology",
-        ],
+        &["aggregate", "bolt", "event", "kind", "leaderboard", "runtime", "store", "topology"],
     ),
     ("ingest", &["event"]),
     (
@@ -48,6 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "bolt",
             "event",
             "ingest",
+            "kind",
             "leaderboard",
             "query",
             "runtime",

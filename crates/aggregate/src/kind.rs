@@ -1,6 +1,6 @@
 //! The keys of an aggregate bolt.
 
-use crate::{Aggregate, Function, Measure, Options, WindowOptions};
+use crate::{Aggregate, Function, Measure, Options, WindowOptions, view::STATS};
 use smol_str::SmolStr;
 use std::sync::Arc;
 use tallyd_bolt::{
@@ -20,6 +20,7 @@ use tallyd_kind::{
     sheet::Word,
     span_entry::{GRACE_KEY, SPAN_GRACE_KEY, SpanEntry, refuse_twice, span_retain_key},
     units::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, duration_ms, duration_text},
+    view::View,
 };
 
 /// The type.
@@ -45,6 +46,11 @@ impl BoltKind for AggregateKind {
 
     fn is_by_time(&self) -> bool {
         true
+    }
+
+    fn views(&self) -> &'static [&'static View] {
+        const VIEWS: &[&View] = &[&STATS];
+        VIEWS
     }
 
     fn keys(&self) -> Vec<KeySpec> {

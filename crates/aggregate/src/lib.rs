@@ -20,12 +20,14 @@ mod options;
 mod sites;
 mod sketch;
 mod tally;
+mod view;
 
 pub use distinct::EXACT_DISTINCT;
 pub use figure::{Figure, Unreadable, value};
 pub use keys::{TOTAL, distinct_key, fields, group, groups_key, values_key, window_key};
 pub use kind::{AggregateKind, FUNCTIONS};
 pub use options::{DEFAULT_ACCURACY, Function, Measure, Options, WindowOptions};
+pub use view::STATS;
 
 use crate::{
     distinct::Distinct,

@@ -1,6 +1,6 @@
 //! The keys of a fatigue bolt.
 
-use crate::{Fatigue, Options, Parameters, output_schema};
+use crate::{Fatigue, Options, Parameters, output_schema, view::FATIGUE};
 use std::sync::Arc;
 use tallyd_bolt::{Bolt, FieldRef, calendar::Calendar};
 use tallyd_event::{FieldType, Schema};
@@ -9,7 +9,9 @@ use tallyd_kind::{
     input::{Input, Output},
     key_spec::{Default, KeySpec, Kind, NAMES, NUMBERS},
     parameters::{parameter_keys, parameters},
+    record::Record,
     section::Section,
+    view::View,
 };
 
 /// The type.
@@ -27,6 +29,11 @@ impl BoltKind for FatigueKind {
 
     fn results(&self) -> Option<&'static str> {
         Some("hashes")
+    }
+
+    fn views(&self) -> &'static [&'static View] {
+        const VIEWS: &[&View] = &[&FATIGUE];
+        VIEWS
     }
 
     fn keys(&self) -> Vec<KeySpec> {
@@ -61,6 +68,10 @@ impl BoltOptions for Options {
 
     fn about(&self) -> Option<&FieldRef> {
         Some(&self.learner)
+    }
+
+    fn record(&self) -> Option<&dyn Record> {
+        Some(self)
     }
 }
 

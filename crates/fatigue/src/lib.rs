@@ -12,6 +12,7 @@ mod met;
 mod model;
 mod options;
 mod parameters;
+mod view;
 
 pub use alert::output_schema;
 pub use bolt::{Fatigue, STATE, learner_key};
@@ -19,3 +20,4 @@ pub use kind::{FatigueKind, KEYS};
 pub use learner::{Reading, Unreadable};
 pub use options::Options;
 pub use parameters::Parameters;
+pub use view::FATIGUE;

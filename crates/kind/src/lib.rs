@@ -12,10 +12,13 @@ pub mod hints;
 pub mod input;
 pub mod key_spec;
 pub mod parameters;
+pub mod record;
+pub mod row;
 pub mod section;
 pub mod sheet;
 pub mod span_entry;
 pub mod units;
+pub mod view;
 
 mod name;
 
@@ -24,9 +27,15 @@ pub use name::is_plain;
 use crate::{
     input::{Input, Output},
     key_spec::KeySpec,
+    record::Record,
     section::Section,
+    view::View,
 };
-use std::{any::Any, fmt::Debug, sync::Arc};
+use std::{
+    any::Any,
+    fmt::{self, Debug},
+    sync::Arc,
+};
 use tallyd_bolt::{Bolt, FieldRef, calendar::Calendar};
 use tallyd_event::Schema;
 
@@ -53,6 +62,11 @@ pub trait BoltKind: Sync {
     /// on where days begin.
     fn is_by_time(&self) -> bool {
         false
+    }
+
+    /// What its results can be asked for.
+    fn views(&self) -> &'static [&'static View] {
+        &[]
     }
 
     /// The keys of its table, those that every bolt has left out.
@@ -99,6 +113,11 @@ pub trait BoltOptions: Any + Debug + Send + Sync {
         None
     }
 
+    /// How its results of one learner are read, if it has a view of them.
+    fn record(&self) -> Option<&dyn Record> {
+        None
+    }
+
     /// Whether it emits nothing but events that it read, as they came.
     fn passes_events_on(&self) -> bool {
         false
@@ -107,6 +126,12 @@ pub trait BoltOptions: Any + Debug + Send + Sync {
     /// The names of the windows or periods that events can be late for.
     fn windows(&self) -> Vec<&str> {
         Vec::new()
+    }
+}
+
+impl Debug for dyn BoltKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The keys of a leaderboard bolt.
 
-use crate::{Leaderboard, Options, PeriodOptions, Score, Ties};
+use crate::{Leaderboard, Options, PeriodOptions, Score, Ties, view::BOARD};
 use std::sync::Arc;
 use tallyd_bolt::{
     Bolt, FieldRef,
@@ -18,6 +18,7 @@ use tallyd_kind::{
     sheet::Item,
     span_entry::{GRACE_KEY, SPAN_GRACE_KEY, SpanEntry, refuse_twice, span_retain_key},
     units::{DAY_MS, HOUR_MS},
+    view::View,
 };
 use toml::de::DeValue;
 
@@ -43,6 +44,11 @@ impl BoltKind for LeaderboardKind {
 
     fn is_by_time(&self) -> bool {
         true
+    }
+
+    fn views(&self) -> &'static [&'static View] {
+        const VIEWS: &[&View] = &[&BOARD];
+        VIEWS
     }
 
     fn keys(&self) -> Vec<KeySpec> {

@@ -26,10 +26,12 @@ mod kind;
 mod options;
 mod standing;
 mod standings;
+mod view;
 
 pub use keys::{EVERYONE, board_key, group, state_key};
 pub use kind::LeaderboardKind;
 pub use options::{Options, PeriodOptions, Score, Ties};
+pub use view::BOARD;
 
 use crate::{
     boards::Boards,

@@ -1,6 +1,6 @@
 //! The keys of a mastery bolt.
 
-use crate::{Mastery, Options, Parameters, output_schema};
+use crate::{Mastery, Options, Parameters, output_schema, view::MASTERY};
 use std::sync::Arc;
 use tallyd_bolt::{Bolt, FieldRef, calendar::Calendar};
 use tallyd_event::{FieldType, Schema};
@@ -9,7 +9,9 @@ use tallyd_kind::{
     input::{Input, Output},
     key_spec::{Default, KeySpec, Kind, NAMES},
     parameters::{parameter_keys, parameters},
+    record::Record,
     section::Section,
+    view::View,
 };
 
 /// The type.
@@ -26,6 +28,11 @@ impl BoltKind for MasteryKind {
 
     fn results(&self) -> Option<&'static str> {
         Some("hashes")
+    }
+
+    fn views(&self) -> &'static [&'static View] {
+        const VIEWS: &[&View] = &[&MASTERY];
+        VIEWS
     }
 
     fn keys(&self) -> Vec<KeySpec> {
@@ -64,6 +71,10 @@ impl BoltOptions for Options {
 
     fn about(&self) -> Option<&FieldRef> {
         Some(&self.learner)
+    }
+
+    fn record(&self) -> Option<&dyn Record> {
+        Some(self)
     }
 }
 

@@ -14,6 +14,7 @@ mod kind;
 mod model;
 mod options;
 mod parameters;
+mod view;
 mod weight;
 mod working;
 
@@ -28,3 +29,4 @@ pub use kind::{KEYS, MasteryKind};
 pub use model::{Abilities, Difficulty, Expectation, Taken};
 pub use options::Options;
 pub use parameters::Parameters;
+pub use view::MASTERY;

@@ -1,103 +1,62 @@
-//! Rows of answers, as the command line's `--json` and HTTP both give them.
+//! Rows of the views of boards and figures, from what was read of them.
 
 use crate::{Figure, board::Standing, figures::Figures};
-use serde::Serialize;
-use serde_json::{Map, Value, json};
-use smol_str::SmolStr;
-use tallyd_aggregate::{Function, Options};
-use utoipa::ToSchema;
+use smol_str::format_smolstr;
+use tallyd_aggregate::{Function, Options, STATS};
+use tallyd_kind::row::{Cell, Row};
+use tallyd_leaderboard::BOARD;
 
-/// A member's place on a board.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct BoardRow {
-    /// Who.
-    #[schema(value_type = String)]
-    pub member: SmolStr,
-    /// From 1.
-    pub rank: u64,
-    /// The score: a number, or the text of a decimal with its places.
-    #[schema(value_type = Value)]
-    pub score: Figure,
-    /// How many of the others, in percent, do not stand above.
-    pub percentile: f64,
-    /// When the score was reached, in ms since the epoch; left out where that is not known exactly.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reached: Option<i64>,
-    /// From when to when it may have been reached, where the board holds no more than that.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reached_between: Option<(i64, i64)>,
-    /// The rank among the members that were asked for; left out where none were.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rank_within: Option<u64>,
+/// The row of a standing on a board of this size; with its rank among the members that were asked
+/// for, where some were.
+#[must_use]
+pub fn board_row(standing: &Standing, size: u64, rank_within: Option<u64>) -> Row {
+    let (reached, between) = match standing.reached {
+        Some((from, to)) if from == to => (from.into(), Cell::LeftOut),
+        Some((from, to)) => (Cell::LeftOut, Cell::Times(from, to)),
+        None => (Cell::LeftOut, Cell::LeftOut),
+    };
+    let cells = [
+        standing.member.as_str().into(),
+        standing.rank.into(),
+        figure(standing.score),
+        standing.percentile(size).into(),
+        reached,
+        between,
+        rank_within.map_or(Cell::LeftOut, Cell::from),
+    ];
+    Row::new(&BOARD, cells)
 }
 
-impl BoardRow {
-    /// The row of a standing on a board of this size.
-    #[must_use]
-    pub fn new(standing: &Standing, size: u64, rank_within: Option<u64>) -> Self {
-        let (exact, range) = match standing.reached {
-            Some((from, to)) if from == to => (Some(from), None),
-            other => (None, other),
-        };
-        Self {
-            member: standing.member.clone(),
-            rank: standing.rank,
-            score: standing.score,
-            percentile: standing.percentile(size),
-            reached: exact,
-            reached_between: range,
-            rank_within,
-        }
-    }
+/// The row of these figures; whether they are final is null where that is not known.
+#[must_use]
+pub fn stats_row(options: &Options, figures: &Figures, is_final: Option<bool>) -> Row {
+    let distinct = options.measures.iter().zip(&figures.measures);
+    let distinct = distinct.filter(|(of, _)| matches!(of.function, Function::Distinct(_)));
+    let exact = distinct.map(|(of, (_, figure))| {
+        (of.name.clone(), (!matches!(figure, Some(Figure::Estimate(_)))).into())
+    });
+    let group = figures.group.iter().map(|(name, value)| (name.clone(), value.as_deref().into()));
+    let measures = figures.measures.iter();
+    let measures = measures.map(|(name, of)| (name.clone(), of.map_or(Cell::Null, figure)));
+    let cells = [
+        figures.window.label.as_str().into(),
+        figures.window.start.into(),
+        Some(figures.window.end).filter(|end| *end < i64::MAX).into(),
+        is_final.into(),
+        Cell::Map(group.collect()),
+        Cell::Map(measures.collect()),
+        Cell::Map(exact.collect()),
+        Cell::LeftOut,
+    ];
+    Row::new(&STATS, cells)
 }
 
-/// The figures of a group in a window.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct StatsRow {
-    /// Which window: `2026-11-28`, `2026-11-28T0900Z`, `all`.
-    #[schema(value_type = String)]
-    pub label: SmolStr,
-    /// Its first millisecond, since the epoch.
-    pub start: i64,
-    /// The first one after it; `null` for all time.
-    pub end: Option<i64>,
-    /// Whether nothing will change it any more; `null` where the server's user may not know.
-    #[serde(rename = "final")]
-    pub is_final: Option<bool>,
-    /// The values of the aggregate's fields; `null` for one that the events leave out.
-    #[schema(value_type = Object)]
-    pub group: Map<String, Value>,
-    /// The figures by measure; `null` where there is none, as of the mean of nothing.
-    #[schema(value_type = Object)]
-    pub measures: Map<String, Value>,
-    /// For each distinct count whether it is exact, or an estimate.
-    #[schema(value_type = Object)]
-    pub exact: Map<String, Value>,
-    /// The ratio that rows are ordered by, where that was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ratio: Option<f64>,
-}
-
-impl StatsRow {
-    /// The row of these figures.
-    #[must_use]
-    pub fn new(options: &Options, figures: &Figures, is_final: Option<bool>) -> Self {
-        let distinct = options.measures.iter().zip(&figures.measures);
-        let distinct = distinct.filter(|(of, _)| matches!(of.function, Function::Distinct(_)));
-        let exact = distinct.map(|(of, (_, figure))| {
-            (of.name.to_string(), json!(!matches!(figure, Some(Figure::Estimate(_)))))
-        });
-        let group = figures.group.iter().map(|(name, value)| (name.to_string(), json!(value)));
-        let measures = figures.measures.iter().map(|(name, of)| (name.to_string(), json!(of)));
-        Self {
-            label: figures.window.label.clone(),
-            start: figures.window.start,
-            end: Some(figures.window.end).filter(|end| *end < i64::MAX),
-            is_final,
-            group: group.collect(),
-            measures: measures.collect(),
-            exact: exact.collect(),
-            ratio: None,
-        }
+/// A decimal is text with all of its places, because readers of JSON take numbers for floats.
+fn figure(of: Figure) -> Cell {
+    match of {
+        Figure::Decimal(..) => Cell::Text(format_smolstr!("{of}")),
+        Figure::Estimate(number) => Cell::Estimate(number),
+        Figure::Float(float) => Cell::Float(float),
+        Figure::Int(int) => Cell::Int(int),
     }
 }

@@ -6,14 +6,19 @@ use smol_str::SmolStr;
 use tallyd_aggregate::Figure;
 use tallyd_bolt::{Key, memory::Memory};
 use tallyd_harness::{Server, ServerOptions};
+use tallyd_kind::{
+    record::Asked,
+    row::{Cell, Row},
+};
 use tallyd_leaderboard::composite::{Span, encode};
 use tallyd_query::{
     Results, Stored,
     board::{Board, Page},
     catalog, figures, learner,
+    rows::stats_row,
 };
 use tallyd_store::{Connection, keys::Keys};
-use tallyd_topology::{Topology, parse};
+use tallyd_topology::{BoltOptions, Topology, parse};
 
 const AT: i64 = 1_767_258_000_000; // 2026-01-01T09:00:00Z
 
@@ -233,31 +238,57 @@ async fn stats(results: &mut impl Results) {
     let (int, float) = (|i| Some(Figure::Int(i)), |f| Some(Figure::Float(f)));
     assert_eq!(shown(&found[0]), expected([int(2), float(150.0), int(300), int(1)]));
     assert_eq!(shown(&found[1]), expected([int(0), None, None, int(0)]));
+    for found in &found {
+        assert_eq!(stats_row(options, found, None).misfit(), None);
+    }
+}
+
+/// The options of the bolt of this name.
+fn options<'a>(topology: &'a Topology, name: &str) -> &'a dyn BoltOptions {
+    let mut bolts = catalog::bolts(topology, Some).into_iter();
+    bolts.find(|(known, _)| *known == name).unwrap().1
+}
+
+fn number(row: &Row, column: &str) -> f64 {
+    match row.get(column) {
+        Cell::Float(number) => *number,
+        other => panic!("{column}: {other:?}"),
+    }
+}
+
+fn asked(learner: &str, now: i64) -> Asked<'_> {
+    Asked { learner, now, partitions: 2 }
 }
 
 async fn learners(results: &mut impl Results) {
     let topology = topology();
-    let tired = learner::fatigue(results, "u 7").await.unwrap().unwrap();
-    assert_eq!((tired.score, tired.tired, tired.answers, tired.at), (0.8125, true, 40, AT));
-    assert_eq!(learner::fatigue(results, "nobody").await.unwrap(), None);
-    let mastery =
-        catalog::bolts(&topology, |options| options.of::<tallyd_mastery::Options>().cloned());
-    let known = learner::mastery(results, &mastery[0].1, "m", AT).await.unwrap();
+    let fatigue = options(&topology, "tired").record().unwrap();
+    let tired = learner::record(results, fatigue, asked("u 7", AT)).await.unwrap();
+    let [tired] = &tired[..] else { panic!("{tired:?}") };
+    assert_eq!(tired.misfit(), None);
+    let columns = ["score", "tired", "answers", "at"].map(|column| tired.get(column).clone());
+    assert_eq!(columns, [0.8125.into(), true.into(), 40_u64.into(), AT.into()]);
+    assert_eq!(learner::record(results, fatigue, asked("nobody", AT)).await.unwrap(), []);
+    let mastery: &tallyd_mastery::Options = options(&topology, "mastery").of().unwrap();
+    let known = learner::record(results, mastery, asked("m", AT)).await.unwrap();
     let [concept] = &known[..] else { panic!("{known:?}") };
-    assert_eq!((concept.concept.as_str(), concept.answers, concept.correct), ("alge:bra", 3, 2));
+    assert_eq!(concept.misfit(), None);
+    let columns = ["concept", "answers", "correct"].map(|column| concept.get(column).clone());
+    assert_eq!(columns, ["alge:bra".into(), 3_u64.into(), 2_u64.into()]);
     // σ(0.5 + 0.5), and half of σ(2) - σ(0): a variance of 0.25 + 0.75.
-    assert!(!concept.known);
-    let known_after_3 = tallyd_mastery::Options { known_after: 3, ..mastery[0].1.clone() };
-    assert!(learner::mastery(results, &known_after_3, "m", AT).await.unwrap()[0].known);
-    assert!((concept.mastery - 0.731_058_578_630_005).abs() < 1e-12);
-    assert!((concept.uncertainty - 0.190_398_538_988_94).abs() < 1e-12);
-    assert_eq!(concept.at, AT);
+    assert_eq!(*concept.get("known"), false.into());
+    let known_after_3 = tallyd_mastery::Options { known_after: 3, ..mastery.clone() };
+    let after_3 = learner::record(results, &known_after_3, asked("m", AT)).await.unwrap();
+    assert_eq!(*after_3[0].get("known"), true.into());
+    assert!((number(concept, "mastery") - 0.731_058_578_630_005).abs() < 1e-12);
+    assert!((number(concept, "uncertainty") - 0.190_398_538_988_94).abs() < 1e-12);
+    assert_eq!(*concept.get("at"), AT.into());
     // What was grasped a year ago is as much, and less certain.
     let later = AT + 365 * 86_400_000;
-    let then = learner::mastery(results, &mastery[0].1, "m", later).await.unwrap();
-    assert_eq!(then[0].mastery, concept.mastery);
-    assert!(then[0].uncertainty > concept.uncertainty + 0.02, "{then:?}");
-    assert_eq!(learner::mastery(results, &mastery[0].1, "nobody", AT).await.unwrap(), []);
+    let then = learner::record(results, mastery, asked("m", later)).await.unwrap();
+    assert_eq!(then[0].get("mastery"), concept.get("mastery"));
+    assert!(number(&then[0], "uncertainty") > number(concept, "uncertainty") + 0.02, "{then:?}");
+    assert_eq!(learner::record(results, mastery, asked("nobody", AT)).await.unwrap(), []);
 }
 
 #[tokio::test]

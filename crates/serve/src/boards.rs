@@ -10,11 +10,12 @@ use crate::{
 use serde::Serialize;
 use serde_json::Value;
 use smol_str::SmolStr;
+use tallyd_kind::row::Row;
 use tallyd_query::{
     Head, QueryError, Stored,
     board::{Board, Members, Page, Standing},
     catalog, finals,
-    rows::BoardRow,
+    rows::board_row,
 };
 use tallyd_store::Connection;
 use utoipa::ToSchema;
@@ -45,7 +46,8 @@ pub struct BoardAnswer {
     /// Events that the bolt did not take, because no plan in force had it.
     pub gaps: Value,
     /// The rows, best first.
-    pub rows: Vec<BoardRow>,
+    #[schema(value_type = Vec<Object>)]
+    pub rows: Vec<Row>,
     /// What to pass as `cursor` for the next page; left out on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
@@ -101,7 +103,7 @@ fn check_period(board: &Board, now: i64) -> Result<(), Problem> {
 
 struct Rows {
     size: u64,
-    rows: Vec<BoardRow>,
+    rows: Vec<Row>,
     is_final: bool,
     next: Option<String>,
     not_found: Option<Vec<SmolStr>>,
@@ -157,7 +159,7 @@ async fn rows(
         }
     };
     let row = |(place, standing): (usize, &Standing)| {
-        BoardRow::new(standing, size, in_set.get(place).copied())
+        board_row(standing, size, in_set.get(place).copied())
     };
     let rows = standings.iter().enumerate().map(row).collect();
     Ok(Ok(Rows { size, rows, is_final, next, not_found }))

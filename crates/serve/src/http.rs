@@ -49,9 +49,9 @@ pub fn routes(app: Arc<App>) -> Router {
 }
 
 /// The description of it all. It says nothing of what is stored.
-async fn openapi() -> Response {
+async fn openapi(State(app): State<Arc<App>>) -> Response {
     let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    (kind, openapi::document().to_string()).into_response()
+    (kind, openapi::document(app.topology.kinds).to_string()).into_response()
 }
 
 /// Many live views over one socket, which keeps its connection's place.

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct LearnersAnswer {
     /// A row for each, in the order in which they were asked for.
+    #[schema(value_type = Vec<Object>)]
     pub rows: Vec<Learner>,
 }
 

@@ -26,6 +26,7 @@ mod params;
 mod problem;
 mod question;
 mod server;
+mod shapes;
 mod socket;
 mod stats;
 mod stream;

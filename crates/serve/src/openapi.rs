@@ -1,15 +1,18 @@
 //! The description of it all for programs: OpenAPI 3.1.
 
-use crate::{boards, events, learners, problem::Code, question, stats};
+use crate::{boards, events, learners, problem::Code, question, shapes, stats};
 use serde_json::{Map, Value, json};
+use tallyd_aggregate::STATS;
+use tallyd_kind::{Kinds, view::View};
+use tallyd_leaderboard::BOARD;
 use utoipa::OpenApi;
 
-/// The shapes of answers, with what their members mean.
+/// The shapes of answers, with what their members mean. Those of rows come from the views: see
+/// `shapes`.
 #[derive(OpenApi)]
 #[openapi(components(schemas(
     boards::BoardAnswer,
     events::Accepted,
-    tallyd_query::learner::Learner,
     learners::LearnersAnswer,
     question::LearnersBody,
     question::MembersBody,
@@ -25,6 +28,9 @@ struct Operation {
     method: &'static str,
     path: &'static str,
     summary: &'static str,
+    /// The view whose arguments can be said.
+    view: Option<&'static View>,
+    /// What else can be.
     parameters: &'static [Parameter],
     body: Body,
     /// The shape of the answer; `None` for one that is not described.
@@ -43,23 +49,13 @@ enum Body {
 }
 
 const BY: Parameter = ("by", "object", "The group: `by.class=10B`, once for each field");
-const PERIOD: Parameter =
-    ("period", "string", "The kind of period; the topology's first by default");
-const AT: Parameter = (
-    "at",
-    "string",
-    "A moment in the period: `now`, `-7d`, a date, RFC 3339, or ms since the epoch",
-);
-
 const OPERATIONS: &[Operation] = &[
     Operation {
         method: "get",
         path: "/v1/boards/{bolt}",
         summary: "Rows of a leaderboard, best first",
+        view: Some(&BOARD),
         parameters: &[
-            BY,
-            PERIOD,
-            AT,
             ("limit", "integer", "How many rows, 1 to 1000; 10 by default"),
             ("rank", "integer", "The place of the first row, from 1"),
             ("cursor", "string", "What the answer before gave as `next`"),
@@ -72,12 +68,8 @@ const OPERATIONS: &[Operation] = &[
         method: "get",
         path: "/v1/boards/{bolt}/around/{member}",
         summary: "A member among its neighbours",
-        parameters: &[
-            BY,
-            PERIOD,
-            AT,
-            ("rows", "integer", "How many rows, 1 to 1000; 11 by default"),
-        ],
+        view: Some(&BOARD),
+        parameters: &[("rows", "integer", "How many rows, 1 to 1000; 11 by default")],
         body: Body::None,
         answer: Some("BoardAnswer"),
         is_live: true,
@@ -86,7 +78,8 @@ const OPERATIONS: &[Operation] = &[
         method: "get",
         path: "/v1/boards/{bolt}/members/{member}",
         summary: "One member",
-        parameters: &[BY, PERIOD, AT],
+        view: Some(&BOARD),
+        parameters: &[],
         body: Body::None,
         answer: Some("BoardAnswer"),
         is_live: true,
@@ -95,7 +88,8 @@ const OPERATIONS: &[Operation] = &[
         method: "post",
         path: "/v1/boards/{bolt}/members",
         summary: "Some members, with their ranks among each other: a board of friends",
-        parameters: &[BY, PERIOD, AT],
+        view: Some(&BOARD),
+        parameters: &[],
         body: Body::Of("MembersBody"),
         answer: Some("BoardAnswer"),
         is_live: false,
@@ -104,11 +98,8 @@ const OPERATIONS: &[Operation] = &[
         method: "get",
         path: "/v1/stats/{bolt}",
         summary: "Figures of an aggregate, a row for each window and group",
+        view: Some(&STATS),
         parameters: &[
-            BY,
-            ("window", "string", "The kind of window; the topology's first by default"),
-            ("from", "string", "The first moment, as `at`; that of `to` by default"),
-            ("to", "string", "The last moment; now by default"),
             ("order_by", "string", "A measure or a ratio of two: `answers`, `-right/answers`"),
             ("limit", "integer", "How many groups, 1 to 1000; 100 by default"),
         ],
@@ -120,6 +111,7 @@ const OPERATIONS: &[Operation] = &[
         method: "get",
         path: "/v1/learners/{learner}",
         summary: "What is stored of a learner",
+        view: None,
         parameters: &[BY],
         body: Body::None,
         answer: Some("Learner"),
@@ -129,6 +121,7 @@ const OPERATIONS: &[Operation] = &[
         method: "post",
         path: "/v1/learners",
         summary: "What is stored of some learners",
+        view: None,
         parameters: &[],
         body: Body::Of("LearnersBody"),
         answer: Some("LearnersAnswer"),
@@ -138,6 +131,7 @@ const OPERATIONS: &[Operation] = &[
         method: "post",
         path: "/v1/events/{source}",
         summary: "Takes one event, an array, JSON lines or MessagePack",
+        view: None,
         parameters: &[],
         body: Body::Events,
         answer: Some("Accepted"),
@@ -147,6 +141,7 @@ const OPERATIONS: &[Operation] = &[
         method: "get",
         path: "/v1/live",
         summary: "A WebSocket of up to 128 live views",
+        view: None,
         parameters: &[],
         body: Body::None,
         answer: None,
@@ -156,6 +151,7 @@ const OPERATIONS: &[Operation] = &[
         method: "get",
         path: "/v1/topology",
         summary: "Sources, bolts, boards, windows and measures that the caller may read",
+        view: None,
         parameters: &[],
         body: Body::None,
         answer: None,
@@ -165,6 +161,7 @@ const OPERATIONS: &[Operation] = &[
         method: "get",
         path: "/v1/metrics",
         summary: "The figures of current windows and the sizes of boards, for Prometheus",
+        view: None,
         parameters: &[],
         body: Body::None,
         answer: None,
@@ -174,6 +171,7 @@ const OPERATIONS: &[Operation] = &[
         method: "get",
         path: "/v1/status",
         summary: "How the topology runs, for operators",
+        view: None,
         parameters: &[],
         body: Body::None,
         answer: None,
@@ -183,6 +181,7 @@ const OPERATIONS: &[Operation] = &[
         method: "get",
         path: "/v1/dead",
         summary: "The newest dead letters, for operators",
+        view: None,
         parameters: &[("limit", "integer", "How many, 1 to 100; 10 by default")],
         body: Body::None,
         answer: None,
@@ -190,9 +189,9 @@ const OPERATIONS: &[Operation] = &[
     },
 ];
 
-/// The description.
+/// The description, for a topology that may have bolts of these types.
 #[must_use]
-pub fn document() -> Value {
+pub fn document(kinds: Kinds) -> Value {
     let mut document = serde_json::to_value(Shapes::openapi()).unwrap_or_default();
     let mut paths: Map<String, Value> = Map::new();
     for operation in OPERATIONS {
@@ -222,6 +221,7 @@ pub fn document() -> Value {
             components.insert("securitySchemes".to_owned(), json!({ "bearer": bearer }));
             if let Some(Value::Object(schemas)) = components.get_mut("schemas") {
                 schemas.insert("Problem".to_owned(), problem());
+                shapes::add(kinds, schemas);
             }
         }
     }
@@ -241,11 +241,14 @@ fn describe(operation: &Operation, is_live: bool) -> Value {
         ],
         false => &[],
     };
-    let in_query = operation.parameters.iter().chain(live).map(|(name, kind, meaning)| {
+    let arguments = operation.view.map(|view| view.arguments).unwrap_or_default();
+    let arguments = arguments.iter().map(|of| (of.name, of.kind, of.doc));
+    let others = operation.parameters.iter().chain(live).copied();
+    let in_query = arguments.chain(others).map(|(name, kind, meaning)| {
         let mut parameter = json!({
             "name": name, "in": "query", "description": meaning, "schema": { "type": kind },
         });
-        if *name == "by" {
+        if name == "by" {
             let values = json!({ "type": "object", "additionalProperties": { "type": "string" } });
             parameter = json!({
                 "name": "by", "in": "query", "description": meaning, "schema": values,
@@ -322,7 +325,7 @@ mod tests {
 
     #[test]
     fn every_shape_that_is_named_is_described() {
-        let document = document();
+        let document = document(tallyd_topology::KINDS);
         assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
         let text = document.to_string();
         let named = text.split("#/components/schemas/").skip(1);

@@ -14,11 +14,12 @@ use smol_str::SmolStr;
 use std::collections::BTreeSet;
 use tallyd_aggregate::{Options, WindowOptions};
 use tallyd_bolt::calendar::Window;
+use tallyd_kind::row::{Cell, Row};
 use tallyd_query::{
     Figure, QueryError, Stored, catalog,
     figures::{Figures, Group, MOST_WINDOWS, figures, groups, window, windows},
     finals,
-    rows::StatsRow,
+    rows::stats_row,
 };
 use tallyd_store::Connection;
 use tallyd_topology::Topology;
@@ -40,7 +41,8 @@ pub struct StatsAnswer {
     /// How many groups there are; more than rows are of where `limit` left some out.
     pub groups: u64,
     /// A row for each window and group: also for windows in which nothing was counted.
-    pub rows: Vec<StatsRow>,
+    #[schema(value_type = Vec<Object>)]
+    pub rows: Vec<Row>,
 }
 
 /// A question held to what the caller may see: fields that its token fixes are filled in.
@@ -125,17 +127,18 @@ pub(crate) async fn read(app: &App, question: &StatsQuestion) -> Result<Answer, 
     let rows = found.iter().zip(finals).map(|(figures, is_final)| {
         let order = question.order.as_ref().and_then(|(measure, _)| number(figures, measure));
         let is_ratio = question.order.as_ref().is_some_and(|(of, _)| of.over.is_some());
-        let row = StatsRow::new(options, figures, Some(is_final));
-        (order, StatsRow { ratio: order.filter(|_| is_ratio), ..row })
+        let row = stats_row(options, figures, Some(is_final));
+        let ratio = order.filter(|_| is_ratio).map_or(Cell::LeftOut, Cell::Float);
+        (order, row.with("ratio", ratio))
     });
-    let mut rows: Vec<(Option<f64>, StatsRow)> = rows.collect();
+    let mut rows: Vec<(Option<f64>, Row)> = rows.collect();
     if let Some((_, is_descending)) = &question.order {
         sort(&mut rows, *is_descending);
     }
-    let mut rows: Vec<StatsRow> = rows.into_iter().map(|(_, row)| row).collect();
+    let mut rows: Vec<Row> = rows.into_iter().map(|(_, row)| row).collect();
     let most = question.limit.saturating_mul(windows.len() as u64);
     rows.truncate(usize::try_from(most).unwrap_or(usize::MAX));
-    let is_final = !rows.is_empty() && rows.iter().all(|row| row.is_final == Some(true));
+    let is_final = !rows.is_empty() && rows.iter().all(|row| *row.get("final") == Cell::Bool(true));
     let answer = StatsAnswer {
         bolt: question.bolt.clone(),
         window: of.name.clone(),
@@ -206,7 +209,7 @@ fn number(figures: &Figures, measure: &Measure) -> Option<f64> {
 }
 
 /// Rows without a number come last.
-fn sort(rows: &mut [(Option<f64>, StatsRow)], is_descending: bool) {
+fn sort(rows: &mut [(Option<f64>, Row)], is_descending: bool) {
     rows.sort_by(|(one, _), (other, _)| match (one, other) {
         (Some(one), Some(other)) if is_descending => other.total_cmp(one),
         (Some(one), Some(other)) => one.total_cmp(other),

@@ -4,17 +4,19 @@ use crate::{
     connect::{Open, Target},
     gaps::Gaps,
     output::Unwritten,
-    terminal::{Head, Table, safe},
+    terminal::{Table, safe},
 };
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use smol_str::SmolStr;
 use std::{io::Read, path::PathBuf, process::ExitCode};
+use tallyd_kind::row::Row;
+use tallyd_leaderboard::BOARD;
 use tallyd_query::{
     Stored,
     board::{Board, MOST_ROWS, Page},
     catalog, finals,
-    rows::BoardRow,
+    rows::board_row,
     when::When,
 };
 use tallyd_store::server_ms;
@@ -98,7 +100,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         let shown = as_json(&board, &shown, (&gaps, is_final));
         outln!("{}", serde_json::to_string_pretty(&shown)?)?;
     } else {
-        print(&board, &shown)?;
+        print(&args.name, &board, &shown)?;
         gaps.print()?;
     }
     Ok(ExitCode::SUCCESS)
@@ -151,14 +153,18 @@ fn given(part: &Part) -> anyhow::Result<Option<Vec<SmolStr>>> {
     Ok(Some(named.collect()))
 }
 
+impl Shown {
+    fn rows(&self) -> Vec<Row> {
+        let Page { size, standings } = &self.page;
+        let mut ranks = self.within.iter().flat_map(|(ranks, _)| ranks).copied();
+        standings.iter().map(|standing| board_row(standing, *size, ranks.next())).collect()
+    }
+}
+
 fn as_json(board: &Board, shown: &Shown, (gaps, is_final): (&Gaps, Option<bool>)) -> Value {
-    let Page { size, standings } = &shown.page;
-    let mut ranks = shown.within.iter().flat_map(|(ranks, _)| ranks).copied();
-    let rows: Vec<BoardRow> =
-        standings.iter().map(|standing| BoardRow::new(standing, *size, ranks.next())).collect();
     let json = json!({
-        "period": board.period, "label": board.window.label, "size": size, "final": is_final,
-        "gaps": gaps.json(), "rows": rows,
+        "period": board.period, "label": board.window.label, "size": shown.page.size,
+        "final": is_final, "gaps": gaps.json(), "rows": shown.rows(),
     });
     let missing =
         shown.within.as_ref().map(|(_, missing)| ("not_found".to_owned(), json!(missing)));
@@ -168,29 +174,12 @@ fn as_json(board: &Board, shown: &Shown, (gaps, is_final): (&Gaps, Option<bool>)
     }
 }
 
-fn print(board: &Board, shown: &Shown) -> Result<(), Unwritten> {
-    let Shown { page: Page { size, standings }, within } = shown;
-    let heads = [
-        Head::figure("rank"),
-        Head::name("member"),
-        Head::figure("score"),
-        Head::figure("percentile"),
-    ];
-    let rank_within = within.is_some().then(|| Head::figure("within"));
-    let mut table = Table::new(rank_within.into_iter().chain(heads));
-    let mut ranks = within.iter().flat_map(|(ranks, _)| ranks);
-    for standing in standings {
-        let cells = [
-            standing.rank.to_string(),
-            standing.member.to_string(),
-            standing.score.to_string(),
-            format!("{:.1}", standing.percentile(*size)),
-        ];
-        table.add(ranks.next().map(u64::to_string).into_iter().chain(cells));
-    }
-    outln!("{table}")?;
-    outln!("{} of {size} members, {}", standings.len(), board.window.label)?;
-    match within {
+fn print(name: &str, board: &Board, shown: &Shown) -> Result<(), Unwritten> {
+    let left_out: &[&str] = if shown.within.is_some() { &[] } else { &["rank_within"] };
+    let rows = shown.rows();
+    outln!("{}", Table::of_rows(&BOARD, name, &rows, left_out))?;
+    outln!("{} of {} members, {}", rows.len(), shown.page.size, board.window.label)?;
+    match &shown.within {
         Some((_, missing)) if !missing.is_empty() => {
             let missing: Vec<String> = missing.iter().map(|name| safe(name)).collect();
             outln!("not on this board: {}", missing.join(", "))

@@ -8,7 +8,8 @@ use crate::{
 };
 use anyhow::bail;
 use std::{collections::BTreeSet, process::ExitCode};
-use tallyd_query::learner::{Learner, MasteryOf};
+use tallyd_kind::row::Cell;
+use tallyd_query::learner::Learner;
 use tallyd_store::server_ms;
 
 /// The arguments of `tallyd learner`.
@@ -28,11 +29,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if learner.is_empty() {
         bail!("nothing is stored of \"{}\"", args.id);
     }
-    let fatigue = learner.fatigue.iter().map(|of| of.bolt.as_str());
-    let mastery = learner.mastery.iter().map(|of| of.bolt.as_str());
+    let records = learner.records.iter().flat_map(|(_, of_bolts)| of_bolts);
+    let records = records.map(|of| of.bolt.as_str());
     let boards = learner.boards.iter().map(|of| of.bolt.as_str());
     // A board has a rank for each of its periods.
-    let bolts: BTreeSet<&str> = fatigue.chain(mastery).chain(boards).collect();
+    let bolts: BTreeSet<&str> = records.chain(boards).collect();
     let gaps = Gaps::read(&mut connection, &keys, bolts).await?;
     if args.target.json {
         let shown = WithGaps { of: &learner, gaps: gaps.json() };
@@ -46,44 +47,25 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 fn print(learner: &Learner) -> Result<(), Unwritten> {
     let mut tables = Vec::new();
-    for f in &learner.fatigue {
-        let parts = ["accuracy", "speed", "load", "rapid", "answers"].map(Head::figure);
-        let mut shown =
-            Table::new([Head::figure(&f.bolt), Head::text("tired")].into_iter().chain(parts));
-        let tired = if f.tired { "yes" } else { "no" };
-        let parts =
-            [f.score, f.accuracy, f.speed, f.load, f.rapid].map(|part| format!("{part:.2}"));
-        let [score, accuracy, speed, load, rapid] = parts;
-        shown.add([score, tired.into(), accuracy, speed, load, rapid, f.answers.to_string()]);
-        tables.push(shown);
-    }
-    for MasteryOf { bolt, concepts } in &learner.mastery {
-        let figures = ["mastery", "±", "answers", "right"].map(Head::figure);
-        let mut shown = Table::new([Head::name(bolt)].into_iter().chain(figures));
-        for c in concepts {
-            let percent = |share: f64| format!("{:.0} %", share * 100.0);
-            let counts = [c.answers, c.correct].map(|count| count.to_string());
-            let [answers, right] = counts;
-            let (mastery, uncertainty) = match c.known {
-                true => (percent(c.mastery), percent(c.uncertainty)),
-                false => ("not yet known".to_owned(), "-".to_owned()),
-            };
-            shown.add([c.concept.to_string(), mastery, uncertainty, answers, right]);
-        }
-        tables.push(shown);
+    for (view, of_bolts) in &learner.records {
+        tables.extend(of_bolts.iter().map(|of| Table::of_rows(view, &of.bolt, &of.rows, &[])));
     }
     if !learner.boards.is_empty() {
         let figures = ["rank", "of", "score", "percentile"].map(Head::figure);
         let names = [Head::name("board"), Head::text("period")];
         let mut shown = Table::new(names.into_iter().chain(figures));
         for of in &learner.boards {
+            let percentile = match of.row.get("percentile") {
+                Cell::Float(percentile) => format!("{percentile:.1}"),
+                other => other.to_string(),
+            };
             shown.add([
                 of.bolt.to_string(),
                 of.label.to_string(),
-                of.rank.to_string(),
+                of.row.get("rank").to_string(),
                 of.size.to_string(),
-                of.score.to_string(),
-                format!("{:.1}", of.percentile),
+                of.row.get("score").to_string(),
+                percentile,
             ]);
         }
         tables.push(shown);

@@ -3,17 +3,18 @@
 use crate::{
     connect::{Open, Target},
     gaps::{Gaps, WithGaps},
-    output::Unwritten,
-    terminal::{Head, Table},
+    terminal::Table,
     wrong_use::WrongUse,
 };
 use smol_str::SmolStr;
 use std::process::ExitCode;
+use tallyd_aggregate::STATS;
+use tallyd_kind::row::Row;
 use tallyd_query::{
-    Figure, Stored, catalog,
+    Stored, catalog,
     figures::{Figures, figures, group_of, groups, window, windows},
     finals,
-    rows::StatsRow,
+    rows::stats_row,
     when::When,
 };
 use tallyd_store::server_ms;
@@ -73,10 +74,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             finals(&mut connection, (&topology, &keys), &args.name, &closes, now).await.ok();
         let is_final = |place| finals.as_ref().and_then(|all: &Vec<bool>| all.get(place).copied());
         let row = |(place, row)| WithGaps {
-            of: StatsRow::new(options, row, is_final(place)),
+            of: stats_row(options, row, is_final(place)),
             gaps: gaps.json(),
         };
-        let rows: Vec<WithGaps<StatsRow>> = figures.iter().enumerate().map(row).collect();
+        let rows: Vec<WithGaps<Row>> = figures.iter().enumerate().map(row).collect();
         outln!("{}", serde_json::to_string_pretty(&rows)?)?;
         if rows.is_empty() {
             // Else they stand in each row.
@@ -86,41 +87,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         outln!("nothing was counted in this time")?;
         gaps.print()?;
     } else {
-        print(&figures)?;
+        let rows: Vec<Row> = figures.iter().map(|row| stats_row(options, row, None)).collect();
+        outln!("{}", Table::of_rows(&STATS, &args.name, &rows, &[]))?;
         gaps.print()?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn print(all: &[Figures]) -> Result<(), Unwritten> {
-    let Some(first) = all.first() else { return Ok(()) };
-    let group = first.group.iter().map(|(name, _)| Head::name(name));
-    let measures = first.measures.iter().map(|(name, _)| Head::figure(name));
-    let mut table = Table::new([Head::text("window")].into_iter().chain(group).chain(measures));
-    for figures in all {
-        let shown = |figure: &Option<Figure>| match figure {
-            None => "-".to_owned(),
-            Some(Figure::Float(float)) => short(*float),
-            Some(figure) => figure.to_string(),
-        };
-        let group =
-            figures.group.iter().map(|(_, value)| value.as_deref().unwrap_or("-").to_owned());
-        let measures = figures.measures.iter().map(|(_, figure)| shown(figure));
-        table.add([figures.window.label.to_string()].into_iter().chain(group).chain(measures));
-    }
-    outln!("{table}")
-}
-
-/// A float with three places, or with an exponent where that says nothing or too much.
-fn short(float: f64) -> String {
-    let size = float.abs();
-    match float == 0.0 || (0.0005..1e15).contains(&size) {
-        true => format!("{float:.3}"),
-        false => {
-            let whole = format!("{float:e}");
-            if whole.len() <= 10 { whole } else { format!("{float:.3e}") }
-        }
-    }
 }
 
 fn field_value(text: &str) -> Result<(SmolStr, Option<SmolStr>), String> {
@@ -132,26 +103,4 @@ fn field_value(text: &str) -> Result<(SmolStr, Option<SmolStr>), String> {
         return Err("expected FIELD=VALUE, such as concept=algebra".to_owned());
     }
     Ok((field.into(), value))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::short;
-
-    #[test]
-    fn a_float_is_shown_in_a_few_characters() {
-        let cases = [
-            (0.0, "0.000"),
-            (30.0, "30.000"),
-            (-0.5, "-0.500"),
-            (123_456_789.25, "123456789.250"),
-            (1e308, "1e308"),
-            (-1.234_567_890_123e200, "-1.235e200"),
-            (5e-324, "5e-324"),
-            (0.000_1, "1e-4"),
-        ];
-        for (float, expected) in cases {
-            assert_eq!(short(float), expected);
-        }
-    }
 }

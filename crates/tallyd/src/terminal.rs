@@ -2,6 +2,7 @@
 //! terminal or turn the text around. Nothing that came from outside is printed past it, except as
 //! JSON.
 
+mod rows;
 mod table;
 
 use crate::load::Refused;

@@ -6,7 +6,7 @@ use crate::{
     serve::{ACCESS_KEYS, JWT_KEYS, SERVE_KEYS},
     settings::{REDIS_KEYS, RUN_KEYS, SINK_KEYS, TOP_KEYS},
     source::{FIELD_KEYS, SOURCE_KEYS},
-    test_read::{EVENT_KEYS, EXPECTATION_KEYS, TEST_KEYS},
+    test_read::{EVENT_KEYS, TEST_KEYS, expectation_keys},
 };
 use serde_json::{Map, Value, json};
 use tallyd_kind::key_spec::{Default, KeySpec, Kind};
@@ -28,7 +28,7 @@ pub fn json_schema(kinds: Kinds) -> Value {
         ("source", named(&table(SOURCE_KEYS))),
         ("bolt", named(&json!({ "oneOf": bolts }))),
         ("sink", named(&table(SINK_KEYS))),
-        ("test", json!({ "type": "array", "items": table(TEST_KEYS) })),
+        ("test", json!({ "type": "array", "items": test(kinds) })),
     ];
     for (key, part) in parts {
         refine(&mut schema, key, part);
@@ -39,6 +39,14 @@ pub fn json_schema(kinds: Kinds) -> Value {
         "title": "tallyd topology",
     });
     merged(head, schema)
+}
+
+fn test(kinds: Kinds) -> Value {
+    let mut test = table(TEST_KEYS);
+    let of_kinds: Vec<Value> =
+        expectation_keys(kinds).iter().map(|(_, keys)| table(keys)).collect();
+    refine(&mut test, "expect", json!({ "items": { "anyOf": of_kinds } }));
+    test
 }
 
 fn serve() -> Value {
@@ -99,10 +107,7 @@ fn kind(kind: &Kind) -> Value {
         Kind::Choice(words) => json!({ "enum": words }),
         Kind::Duration => json!({ "type": "string", "examples": ["500ms", "30s", "24h", "7d"] }),
         Kind::Events => json!({ "type": "array", "items": event() }),
-        Kind::Expectations => {
-            let kinds: Vec<Value> = EXPECTATION_KEYS.iter().map(|(_, keys)| table(keys)).collect();
-            json!({ "type": "array", "items": { "anyOf": kinds } })
-        }
+        Kind::Expectations => json!({ "type": "array" }),
         Kind::BoltType(_) | Kind::Field(_) | Kind::Node | Kind::Score | Kind::Text => text(),
         Kind::Fields | Kind::Texts => texts(),
         Kind::FieldTypes => json!({

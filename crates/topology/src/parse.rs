@@ -14,7 +14,7 @@ use crate::{
     source::{FIELD_KEYS, SOURCE_KEYS, check_stream},
     substitute::{self, Environment},
     syntax::{self, repair::Repaired},
-    test_read::{self, EVENT_KEYS, EXPECTATION_KEYS, TEST_KEYS},
+    test_read::{self, EVENT_KEYS, TEST_KEYS, expectation_keys},
 };
 use tallyd_kind::{
     Kinds,
@@ -114,6 +114,7 @@ fn read<'a>(
         redis: redis?,
         settings,
         serve,
+        kinds,
         nodes,
         tests,
         parts: parts(tree),
@@ -258,7 +259,7 @@ pub fn key_tables(kinds: Kinds) -> Vec<(String, Vec<KeySpec>)> {
         ("test".to_owned(), TEST_KEYS.to_vec()),
         ("event".to_owned(), EVENT_KEYS.to_vec()),
     ]);
-    let expectations = EXPECTATION_KEYS.iter();
-    tables.extend(expectations.map(|(name, keys)| (format!("expect {name}"), keys.to_vec())));
+    let expectations = expectation_keys(kinds).into_iter();
+    tables.extend(expectations.map(|(name, keys)| (format!("expect {name}"), keys)));
     tables
 }

@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 use std::{collections::BTreeMap, sync::Arc};
 use tallyd_bolt::{Bolt, calendar::Calendar};
 use tallyd_event::{Event, Schema, decode::TimeLimits, partition_of};
-use tallyd_kind::BoltOptions;
+use tallyd_kind::{BoltOptions, Kinds};
 
 /// A valid topology.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct Topology {
     pub settings: Settings,
     /// Who may see what over HTTP; `None` where the file does not say.
     pub serve: Option<Serve>,
+    /// The types that its bolts may have.
+    pub kinds: Kinds,
     /// Sources first, then bolts, each after the node that it reads from.
     pub nodes: Vec<Node>,
     /// The `[[test]]` blocks.

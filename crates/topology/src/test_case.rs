@@ -51,6 +51,19 @@ pub struct Expectation {
     pub place: Place,
 }
 
+/// What is stated of a column.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Stated {
+    /// It is this or more.
+    AtLeast(f64),
+    /// It is this or less.
+    AtMost(f64),
+    /// It is this.
+    Bool(bool),
+    /// It is this number.
+    Count(u64),
+}
+
 /// What must come out. Only the values that are stated are compared.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expect {
@@ -84,46 +97,25 @@ pub enum Expect {
         /// A part of the reason of one of them.
         reason: Option<String>,
     },
-    /// What a dedup bolt did.
-    Dedup {
+    /// What any bolt counts.
+    Counts {
         /// The place of the bolt among the nodes.
         bolt: usize,
-        /// How many events it dropped.
+        /// How many events it dropped as duplicates.
         duplicates: Option<u64>,
         /// How many events it passed on.
         passed: Option<u64>,
     },
-    /// A learner of a fatigue bolt.
-    Fatigue {
+    /// What a bolt says of a learner.
+    Record {
         /// The place of the bolt among the nodes.
         bolt: usize,
         /// Who.
         learner: SmolStr,
-        /// How many answers were counted.
-        answers: Option<u64>,
-        /// The score is this or more.
-        score_min: Option<f64>,
-        /// The score is this or less.
-        score_max: Option<f64>,
-        /// Whether an alert is on.
-        tired: Option<bool>,
-    },
-    /// A learner's concept of a mastery bolt.
-    Mastery {
-        /// The place of the bolt among the nodes.
-        bolt: usize,
-        /// Who.
-        learner: SmolStr,
-        /// What.
-        concept: SmolStr,
-        /// How many answers were counted.
-        answers: Option<u64>,
-        /// The mastery is this or more.
-        mastery_min: Option<f64>,
-        /// The mastery is this or less.
-        mastery_max: Option<f64>,
-        /// Whether it is shown as known.
-        known: Option<bool>,
+        /// Which row of several: the column that tells them apart, and its value.
+        row: Option<(&'static str, SmolStr)>,
+        /// What is stated of columns.
+        stated: Vec<(&'static str, Stated)>,
     },
     /// What was written to a sink.
     Sink {

@@ -3,7 +3,7 @@
 mod expectation;
 mod keys;
 
-pub use keys::EXPECTATION_KEYS;
+pub(crate) use keys::expectation_keys;
 
 use crate::{
     draft::{Draft, DraftKind},

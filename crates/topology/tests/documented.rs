@@ -3,6 +3,7 @@
 mod support;
 
 use support::{read_file, repository};
+use tallyd_kind::view::{self, views};
 use tallyd_topology::{
     KINDS, bolts,
     key_spec::{Default, KeySpec, markdown},
@@ -50,6 +51,20 @@ fn the_page_has_every_bolt_type_and_function() {
         let row = format!("| `{function}` | {meaning} |");
         assert!(page.contains(&row), "{row}");
     }
+}
+
+#[test]
+fn the_page_has_every_view() {
+    let page = read_file(&repository().join("docs/views.md"));
+    for view in views(KINDS) {
+        let section = view::markdown(view);
+        assert!(page.contains(&section), "docs/views.md lacks\n{section}");
+        let is_column = |name: &str| view.columns.iter().any(|column| column.name == name);
+        for shown in view.shown {
+            assert!(is_column(shown.column), "{}: {}", view.name, shown.column);
+        }
+    }
+    assert_eq!(page.matches("\n## `").count(), views(KINDS).count());
 }
 
 /// What `ties = "first"` can tell apart is tested where it is made; the page has the same table.

@@ -3,15 +3,19 @@
 use anyhow::Context;
 use futures::FutureExt;
 use smol_str::SmolStr;
-use std::{fmt::Display, future::Future};
+use std::{cmp::Ordering, fmt::Display, future::Future};
 use tallyd_aggregate::{Figure, Function};
 use tallyd_event::Value;
+use tallyd_kind::{
+    record::Asked,
+    row::{Cell, Row},
+};
 use tallyd_query::{QueryError, board::Board, figures, learner};
 use tallyd_runtime::test_driver::NodeRun;
 use tallyd_topology::{
     BoltOptions, NodeKind, Topology,
-    bolts::{aggregate, leaderboard, mastery},
-    test_case::Expect,
+    bolts::{aggregate, leaderboard},
+    test_case::{Expect, Stated},
 };
 
 /// How far a float may be off for its rounding, relative to it.
@@ -39,10 +43,10 @@ impl Failures {
     }
 
     fn between(&mut self, what: &str, (min, max): (Option<f64>, Option<f64>), found: f64) {
-        if let Some(min) = min.filter(|min| found < *min) {
+        if let Some(min) = min.filter(|min| found.partial_cmp(min).is_none_or(Ordering::is_lt)) {
             self.add(what, &format!("{min} or more"), &found);
         }
-        if let Some(max) = max.filter(|max| found > *max) {
+        if let Some(max) = max.filter(|max| found.partial_cmp(max).is_none_or(Ordering::is_gt)) {
             self.add(what, &format!("{max} or less"), &found);
         }
     }
@@ -72,49 +76,13 @@ impl Outcome<'_> {
                     failures.add(&what, &format!("a reason with \"{part}\""), &found);
                 }
             }
-            Expect::Dedup { bolt, duplicates, passed } => {
+            Expect::Counts { bolt, duplicates, passed } => {
                 let (name, counts) = (self.name(*bolt), &self.run(*bolt)?.counts);
                 failures.equal(&format!("duplicates of {name}"), *duplicates, counts.duplicates);
                 failures.equal(&format!("events that {name} passed"), *passed, counts.emitted);
             }
-            Expect::Fatigue { bolt, learner, answers, score_min, score_max, tired } => {
-                let mut results = &self.run(*bolt)?.memory;
-                let found = ready(learner::fatigue(&mut results, learner))?;
-                let (count, score, alert) =
-                    found.map_or((0, 0.0, false), |f| (f.answers, f.score, f.tired));
-                let who = format!("{} of {learner}", self.name(*bolt));
-                failures.equal(&format!("{who}: answers"), *answers, count);
-                failures.between(&format!("{who}: score"), (*score_min, *score_max), score);
-                failures.equal(&format!("{who}: tired"), *tired, alert);
-            }
-            Expect::Mastery {
-                bolt,
-                learner,
-                concept,
-                answers,
-                mastery_min,
-                mastery_max,
-                known,
-            } => {
-                let options = self.options::<mastery::Options>(*bolt)?;
-                let mut results = &self.run(*bolt)?.memory;
-                let concepts = ready(learner::mastery(&mut results, options, learner, self.last))?;
-                let found = concepts.iter().find(|found| found.concept == *concept);
-                let count = found.map_or(0, |found| found.answers);
-                let who = format!("{} of {learner} in {concept}", self.name(*bolt));
-                failures.equal(&format!("{who}: answers"), *answers, count);
-                let is_known = found.is_some_and(|found| found.known);
-                failures.equal(&format!("{who}: known"), *known, is_known);
-                match found {
-                    Some(found) => {
-                        let range = (*mastery_min, *mastery_max);
-                        failures.between(&format!("{who}: mastery"), range, found.mastery);
-                    }
-                    None if mastery_min.is_some() || mastery_max.is_some() => {
-                        failures.add(&who, &"a mastery", &"no answers");
-                    }
-                    None => {}
-                }
+            Expect::Record { bolt, learner, row, stated } => {
+                self.record((*bolt, learner), row.as_ref(), stated, &mut failures)?;
             }
             Expect::Sink { node, sink, count, fields } => {
                 self.sink((*node, sink), *count, fields, &mut failures)?;
@@ -214,11 +182,68 @@ impl Outcome<'_> {
         self.topology.nodes.get(node).map_or("", |node| node.name.as_str())
     }
 
+    /// What is stated of a learner. Of whom nothing is stored counts are 0, and nothing is true.
+    fn record(
+        &self,
+        (bolt, learner): (usize, &str),
+        row: Option<&(&'static str, SmolStr)>,
+        stated: &[(&'static str, Stated)],
+        failures: &mut Failures,
+    ) -> anyhow::Result<()> {
+        let Some(NodeKind::Bolt(of)) = self.topology.nodes.get(bolt).map(|node| &node.kind) else {
+            return wrong();
+        };
+        let Some(record) = of.options.record() else { return wrong() };
+        let partitions = self.topology.partitions;
+        let asked = Asked { learner, now: self.last, partitions };
+        let mut results = &self.run(bolt)?.memory;
+        let rows = ready(learner::record(&mut results, record, asked))?;
+        let is_it = |found: &&Row| {
+            row.is_none_or(|(column, value)| *found.get(column) == value.as_str().into())
+        };
+        let found = rows.iter().find(is_it);
+        let place = row.map(|(_, value)| format!(" in {value}")).unwrap_or_default();
+        let who = format!("{} of {learner}{place}", self.name(bolt));
+        for (column, stated) in stated {
+            let what = format!("{who}: {column}");
+            match (stated, found.map(|found| found.get(column))) {
+                (Stated::Count(expected), None) => failures.equal(&what, Some(*expected), 0),
+                (Stated::Count(expected), Some(found)) => {
+                    failures.equal(&what, Some(&Cell::from(*expected)), found);
+                }
+                (Stated::Bool(expected), found) => {
+                    let is_true = found == Some(&Cell::Bool(true));
+                    failures.equal(&what, Some(*expected), is_true);
+                }
+                (Stated::AtLeast(_) | Stated::AtMost(_), None) => {
+                    failures.add(&what, &"a number", &"nothing");
+                }
+                (Stated::AtLeast(least), Some(found)) => {
+                    failures.between(&what, (Some(*least), None), number(found));
+                }
+                (Stated::AtMost(greatest), Some(found)) => {
+                    failures.between(&what, (None, Some(*greatest)), number(found));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn options<T: BoltOptions>(&self, node: usize) -> anyhow::Result<&T> {
         match self.topology.nodes.get(node).map(|node| &node.kind) {
             Some(NodeKind::Bolt(bolt)) => bolt.options.of().map_or_else(wrong, Ok),
             _ => wrong(),
         }
+    }
+}
+
+/// A number, to be compared.
+fn number(cell: &Cell) -> f64 {
+    match cell {
+        Cell::Float(number) => *number,
+        Cell::Int(number) => *number as f64,
+        Cell::Estimate(number) => *number as f64,
+        _ => f64::NAN,
     }
 }
 

@@ -2,15 +2,13 @@
 
 use super::{
     World,
-    keys::{
-        BOARD_KEYS, BOLT, DEAD_KEYS, DEDUP_KEYS, FATIGUE_KEYS, MASTERY_KEYS, SINK_KEYS, STATS_KEYS,
-    },
+    keys::{BOLT, DEAD_KEYS, SINK_KEYS, bolt_keys},
     place,
 };
 use crate::{
     bolts::{aggregate, leaderboard},
     draft::DraftKind,
-    test_case::{Expect, Expectation},
+    test_case::{Expect, Expectation, Stated},
 };
 use smol_str::SmolStr;
 use tallyd_bolt::FieldRef;
@@ -21,6 +19,7 @@ use tallyd_kind::{
     key_spec::KeySpec,
     section::{Section, table_of},
     sheet::{Item, Sheet, Word, found, number, plain_text, whole},
+    view::{Expected, Form, Type, View},
 };
 
 pub(crate) fn read_all(test: &Section<'_>, world: &World<'_>) -> Vec<Expectation> {
@@ -72,16 +71,17 @@ fn bolt<'s>(
     let DraftKind::Bolt { options, from, .. } = &world.drafts.get(bolt)?.kind else { return None };
     let Output::Events(input) = &world.drafts.get((*from)?)?.output else { return None };
     let options = options.as_deref()?;
+    let kind = options.kind();
+    let section = section(&bolt_keys(kind));
     if let Some(options) = options.of::<aggregate::Options>() {
-        return stats(&section(STATS_KEYS), bolt, options, input);
+        return stats(&section, bolt, options, input);
     }
     if let Some(options) = options.of::<leaderboard::Options>() {
-        return board(&section(BOARD_KEYS), bolt, options, input);
+        return board(&section, bolt, options, input);
     }
-    match options.type_name() {
-        "dedup" => dedup(&section(DEDUP_KEYS), bolt),
-        "fatigue" => fatigue(&section(FATIGUE_KEYS), bolt),
-        _ => mastery(&section(MASTERY_KEYS), bolt),
+    match kind.views().first().map(|view| (*view, view.form)) {
+        Some((view, Form::Record(list))) => record(&section, bolt, view, list),
+        _ => counts(&section, bolt),
     }
 }
 
@@ -114,29 +114,47 @@ fn stats(
     Some(Expect::Stats { bolt, by: by?, window: window?, at, measures })
 }
 
-fn dedup(section: &Section<'_>, bolt: usize) -> Option<Expect> {
+/// What any bolt counts.
+fn counts(section: &Section<'_>, bolt: usize) -> Option<Expect> {
     section.says_something(&["duplicates", "passed"]);
     let (duplicates, passed) = (section.count("duplicates"), section.count("passed"));
-    Some(Expect::Dedup { bolt, duplicates, passed })
+    Some(Expect::Counts { bolt, duplicates, passed })
 }
 
-fn fatigue(section: &Section<'_>, bolt: usize) -> Option<Expect> {
-    section.says_something(&["answers", "score_min", "score_max", "tired"]);
+fn record(
+    section: &Section<'_>,
+    bolt: usize,
+    view: &'static View,
+    list: Option<&str>,
+) -> Option<Expect> {
+    let mut keys = Vec::new();
+    let mut stated = Vec::new();
+    for column in view.columns {
+        let mut state = |key: &'static str, what: Option<Stated>| {
+            keys.push(key);
+            stated.extend(what.map(|what| (column.name, what)));
+        };
+        match (column.expected, column.kind) {
+            (Expected::Nothing, _) => {}
+            (Expected::Bounds(least, greatest), _) => {
+                state(least, section.number(least).map(Stated::AtLeast));
+                state(greatest, section.number(greatest).map(Stated::AtMost));
+            }
+            (Expected::Value, Type::Bool) => {
+                state(column.name, section.bool(column.name).map(Stated::Bool));
+            }
+            (Expected::Value, _) => {
+                state(column.name, section.count(column.name).map(Stated::Count));
+            }
+        }
+    }
+    section.says_something(&keys);
     let learner = section.identifier("learner");
-    let answers = section.count("answers");
-    let (score_min, score_max) = (section.number("score_min"), section.number("score_max"));
-    let tired = section.bool("tired");
-    Some(Expect::Fatigue { bolt, learner: learner?, answers, score_min, score_max, tired })
-}
-
-fn mastery(section: &Section<'_>, bolt: usize) -> Option<Expect> {
-    section.says_something(&["answers", "mastery_min", "mastery_max", "known"]);
-    let (learner, concept) = (section.identifier("learner"), section.identifier("concept"));
-    let answers = section.count("answers");
-    let (mastery_min, mastery_max) = (section.number("mastery_min"), section.number("mastery_max"));
-    let known = section.bool("known");
-    let (learner, concept) = (learner?, concept?);
-    Some(Expect::Mastery { bolt, learner, concept, answers, mastery_min, mastery_max, known })
+    let row = match list.and(view.columns.first()) {
+        Some(column) => Some((column.name, section.identifier(column.name)?)),
+        None => None,
+    };
+    Some(Expect::Record { bolt, learner: learner?, row, stated })
 }
 
 fn board(

@@ -1,28 +1,61 @@
 //! The keys of expectations.
 
-use tallyd_kind::key_spec::{Default, KeySpec, Kind};
+use tallyd_kind::{
+    BoltKind, Kinds,
+    key_spec::{Default, KeySpec, Kind},
+    view::{Column, Expected, Form, Type},
+};
 
-/// The keys of expectations, by the kind of node that they are about.
-pub const EXPECTATION_KEYS: &[(&str, &[KeySpec])] = &[
-    ("aggregate", STATS_KEYS),
-    ("dead", DEAD_KEYS),
-    ("dedup", DEDUP_KEYS),
-    ("fatigue", FATIGUE_KEYS),
-    ("leaderboard", BOARD_KEYS),
-    ("mastery", MASTERY_KEYS),
-    ("sink", SINK_KEYS),
-];
+/// The keys of expectations, by the kind of node that they are about, where bolts are of these types.
+pub(crate) fn expectation_keys(kinds: Kinds) -> Vec<(&'static str, Vec<KeySpec>)> {
+    let of_kind = |kind: &&'static dyn BoltKind| (kind.name(), bolt_keys(*kind));
+    let mut all: Vec<(&str, Vec<KeySpec>)> = kinds.iter().map(of_kind).collect();
+    all.extend([("dead", DEAD_KEYS.to_vec()), ("sink", SINK_KEYS.to_vec())]);
+    all.sort_by_key(|(name, _)| *name);
+    all
+}
+
+/// The keys of an expectation of a bolt of this type: those of its view, or what any bolt counts.
+pub(super) fn bolt_keys(kind: &dyn BoltKind) -> Vec<KeySpec> {
+    match kind.views().first().map(|view| (view, view.form)) {
+        None => COUNTS_KEYS.to_vec(),
+        Some((_, Form::Board)) => BOARD_KEYS.to_vec(),
+        Some((_, Form::Stats)) => STATS_KEYS.to_vec(),
+        Some((view, Form::Record(list))) => {
+            let row = list.and(view.columns.first());
+            let row = row.map(|of| key(of.name, Kind::Identifier, Default::Required, of.doc));
+            let columns = view.columns.iter().flat_map(column_keys);
+            [BOLT, LEARNER].into_iter().chain(row).chain(columns).collect()
+        }
+    }
+}
+
+/// What an expectation may state of a column.
+fn column_keys(column: &'static Column) -> Vec<KeySpec> {
+    let kind = match column.kind {
+        Type::Bool => Kind::Bool,
+        Type::Share => Kind::Number(0.0, 1.0),
+        Type::Number => Kind::Number(f64::NEG_INFINITY, f64::INFINITY),
+        _ => COUNT,
+    };
+    match column.expected {
+        Expected::Nothing => Vec::new(),
+        Expected::Value => vec![key(column.name, kind, NOT_COMPARED, column.doc)],
+        Expected::Bounds(least, greatest) => vec![
+            key(least, kind.clone(), Default::Absent("no bound"), "It is this or more."),
+            key(greatest, kind, Default::Absent("no bound"), "It is this or less."),
+        ],
+    }
+}
 
 const NOT_COMPARED: Default = Default::Absent("not compared");
 const COUNT: Kind = Kind::Int(0, i64::MAX);
-const SHARE: Kind = Kind::Number(0.0, 1.0);
 
 const fn key(name: &'static str, kind: Kind, default: Default, doc: &'static str) -> KeySpec {
     KeySpec { name, kind, default, doc }
 }
 
 pub(super) const BOLT: KeySpec = key("bolt", Kind::Node, Default::Required, "The bolt.");
-const ANSWERS: KeySpec = key("answers", COUNT, NOT_COMPARED, "How many answers were counted.");
 const LEARNER: KeySpec = key("learner", Kind::Identifier, Default::Required, "Who.");
 const AT: KeySpec = key(
     "at",
@@ -32,7 +65,7 @@ const AT: KeySpec = key(
 );
 const ONLY_ONE: Default = Default::Absent("the bolt's only one");
 
-pub(super) const STATS_KEYS: &[KeySpec] = &[
+const STATS_KEYS: &[KeySpec] = &[
     BOLT,
     key("by", Kind::Table, Default::Absent("the only group"), "The values of the group's fields."),
     key("window", Kind::Text, ONLY_ONE, "The window."),
@@ -44,20 +77,12 @@ pub(super) const DEAD_KEYS: &[KeySpec] = &[
     key("count", COUNT, NOT_COMPARED, "How many dead letters it has."),
     key("reason", Kind::Text, NOT_COMPARED, "A part of the reason of one of them."),
 ];
-pub(super) const DEDUP_KEYS: &[KeySpec] = &[
+const COUNTS_KEYS: &[KeySpec] = &[
     BOLT,
     key("duplicates", COUNT, NOT_COMPARED, "How many events it dropped."),
     key("passed", COUNT, NOT_COMPARED, "How many events it passed on."),
 ];
-pub(super) const FATIGUE_KEYS: &[KeySpec] = &[
-    BOLT,
-    LEARNER,
-    ANSWERS,
-    key("score_min", SHARE, NOT_COMPARED, "The score is this or more."),
-    key("score_max", SHARE, NOT_COMPARED, "The score is this or less."),
-    key("tired", Kind::Bool, NOT_COMPARED, "Whether an alert is on."),
-];
-pub(super) const BOARD_KEYS: &[KeySpec] = &[
+const BOARD_KEYS: &[KeySpec] = &[
     BOLT,
     key("by", Kind::Table, Default::Absent("everyone"), "The values of the board's fields."),
     key("period", Kind::Text, ONLY_ONE, "The period."),
@@ -71,20 +96,6 @@ pub(super) const BOARD_KEYS: &[KeySpec] = &[
     ),
     key("rank", Kind::Int(1, i64::MAX), NOT_COMPARED, "The member's rank, from 1."),
     key("size", COUNT, NOT_COMPARED, "How many members the board has."),
-];
-pub(super) const MASTERY_KEYS: &[KeySpec] = &[
-    BOLT,
-    LEARNER,
-    key("concept", Kind::Identifier, Default::Required, "What."),
-    ANSWERS,
-    key("mastery_min", SHARE, NOT_COMPARED, "The mastery is this or more."),
-    key("mastery_max", SHARE, NOT_COMPARED, "The mastery is this or less."),
-    key(
-        "known",
-        Kind::Bool,
-        NOT_COMPARED,
-        "Whether there are answers enough for the mastery to be shown as known.",
-    ),
 ];
 pub(super) const SINK_KEYS: &[KeySpec] = &[
     key("sink", Kind::Node, Default::Required, "The sink."),
