@@ -233,7 +233,7 @@ mod tests {
         let json = serde_json::to_string(&row).unwrap();
         assert_eq!(
             json,
-            r#"{"who":"a","count":1.1805916207174113e21,"share":null,"between":[1,2]}"#
+            r#"{"who":"a","count":1.1805916207174113e+21,"share":null,"between":[1,2]}"#
         );
     }
 
