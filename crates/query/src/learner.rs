@@ -13,6 +13,9 @@ use tallyd_kind::{
     row::Row,
 };
 
+/// The most steps to the rows of a learner. A bolt that asks for more asks in a circle.
+const STEPS: usize = 8;
+
 /// The rows of a learner; none for one of whom nothing is stored.
 ///
 /// # Errors
@@ -23,7 +26,7 @@ pub async fn record(
     asked: Asked<'_>,
 ) -> Result<Vec<Row>, QueryError> {
     let mut found = Found::default();
-    loop {
+    for _ in 0..STEPS {
         let step = record.read(asked, &found);
         match step.map_err(|error| QueryError::Unreadable(error.to_string()))? {
             Step::Fields(keys, names) => {
@@ -40,4 +43,5 @@ pub async fn record(
             }
         }
     }
+    Err(QueryError::Unreadable(format!("no rows after {STEPS} steps: the bolt asks in a circle")))
 }

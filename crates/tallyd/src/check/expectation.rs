@@ -4,13 +4,18 @@ use anyhow::Context;
 use futures::FutureExt;
 use smol_str::SmolStr;
 use std::{cmp::Ordering, fmt::Display, future::Future};
-use tallyd_aggregate::{Figure, Function};
+use tallyd_aggregate::Function;
 use tallyd_event::Value;
 use tallyd_kind::{
     record::Asked,
     row::{Cell, Row},
 };
-use tallyd_query::{QueryError, board::Board, figures, learner};
+use tallyd_query::{
+    QueryError,
+    board::Board,
+    figures, learner,
+    rows::{board_row, stats_row},
+};
 use tallyd_runtime::test_driver::NodeRun;
 use tallyd_topology::{
     BoltOptions, NodeKind, Topology,
@@ -105,17 +110,17 @@ impl Outcome<'_> {
         let place = format!("{}, {group}, {period} {}", self.name(*bolt), board.window.label);
         failures.equal(&format!("{place}: size"), *size, ready(board.size(&mut results))?);
         let Some(member) = member else { return Ok(()) };
-        let Some((standing, _)) = ready(board.of(&mut results, member))? else {
+        let Some((standing, size)) = ready(board.of(&mut results, member))? else {
             failures.add(&place, &format!("{member} on the board"), &"no such member");
             return Ok(());
         };
-        if let Some(expected) =
-            score.as_ref().filter(|s| !agrees(Some(standing.score), s, ROUNDING))
-        {
-            let what = format!("{place}: score of {member}");
-            failures.add(&what, &expected.to_text(), &standing.score);
+        let row = board_row(&standing, size, None);
+        let found = row.get("score");
+        if let Some(expected) = score.as_ref().filter(|s| !agrees(found, s, ROUNDING)) {
+            failures.add(&format!("{place}: score of {member}"), &expected.to_text(), found);
         }
-        failures.equal(&format!("{place}: rank of {member}"), *rank, standing.rank);
+        let rank = rank.map(Cell::from);
+        failures.equal(&format!("{place}: rank of {member}"), rank.as_ref(), row.get("rank"));
         Ok(())
     }
 
@@ -131,17 +136,21 @@ impl Outcome<'_> {
         let wanted = vec![(figures::group_of(options, by)?, window)];
         let mut results = &self.run(*bolt)?.memory;
         let found = ready(figures::figures(&mut results, options, span, wanted))?;
-        let found = found.into_iter().next().context("no figures")?;
+        let found = stats_row(options, found.first().context("no figures")?, None);
+        let Cell::Map(figures) = found.get("measures") else { return wrong() };
         for (measure, expected) in measures {
-            let figure = found.measures.iter().find(|(name, _)| name == measure);
-            let figure = figure.and_then(|(_, figure)| *figure);
+            let figure = figures.iter().find(|(name, _)| name == measure);
+            let figure = figure.map_or(&Cell::Null, |(_, figure)| figure);
             let quantile = |m: &tallyd_aggregate::Measure| {
                 m.name == *measure && matches!(m.function, Function::Quantile(..))
             };
             let estimated = options.measures.iter().any(quantile);
             let tolerance = if estimated { options.accuracy } else { ROUNDING };
             if !agrees(figure, expected, tolerance) {
-                let found = figure.map_or_else(|| "nothing".to_owned(), |found| found.to_string());
+                let found = match figure {
+                    Cell::Null => "nothing".to_owned(),
+                    figure => figure.to_string(),
+                };
                 failures.add(&format!("{place}: {measure}"), &expected.to_text(), &found);
             }
         }
@@ -257,18 +266,16 @@ fn wrong<T>() -> anyhow::Result<T> {
     anyhow::bail!("the test expects what its bolt does not store")
 }
 
-fn agrees(found: Option<Figure>, expected: &Value, tolerance: f64) -> bool {
+/// A decimal is text with all of its places on both sides.
+fn agrees(found: &Cell, expected: &Value, tolerance: f64) -> bool {
     match (found, expected) {
-        (Some(Figure::Decimal(units, _)), Value::Decimal(expected)) => {
-            units == i128::from(expected.units)
+        (Cell::Text(found), Value::Decimal(_)) => *found == expected.to_text(),
+        (Cell::Int(found), Value::Int(expected)) if tolerance == ROUNDING => {
+            *found == i128::from(*expected)
         }
-        (Some(Figure::Int(found)), Value::Int(expected)) if tolerance == ROUNDING => {
-            found == i128::from(*expected)
+        (found, expected) => {
+            expected.as_number().is_some_and(|expected| near(number(found), expected, tolerance))
         }
-        (Some(found), expected) => {
-            expected.as_number().is_some_and(|expected| near(found.as_f64(), expected, tolerance))
-        }
-        (None, _) => false,
     }
 }
 
