@@ -1,6 +1,8 @@
 //! The stream that a simulation gives, read by a strict reader of its own: what claims to be an
 //! answer is that answer, and what claims to be malformed is no event.
 
+#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
