@@ -115,6 +115,17 @@ impl Running {
         self.processes.iter().map(|(_, metrics)| metrics.clone()).collect()
     }
 
+    /// What `tallyd status --json` says.
+    pub fn status(&self) -> serde_json::Value {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_tallyd"))
+            .arg("status")
+            .arg(topology())
+            .args(["--redis", &self.redis.url, "--json"])
+            .output()
+            .unwrap();
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
     async fn pages(&self) -> Vec<String> {
         let mut pages = Vec::new();
         for address in self.targets() {

@@ -33,6 +33,15 @@ async fn they_come_through_every_node_and_leave_nothing_there() {
         let series = format!("tallyd_visible_seconds_count{{node=\"{node}\"}}");
         assert!(running.value(&series).await.abs() < 0.5, "{series}");
     }
+    let status = running.status();
+    for node in status["nodes"].as_array().unwrap() {
+        let took = node["probe"]["seconds"].as_f64().unwrap_or(99.0);
+        assert!(took < 10.0, "{node}");
+        assert!(node["probe"]["ago_seconds"].as_f64().unwrap() < 60.0, "{node}");
+        assert!(node["bolt_busy"].is_number(), "{node}");
+        assert_eq!(node["busy"].is_number(), node["fused_with"].is_null(), "{node}");
+    }
+    assert!(status["slowest_probe"]["node"].is_string(), "{status}");
     for nothing in ["*:bolt:*", "*:dead*", "fatigue-alerts"] {
         assert_eq!(keys(&running, nothing).await, [], "{nothing}");
     }

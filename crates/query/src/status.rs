@@ -1,72 +1,16 @@
-//! How a topology runs, as JSON: for the command line, and over HTTP.
+//! How a topology runs: for the command line, and over HTTP.
 
-use serde_json::{Value, json};
-use smol_str::SmolStr;
-use std::collections::BTreeMap;
-use tallyd_runtime::{
-    plan::{Gap, Plan},
-    store::{Announcement, LateEvent, Owner},
+mod answer;
+
+pub use answer::{
+    AheadOf, GapOf, LateOf, NodeNow, PlanNow, ProbeNow, SlowestProbe, StatusNow, WorkerNow, gaps,
+    status_now,
 };
+
+use std::collections::BTreeMap;
+use tallyd_runtime::store::{Announcement, NodeLoad, Owner, ProbeSeen};
 use tallyd_store::inspect::{NodeStatus, Status};
 use tallyd_topology::Settings;
-
-/// A topology's state, with the rates between two readings of it. Times are in ms since the epoch.
-#[must_use]
-pub fn status_json(before: &Status, after: &Status, settings: &Settings) -> Value {
-    let nodes = after.nodes.iter().enumerate();
-    let nodes: Vec<Value> =
-        nodes.map(|(place, node)| node_json(before, after, place, node)).collect();
-    let worker = |(worker, beat): &(Announcement, i64)| {
-        json!({
-            "id": worker.id, "host": worker.host, "pid": worker.pid, "metrics": worker.metrics,
-            "version": worker.version, "plan": worker.plan, "since": worker.since,
-            "runs_plan": runs_plan(after, worker),
-            "heartbeat_ms_ago": after.now - beat,
-            "live": after.now - beat <= settings.session_timeout_ms as i64,
-        })
-    };
-    let plan = after.plan.as_ref().map(|plan| {
-        json!({
-            "fingerprint": plan.fingerprint(), "generation": plan.generation,
-            "since": plan.since, "by": plan.by, "gaps": plan_gaps_json(plan),
-        })
-    });
-    json!({
-        "plan": plan,
-        "workers": after.workers.iter().map(worker).collect::<Vec<_>>(),
-        "nodes": nodes,
-        "dead_letters_stored": after.dead_letters,
-        "dead_letters_limit": settings.dead_letters,
-        "dead_letters_full": after.dead_letters >= settings.dead_letters,
-        "halted": after.halted,
-    })
-}
-
-fn node_json(before: &Status, after: &Status, place: usize, node: &NodeStatus) -> Value {
-    json!({
-        "name": node.name,
-        "fused_with": node.fused_with,
-        "partitions": node.owners.len(),
-        "owners": owners(node),
-        "lag_entries": node.lag.entries,
-        "lag_seconds": lag_seconds(after, node),
-        "unreadable": node.lag.unreadable,
-        "events_per_second": rate(before, after, place),
-        "events": node.counts.events,
-        "emitted": node.counts.emitted,
-        "duplicates": node.counts.duplicates,
-        "dead_letters": node.counts.dead,
-        "dead_letters_by_reason": node.dead,
-        "late": node.counts.late,
-        "ahead": node.ahead.map(|(entry, by_ms)| {
-            json!({ "entry": entry.to_string(), "ahead_ms": by_ms })
-        }),
-        "lost_entries": node.counts.lost,
-        "stream_restarts": node.restarts,
-        "late_by_window": node.late.counts,
-        "late_examples": node.late.examples.iter().map(late_json).collect::<Vec<_>>(),
-    })
-}
 
 /// Events a second of a node between two readings.
 #[must_use]
@@ -74,6 +18,33 @@ pub fn rate(before: &Status, after: &Status, node: usize) -> f64 {
     let events = |status: &Status| status.nodes.get(node).map_or(0, |n| n.counts.events);
     let seconds = (after.now - before.now).max(1) as f64 / 1000.0;
     events(after).saturating_sub(events(before)) as f64 / seconds
+}
+
+fn is_live(status: &Status, beat: i64, settings: &Settings) -> bool {
+    status.now - beat <= settings.session_timeout_ms as i64
+}
+
+/// How busy live workers are with a node: of each share the highest, and the newest probe. `None`
+/// where no worker says it.
+#[must_use]
+pub fn load(status: &Status, node: &NodeStatus, settings: &Settings) -> Option<NodeLoad> {
+    let live = status.workers.iter().filter(|(_, beat)| is_live(status, *beat, settings));
+    let loads = live.filter_map(|(worker, _)| worker.load.get(node.name.as_str()));
+    loads.copied().reduce(|one, other| NodeLoad {
+        busy: one.busy.max(other.busy),
+        bolt: one.bolt.max(other.bolt),
+        probe: one.probe.max(other.probe),
+    })
+}
+
+/// The node whose last probe took longest: what an event takes until all bolts show it.
+#[must_use]
+pub fn slowest_probe<'a>(
+    status: &'a Status,
+    settings: &Settings,
+) -> Option<(&'a NodeStatus, ProbeSeen)> {
+    let probe = |node: &'a NodeStatus| Some((node, load(status, node, settings)?.probe?));
+    status.nodes.iter().filter_map(probe).max_by_key(|(_, probe)| probe.took)
 }
 
 /// How many partitions of a node each worker has; `nobody`, or `HALTED`.
@@ -103,19 +74,42 @@ pub fn runs_plan(status: &Status, worker: &Announcement) -> bool {
     status.plan.as_ref().is_some_and(|plan| plan.fingerprint() == worker.plan)
 }
 
-fn late_json(event: &LateEvent) -> Value {
-    json!({
-        "id": event.id, "time": event.time, "arrival": event.arrival,
-        "window": event.window, "label": event.label,
-    })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// What a bolt missed while no plan in force had it, as JSON: times in ms since the epoch.
-#[must_use]
-pub fn gaps_json<'a>(gaps: impl Iterator<Item = (&'a SmolStr, &'a Gap)>) -> Value {
-    gaps.map(|(part, gap)| json!({ "part": part, "from": gap.from, "to": gap.to })).collect()
-}
+    fn worker(id: &str, load: NodeLoad) -> Announcement {
+        let load = BTreeMap::from([("points".into(), load)]);
+        Announcement { id: id.into(), load, ..Announcement::default() }
+    }
 
-fn plan_gaps_json(plan: &Plan) -> Value {
-    gaps_json(plan.gaps.iter().flat_map(|(part, gaps)| gaps.iter().map(move |gap| (part, gap))))
+    #[test]
+    fn a_node_has_the_highest_shares_and_the_newest_probe_of_those_that_live() {
+        let seen = |sent, took| Some(ProbeSeen { sent, took });
+        let topology = tallyd_topology::parse(
+            "t.toml",
+            "name = \"t\"\n[source.s]\nid = \"id\"\nkey = \"id\"\nfields = { id = \"string\" }",
+            &|_| None,
+        );
+        let settings = topology.unwrap().settings;
+        let patience = settings.session_timeout_ms as i64;
+        let one = worker("one", NodeLoad { busy: 70, bolt: 5, probe: seen(9_000, 40) });
+        let other = worker("other", NodeLoad { busy: 20, bolt: 9, probe: seen(9_500, 12) });
+        let gone = worker("gone", NodeLoad { busy: 99, bolt: 99, probe: seen(9_900, 99) });
+        let now = 10_000 + patience;
+        let workers = vec![(one, now), (other, now - patience), (gone, now - patience - 1)];
+        let points = NodeStatus { name: "points".into(), ..NodeStatus::default() };
+        let silent = NodeStatus { name: "silent".into(), ..NodeStatus::default() };
+        let status = Status { now, workers, nodes: vec![silent, points], ..Status::default() };
+        let load = load(&status, &status.nodes[1], &settings).unwrap();
+        assert_eq!(load, NodeLoad { busy: 70, bolt: 9, probe: seen(9_500, 12) });
+
+        let status = status_now(&status, &status, &settings);
+        let ago_seconds = (now - 9_500) as f64 / 1000.0;
+        let [silent, points] = &status.nodes[..] else { panic!("{:?}", status.nodes) };
+        assert_eq!(points.probe, Some(ProbeNow { seconds: 0.012, ago_seconds }));
+        assert_eq!((points.busy, points.bolt_busy), (Some(0.7), Some(0.09)));
+        assert_eq!((silent.busy, silent.bolt_busy, &silent.probe), (None, None, &None));
+        assert_eq!(status.slowest_probe.unwrap().node, "points");
+    }
 }

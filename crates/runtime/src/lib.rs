@@ -14,6 +14,7 @@ mod backoff;
 mod cache;
 mod context;
 mod guard;
+mod load;
 mod repeated;
 mod sizing;
 mod task;

@@ -15,7 +15,7 @@ pub use cursor::{Counts, Cursor, Cursors, last};
 pub use error::{ErrorKind, StoreError};
 pub use fetched::{Fetched, Refused, Span};
 pub use late::{LATE_EXAMPLES, Late, LateEvent};
-pub use membership::{Announcement, Beat, Listener, View};
+pub use membership::{Announcement, Beat, Listener, NodeLoad, ProbeSeen, View};
 pub use rejected::Rejected;
 pub use streams::{Begun, Lag, StreamFacts};
 

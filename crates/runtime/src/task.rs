@@ -16,10 +16,11 @@ use crate::{
     backoff::Backoff,
     cache::Cache,
     context::{Context, Stage},
+    load::Meter,
     sizing::{MAX_FRAME_ENTRY, MAX_SOURCE_ENTRY, Sizing},
     store::{
-        Commit, Counts, Cursors, ErrorKind, Next, Outcome, Owned, Read, Session, Span, Store,
-        StoreError,
+        Commit, Counts, Cursors, ErrorKind, Next, Outcome, Owned, ProbeSeen, Read, Session, Span,
+        Store, StoreError,
     },
     tasks::{Wanted, Why},
     telemetry::{NodeMetrics, TaskMetrics},
@@ -60,6 +61,8 @@ pub struct TaskOptions {
     pub owned: watch::Sender<BTreeSet<u16>>,
     /// Clock, backpressure and frame sizes.
     pub shared: Arc<Shared>,
+    /// What it counts of itself for the worker to tell.
+    pub meter: Arc<Meter>,
     /// Told when it has released something, or could not take what seemed free: all look again.
     pub released: Arc<Notify>,
     /// How many bytes of state it caches for each bolt.
@@ -308,7 +311,9 @@ impl<S: Store> Task<S> {
                 node.metrics.committed(&done, part, arrivals, now);
             }
             if let Some(sent) = batch.probe {
-                node.metrics.probed(sent, now);
+                let took = u64::try_from(now.saturating_sub(sent)).unwrap_or(0);
+                node.metrics.probed(took);
+                self.options.meter.probe(stage, ProbeSeen { sent, took });
             }
         }
         if !commit.acks.is_empty() {
@@ -318,6 +323,7 @@ impl<S: Store> Task<S> {
             if batch.entries > 0 || batch.probe.is_none() {
                 self.options.shared.commits.fetch_add(1, Ordering::Relaxed);
             }
+            self.options.meter.batch(began.elapsed());
             self.metrics.committed(began.elapsed(), sent.elapsed());
             if let Some(ahead) = &batch.ahead {
                 let mut cursors = self.cursors.values().filter_map(|of_nodes| of_nodes.first());

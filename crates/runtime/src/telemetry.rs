@@ -68,10 +68,9 @@ impl NodeMetrics {
         self.process.record(took);
     }
 
-    /// A probe that was sent at this time has come through, in a commit that ended now; both in ms
-    /// since the epoch.
-    pub fn probed(&self, sent: i64, now: i64) {
-        self.probe.record(now.saturating_sub(sent).max(0) as f64 / 1000.0);
+    /// A probe has come through, and took so many ms.
+    pub fn probed(&self, took: u64) {
+        self.probe.record(took as f64 / 1000.0);
     }
 
     /// Entries are gone that were never read.

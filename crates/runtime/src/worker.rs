@@ -9,6 +9,7 @@ pub use liveness::Gone;
 
 use crate::{
     context::Context,
+    load::{Loads, Meter},
     plan::{self, Stand},
     store::{Announcement, ErrorKind, Store, StoreError},
     task::{Task, TaskOptions},
@@ -18,7 +19,7 @@ use crate::{
 use heart::{Heard, Heart, Signals};
 use smol_str::{SmolStr, format_smolstr};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
@@ -117,6 +118,8 @@ struct Running {
     /// The places of the node and of those fused with it.
     nodes: Vec<usize>,
     shared: Arc<Shared>,
+    /// By task.
+    meters: Vec<Arc<Meter>>,
     tasks: Tasks,
 }
 
@@ -153,6 +156,7 @@ impl<S: Store> Worker<S> {
             self.session_timeout(),
             self.clock,
             announced,
+            Loads::of(&self.topology, running.iter().map(|r| (&r.nodes[..], &r.meters[..]))),
             signals.clone(),
             hear,
         );
@@ -230,17 +234,20 @@ impl<S: Store> Worker<S> {
             let Some(context) = context.filter(|_| served) else { continue };
             let nodes: Vec<usize> = context.stages.iter().map(|stage| stage.place).collect();
             let shared = Arc::new(Shared::default());
-            let mut of_node = Vec::new();
+            let (mut of_node, mut meters) = (Vec::new(), Vec::new());
             let number = tasks::tasks_of(node.partitions, nodes.len());
             for task in 0..number {
                 let (wanted, wanted_by_task) = watch::channel(Wanted::default());
                 let (owned_by_task, owned) = watch::channel(BTreeSet::new());
+                let meter = Arc::new(Meter::new(nodes.len()));
+                meters.push(Arc::clone(&meter));
                 let options = TaskOptions {
                     worker: self.options.id.clone(),
                     name: format_smolstr!("{} {} {task}", self.options.id, node.name),
                     wanted: wanted_by_task,
                     owned: owned_by_task,
                     shared: Arc::clone(&shared),
+                    meter,
                     released: Arc::clone(&signals.released),
                     cache_bytes: self.topology.settings.cache_bytes / number as u64,
                     clock: self.clock,
@@ -249,7 +256,7 @@ impl<S: Store> Worker<S> {
                 of_node.push(TaskHandle { wanted, owned });
             }
             let tasks = Tasks::new(of_node);
-            running.push(Running { place, name: node.name.clone(), nodes, shared, tasks });
+            running.push(Running { place, name: node.name.clone(), nodes, shared, meters, tasks });
         }
         Ok(running)
     }
@@ -267,6 +274,7 @@ impl<S: Store> Worker<S> {
             since: self.options.since,
             leaving: false,
             subscribed: None,
+            load: BTreeMap::new(),
         }
     }
 

@@ -2,11 +2,15 @@
  * The operator's page: asks /v1/status every two seconds, and for dead letters whenever their
  * number changes. What needs somebody at once stands first, in words.
  */
-import { $, ask, clock, el, number, poll, rate, short, span, start, text, when } from "/page.js";
+import {
+  $, ask, clock, el, number, percent, poll, rate, short, span, start, text, when,
+} from "/page.js";
 import { graph, isSlow, lagWords, legend } from "/graph.js";
 
 const LOOK_MS = 2000;
 const EXAMPLES = 10;
+/** From what share on a task is nearly all busy: its worker can't take much more. */
+const BUSY = 0.9;
 
 start((topology) => {
   let show = draw(topology);
@@ -98,6 +102,10 @@ function showTiles(status) {
     (most, node) => (node.lag_seconds > most.lag_seconds ? node : most),
     sources[0],
   );
+  const slowestProbe = status.slowest_probe;
+  const [busiest] = status.nodes
+    .filter((node) => node.busy !== null)
+    .sort((a, b) => b.busy - a.busy);
   const tiles = [
     [
       "Events in",
@@ -111,6 +119,19 @@ function showTiles(status) {
         ? `${slowest.name}: ${number(slowest.lag_entries)} entries`
         : "nothing waits",
       slowest && isSlow(slowest) && "warn",
+    ],
+    [
+      "Delay",
+      slowestProbe ? span(slowestProbe.seconds * 1000) : "–",
+      slowestProbe
+        ? `of a probe to ${slowestProbe.node}, ${span(slowestProbe.ago_seconds * 1000)} ago`
+        : "no probe has come through",
+    ],
+    [
+      "Busiest",
+      percent(busiest?.busy),
+      busiest ? busiest.name : "no worker says it",
+      busiest?.busy >= BUSY && "warn",
     ],
     [
       "Workers",
@@ -206,6 +227,11 @@ function showNodes(status, topology) {
       ? [trouble.join(", "), "alarm"]
       : `${workers} ${workers === 1 ? "worker" : "workers"}`;
   };
+  // A fused bolt has no task of its own: its share is that of its code.
+  const busy = (node) =>
+    node.fused_with === null
+      ? [percent(node.busy), node.busy >= BUSY && "warn"]
+      : percent(node.bolt_busy);
   table(
     $("nodes"),
     "Sources and bolts",
@@ -216,6 +242,8 @@ function showNodes(status, topology) {
       ["Owners", owners],
       ["Rate", (node) => rate(node.events_per_second)],
       ["Lag", (node) => [lagWords(node), isSlow(node) && "warn"]],
+      ["Busy", busy],
+      ["Probe", (node) => (node.probe ? span(node.probe.seconds * 1000) : "–")],
       ["Events", (node) => number(node.events)],
       ["Emitted", (node) => number(node.emitted)],
       ["Duplicates", (node) => number(node.duplicates)],

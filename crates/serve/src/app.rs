@@ -13,7 +13,7 @@ use moka::future::Cache;
 use serde_json::Value;
 use smol_str::SmolStr;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
-use tallyd_query::{Head, Pool, QueryError, catalog, head, status::gaps_json};
+use tallyd_query::{Head, Pool, QueryError, catalog, head, status::gaps};
 use tallyd_runtime::plan::Plan;
 use tallyd_store::{Connection, keys::Keys, plan};
 use tallyd_topology::{BoltOptions, Node, Topology};
@@ -133,7 +133,7 @@ impl App {
         };
         let plan = self.plans.try_get_with_by_ref(generation, reading).await;
         let plan = plan.map_err(|problem: Arc<Problem>| Problem::clone(&problem))?;
-        Ok(gaps_json(plan.gaps_of(bolt)))
+        Ok(serde_json::json!(gaps(plan.gaps_of(bolt))))
     }
 }
 

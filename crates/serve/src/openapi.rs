@@ -13,6 +13,7 @@ use utoipa::OpenApi;
 #[openapi(components(schemas(
     boards::BoardAnswer,
     events::Accepted,
+    tallyd_query::status::StatusNow,
     learners::LearnersAnswer,
     question::LearnersBody,
     question::MembersBody,
@@ -174,7 +175,7 @@ const OPERATIONS: &[Operation] = &[
         view: None,
         parameters: &[],
         body: Body::None,
-        answer: None,
+        answer: Some("StatusNow"),
         is_live: false,
     },
     Operation {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tallyd_query::{
     QueryError,
     catalog::{as_aggregate, as_leaderboard},
-    status::status_json,
+    status::status_now,
 };
 use tallyd_store::{Connection, dead, inspect};
 use tallyd_topology::{BoltOptions, Grant, Node, NodeKind};
@@ -37,7 +37,7 @@ pub(crate) async fn status(app: &App) -> Result<Value, Problem> {
     };
     let now = app.pool.read(ask).await?;
     let before = last.at.map_or(&now, |_| &last.status);
-    let json = status_json(before, &now, &app.topology.settings);
+    let json = json!(status_now(before, &now, &app.topology.settings));
     *last = LastStatus { at: Some(Instant::now()), status: now, json: json.clone() };
     Ok(json)
 }

@@ -2,9 +2,8 @@
 
 use crate::{output::Unwritten, terminal::safe};
 use serde::Serialize;
-use serde_json::Value;
 use smol_str::SmolStr;
-use tallyd_query::status::gaps_json;
+use tallyd_query::status::{GapOf, gaps};
 use tallyd_runtime::plan::{Gap, Plan};
 use tallyd_store::{Connection, keys::Keys, plan};
 
@@ -13,7 +12,7 @@ use tallyd_store::{Connection, keys::Keys, plan};
 pub struct WithGaps<T> {
     #[serde(flatten)]
     pub of: T,
-    pub gaps: Value,
+    pub gaps: Vec<GapOf>,
 }
 
 /// What some sources and bolts missed: the part, and the events.
@@ -44,8 +43,8 @@ impl Gaps {
     }
 
     /// As JSON: times in ms since the epoch.
-    pub fn json(&self) -> Value {
-        gaps_json(self.0.iter().map(|(part, gap)| (part, gap)))
+    pub fn json(&self) -> Vec<GapOf> {
+        gaps(self.0.iter().map(|(part, gap)| (part, gap)))
     }
 
     /// Prints one line for each.

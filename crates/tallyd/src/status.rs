@@ -9,7 +9,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 use std::{path::PathBuf, process::ExitCode, time::Duration};
-use tallyd_query::status::{lag_seconds, owners, rate, runs_plan, status_json};
+use tallyd_query::status::{lag_seconds, owners, rate, runs_plan, status_now};
 use tallyd_runtime::{plan, store::Owner};
 use tallyd_store::{
     doctor::finding::bytes,
@@ -51,7 +51,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let full = memory.is_full(&memory_before);
     let alone = replicas(&mut open.connection).await?.are_missing(&replicas_before);
     if args.target.json {
-        let mut json = status_json(&before, &after, &open.topology.settings);
+        let mut json = serde_json::to_value(status_now(&before, &after, &open.topology.settings))?;
         if let Value::Object(json) = &mut json {
             json.insert("memory_used".to_owned(), memory.used.into());
             json.insert("memory_limit".to_owned(), memory.limit.into());

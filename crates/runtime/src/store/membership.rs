@@ -35,6 +35,33 @@ pub struct Announcement {
     /// is gone: a server that restarted has lost all subscriptions.
     #[serde(default)]
     pub subscribed: Option<SmolStr>,
+    /// How busy it is, by node, of those that it serves and those fused with them.
+    #[serde(default)]
+    pub load: BTreeMap<SmolStr, NodeLoad>,
+}
+
+/// How busy a worker is with one node, over the time since its last heartbeat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct NodeLoad {
+    /// In how much of the time, in percent, the busiest of its tasks had a batch in hand: from
+    /// its entries to its commit, round trips to the server included. Of a fused node 0: its head
+    /// has the task.
+    pub busy: u8,
+    /// In how much of it, in percent, that task which ran it most was in the bolt's own code.
+    pub bolt: u8,
+    /// The last probe that came through.
+    pub probe: Option<ProbeSeen>,
+}
+
+/// A probe that came through a node. The one that was sent last is the greatest.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+pub struct ProbeSeen {
+    /// When it came into its source, in ms since the epoch.
+    pub sent: i64,
+    /// How long it took from there to the commit that passed it on, in ms.
+    pub took: u64,
 }
 
 /// What a worker says and asks with one heartbeat.

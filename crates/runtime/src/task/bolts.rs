@@ -169,7 +169,9 @@ impl<S: Store> Task<S> {
             (Some(bolt), Some(batch)) => {
                 let began = Instant::now();
                 let outcome = guard::process(&**bolt, &batch, node.cache.state());
-                node.metrics.processed(began.elapsed());
+                let took = began.elapsed();
+                node.metrics.processed(took);
+                self.options.meter.bolt(stage.0, took);
                 outcome
             }
             _ => Ok(Effects::default()),

@@ -140,6 +140,7 @@ fn task() -> Task<Nothing> {
         wanted: watch::channel(Wanted::default()).1,
         owned: watch::channel(BTreeSet::new()).0,
         shared: Arc::default(),
+        meter: Arc::new(Meter::new(1)),
         released: Arc::default(),
         cache_bytes: 1 << 20,
         clock: Instant::now(),

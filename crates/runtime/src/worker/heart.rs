@@ -8,6 +8,7 @@
 use super::liveness::{Gone, Liveness, TWO_LOOKS};
 use crate::{
     backoff::Backoff,
+    load::Loads,
     store::{Announcement, Beat, ErrorKind, Listener, Store, StoreError, View},
     telemetry,
 };
@@ -57,6 +58,7 @@ pub struct Heart<S> {
     timeout: Duration,
     clock: Instant,
     announced: watch::Receiver<Announcement>,
+    loads: Loads,
     signals: Signals,
     heard: watch::Sender<Heard>,
     liveness: Liveness,
@@ -73,13 +75,26 @@ impl<S: Store> Heart<S> {
         timeout: Duration,
         clock: Instant,
         announced: watch::Receiver<Announcement>,
+        loads: Loads,
         signals: Signals,
         heard: watch::Sender<Heard>,
     ) -> Self {
         let me = announced.borrow().id.clone();
         let liveness = Liveness::new(me.clone(), timeout);
         let (subscribed, nudge) = (None, true);
-        Self { store, me, timeout, clock, announced, signals, heard, liveness, subscribed, nudge }
+        Self {
+            store,
+            me,
+            timeout,
+            clock,
+            announced,
+            loads,
+            signals,
+            heard,
+            liveness,
+            subscribed,
+            nudge,
+        }
     }
 
     /// Beats until there is nothing to announce any more, or the worker has no business any more,
@@ -138,6 +153,7 @@ impl<S: Store> Heart<S> {
     async fn exchange(&mut self) -> Result<View, StoreError> {
         let announcement = Announcement {
             subscribed: self.subscribed.clone(),
+            load: self.loads.tell(Instant::now()).clone(),
             ..self.announced.borrow_and_update().clone()
         };
         let (peers, forget) = {

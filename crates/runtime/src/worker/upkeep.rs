@@ -21,7 +21,7 @@ use tokio::{
 /// The pace while something is done, or waits.
 const FULL: Duration = Duration::from_millis(500);
 /// The pace while nothing is.
-const SLOW: Duration = Duration::from_secs(20);
+const SLOW: Duration = Duration::from_secs(30);
 /// How many times it still looks at full pace after the last commit: others take what that wrote.
 const AFTERWARDS: u32 = 3;
 
@@ -151,7 +151,7 @@ mod tests {
         let busy = (1..=10).filter(|commits| pace.is_due(*commits)).count();
         assert_eq!(busy, 10);
         let idle = (0..120).filter(|_| pace.is_due(10)).count();
-        assert_eq!(idle, 3 + 2, "a minute after the last commit");
+        assert_eq!(idle, 3 + 1, "a minute after the last commit");
         assert!(pace.is_due(11));
         pace.waits = true;
         assert_eq!((0..20).filter(|_| pace.is_due(11)).count(), 20, "while something waits");

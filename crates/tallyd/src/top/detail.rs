@@ -12,7 +12,7 @@ use ratatui::{
     text::Line,
     widgets::{Block, Paragraph, Wrap},
 };
-use tallyd_query::status::{lag_seconds, owners};
+use tallyd_query::status::{lag_seconds, load, owners};
 use tallyd_topology::{Node, NodeKind};
 
 /// Draws the chosen node.
@@ -52,6 +52,18 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, top: &Top) {
         entries => format!("{entries} entries, the oldest for {}", span(lag_seconds(now, status))),
     };
     say("waiting", waits);
+    if let Some(load) = load(now, status, &top.topology.settings) {
+        let busy = match &status.fused_with {
+            Some(other) => format!("the task of {}; {} % in this bolt", safe(other), load.bolt),
+            None => format!("{} % of its busiest task, {} % in the bolt", load.busy, load.bolt),
+        };
+        say("busy", busy);
+        if let Some(probe) = load.probe {
+            let [took, ago] =
+                [probe.took as i64, now.now - probe.sent].map(|ms| span(ms.max(0) as f64 / 1000.0));
+            say("probe", format!("took {took}, sent {ago} ago"));
+        }
+    }
     say("events", counts.events.to_string());
     say("emitted", counts.emitted.to_string());
     say("duplicates", counts.duplicates.to_string());

@@ -13,12 +13,14 @@ use ratatui::{
     widgets::{Block, Cell, Paragraph, Row as TableRow, Table},
 };
 use std::collections::VecDeque;
-use tallyd_query::status::{lag_seconds, owners, runs_plan};
+use tallyd_query::status::{lag_seconds, load, owners, runs_plan, slowest_probe};
 use tallyd_runtime::{plan, store::Owner};
 use tallyd_store::inspect::{NodeStatus, Status};
 
 /// The narrowest line of rates that says something.
 const TREND: u16 = 12;
+/// From what share on, in percent, a task is nearly all busy.
+const BUSY: u8 = 90;
 /// How many lines of alarms there may be: what runs is to be seen too.
 const ALARMS: usize = 4;
 
@@ -62,6 +64,9 @@ fn header(top: &Top) -> Line<'static> {
     let mut words = vec![format!("tallyd top · {}", safe(&top.topology.name)).bold()];
     if let Some(now) = &top.now {
         words.push(format!(" · {}", time(now.now, top)).into());
+        if let Some((_, probe)) = slowest_probe(now, &top.topology.settings) {
+            words.push(format!(" · delay {}", span(probe.took as f64 / 1000.0)).into());
+        }
         words.push(format!(" · sorted by {}", top.sort.name()).into());
     }
     if top.is_paused {
@@ -146,6 +151,8 @@ fn draw_nodes(frame: &mut Frame<'_>, area: Rect, top: &mut Top) {
         ("events/s", 9, Box::new(move |row| right(format!("{:.0}", row.rate)))),
         ("waiting", 9, Box::new(move |row| right(row.node.lag.entries.to_string()))),
         ("for", 8, Box::new(move |row| waits(now, row.node))),
+        ("busy", 5, Box::new(|row| busy(top, row.node))),
+        ("probe", 8, Box::new(|row| probe(top, row.node))),
         ("dead", 7, Box::new(move |row| when_some(row.node.counts.dead, Style::new().yellow()))),
         ("events", 12, Box::new(move |row| right(row.node.counts.events.to_string()))),
         ("late", 8, Box::new(move |row| when_some(row.node.counts.late, Style::new().yellow()))),
@@ -208,6 +215,23 @@ fn held(node: &NodeStatus) -> Cell<'static> {
         (0, nobody) => Cell::from(format!("{nobody} nobody")).red(),
         (halted, _) => Cell::from(format!("{halted} HALTED")).red(),
     }
+}
+
+/// How busy the busiest task of a node is, or the bolt alone where it is fused.
+fn busy(top: &Top, node: &NodeStatus) -> Cell<'static> {
+    let load = top.now.as_ref().and_then(|now| load(now, node, &top.topology.settings));
+    let percent = load.map(|load| if node.fused_with.is_some() { load.bolt } else { load.busy });
+    let text = percent.map_or_else(|| "-".to_owned(), |percent| format!("{percent} %"));
+    let cell = Cell::from(Text::from(text).alignment(Alignment::Right));
+    if percent >= Some(BUSY) { cell.yellow() } else { cell }
+}
+
+/// How long the last probe took to this node.
+fn probe(top: &Top, node: &NodeStatus) -> Cell<'static> {
+    let load = top.now.as_ref().and_then(|now| load(now, node, &top.topology.settings));
+    let probe = load.and_then(|load| load.probe);
+    let text = probe.map_or_else(|| "-".to_owned(), |probe| span(probe.took as f64 / 1000.0));
+    Cell::from(Text::from(text).alignment(Alignment::Right))
 }
 
 /// For how long the oldest entry has waited.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::top::screen;
 use ratatui::{Terminal, backend::TestBackend};
-use tallyd_runtime::store::{Announcement, Owner};
+use tallyd_runtime::store::{Announcement, NodeLoad, Owner, ProbeSeen};
 use tallyd_topology::parse;
 
 const FILE: &str = r#"
@@ -86,6 +86,29 @@ fn nodes_stand_below_what_they_read_or_by_what_was_asked_for() {
     }
     top.press(key(KeyCode::Char('s')));
     assert_eq!(top.sort, Sort::Graph);
+}
+
+#[test]
+fn it_says_how_busy_workers_are_and_how_long_probes_took() {
+    let mut top = top();
+    let mut read = status(&top, 1_000_000, &[1, 2, 3, 4]);
+    read.nodes[2].fused_with = Some("unique".into());
+    let names: Vec<String> = read.nodes.iter().map(|node| node.name.clone()).collect();
+    let worker = &mut read.workers[0].0;
+    for (busy, name) in (91..).zip(&names) {
+        let probe = Some(ProbeSeen { sent: 999_000, took: 2_300 });
+        worker.load.insert(name.as_str().into(), NodeLoad { busy, bolt: 7, probe });
+    }
+    top.read(Ok(read));
+    let screen = drawn(&mut top, 120, 24);
+    let line = |name: &str| screen.lines().find(|line| line.contains(name)).unwrap().to_owned();
+    assert!(line("answers").contains("91 %") && line("answers").contains("2.3 s"), "{screen}");
+    assert!(line("in unique").contains(" 7 %"), "of a fused one its own share: {screen}");
+    assert!(screen.contains("delay 2.3 s"), "{screen}");
+    top.press(key(KeyCode::Enter));
+    let inside = drawn(&mut top, 120, 24);
+    assert!(inside.contains("91 % of its busiest task, 7 % in the bolt"), "{inside}");
+    assert!(inside.contains("took 2.3 s, sent 1.0 s ago"), "{inside}");
 }
 
 #[test]
