@@ -15,6 +15,7 @@ mod described;
 mod faults;
 mod keys;
 mod live;
+mod replicas;
 mod rights;
 mod server;
 mod socket;

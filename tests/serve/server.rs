@@ -42,10 +42,15 @@ impl Answer {
 
 impl Serve {
     pub fn start(file: &Path, redis: &str) -> Self {
+        Self::start_with(file, redis, &[])
+    }
+
+    pub fn start_with(file: &Path, redis: &str, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tallyd"))
             .arg("serve")
             .arg(file)
             .args(["--listen", "127.0.0.1:0", "--redis", redis])
+            .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -18,6 +18,7 @@ mod error;
 mod finals;
 mod head;
 mod pool;
+mod readers;
 mod results;
 mod stored;
 
@@ -25,6 +26,7 @@ pub use error::QueryError;
 pub use finals::finals;
 pub use head::{Head, head};
 pub use pool::Pool;
+pub use readers::{ReadFrom, Readers};
 pub use results::{Look, Results, Seen};
 pub use stored::Stored;
 pub use tallyd_aggregate::Figure;

@@ -61,9 +61,21 @@ impl Pool {
         &self,
         reading: impl AsyncFnOnce(&mut Connection) -> Result<T, QueryError>,
     ) -> Result<T, QueryError> {
+        self.read_within(self.patience, reading).await
+    }
+
+    /// The same, with another patience.
+    ///
+    /// # Errors
+    /// As [`Pool::read`].
+    pub async fn read_within<T>(
+        &self,
+        patience: Duration,
+        reading: impl AsyncFnOnce(&mut Connection) -> Result<T, QueryError>,
+    ) -> Result<T, QueryError> {
         let mut guard = Guard(Some(self.pool.get().await.map_err(failed)?));
         let Some(connection) = guard.0.as_mut() else { unreachable!("just put in") };
-        let read = timeout(self.patience, reading(connection)).await;
+        let read = timeout(patience, reading(connection)).await;
         match read {
             Ok(Err(error @ QueryError::Store(_))) => Err(error),
             Ok(answer) => {
@@ -72,7 +84,7 @@ impl Pool {
                 answer
             }
             Err(_) => {
-                let limit = self.patience.as_millis();
+                let limit = patience.as_millis();
                 let message = format!("no answer within {limit} ms");
                 Err(StoreError::new(ErrorKind::Timeout, message).into())
             }

@@ -1,9 +1,16 @@
 //! Questions answered: from the topology and what is stored to JSON.
 
-use crate::{app::App, boards, learners, problem::Problem, question::Question, stats};
+use crate::{
+    app::App,
+    boards, learners,
+    problem::{Code, Problem},
+    question::Question,
+    stats,
+};
 use axum::body::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::pin::Pin;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// An answer.
@@ -27,7 +34,7 @@ impl Answer {
     /// # Errors
     /// Where it is no JSON: a fault of tallyd.
     pub fn new(answer: &impl Serialize, row_key: &[&str], is_final: bool) -> Result<Self, Problem> {
-        let broken = |why: String| Problem::new(crate::problem::Code::Internal, why);
+        let broken = |why: String| Problem::new(Code::Internal, why);
         let body = serde_json::to_vec(answer).map_err(|error| broken(error.to_string()))?.into();
         let value = serde_json::to_value(answer).map_err(|error| broken(error.to_string()))?;
         let Value::Object(mut head) = value else {
@@ -55,11 +62,31 @@ impl Answer {
     }
 }
 
-/// Answers a question from what is stored now.
+/// How often a question is answered again because another server was turned to meanwhile.
+const AGAIN: usize = 3;
+
+/// Answers a question from what is stored now. All of the answer is of one server: of two, one
+/// may be behind.
 ///
 /// # Errors
 /// Where there is no answer.
 pub async fn read(app: &App, question: &Question) -> Result<Answer, Problem> {
+    for _ in 0..AGAIN {
+        let turn = app.readers.turn();
+        // In a box, and by no name: its type is as deep as all that is read.
+        let answer: Reading<'_> = Box::pin(read_once(app, question));
+        let answer = answer.await;
+        if app.readers.turn() == turn {
+            return answer;
+        }
+    }
+    let detail = "Redis is turned to another server again and again";
+    Err(Problem::new(Code::Unavailable, detail))
+}
+
+type Reading<'a> = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send + 'a>>;
+
+async fn read_once(app: &App, question: &Question) -> Result<Answer, Problem> {
     match question {
         Question::Board(question) => boards::read(app, question).await,
         Question::Stats(question) => stats::read(app, question).await,

@@ -13,7 +13,7 @@ use moka::future::Cache;
 use serde_json::Value;
 use smol_str::SmolStr;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
-use tallyd_query::{Head, Pool, QueryError, catalog, head, status::gaps};
+use tallyd_query::{Head, QueryError, Readers, catalog, head, status::gaps};
 use tallyd_runtime::plan::Plan;
 use tallyd_store::{Connection, keys::Keys, plan};
 use tallyd_topology::{BoltOptions, Node, Topology};
@@ -36,7 +36,7 @@ pub struct App {
     /// The fields that name members and learners.
     pub member_fields: BTreeSet<SmolStr>,
     /// Connections.
-    pub pool: Pool,
+    pub readers: Readers,
     /// Who may ask.
     pub tokens: Tokens,
     /// How often; `None`: as often as they like.
@@ -49,7 +49,8 @@ pub struct App {
     pub feeds: Feeds,
     /// The state that was read last, for operators.
     pub status: Mutex<LastStatus>,
-    heads: Cache<SmolStr, Head>,
+    /// By the turn of `readers` and the bolt: what one server says is not said of another.
+    heads: Cache<(u64, SmolStr), Head>,
     answers: Cache<Question, Arc<Answer>>,
     /// The plans in force, by generation.
     plans: Cache<SmolStr, Arc<Plan>>,
@@ -60,7 +61,7 @@ impl App {
     #[must_use]
     pub fn new(
         topology: Topology,
-        pool: Pool,
+        readers: Readers,
         tokens: Tokens,
         limit: Option<Limit>,
         origins: Vec<String>,
@@ -79,7 +80,7 @@ impl App {
             topology,
             keys,
             member_fields,
-            pool,
+            readers,
             tokens,
             limit,
             origins,
@@ -101,8 +102,7 @@ impl App {
         if let Some(answer) = self.answers.get(question).await {
             return Ok(answer);
         }
-        // In a box: most do not read, but carry what could.
-        let reading = async { Box::pin(read(self, question)).await.map(Arc::new) };
+        let reading = async { read(self, question).await.map(Arc::new) };
         let answer = self.answers.try_get_with_by_ref(question, reading).await;
         answer.map_err(|problem: Arc<Problem>| Problem::clone(&problem))
     }
@@ -112,11 +112,20 @@ impl App {
     /// # Errors
     /// Where Redis can't be read.
     pub async fn head(&self, bolt: &str) -> Result<Head, Problem> {
+        let turn = self.readers.turn();
+        match self.head_of(turn, bolt).await {
+            // A replica failed, and another server is read now.
+            Err(_) if self.readers.turn() != turn => self.head_of(self.readers.turn(), bolt).await,
+            head => head,
+        }
+    }
+
+    async fn head_of(&self, turn: u64, bolt: &str) -> Result<Head, Problem> {
         let reading = async {
             let ask = async |c: &mut Connection| head(c, &self.keys, bolt).await;
-            self.pool.read(ask).await.map_err(Problem::from)
+            self.readers.read(ask).await.map_err(Problem::from)
         };
-        let head = self.heads.try_get_with(bolt.into(), reading).await;
+        let head = self.heads.try_get_with((turn, bolt.into()), reading).await;
         head.map_err(|problem: Arc<Problem>| Problem::clone(&problem))
     }
 
@@ -129,7 +138,7 @@ impl App {
             let ask = async |c: &mut Connection| {
                 plan::read(c, &self.keys).await.map_err(QueryError::from)
             };
-            Ok::<_, Problem>(Arc::new(self.pool.read(ask).await?.unwrap_or_default()))
+            Ok::<_, Problem>(Arc::new(self.readers.read(ask).await?.unwrap_or_default()))
         };
         let plan = self.plans.try_get_with_by_ref(generation, reading).await;
         let plan = plan.map_err(|problem: Arc<Problem>| Problem::clone(&problem))?;

@@ -67,7 +67,7 @@ pub(crate) async fn read(app: &App, question: &BoardQuestion) -> Result<Answer, 
     let board = Board::new(options, calendar, &question.by, question.period.as_deref(), at)?;
     check_period(&board, head.now)?;
     let ask = async |c: &mut Connection| rows(app, c, &board, question, &head).await;
-    let Rows { size, rows, is_final, next, not_found } = app.pool.read(ask).await??;
+    let Rows { size, rows, is_final, next, not_found } = app.readers.read(ask).await??;
     let end = Some(board.window.end).filter(|end| *end < i64::MAX);
     let answer = BoardAnswer {
         bolt: question.bolt.clone(),

@@ -94,13 +94,9 @@ async fn take<'a>(app: &'a App, name: &str, body: &[u8]) -> Result<Response, Pro
 async fn send(app: &App, stream: &str, schema: &Schema, events: &[Event]) -> Result<(), Problem> {
     let mut add = Pipeline::new();
     add.cmd("MULTI");
-    let mut batch = Batch::default();
-    for event in events {
-        if batch.push(fields(schema, event)) {
-            close(&mut add, stream, &mut batch)?;
-        }
+    for batch in batches(schema, events)? {
+        add.cmd("XADD").arg(stream).arg("*").arg(BATCH_FIELD).arg(batch);
     }
-    close(&mut add, stream, &mut batch)?;
     add.cmd("EXEC");
     let ask = async |c: &mut Connection| match c.all(&add).await?.pop() {
         Some(Value::Array(replies)) => {
@@ -110,7 +106,7 @@ async fn send(app: &App, stream: &str, schema: &Schema, events: &[Event]) -> Res
         }
         other => Err(QueryError::Unreadable(format!("EXEC answered {other:?}"))),
     };
-    match app.pool.read(ask).await {
+    match app.readers.primary().read(ask).await {
         Ok(_) => Ok(()),
         Err(QueryError::Store(error)) => {
             tracing::warn!(%error, "events can't be sent");
@@ -122,10 +118,22 @@ async fn send(app: &App, stream: &str, schema: &Schema, events: &[Event]) -> Res
     }
 }
 
-fn close(add: &mut Pipeline, stream: &str, batch: &mut Batch) -> Result<(), Problem> {
-    let bytes = batch.take().map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
-    if let Some((bytes, _)) = bytes {
-        add.cmd("XADD").arg(stream).arg("*").arg(BATCH_FIELD).arg(bytes);
+/// The `batch` fields of the entries that carry events to their source.
+///
+/// # Errors
+/// Where events can't be written: a fault of tallyd.
+pub fn batches(schema: &Schema, events: &[Event]) -> Result<Vec<Vec<u8>>, Problem> {
+    let (mut batches, mut batch) = (Vec::new(), Batch::default());
+    let mut close = |batch: &mut Batch| {
+        let bytes = batch.take().map_err(|e| Problem::new(Code::Internal, e.to_string()))?;
+        batches.extend(bytes.map(|(bytes, _)| bytes));
+        Ok::<_, Problem>(())
+    };
+    for event in events {
+        if batch.push(fields(schema, event)) {
+            close(&mut batch)?;
+        }
     }
-    Ok(())
+    close(&mut batch)?;
+    Ok(batches)
 }

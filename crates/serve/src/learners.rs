@@ -29,7 +29,7 @@ pub(crate) async fn read_some(app: &App, learners: &[SmolStr]) -> Result<Answer,
         }
         Ok::<_, QueryError>(rows)
     };
-    let rows = app.pool.read(ask).await?;
+    let rows = app.readers.read(ask).await?;
     Answer::new(&LearnersAnswer { rows }, &["learner"], false)
 }
 
@@ -48,7 +48,7 @@ pub(crate) async fn read(
     let ask = async |c: &mut Connection| {
         Learner::read(c, (&app.topology, &app.keys), learner, by, head.now).await
     };
-    let answer = app.pool.read(ask).await?;
+    let answer = app.readers.read(ask).await?;
     if answer.is_empty() {
         let detail = format!("nothing is stored of \"{learner}\"");
         return Err(Problem::new(Code::LearnerAbsent, detail));

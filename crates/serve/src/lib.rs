@@ -34,4 +34,5 @@ mod token;
 
 pub use open::{OpenError, Opened, open};
 pub use server::serve;
+pub use tallyd_query::ReadFrom;
 pub use token::TokenError;

@@ -11,11 +11,11 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tallyd_query::Pool;
+use tallyd_query::{ReadFrom, Readers};
 use tallyd_topology::{ANY, Grant, RedisAddress, Topology};
 use tokio_util::sync::CancellationToken;
 
-/// How many connections to Redis a server has at most: each reading takes one for a moment.
+/// How many connections to each Redis a server has at most: each reading takes one for a moment.
 const CONNECTIONS: usize = 8;
 /// How long a reading may take.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -52,12 +52,12 @@ pub struct Opened {
 /// names can't be read.
 pub async fn open(
     topology: Topology,
-    redis: RedisAddress,
+    (redis, from): (RedisAddress, ReadFrom),
     address: SocketAddr,
     is_public: bool,
     stop: CancellationToken,
 ) -> Result<Opened, OpenError> {
-    let pool = Pool::new(redis, CONNECTIONS, PATIENCE);
+    let readers = Readers::new(redis, from, CONNECTIONS, PATIENCE);
     let is_loopback = is_loopback(address.ip());
     let is_local = topology.serve.is_none() && !is_public;
     if is_local && !is_loopback {
@@ -81,7 +81,7 @@ pub async fn open(
             (Tokens::new(&[], None, grant).await?, None, Vec::new())
         }
     };
-    let app = Arc::new(App::new(topology, pool, tokens, limit, origins, stop));
+    let app = Arc::new(App::new(topology, readers, tokens, limit, origins, stop));
     Ok(Opened { app, is_local })
 }
 

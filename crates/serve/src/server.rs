@@ -64,6 +64,8 @@ pub async fn serve(opened: Opened, listener: TcpListener) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut open = JoinSet::new();
     let tidy = tokio::spawn(tidy(Arc::clone(&app)));
+    let following = Arc::clone(&app);
+    let following = tokio::spawn(async move { following.readers.follow().await });
     loop {
         let accepted = tokio::select! {
             () = app.stop.cancelled() => break,
@@ -85,6 +87,7 @@ pub async fn serve(opened: Opened, listener: TcpListener) {
     }
     drop(listener);
     tidy.abort();
+    following.abort();
     let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
     let ended = async {
         while open.join_next().await.is_some() {}

@@ -123,7 +123,7 @@ pub(crate) async fn read(app: &App, question: &StatsQuestion) -> Result<Answer, 
         let finals = finals(c, of_topology, &question.bolt, &closes, head.now).await?;
         Ok((rows, groups, finals))
     };
-    let (found, groups, finals) = app.pool.read(ask).await?;
+    let (found, groups, finals) = app.readers.read(ask).await?;
     let rows = found.iter().zip(finals).map(|(figures, is_final)| {
         let order = question.order.as_ref().and_then(|(measure, _)| number(figures, measure));
         let is_ratio = question.order.as_ref().is_some_and(|(of, _)| of.over.is_some());

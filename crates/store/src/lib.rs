@@ -29,6 +29,7 @@ mod plain;
 mod random;
 mod registration;
 mod replicas;
+mod replication;
 mod session;
 mod settled;
 mod socket;
@@ -42,6 +43,7 @@ pub use membership::RedisListener;
 pub use memory::{Memory, memory};
 pub use random::Random;
 pub use replicas::{Replicas, replicas};
+pub use replication::{Replication, elsewhere, replication};
 pub use session::{
     Change, Committed, FencedSession, Lost, LostCursor, RedisServer, RedisSession, Server, Watched,
 };

@@ -22,6 +22,7 @@ use tallyd_harness::{
     Deployment, Server, ServerOptions, WorkerProcess, audit, duration, probe, producer,
 };
 use tallyd_learners::SimulationOptions;
+use tallyd_serve::ReadFrom;
 use tallyd_store::inspect;
 use tallyd_topology::RedisAddress;
 use tokio::time::{Instant, sleep};
@@ -117,7 +118,13 @@ impl Pages {
         let begin = |port| {
             let redis = RedisAddress::from(stage.server.url.as_str());
             let listen = SocketAddr::from(([127, 0, 0, 1], port));
-            serve::begin(stage.open.topology.clone(), redis, listen, false, stop.clone())
+            serve::begin(
+                stage.open.topology.clone(),
+                (redis, ReadFrom::Primary),
+                listen,
+                false,
+                stop.clone(),
+            )
         };
         // The usual port, or any where that one is taken.
         let (address, _) = match begin(PORT).await {

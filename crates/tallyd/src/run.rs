@@ -18,6 +18,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tallyd_runtime::{Ended, Worker, WorkerOptions};
+use tallyd_serve::ReadFrom;
 use tallyd_store::{RedisStore, doctor::Danger};
 use tallyd_topology::Topology;
 use tokio::{
@@ -79,7 +80,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(listen) => {
             let topology = Topology::clone(&topology);
             let end = stop_serving.clone();
-            let begun = serve::begin(topology, address.clone(), listen, false, end);
+            let begun =
+                serve::begin(topology, (address.clone(), ReadFrom::Primary), listen, false, end);
             let (address, serving) = begun.await?;
             tracing::info!(%address, "serving");
             Some(serving)

@@ -8,7 +8,7 @@ use crate::{
 };
 use anyhow::Context;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
-use tallyd_serve::{open, serve};
+use tallyd_serve::{ReadFrom, open, serve};
 use tallyd_topology::{RedisAddress, Topology};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -29,9 +29,27 @@ pub struct Args {
     /// The Redis to use instead of the file's
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
+    /// Read results from a replica of Redis while one keeps up: "replica" (those that the primary
+    /// names), or the replicas' URLs, separated by commas
+    #[arg(long, value_name = "replica|URL,…", value_parser = read_from)]
+    read_from: Option<ReadFrom>,
     /// Let everybody who reaches the address read boards and figures
     #[arg(long)]
     public: bool,
+}
+
+/// What `--read-from` says.
+fn read_from(text: &str) -> Result<ReadFrom, String> {
+    if text == "replica" {
+        return Ok(ReadFrom::Replica);
+    }
+    let urls: Vec<String> = text.split(',').map(|url| url.trim().to_owned()).collect();
+    match urls.iter().all(|url| url.contains("://")) {
+        true => Ok(ReadFrom::These(urls)),
+        false => {
+            Err("write replica, or URLs such as redis://host:port, separated by commas".into())
+        }
+    }
 }
 
 /// Begins to serve, until `stop` is cancelled. Returns the address, and what ends when it has
@@ -41,7 +59,7 @@ pub struct Args {
 /// Where the address can't be listened on, or the topology does not say who may ask there.
 pub async fn begin(
     topology: Topology,
-    redis: RedisAddress,
+    redis: (RedisAddress, ReadFrom),
     listen: SocketAddr,
     is_public: bool,
     stop: CancellationToken,
@@ -68,6 +86,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         });
     }
     let redis = connect::address(&topology, args.redis);
+    let redis = (redis, args.read_from.unwrap_or(ReadFrom::Primary));
     let stop = CancellationToken::new();
     let begun = begin(topology, redis, args.listen, args.public, stop.clone()).await?;
     let (address, serving) = begun;
