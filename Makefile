@@ -2,10 +2,10 @@
 
 target_dir := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo test bench chaos fuzz build clean model setup setup-test simulate
+.PHONY: help demo test bench chaos fuzz pictures build clean model setup setup-test simulate
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: build ## install what is missing, build, run the demo (ARGS="--for 60s --keep")
 	$(target_dir)/release/tallyd demo $(ARGS)
@@ -29,6 +29,12 @@ fuzz: setup ## fuzz each decoder and parser in turn (FOR=20m TARGET=frame)
 chaos: setup ## strike workers and Redis with random faults, then audit (ARGS="--for 10m --faults 800 --seed 1")
 	cargo build --locked --release --package tallyd --package tallyd-chaos
 	$(target_dir)/release/tallyd-chaos $(ARGS)
+
+pictures: setup-test ## look at each page as its test does, and keep it in docs/pictures/
+	@command -v pngquant >/dev/null || { echo "pngquant is missing: apt-get install pngquant"; exit 1; }
+	mkdir -p docs/pictures
+	TALLYD_PICTURES=$(CURDIR)/docs/pictures cargo test --locked -p tallyd --test pages every_page
+	pngquant --force --ext .png --skip-if-larger --strip --speed 1 64 docs/pictures/*.png || test $$? = 98
 
 bench: setup ## measure everything and write docs/internals/performance.md (ARGS="--only loop,tallyd --rounds 1")
 	cargo build --locked --release --package tallyd --package tallyd-bench

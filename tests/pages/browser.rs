@@ -17,6 +17,23 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What Debian, others and Google call it.
 const PROGRAMS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
 
+/// axe-core, which finds barriers: <https://github.com/dequelabs/axe-core>.
+const AXE: &str = include_str!("axe/axe.min.js");
+/// Its violations, each in a line, with the elements.
+const RUN_AXE: &str = "axe.run({ resultTypes: ['violations'] }).then(({ violations }) => \
+     violations.map(({ id, help, nodes }) => \
+     `${id}: ${help}: ${nodes.map((node) => `${node.target}: ${node.any.map((one) => one.message)}`)}`))";
+
+/// What people look at pages with: a telephone, a laptop, and a screen on a wall.
+const SIZES: [(&str, u32, u32); 3] =
+    [("phone", 360, 800), ("laptop", 1280, 800), ("wall", 1920, 1080)];
+const THEMES: [&str; 2] = ["light", "dark"];
+
+/// What stands beyond the right edge of a page.
+const BEYOND: &str = "[...document.querySelectorAll('body *')].filter((one) => \
+     one.getBoundingClientRect().right > document.documentElement.clientWidth + 1).map((one) => \
+     `${one.tagName} ${one.id} ${one.className}: ${one.textContent.slice(0, 60)}`)";
+
 /// The browser.
 pub struct Browser {
     child: Child,
@@ -77,7 +94,7 @@ impl Browser {
         let attach = json!({ "targetId": target, "flatten": true });
         let session = self.ask(None, "Target.attachToTarget", &attach)["sessionId"].clone();
         let page = Page(session.as_str().unwrap().to_owned());
-        for domain in ["Page", "Runtime", "Log", "Network", "Accessibility"] {
+        for domain in ["Page", "Runtime", "Log", "Network"] {
             self.ask(Some(&page), &format!("{domain}.enable"), &json!({}));
         }
         let size =
@@ -113,25 +130,31 @@ impl Browser {
         }
     }
 
-    /// Holds a page to its widths, in both themes: nothing stands beyond the edge. Where
-    /// `TALLYD_PICTURES` names a folder, what is seen is kept there.
-    pub fn look(&mut self, page: &Page, name: &str) {
-        for theme in ["light", "dark"] {
-            let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
-            self.ask(Some(page), "Emulation.setEmulatedMedia", &media);
-            for width in [360, 1024, 1920] {
-                let size = json!({
-                    "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500,
-                });
-                self.ask(Some(page), "Emulation.setDeviceMetricsOverride", &size);
-                let beyond =
-                    "document.documentElement.scrollWidth - document.documentElement.clientWidth";
-                assert_eq!(self.value(page, beyond), 0, "{name}, {theme}, {width} px");
-                let Some(folder) = std::env::var_os("TALLYD_PICTURES") else { continue };
-                let ask = json!({ "format": "png", "captureBeyondViewport": true });
+    /// Holds a page to its widths, in both themes: nothing stands beyond the edge, and nobody is kept
+    /// from using it. Where `TALLYD_PICTURES` names a folder, what is seen is kept there by this name.
+    pub fn look(&mut self, page: &Page, name: Option<&str>) {
+        for (size, width, height) in SIZES {
+            let metrics = json!({
+                "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500,
+            });
+            self.ask(Some(page), "Emulation.setDeviceMetricsOverride", &metrics);
+            let hidden = json!({ "hidden": true });
+            self.ask(Some(page), "Emulation.setScrollbarsHidden", &hidden);
+            for theme in THEMES {
+                self.theme(page, theme);
+                let is_cut =
+                    "document.documentElement.scrollWidth > document.documentElement.clientWidth";
+                if self.value(page, is_cut) == true {
+                    let beyond = self.value(page, BEYOND);
+                    panic!("{name:?}, {theme}, {size}: beyond the edge: {beyond:#}");
+                }
+                assert_eq!(self.axe(page), Vec::<String>::new(), "{name:?}, {theme}, {size}");
+                let folder = std::env::var_os("TALLYD_PICTURES");
+                let (Some(folder), Some(name)) = (folder, name) else { continue };
+                let ask = json!({ "format": "png" });
                 let picture = self.ask(Some(page), "Page.captureScreenshot", &ask);
                 let picture = from_base64(picture["data"].as_str().unwrap());
-                let file = format!("{name}-{width}-{theme}.png");
+                let file = format!("{name}-{size}-{theme}.png");
                 std::fs::write(std::path::Path::new(&folder).join(file), picture).unwrap();
             }
         }
@@ -148,28 +171,27 @@ impl Browser {
         }
     }
 
-    /// What a screen reader has no name for, of what can be used or is read out as a whole.
-    pub fn nameless(&mut self, page: &Page) -> Vec<String> {
-        const NAMED: [&str; 10] = [
-            "button",
-            "link",
-            "textbox",
-            "radio",
-            "checkbox",
-            "combobox",
-            "image",
-            "table",
-            "RootWebArea",
-            "radiogroup",
-        ];
-        let tree = self.ask(Some(page), "Accessibility.getFullAXTree", &json!({}));
-        let nodes = tree["nodes"].as_array().unwrap().iter();
-        let nameless = nodes.filter(|node| {
-            let role = node["role"]["value"].as_str().unwrap_or_default();
-            let name = node["name"]["value"].as_str().unwrap_or_default();
-            node["ignored"] != true && NAMED.contains(&role) && name.trim().is_empty()
-        });
-        nameless.map(ToString::to_string).collect()
+    /// What keeps people from using a page as it is now, in both themes.
+    pub fn barriers(&mut self, page: &Page) -> Vec<String> {
+        let mut found = Vec::new();
+        for theme in THEMES {
+            self.theme(page, theme);
+            found.extend(self.axe(page).into_iter().map(|barrier| format!("{theme}: {barrier}")));
+        }
+        found
+    }
+
+    fn axe(&mut self, page: &Page) -> Vec<String> {
+        if self.value(page, "typeof axe") != "object" {
+            self.value(page, AXE);
+        }
+        let told = self.value(page, RUN_AXE);
+        told.as_array().unwrap().iter().map(ToString::to_string).collect()
+    }
+
+    fn theme(&mut self, page: &Page, theme: &str) {
+        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
+        self.ask(Some(page), "Emulation.setEmulatedMedia", &media);
     }
 
     fn ask(&mut self, page: Option<&Page>, method: &str, params: &Value) -> Value {

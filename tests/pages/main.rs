@@ -1,8 +1,7 @@
 //! The pages for learner, teacher and operator in a real Chromium: what stands on them is what the
 //! API says, it moves when an event is sent, and a token opens no page but its own.
 //!
-//! `TALLYD_PICTURES=FOLDER cargo test -p tallyd --test pages` keeps what is seen, in three widths and
-//! both themes.
+//! `make pictures` keeps what is seen of them, in three sizes and both themes.
 
 #![expect(
     clippy::unwrap_used,
@@ -18,6 +17,7 @@ mod place;
 use browser::Browser;
 use place::Place;
 use serde_json::json;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Of the row of the page's own learner.
 const MY_SCORE: &str =
@@ -35,8 +35,7 @@ async fn a_learners_page_shows_what_the_api_says_and_moves() {
     assert_eq!(browser.value(&page, MY_RANK), 2);
     assert_eq!(browser.value(&page, "location.hash"), "", "no token stays in the address");
     browser.until(&page, "it is live", LIVE);
-    assert_eq!(browser.nameless(&page), Vec::<String>::new());
-    browser.look(&page, "learner");
+    assert_eq!(browser.barriers(&page), Vec::<String>::new());
 
     place.answers(&[("u7", 100)]);
     browser.until(&page, "it moved", &format!("{MY_SCORE} === 104 && {MY_RANK} === 1"));
@@ -70,7 +69,7 @@ async fn a_learners_token_opens_no_other_page() {
         let shown = browser.value(&page, "document.querySelector('main').textContent");
         let shown = shown.as_str().unwrap();
         assert!(!shown.contains("90") && !shown.contains("algebra"), "{path}: {shown}");
-        assert_eq!(browser.nameless(&page), Vec::<String>::new(), "{path}");
+        assert_eq!(browser.barriers(&page), Vec::<String>::new(), "{path}");
     }
     place.clean(&browser);
 }
@@ -90,8 +89,6 @@ async fn a_teachers_page_shows_the_class() {
     let stats = place.get("/v1/stats/concepts?window=1d", "teacher-key");
     assert_eq!(stats["rows"][0]["measures"]["answers"], 3);
     browser.until(&page, "answers are those of the API", &format!("/\\b3\\b/.test({concepts}[0])"));
-    assert_eq!(browser.nameless(&page), Vec::<String>::new());
-    browser.look(&page, "teacher");
 
     place.answers(&[("u9", 50)]);
     browser.until(&page, "it moved", &format!("{members}[0] === 'u9'"));
@@ -120,19 +117,73 @@ async fn an_operators_page_shows_what_runs_and_what_is_wrong() {
         let worker =
             browser.value(&page, "document.querySelector('#workers tbody th').textContent");
         assert_eq!(worker, status["workers"][0]["id"]);
+        let cells = "[...document.querySelectorAll('#nodes tbody tr:nth-child(2) td')].map(e => e.textContent)";
+        let probed = format!("/^[\\d.,]+ (ms|s)$/.test({cells}[6]) && /^\\d+ %$/.test({cells}[5])");
+        browser.until(&page, "how busy it is, and how long a probe took", &probed);
+        let delay = "[...document.querySelectorAll('#tiles > div')].find(e => e.innerText.startsWith('Delay'))";
+        browser.until(
+            &page,
+            "the delay is there",
+            &format!("/of a probe to \\w+/.test({delay}.innerText)"),
+        );
         assert_eq!(
             browser.value(&page, "document.documentElement.scrollWidth <= innerWidth"),
             true
         );
-        assert_eq!(browser.nameless(&page), Vec::<String>::new());
+        assert_eq!(browser.barriers(&page), Vec::<String>::new());
     }
     let page = browser.open(&place.page("/operator", "operator-key"), 1024);
     place.reject().await;
     let dead = "document.querySelector('#dead').textContent.includes('is missing')";
     browser.until(&page, "a rejected event is shown with its reason", dead);
-    browser.look(&page, "operator");
     place.stop_working();
     let gone = "document.querySelector('#alarms').checkVisibility() || document.querySelector('#workers').textContent.includes('gone')";
     browser.until(&page, "a worker that is gone is said", gone);
+    place.clean(&browser);
+}
+
+/// Each page on a telephone, a laptop and a wall, in both themes, with all that it can show.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_fits_every_screen_and_keeps_nobody_out() {
+    let Some(mut browser) = Browser::start() else { return };
+    let mut place = Place::start().await;
+    place.class();
+    place.reject().await;
+    for (name, path, seen) in [
+        (
+            Some("learner"),
+            "/learner/emil?class=10B",
+            "document.querySelectorAll('#concepts > li').length === 7",
+        ),
+        (
+            Some("teacher"),
+            "/teacher?class=10B",
+            "document.querySelectorAll('#concepts tbody tr').length === 7 && document.querySelectorAll('#board tbody tr').length > 9",
+        ),
+        (
+            Some("operator"),
+            "/operator",
+            "document.querySelector('#dead').textContent.includes('is missing') && /of a probe to/.test(document.querySelector('#tiles').innerText)",
+        ),
+        (None, "/", "document.querySelectorAll('form, a.button').length > 0"),
+        (None, "/docs", "document.querySelectorAll('h2, h3').length > 5"),
+    ] {
+        let key = if path == "/operator" { "operator-key" } else { "teacher-key" };
+        let page = browser.open(&place.page(path, key), 1280);
+        browser.until(&page, path, seen);
+        // With something that goes on.
+        let is_done = AtomicBool::new(path != "/operator");
+        std::thread::scope(|scope| {
+            let place = &mut place;
+            let answering = scope.spawn(|| {
+                while !is_done.load(Ordering::Relaxed) {
+                    place.answers(&[("ada", 4), ("emil", 0), ("ines", 4)]);
+                }
+            });
+            browser.look(&page, name);
+            is_done.store(true, Ordering::Relaxed);
+            answering.join().unwrap();
+        });
+    }
     place.clean(&browser);
 }

@@ -17,6 +17,12 @@ use tempfile::TempDir;
 const TESTPREP: &str = include_str!("../../topologies/testprep.toml");
 /// The digests of `learner-key`, `teacher-key` and `operator-key`.
 const SERVE: &str = r#"
+[bolt.practice]
+type = "aggregate"
+from = "unique"
+by = ["user"]
+windows = ["1h", "1d"]
+measures = { answers = "count", right = "count(correct)" }
 [serve.key.learner]
 sha256 = "ed2f81d2a7a55faed3299a2479b4a0255e89f6f4f0d7b28dd8c406309a153db1"
 read = ["points"]
@@ -24,7 +30,7 @@ by = { class = "10B" }
 member = "u7"
 [serve.key.teacher]
 sha256 = "9d9561d4f8278f0b589431a45ac3642cadfc3b89fadb9b9cedc1505acabb2387"
-read = ["points", "concepts"]
+read = ["points", "concepts", "practice"]
 by = { class = "10B" }
 learners = true
 [serve.key.operator]
@@ -32,6 +38,16 @@ sha256 = "c9736463f555cdb7d2a78cfd7aa8b8c4f09d906d78f8dab9228eda30a28c2818"
 ingest = ["*"]
 operator = true
 "#;
+
+/// A class, and what it practises, the easiest first.
+const LEARNERS: [&str; 24] = [
+    "ada", "amir", "bela", "chen", "dara", "emil", "fola", "gita", "hugo", "ines", "jana", "kofi",
+    "lena", "mira", "noor", "olga", "petr", "qadir", "rosa", "sami", "tara", "umar", "vera", "zoe",
+];
+const CONCEPTS: [&str; 7] =
+    ["fractions", "percentages", "ratios", "equations", "geometry", "algebra", "probability"];
+/// For how long it has practised.
+const MINUTES: u64 = 110;
 
 /// What runs.
 pub struct Place {
@@ -79,6 +95,39 @@ impl Place {
             .collect();
         let accepted = self.post(&Value::from(events));
         assert_eq!(accepted["accepted"], all.len(), "{accepted}");
+    }
+
+    /// A day of a class of 24: who is quick, what is hard, and one who grows tired.
+    pub fn class(&mut self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+        let mut chance = 7_u64;
+        let mut percent = move || {
+            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (chance >> 33) % 100
+        };
+        let mut events = Vec::new();
+        for minute in (0..MINUTES).rev() {
+            for (place, learner) in (0..).zip(LEARNERS) {
+                let concept = (minute / 9 + place) as usize % CONCEPTS.len();
+                if percent() < 35 {
+                    continue;
+                }
+                let is_tired = place == 5 && minute < 45;
+                let ease = 88 - 6 * concept as u64 - place;
+                let correct = percent() < if is_tired { 15 } else { ease };
+                let ms = 2500 + 90 * percent() + if is_tired { 30_000 } else { 0 };
+                events.push(json!({
+                    "id": format!("day-{learner}-{minute}"), "user": learner, "class": "10B",
+                    "question": format!("{}-{}", CONCEPTS[concept], percent() % 20),
+                    "concept": CONCEPTS[concept], "correct": correct, "ms": ms,
+                    "points": if correct { 4 } else { 0 }, "at": now - minute * 60_000,
+                }));
+            }
+        }
+        for some in events.chunks(1000) {
+            let accepted = self.post(&Value::from(some));
+            assert_eq!(accepted["accepted"], some.len(), "{accepted}");
+        }
     }
 
     /// An event that the source rejects.

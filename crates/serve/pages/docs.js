@@ -22,7 +22,7 @@ function rows(head, lines) {
   const body = el("tbody");
   for (const line of lines) body.append(el("tr", {}, ...line.map((cell) => el("td", {}, cell ?? ""))));
   table.append(body);
-  return table;
+  return el("div", { className: "scroll", tabIndex: 0, role: "group", ariaLabel: head.join(", ") }, table);
 }
 
 const code = (text) => el("code", { textContent: text });
