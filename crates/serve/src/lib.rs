@@ -7,10 +7,12 @@ mod access;
 mod answer;
 mod app;
 mod boards;
-mod cursor;
+#[doc(hidden)] // for the fuzz targets
+pub mod cursor;
 mod delta;
 mod enter;
-mod events;
+#[doc(hidden)] // for the fuzz targets
+pub mod events;
 mod feed;
 mod http;
 mod jwks;
@@ -22,9 +24,12 @@ mod open;
 mod openapi;
 mod operate;
 mod pages;
-mod params;
-mod problem;
-mod question;
+#[doc(hidden)] // for the fuzz targets
+pub mod params;
+#[doc(hidden)] // for the fuzz targets
+pub mod problem;
+#[doc(hidden)] // for the fuzz targets
+pub mod question;
 mod server;
 mod shapes;
 mod socket;
