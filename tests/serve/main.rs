@@ -11,6 +11,7 @@
 mod lab;
 
 mod answers;
+mod crowd;
 mod described;
 mod faults;
 mod keys;

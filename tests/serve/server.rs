@@ -46,7 +46,19 @@ impl Serve {
     }
 
     pub fn start_with(file: &Path, redis: &str, arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tallyd"))
+        Self::run(Command::new(env!("CARGO_BIN_EXE_tallyd")), file, redis, arguments)
+    }
+
+    /// As from a shell that lets it have so many files to begin with.
+    pub fn start_limited(file: &Path, redis: &str, files: u32) -> Self {
+        let mut shell = Command::new("sh");
+        let program = env!("CARGO_BIN_EXE_tallyd");
+        shell.args(["-c", &format!("ulimit -Sn {files}; exec \"$0\" \"$@\""), program]);
+        Self::run(shell, file, redis, &[])
+    }
+
+    fn run(mut command: Command, file: &Path, redis: &str, arguments: &[&str]) -> Self {
+        let mut child = command
             .arg("serve")
             .arg(file)
             .args(["--listen", "127.0.0.1:0", "--redis", redis])

@@ -7,6 +7,7 @@ use crate::{
     run::stop_signal,
 };
 use anyhow::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 use tallyd_serve::{ReadFrom, open, serve};
 use tallyd_topology::{RedisAddress, Topology};
@@ -64,11 +65,20 @@ pub async fn begin(
     is_public: bool,
     stop: CancellationToken,
 ) -> anyhow::Result<(SocketAddr, JoinHandle<()>)> {
+    take_files();
     let opened = open(topology, redis, listen, is_public, stop).await?;
     let listener = TcpListener::bind(listen).await;
     let listener = listener.with_context(|| format!("can't listen on {listen}"))?;
     let address = listener.local_addr().context("can't tell the address")?;
     Ok((address, tokio::spawn(serve(opened, listener))))
+}
+
+/// Takes as many open files as the system lets it have, because each client is one: a shell gives
+/// a program less than that.
+fn take_files() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where the system refuses, fewer clients have to do.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// Serves until SIGTERM or SIGINT.
