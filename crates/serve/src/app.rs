@@ -9,10 +9,15 @@ use crate::{
     question::Question,
     token::Tokens,
 };
+use axum::body::Bytes;
 use moka::future::Cache;
 use serde_json::Value;
 use smol_str::SmolStr;
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tallyd_query::{Head, QueryError, Readers, catalog, head, status::gaps};
 use tallyd_runtime::plan::Plan;
 use tallyd_store::{Connection, keys::Keys, plan};
@@ -49,6 +54,8 @@ pub struct App {
     pub feeds: Feeds,
     /// The state that was read last, for operators.
     pub status: Mutex<LastStatus>,
+    /// What can be asked, for programs; made when it is asked for first.
+    pub description: OnceLock<Bytes>,
     /// By the turn of `readers` and the bolt: what one server says is not said of another.
     heads: Cache<(u64, SmolStr), Head>,
     answers: Cache<Question, Arc<Answer>>,
@@ -87,6 +94,7 @@ impl App {
             stop,
             feeds,
             status,
+            description: OnceLock::new(),
             heads,
             answers,
             plans,

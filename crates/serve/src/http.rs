@@ -48,10 +48,12 @@ pub fn routes(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// The description of it all. It says nothing of what is stored.
+/// The description of it all. It says nothing of what is stored, and is made once: whoever reaches
+/// the server may ask for it.
 async fn openapi(State(app): State<Arc<App>>) -> Response {
     let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    (kind, openapi::document(app.topology.kinds).to_string()).into_response()
+    let describe = || openapi::document(app.topology.kinds).to_string().into();
+    (kind, app.description.get_or_init(describe).clone()).into_response()
 }
 
 /// Many live views over one socket, which keeps its connection's place.
