@@ -1,7 +1,7 @@
 //! What anybody may send: paths, queries, cursors and bodies of any kind give a question, or a
 //! refusal that says what is wrong.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::panic, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -18,6 +18,9 @@ use tallyd_serve::{
 };
 
 const NOW: i64 = 1_767_225_600_000;
+/// Parameters that there are.
+const NAMES: &[&str] =
+    &["limit", "rank", "rows", "cursor", "at", "from", "to", "by.class", "order_by"];
 
 /// A path below `/v1/`, mostly of words that mean something there.
 fn path() -> impl Strategy<Value = String> {
@@ -32,9 +35,8 @@ fn path() -> impl Strategy<Value = String> {
 
 /// A query, mostly of parameters that there are.
 fn query() -> impl Strategy<Value = String> {
-    let names = ["limit", "rank", "rows", "cursor", "at", "from", "to", "by.class", "order_by"];
     let name = prop_oneof![
-        4 => prop::sample::select(&names[..]).prop_map(str::to_owned),
+        4 => prop::sample::select(NAMES).prop_map(str::to_owned),
         1 => ".{0,6}",
     ];
     let value = prop_oneof![
@@ -97,7 +99,7 @@ proptest! {
         let schema = schema();
         let read = |bytes: &[u8]| {
             let field = (BATCH_FIELD.as_bytes().to_vec(), bytes.to_vec());
-            decode(&schema, TimeLimits::NONE, EntryId { ms: NOW as u64, seq: 0 }, &vec![field])
+            decode(&schema, TimeLimits::NONE, EntryId { ms: NOW as u64, seq: 0 }, &[field])
         };
         let taken = read(Value::from(events.clone()).to_string().as_bytes());
         if !events.is_empty() {
@@ -114,7 +116,7 @@ proptest! {
     #[test]
     fn a_body_of_any_bytes_gives_events_or_reasons(bytes in prop::collection::vec(any::<u8>(), 1..200)) {
         let field = (BATCH_FIELD.as_bytes().to_vec(), bytes);
-        let read = decode(&schema(), TimeLimits::NONE, EntryId { ms: NOW as u64, seq: 0 }, &vec![field]);
+        let read = decode(&schema(), TimeLimits::NONE, EntryId { ms: NOW as u64, seq: 0 }, &[field]);
         prop_assert!(!read.events.is_empty() || !read.rejects.is_empty());
         prop_assert!(batches(&schema(), &read.events).is_ok());
     }
