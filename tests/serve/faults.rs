@@ -86,7 +86,7 @@ async fn who_was_told_of_trouble_is_told_when_it_is_over() {
     assert_eq!(over.id, snapshot.id);
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
