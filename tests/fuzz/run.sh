@@ -17,7 +17,7 @@ seconds() {
 }
 for_seconds=$(seconds "${FOR:-20m}")
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(batch entry frame reply topology wire)
+[ ${#targets[@]} -gt 0 ] || targets=(ask batch body entry frame reply topology wire)
 
 # With a target named, the flags reach neither build scripts nor macros, which could not link.
 host=$(rustc -vV | sed -n 's/^host: //p')
