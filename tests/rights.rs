@@ -4,7 +4,7 @@ use redis::Pipeline;
 use std::{fs, path::Path, sync::Arc, time::Duration};
 use tallyd_bolt::{Address, Key, Kind, Write};
 use tallyd_event::EntryId;
-use tallyd_query::{Look, QueryError, Results, Stored, head};
+use tallyd_query::{Look, QueryError, Results, Stored, head, standing};
 use tallyd_runtime::{
     Session, Store, StoreError,
     store::{
@@ -13,7 +13,11 @@ use tallyd_runtime::{
     },
 };
 use tallyd_store::{
-    Connection, RedisSession, RedisStore, dead, inspect, keys::Keys, memory, server_ms,
+    Connection, RedisSession, RedisStore, dead,
+    edits::{self, Request},
+    inspect,
+    keys::Keys,
+    memory, server_ms,
 };
 use tallyd_topology::{RedisAddress, Topology, parse};
 
@@ -154,6 +158,8 @@ async fn work(admin: &mut Connection, address: &RedisAddress) -> Result<(), Stor
     let theirs = ["XREADGROUP", "GROUP", "others", "one", "STREAMS", "answers", ">"];
     ask(admin, &theirs).await?;
     bolt(&store, &topology).await?;
+    let edits = Keys::new(&topology.name, 0).edits();
+    ask(admin, &["XADD", &edits, "*", "do", "hide", "member", "u7"]).await?;
     store.tend(&[(0, vec![0])]).await?;
     second.release(&owned).await?;
     store.leave(&"first".into()).await
@@ -166,7 +172,12 @@ async fn bolt(store: &RedisStore, topology: &Topology) -> Result<(), StoreError>
     let owned = session.take(&[(0, Fence::default())].into()).await?;
     session.begin(&owned).await?;
     let key = |kind: &str| Key::new(&[kind, "x"]);
-    let kinds = [("hash", Kind::Field), ("board", Kind::Score), ("seen", Kind::Log)];
+    let kinds = [
+        ("hash", Kind::Field),
+        ("board", Kind::Score),
+        ("seen", Kind::Log),
+        ("groups", Kind::Names),
+    ];
     let address = |(name, kind)| Address { kind, key: key(name), name: "f".into() };
     session.fetch(vec![(place, kinds.into_iter().map(address).collect())], &[]).await?;
     let part = Part {
@@ -179,6 +190,9 @@ async fn bolt(store: &RedisStore, topology: &Topology) -> Result<(), StoreError>
             Write::Field { key: key("hash"), name: "f".into(), value: b"v".to_vec() },
             Write::Member { key: key("groups"), members: vec!["a".into()] },
             Write::Score { key: key("board"), member: "m".into(), score: 1.0 },
+            Write::RemoveField { key: key("hash"), name: "g".into() },
+            Write::RemoveMember { key: key("groups"), members: vec!["b".into()] },
+            Write::RemoveScore { key: key("board"), member: "n".into() },
         ],
         expiries: vec![(key("hash"), i64::MAX / 2)],
         published: vec![(0, vec![(b"id".to_vec(), b"1".to_vec())])],
@@ -257,5 +271,30 @@ async fn operate(admin: &mut Connection, address: &RedisAddress) -> Result<(), S
     }
     let resumed = inspect::resume(&mut c, &topology, &keys).await?;
     assert_eq!(resumed, ["unique:0"]);
+    edit(admin, &mut c, &topology, &keys).await
+}
+
+/// Hides a member, where a worker has made a board.
+async fn edit(
+    admin: &mut Connection,
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+) -> Result<(), StoreError> {
+    let bolt = |parts: &[&str]| keys.bolt("points", &Key::new(parts));
+    ask(admin, &["HSET", &keys.cursors("points"), "0", "0-0"]).await?;
+    ask(admin, &["SADD", &bolt(&["labels", "day"]), "2026-01-01 4102444800000"]).await?;
+    ask(admin, &["SADD", &bolt(&["groups", "day", "2026-01-01"]), "everyone"]).await?;
+    let board = bolt(&["board", "day", "2026-01-01", "everyone"]);
+    ask(admin, &["ZADD", &board, "1", "u7"]).await?;
+    let request =
+        Request { id: "e1".into(), kind: "hide".into(), member: "u7".into(), ..Request::default() };
+    let stands = standing(c, topology, keys, "user", "u7").await?;
+    assert_eq!((stands.boards, stands.is_hidden), (1, false));
+    edits::add(c, keys, &request).await?;
+    edits::accept(c, topology, keys).await?;
+    let listed = edits::list(c, topology, keys, 10).await?;
+    assert_eq!(listed.iter().map(|edit| edit.id.as_str()).collect::<Vec<_>>(), ["e1"]);
+    assert_eq!(listed[0].refused, None);
     Ok(())
 }

@@ -69,6 +69,27 @@ pub enum Write {
         /// The members, each once.
         members: Vec<SmolStr>,
     },
+    /// Takes a field out of a hash.
+    RemoveField {
+        /// The hash.
+        key: Key,
+        /// The field.
+        name: SmolStr,
+    },
+    /// Takes members out of a set.
+    RemoveMember {
+        /// The set.
+        key: Key,
+        /// The members, each once.
+        members: Vec<SmolStr>,
+    },
+    /// Takes a member out of a sorted set.
+    RemoveScore {
+        /// The sorted set.
+        key: Key,
+        /// The member.
+        member: SmolStr,
+    },
     /// Sets a member's score in a sorted set.
     Score {
         /// The sorted set.
@@ -91,6 +112,9 @@ impl Write {
             | Write::Distinct { key, .. }
             | Write::Field { key, .. }
             | Write::Member { key, .. }
+            | Write::RemoveField { key, .. }
+            | Write::RemoveMember { key, .. }
+            | Write::RemoveScore { key, .. }
             | Write::Score { key, .. } => key,
         }
     }
@@ -125,6 +149,16 @@ impl Effects {
     /// Sets a member's score.
     pub fn set_score(&mut self, key: &Key, member: &str, score: f64) {
         self.writes.push(Write::Score { key: key.clone(), member: member.into(), score });
+    }
+
+    /// Takes a field out of a hash.
+    pub fn remove_field(&mut self, key: &Key, name: &str) {
+        self.writes.push(Write::RemoveField { key: key.clone(), name: name.into() });
+    }
+
+    /// Takes a member out of a sorted set.
+    pub fn remove_score(&mut self, key: &Key, member: &str) {
+        self.writes.push(Write::RemoveScore { key: key.clone(), member: member.into() });
     }
 
     /// Adds to shared numbers. Nothing is written where all that is added is 0.

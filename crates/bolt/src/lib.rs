@@ -11,6 +11,7 @@ mod effects;
 mod exact_sum;
 mod key;
 mod parameter;
+mod reads;
 mod state;
 mod window_memo;
 
@@ -18,11 +19,12 @@ pub use effects::{Effects, Late, Rejection, Write};
 pub use exact_sum::ExactSum;
 pub use key::Key;
 pub use parameter::Parameter;
-pub use state::{Address, Cell, Fingerprints, Kind, Names, Reads, State};
+pub use reads::Reads;
+pub use state::{Address, Cell, Fingerprints, Kind, Names, State};
 pub use window_memo::{GroupMemo, KeptWindow, Lasting, WindowMemo};
 
 use smol_str::SmolStr;
-use tallyd_event::{Event, Schema};
+use tallyd_event::{Edit, Event, Schema};
 
 /// The version of the time zone data that this program has in it, such as `2026a`: the calendar
 /// goes by that alone, whatever the host has.
@@ -46,6 +48,36 @@ pub trait Bolt: Send + Sync {
     /// The effects of the batch on that state. Events are taken in their order. At most one write
     /// an address: a batch is coalesced before it is written.
     fn process(&self, batch: &Batch<'_>, state: &State) -> Effects;
+
+    /// Asks for the state that [`Bolt::edit`] will look at for this edit. It is asked again while
+    /// what it asked for says that more is needed ([`Reads::is_incomplete`]).
+    fn edit_reads(&self, _edit: &Edit, _at: EditAt, _reads: &mut Reads<'_>) {}
+
+    /// What an edit changes, in steps that are committed one after the other, each whole or not at
+    /// all. Between them comes no event of the partition. After any of them it may be asked again
+    /// from the beginning, with the state that is there then: it returns what is left to do, and
+    /// nothing twice. A bolt that keeps nothing of members has nothing to do.
+    fn edit(&self, _edit: &Edit, _at: EditAt, _state: &State) -> Vec<EditStep> {
+        Vec::new()
+    }
+}
+
+/// Where and when an edit takes effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EditAt {
+    /// The partition whose turn it is.
+    pub partition: u16,
+    /// The time, in ms since the epoch, on the Redis server's clock.
+    pub now: i64,
+}
+
+/// What is committed at once of an edit.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EditStep {
+    /// What it changes. It emits and rejects nothing.
+    pub effects: Effects,
+    /// How many results it changes, such as boards.
+    pub changed: u64,
 }
 
 /// Events that are processed and committed together. One without events is a tick.

@@ -2,9 +2,12 @@
 //!
 //! Serves the `[[test]]` blocks of topology files and the tests of bolts. Keys never expire here.
 
-use crate::{Address, Batch, Bolt, Cell, Effects, Fingerprints, Key, Kind, Reads, State, Write};
+use crate::{
+    Address, Batch, Bolt, Cell, EditAt, Effects, Fingerprints, Key, Kind, Reads, State, Write,
+};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
+use tallyd_event::Edit;
 
 /// The stored values of one bolt, by key.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,10 +35,39 @@ pub struct Memory {
 impl Memory {
     /// Runs a batch through a bolt and applies its effects, as the runtime and the store do.
     pub fn run(&mut self, bolt: &dyn Bolt, batch: &Batch<'_>) -> Effects {
-        let state = self.load(&Reads::of(bolt, batch));
+        let state = self.state(|reads| bolt.reads(batch, reads));
         let effects = bolt.process(batch, &state);
         self.apply(&effects);
         effects
+    }
+
+    /// The cells that are asked for, again and again until nothing is missing.
+    pub fn state(&self, ask: impl Fn(&mut Reads<'_>)) -> State {
+        let mut state = State::default();
+        loop {
+            let mut reads = Reads::beside(&state, i64::MIN);
+            ask(&mut reads);
+            let (again, missing) = (reads.is_incomplete(), reads.into_addresses());
+            for address in missing {
+                let cell = self.cell(&address);
+                state.insert(address, cell);
+            }
+            if !again {
+                return state;
+            }
+        }
+    }
+
+    /// Does an edit in a partition of a bolt, as the runtime and the store do, and returns how many
+    /// results it changed. After so many steps it stops, as if the worker had died.
+    pub fn edit(&mut self, bolt: &dyn Bolt, edit: &Edit, at: EditAt, steps: usize) -> u64 {
+        let state = self.state(|reads| bolt.edit_reads(edit, at, reads));
+        let done = bolt.edit(edit, at, &state).into_iter().take(steps);
+        done.map(|step| {
+            self.apply(&step.effects);
+            step.changed
+        })
+        .sum()
     }
 
     /// The cells of these addresses.
@@ -59,6 +91,9 @@ impl Memory {
             }
             Kind::Field => Cell::Field(self.hashes.get(key).and_then(|h| h.get(name)).cloned()),
             Kind::Log => Cell::Log(self.logs.get(key).cloned().unwrap_or_default()),
+            Kind::Names => {
+                Cell::Names(self.members.get(key).into_iter().flatten().cloned().collect())
+            }
             Kind::Score => Cell::Score(self.scores.get(key).and_then(|s| s.get(name)).copied()),
         }
     }
@@ -91,6 +126,18 @@ impl Memory {
                 Write::Member { key, members } => {
                     self.members.entry(key).or_default().extend(members);
                 }
+                Write::RemoveField { key, name } => remove(&mut self.hashes, &key, |h| {
+                    h.remove(&name);
+                    h.is_empty()
+                }),
+                Write::RemoveMember { key, members } => remove(&mut self.members, &key, |set| {
+                    set.retain(|name| !members.contains(name));
+                    set.is_empty()
+                }),
+                Write::RemoveScore { key, member } => remove(&mut self.scores, &key, |set| {
+                    set.remove(&member);
+                    set.is_empty()
+                }),
                 Write::Score { key, member, score } => {
                     self.scores.entry(key).or_default().insert(member, score);
                 }
@@ -99,5 +146,12 @@ impl Memory {
         self.expiries.extend(effects.expiries.iter().cloned());
         self.duplicates += effects.duplicates;
         self.late += effects.late.len() as u64;
+    }
+}
+
+/// Takes something out of what a key holds. A key that is left empty is gone.
+fn remove<T>(all: &mut BTreeMap<Key, T>, key: &Key, change: impl FnOnce(&mut T) -> bool) {
+    if all.get_mut(key).is_some_and(change) {
+        all.remove(key);
     }
 }

@@ -1,6 +1,6 @@
 //! The state that a bolt asked for: cells of a few kinds, each under its own address.
 
-use crate::{Batch, Bolt, Key, Write, cells::Cells};
+use crate::{Key, Write, cells::Cells};
 use hashbrown::{Equivalent, HashSet};
 use smol_str::SmolStr;
 use std::hash::{Hash, Hasher};
@@ -16,6 +16,8 @@ pub enum Kind {
     Field,
     /// An append-only list of 128-bit fingerprints that one partition owns.
     Log,
+    /// All members of a set. What other tasks put into it may not be seen, or be seen late.
+    Names,
     /// A member's score in a sorted set; the member belongs to one partition.
     Score,
 }
@@ -37,15 +39,15 @@ pub struct Address {
     pub kind: Kind,
     /// The hash, string or sorted set.
     pub key: Key,
-    /// The field or member; empty for counters and logs.
+    /// The field or member; empty for counters, logs and names.
     pub name: SmolStr,
 }
 
 /// An address that borrows, to look up without an allocation.
-struct AddressRef<'a> {
-    kind: Kind,
-    key: &'a Key,
-    name: &'a str,
+pub(crate) struct AddressRef<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) key: &'a Key,
+    pub(crate) name: &'a str,
 }
 
 impl Hash for AddressRef<'_> {
@@ -75,84 +77,10 @@ pub enum Cell {
     Field(Option<Vec<u8>>),
     /// The fingerprints of a log; empty where there is none yet.
     Log(Fingerprints),
+    /// The members of a set; empty where there is none yet.
+    Names(HashSet<SmolStr>),
     /// A member's score.
     Score(Option<f64>),
-}
-
-/// The addresses that a bolt will look at, each once, less those whose cells are at hand.
-#[derive(Clone, Debug, Default)]
-pub struct Reads<'a> {
-    addresses: HashSet<Address>,
-    known: Option<(&'a State, i64)>,
-    asked: u64,
-}
-
-impl<'a> Reads<'a> {
-    /// All that a bolt asks for.
-    #[must_use]
-    pub fn of(bolt: &(impl Bolt + ?Sized), batch: &Batch<'_>) -> Self {
-        let mut reads = Self::default();
-        bolt.reads(batch, &mut reads);
-        reads
-    }
-
-    /// Leaves out what `known` holds, but for counters that were fetched before `stale_before`.
-    #[must_use]
-    pub fn beside(known: &'a State, stale_before: i64) -> Self {
-        Self { known: Some((known, stale_before)), ..Self::default() }
-    }
-
-    /// Asks for shared numbers of a hash.
-    pub fn counters(&mut self, key: &Key, names: Names) {
-        self.ask(Kind::Counters(names), key, "");
-    }
-
-    /// Asks for a field of a hash.
-    pub fn field(&mut self, key: &Key, name: &str) {
-        self.ask(Kind::Field, key, name);
-    }
-
-    /// Asks for a log.
-    pub fn log(&mut self, key: &Key) {
-        self.ask(Kind::Log, key, "");
-    }
-
-    /// Asks for a member's score.
-    pub fn score(&mut self, key: &Key, member: &str) {
-        self.ask(Kind::Score, key, member);
-    }
-
-    fn ask(&mut self, kind: Kind, key: &Key, name: &str) {
-        self.asked += 1;
-        if let Some((known, stale_before)) = self.known {
-            match known.cell(kind, key, name) {
-                Some(Cell::Counters(_, fetched)) if *fetched < stale_before => {}
-                Some(_) => return,
-                None => {}
-            }
-        }
-        let wanted = AddressRef { kind, key, name };
-        if !self.addresses.contains(&wanted) {
-            self.addresses.insert(Address { kind, key: key.clone(), name: name.into() });
-        }
-    }
-
-    /// The addresses, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = &Address> {
-        self.addresses.iter()
-    }
-
-    /// How often the bolt asked, for what was at hand or asked for before, too.
-    #[must_use]
-    pub fn asked(&self) -> u64 {
-        self.asked
-    }
-
-    /// The addresses, taken out, in no order.
-    #[must_use]
-    pub fn into_addresses(self) -> HashSet<Address> {
-        self.addresses
-    }
 }
 
 /// The cells that a bolt asked for. An address that it did not ask for reads as empty.
@@ -175,6 +103,8 @@ fn bytes_of(address: &Address) -> u64 {
 const COUNTED_LOG: usize = 2048;
 /// What a fingerprint takes in memory, with its share of the set's spare places.
 const FINGERPRINT_BYTES: usize = 28;
+/// What a name of a set takes in memory beside its bytes, with its share of the spare places.
+const NAME_BYTES: usize = 40;
 
 /// What a cell holds beside its place, a long log's fingerprints aside.
 fn held(cell: &Cell) -> u64 {
@@ -182,6 +112,7 @@ fn held(cell: &Cell) -> u64 {
         Cell::Field(Some(bytes)) => bytes.capacity(),
         Cell::Log(log) if log.len() <= COUNTED_LOG => log.len() * FINGERPRINT_BYTES,
         Cell::Counters(values, _) => size_of_val(&**values),
+        Cell::Names(names) => names.iter().map(|name| NAME_BYTES + name.len()).sum(),
         _ => 0,
     };
     held as u64
@@ -226,6 +157,24 @@ impl State {
             _ => None,
         };
         log.into_iter().flatten().copied()
+    }
+
+    /// Whether a set has a member.
+    #[must_use]
+    pub fn has_name(&self, key: &Key, name: &str) -> bool {
+        match self.cell(Kind::Names, key, "") {
+            Some(Cell::Names(names)) => names.contains(name),
+            _ => false,
+        }
+    }
+
+    /// The members of a set, in no order.
+    pub fn names(&self, key: &Key) -> impl Iterator<Item = &SmolStr> {
+        let names = match self.cell(Kind::Names, key, "") {
+            Some(Cell::Names(names)) => Some(names),
+            _ => None,
+        };
+        names.into_iter().flatten()
     }
 
     /// A member's score.
@@ -292,7 +241,19 @@ impl State {
                     self.change_log(key, |log| log.extend(fingerprints));
                 }
                 Write::DropLog { key } => self.drop_log(key),
-                Write::Distinct { .. } | Write::Member { .. } => {}
+                Write::Member { key, members } => {
+                    self.change_names(key, |names| names.extend(members.iter().cloned()));
+                }
+                Write::RemoveMember { key, members } => {
+                    self.change_names(key, |names| names.retain(|name| !members.contains(name)));
+                }
+                Write::RemoveField { key, name } => {
+                    self.put(Kind::Field, key, name, Cell::Field(None));
+                }
+                Write::RemoveScore { key, member } => {
+                    self.put(Kind::Score, key, member, Cell::Score(None));
+                }
+                Write::Distinct { .. } => {}
             }
         }
     }
@@ -313,16 +274,30 @@ impl State {
     }
 
     fn change_log(&mut self, key: &Key, change: impl FnOnce(&mut Fingerprints)) {
-        let wanted = AddressRef { kind: Kind::Log, key, name: "" };
+        self.change_cell(Kind::Log, key, |cell| {
+            if let Cell::Log(log) = cell {
+                change(log);
+            }
+        });
+    }
+
+    fn change_names(&mut self, key: &Key, change: impl FnOnce(&mut HashSet<SmolStr>)) {
+        self.change_cell(Kind::Names, key, |cell| {
+            if let Cell::Names(names) = cell {
+                change(names);
+            }
+        });
+    }
+
+    fn change_cell(&mut self, kind: Kind, key: &Key, change: impl FnOnce(&mut Cell)) {
+        let wanted = AddressRef { kind, key, name: "" };
         let Some(cell) = self.cells.get_mut(&wanted) else { return };
         let before = held(cell);
-        if let Cell::Log(log) = cell {
-            change(log);
-        }
+        change(cell);
         self.bytes = self.bytes.saturating_sub(before) + held(cell);
     }
 
-    fn cell(&self, kind: Kind, key: &Key, name: &str) -> Option<&Cell> {
+    pub(crate) fn cell(&self, kind: Kind, key: &Key, name: &str) -> Option<&Cell> {
         self.cells.get(&AddressRef { kind, key, name })
     }
 }

@@ -6,6 +6,7 @@
 pub mod decode;
 pub mod frame;
 
+mod edit;
 mod entry_id;
 mod event;
 mod mark;
@@ -13,6 +14,7 @@ mod partition;
 mod schema;
 mod value;
 
+pub use edit::{Edit, EditKind};
 pub use entry_id::{EntryId, EntryIdError};
 pub use event::Event;
 pub use mark::mark;

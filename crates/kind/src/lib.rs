@@ -118,6 +118,12 @@ pub trait BoltOptions: Any + Debug + Send + Sync {
         None
     }
 
+    /// The field that names the members whom an edit can take off its results; `None` where edits
+    /// change nothing.
+    fn edited_by(&self) -> Option<&FieldRef> {
+        None
+    }
+
     /// Whether it emits nothing but events that it read, as they came.
     fn passes_events_on(&self) -> bool {
         false

@@ -1,6 +1,8 @@
 //! The boards and periods that a batch's events are on, each named once.
 
-use crate::{Options, PeriodOptions, board_key, composite::Span, keys::EVERYONE, state_key};
+use crate::{
+    Options, PeriodOptions, board_key, composite::Span, hidden_key, keys::EVERYONE, state_key,
+};
 use hashbrown::HashMap;
 use smol_str::SmolStr;
 use tallyd_bolt::{FieldRef, GroupMemo, Key, Late, WindowMemo, calendar::Calendar};
@@ -12,19 +14,32 @@ pub(crate) struct Boards<'a> {
     boards: Vec<(&'a [FieldRef], GroupMemo<'a>)>,
     /// The places in `all`, by the places of the period, its window, the board and the group.
     places: HashMap<(usize, usize, usize, usize), usize>,
-    all: Vec<Board>,
+    all: Vec<Board<'a>>,
 }
 
 /// One board of one group in one period.
-pub(crate) struct Board {
+pub(crate) struct Board<'a> {
     /// Its sorted set.
     pub(crate) key: Key,
     /// The hash of what its scores alone do not say.
     pub(crate) state: Key,
+    /// Its period.
+    pub(crate) period: &'a PeriodOptions,
+    /// The label of its window.
+    pub(crate) label: SmolStr,
+    /// Its group, as it stands in keys.
+    pub(crate) group: SmolStr,
     /// When it goes, if ever.
     pub(crate) expiry: Option<i64>,
     /// The time in which its scores are reached.
     pub(crate) span: Span,
+}
+
+impl Board<'_> {
+    /// The hash of the scores of its hidden members.
+    pub(crate) fn hidden(&self) -> Key {
+        hidden_key(self.period, &self.label, &self.group)
+    }
 }
 
 impl<'a> Boards<'a> {
@@ -81,7 +96,9 @@ impl<'a> Boards<'a> {
                     let (key, state) =
                         (board_key(period, label, group), state_key(period, label, group));
                     let span = Span::of(&kept.window);
-                    all.push(Board { key, state, expiry: kept.expiry, span });
+                    let (label, group) = (label.clone(), group.into());
+                    let period = *period;
+                    all.push(Board { key, state, period, label, group, expiry: kept.expiry, span });
                     all.len() - 1
                 });
                 places.push(*place);
@@ -89,8 +106,13 @@ impl<'a> Boards<'a> {
         }
     }
 
+    /// The periods that it has.
+    pub(crate) fn periods(&self) -> impl Iterator<Item = &'a PeriodOptions> {
+        self.periods.iter().map(|(period, _)| *period)
+    }
+
     /// The board at a place that [`Boards::find`] gave.
-    pub(crate) fn get(&self, place: usize) -> Option<&Board> {
+    pub(crate) fn get(&self, place: usize) -> Option<&Board<'a>> {
         self.all.get(place)
     }
 }

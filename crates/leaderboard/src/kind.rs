@@ -69,8 +69,14 @@ impl BoltOptions for Options {
         &LeaderboardKind
     }
 
-    fn build(&self, input: &Schema, calendar: &Calendar, _: u16, _: [u8; 16]) -> Arc<dyn Bolt> {
-        Arc::new(Leaderboard::new(self.clone(), input.clone(), calendar.clone()))
+    fn build(
+        &self,
+        input: &Schema,
+        calendar: &Calendar,
+        partitions: u16,
+        _: [u8; 16],
+    ) -> Arc<dyn Bolt> {
+        Arc::new(Leaderboard::new(self.clone(), input.clone(), calendar.clone(), partitions))
     }
 
     fn shape(&self) -> Vec<(String, String)> {
@@ -82,6 +88,10 @@ impl BoltOptions for Options {
     }
 
     fn about(&self) -> Option<&FieldRef> {
+        Some(&self.member)
+    }
+
+    fn edited_by(&self) -> Option<&FieldRef> {
         Some(&self.member)
     }
 

@@ -21,6 +21,8 @@
 pub mod composite;
 
 mod boards;
+mod directory;
+mod edit;
 mod keys;
 mod kind;
 mod options;
@@ -28,7 +30,9 @@ mod standing;
 mod standings;
 mod view;
 
-pub use keys::{EVERYONE, board_key, group, state_key};
+pub use keys::{
+    EVERYONE, MEMBERS, board_key, group, groups_key, hidden_key, hides_key, labels_key, state_key,
+};
 pub use kind::LeaderboardKind;
 pub use options::{Options, PeriodOptions, Score, Ties};
 pub use view::BOARD;
@@ -39,22 +43,24 @@ use crate::{
     standings::Standings,
 };
 use smol_str::SmolStr;
-use tallyd_bolt::{Batch, Bolt, Effects, Reads, State, calendar::Calendar};
-use tallyd_event::{Event, Schema};
+use tallyd_bolt::{Batch, Bolt, EditAt, EditStep, Effects, Reads, State, calendar::Calendar};
+use tallyd_event::{Edit, Event, Schema};
 
 /// The leaderboard bolt. Its input must be partitioned by the member.
 pub struct Leaderboard {
     options: Options,
     calendar: Calendar,
     scoring: Scoring,
+    partitions: u16,
 }
 
 impl Leaderboard {
-    /// A leaderboard bolt over events of a schema, in which the options' fields are resolved.
+    /// A leaderboard bolt over events of a schema, in which the options' fields are resolved, and
+    /// whose input is split into `partitions`.
     #[must_use]
-    pub fn new(options: Options, input: Schema, calendar: Calendar) -> Self {
+    pub fn new(options: Options, input: Schema, calendar: Calendar, partitions: u16) -> Self {
         let scoring = Scoring::new(&options, &input);
-        Self { options, calendar, scoring }
+        Self { options, calendar, scoring, partitions }
     }
 
     /// Who an event scores for, and what; `None` where it leaves one of them out.
@@ -71,11 +77,17 @@ impl Bolt for Leaderboard {
     fn reads(&self, batch: &Batch<'_>, reads: &mut Reads<'_>) {
         let mut boards = Boards::new(&self.options, &self.calendar, batch.now);
         let (mut places, mut late) = (Vec::new(), Vec::new());
+        let hidden = self.hidden(batch, |key, field| reads.look(key, field));
+        boards.periods().for_each(|period| reads.names(&labels_key(period)));
         for event in batch.events.iter().enumerate() {
             let Some((member, _)) = self.entry(event.1) else { continue };
+            let is_hidden = !hidden.is_empty() && hidden.contains(&member);
             boards.find(batch.schema, event, &mut places, &mut late);
             for board in places.iter().filter_map(|&place| boards.get(place)) {
-                reads.score(&board.key, &member);
+                match is_hidden {
+                    true => reads.field(&board.hidden(), &member),
+                    false => reads.score(&board.key, &member),
+                }
                 if self.scoring.has_rest() {
                     reads.field(&board.state, &member);
                 }
@@ -88,9 +100,11 @@ impl Bolt for Leaderboard {
         let mut boards = Boards::new(&self.options, &self.calendar, batch.now);
         let mut standings = Standings::default();
         let (mut places, mut late) = (Vec::new(), Vec::new());
+        let hidden = self.hidden(batch, |key, field| state.field(key, field));
         for (index, event) in batch.events.iter().enumerate() {
             let Some((name, points)) = self.entry(event) else { continue };
-            let member = (standings.member(&name), &name);
+            let is_hidden = !hidden.is_empty() && hidden.contains(&name);
+            let member = (standings.member(&name), &name, is_hidden);
             let time = event.time(batch.schema);
             boards.find(batch.schema, (index, event), &mut places, &mut late);
             let on = places.iter().filter_map(|&place| Some((place, boards.get(place)?)));
@@ -108,8 +122,16 @@ impl Bolt for Leaderboard {
                 Err(refusal) => effects.reject(index, refusal.to_string()),
             }
         }
-        standings.write(&boards, &mut effects);
+        standings.write(&boards, (state, batch.now), &mut effects);
         effects
+    }
+
+    fn edit_reads(&self, edit: &Edit, at: EditAt, reads: &mut Reads<'_>) {
+        self.ask_for_edit(edit, at, reads);
+    }
+
+    fn edit(&self, edit: &Edit, at: EditAt, state: &State) -> Vec<EditStep> {
+        self.steps_of_edit(edit, at, state)
     }
 }
 

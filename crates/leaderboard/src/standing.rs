@@ -230,6 +230,16 @@ impl Scoring {
     }
 }
 
+/// The score of a hidden member, as its sorted set would hold it, from the bytes that stand for it.
+pub(crate) fn hidden_score(bytes: &[u8]) -> Result<f64, Refusal> {
+    let score = std::str::from_utf8(bytes).ok().and_then(|text| text.parse::<f64>().ok());
+    let finite = score.filter(|score| score.is_finite());
+    finite.ok_or_else(|| {
+        let given = bytes.iter().copied().take(40).collect();
+        Refusal::Unreadable { given, wanted: "a score" }
+    })
+}
+
 impl fmt::Display for Rest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

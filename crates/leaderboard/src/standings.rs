@@ -2,7 +2,8 @@
 
 use crate::{
     boards::{Board, Boards},
-    standing::{Refusal, Rest, Scoring, Stored},
+    directory::Directory,
+    standing::{Refusal, Rest, Scoring, Stored, hidden_score},
 };
 use hashbrown::HashMap;
 use smol_str::SmolStr;
@@ -22,6 +23,8 @@ pub(crate) struct Standings {
 struct Standing {
     board: usize,
     member: SmolStr,
+    /// Of a hidden member, where its score stands.
+    hidden: Option<Key>,
     before: Result<Option<Stored>, Refusal>,
     after: Option<Stored>,
 }
@@ -37,14 +40,19 @@ impl Standings {
     pub(crate) fn open(
         &mut self,
         (state, scoring): (&State, &Scoring),
-        (place, board): (usize, &Board),
-        (member, name): (usize, &SmolStr),
+        (place, board): (usize, &Board<'_>),
+        (member, name, is_hidden): (usize, &SmolStr, bool),
     ) -> usize {
         *self.places.entry((place, member)).or_insert_with(|| {
             let load = |score| scoring.load(score, state.field(&board.state, name));
-            let before = state.score(&board.key, name).map(load).transpose();
+            let hidden = is_hidden.then(|| board.hidden());
+            let stored = match &hidden {
+                Some(key) => state.field(key, name).map(hidden_score).transpose(),
+                None => Ok(state.score(&board.key, name)),
+            };
+            let before = stored.and_then(|stored| stored.map(load).transpose());
             let after = before.as_ref().ok().cloned().flatten();
-            self.all.push(Standing { board: place, member: name.clone(), before, after });
+            self.all.push(Standing { board: place, member: name.clone(), hidden, before, after });
             self.all.len() - 1
         })
     }
@@ -66,13 +74,19 @@ impl Standings {
     }
 
     /// Writes the standings that changed, and when their boards go.
-    pub(crate) fn write(self, boards: &Boards<'_>, effects: &mut Effects) {
+    pub(crate) fn write(
+        self,
+        boards: &Boards<'_>,
+        (state, now): (&State, i64),
+        effects: &mut Effects,
+    ) {
         let mut written = BTreeSet::new();
-        for Standing { board: place, member, before, after } in self.all {
+        let mut directory = Directory::default();
+        for Standing { board: place, member, hidden, before, after } in self.all {
             let Some((board, after)) = boards.get(place).zip(after) else { continue };
             let before = before.ok().flatten();
-            let mut expire = |key: &Key, is_rest| {
-                if written.insert((place, is_rest)) {
+            let mut expire = |key: &Key, kind| {
+                if written.insert((place, kind)) {
                     effects.expiries.extend(board.expiry.map(|expiry| (key.clone(), expiry)));
                 }
             };
@@ -82,18 +96,36 @@ impl Standings {
             let (score, rest) =
                 (is_new(|a, b| a.score == b.score), is_new(|a, b| a.rest == b.rest));
             let rest = rest && after.rest != Rest::Nothing;
-            if score {
-                expire(&board.key, false);
+            if score || rest {
+                directory.note(board, before.is_none());
+            }
+            match &hidden {
+                Some(key) if score => expire(key, Kept::Hidden),
+                None if score => expire(&board.key, Kept::Score),
+                _ => {}
             }
             if rest {
-                expire(&board.state, true);
+                expire(&board.state, Kept::Rest);
             }
-            if score {
-                effects.set_score(&board.key, &member, after.score);
+            match &hidden {
+                Some(key) if score => {
+                    effects.set_field(key, &member, after.score.to_string());
+                }
+                None if score => effects.set_score(&board.key, &member, after.score),
+                _ => {}
             }
             if rest {
                 effects.set_field(&board.state, &member, after.rest.to_string());
             }
         }
+        directory.write((state, now), effects);
     }
+}
+
+/// What of a board is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kept {
+    Hidden,
+    Rest,
+    Score,
 }

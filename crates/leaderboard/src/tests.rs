@@ -1,5 +1,6 @@
 //! Who stands where, and that no split or rerun of batches changes it.
 
+mod edit;
 mod order;
 
 use super::*;
@@ -10,6 +11,7 @@ use tallyd_bolt::{ExactSum, FieldRef, Key, Lasting, calendar::Length, memory::Me
 use tallyd_event::{EntryId, Field, FieldType, Value};
 
 const HOUR: i64 = 3_600_000;
+const PARTITIONS: u16 = 2;
 
 fn schema() -> Schema {
     let kinds = [
@@ -46,7 +48,7 @@ fn leaderboard(score: Score, ties: Ties) -> Leaderboard {
         ties,
         places,
     };
-    Leaderboard::new(options, schema(), Calendar::new("UTC").unwrap())
+    Leaderboard::new(options, schema(), Calendar::new("UTC").unwrap(), PARTITIONS)
 }
 
 /// An event of class `k` that arrived at its time.

@@ -20,6 +20,7 @@ mod head;
 mod pool;
 mod readers;
 mod results;
+mod standing;
 mod stored;
 
 pub use error::QueryError;
@@ -28,5 +29,6 @@ pub use head::{Head, head};
 pub use pool::Pool;
 pub use readers::{ReadFrom, Readers};
 pub use results::{Look, Results, Seen};
+pub use standing::{Standing, standing};
 pub use stored::Stored;
 pub use tallyd_aggregate::Figure;

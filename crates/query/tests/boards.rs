@@ -339,7 +339,7 @@ proptest! {
             *known = value.min(*known);
         }
         for ties in TIES {
-            let bolt = Leaderboard::new(options(ties, is_ascending), schema(), Calendar::new("UTC").unwrap());
+            let bolt = Leaderboard::new(options(ties, is_ascending), schema(), Calendar::new("UTC").unwrap(), 1);
             let (mut memory, schema, mut start) = (Memory::default(), schema(), 0);
             for end in 1..=events.len() {
                 if end == events.len() || cuts[end] {

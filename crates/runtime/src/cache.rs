@@ -93,6 +93,12 @@ impl Cache {
         &self.young
     }
 
+    /// An edit is committed, or a part of it: what it wrote, it did not ask this cache for.
+    pub fn edited(&mut self, writes: &[Write], now: Instant) {
+        self.old.apply(writes);
+        self.committed(writes, now);
+    }
+
     /// The batch is committed: changes the cells as it changed what is stored.
     pub fn committed(&mut self, writes: &[Write], now: Instant) {
         self.young.apply(writes);
@@ -128,6 +134,7 @@ mod tests {
                 Kind::Counters(names) => Cell::Counters(names.iter().map(|_| 0).collect(), 0),
                 Kind::Field => Cell::Field(Some(vec![0; 1000])),
                 Kind::Log => Cell::Log([1].into()),
+                Kind::Names => Cell::Names(["n".into()].into()),
                 Kind::Score => Cell::Score(None),
             };
             cache.insert(address.clone(), cell, now);
@@ -157,6 +164,29 @@ mod tests {
         assert_eq!(ask(&mut cache, reads, start + REFRESH), []);
         cache.clear();
         assert_eq!(ask(&mut cache, reads, start + REFRESH).len(), 3);
+    }
+
+    #[test]
+    fn an_edit_changes_what_no_batch_asked_for_lately() {
+        let now = Instant::now();
+        let mut cache = Cache::new(50_000, REFRESH, now);
+        let (board, list) = (Key::new(&["board"]), Key::new(&["list"]));
+        let reads = |reads: &mut Reads<'_>| {
+            reads.field(&board, "u");
+            reads.names(&list);
+        };
+        assert_eq!(ask(&mut cache, reads, now).len(), 2);
+        // Now they stand in the old generation.
+        cache.committed(&[], now + TURN);
+        let members = vec!["n".into()];
+        let removed = [
+            Write::RemoveField { key: board.clone(), name: "u".into() },
+            Write::RemoveMember { key: list.clone(), members },
+        ];
+        cache.edited(&removed, now + TURN);
+        assert_eq!(ask(&mut cache, reads, now + TURN), []);
+        assert_eq!(cache.state().field(&board, "u"), None);
+        assert!(!cache.state().has_name(&list, "n"));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! A bolt that panics costs one event, not the batch: the batch is bisected until it is found.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 use tallyd_bolt::{Batch, Bolt, Effects, Reads, State};
 use tallyd_event::Event;
 
@@ -37,6 +40,14 @@ pub fn process(bolt: &dyn Bolt, batch: &Batch<'_>, state: &State) -> Result<Effe
     guarded(batch, |batch| bolt.process(batch, state))
 }
 
+/// Runs a pure function that is of no batch.
+///
+/// # Errors
+/// What it said where it panics.
+pub fn whole<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| said(&*panic))
+}
+
 /// Runs a pure function of a batch. Where it panics, searches by halves for the shortest prefix
 /// that panics: its last event is the one.
 fn guarded<T>(batch: &Batch<'_>, run: impl Fn(&Batch<'_>) -> T) -> Result<T, Poison> {
@@ -56,10 +67,13 @@ fn guarded<T>(batch: &Batch<'_>, run: impl Fn(&Batch<'_>) -> T) -> Result<T, Poi
             Err(earlier) => (panicking, panic) = (middle, earlier),
         }
     }
+    Err(Poison { event: panicking.saturating_sub(1), reason: said(&*panic) })
+}
+
+fn said(panic: &(dyn Any + Send)) -> String {
     let message = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
     let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
-    let reason = format!("the bolt panicked: {}", message.unwrap_or_else(|| "no message".into()));
-    Err(Poison { event: panicking.saturating_sub(1), reason })
+    format!("the bolt panicked: {}", message.unwrap_or_else(|| "no message".into()))
 }
 
 #[cfg(test)]

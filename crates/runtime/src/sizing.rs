@@ -133,8 +133,11 @@ fn cost(writes: &[Write]) -> f64 {
         Write::Append { .. } | Write::DropLog { .. } => 1.0,
         Write::Distinct { items, .. } => 1.0 + items.len() as f64 * 0.3,
         Write::Field { .. } => 0.5,
-        Write::Member { members, .. } => 1.0 + members.len() as f64 * 0.5,
-        Write::Score { .. } => 2.0,
+        Write::Member { members, .. } | Write::RemoveMember { members, .. } => {
+            1.0 + members.len() as f64 * 0.5
+        }
+        Write::RemoveField { .. } => 1.0,
+        Write::RemoveScore { .. } | Write::Score { .. } => 2.0,
     };
     writes.iter().map(one).sum()
 }

@@ -148,8 +148,21 @@ pub struct Part {
     pub dead: Vec<DeadLetter>,
     /// What came too late.
     pub late: Late,
+    /// What it does of an edit.
+    pub edit: Option<EditPart>,
     /// The new cursors of the partitions in it.
     pub cursors: Vec<(u16, Cursor)>,
+}
+
+/// What a commit does of an edit in one partition of a bolt, for those who look how far it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EditPart {
+    /// The edit's id.
+    pub id: SmolStr,
+    /// How many results it changes.
+    pub changed: u64,
+    /// Whether nothing is left to do in the partition.
+    pub done: bool,
 }
 
 impl Commit {

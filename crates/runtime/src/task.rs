@@ -8,6 +8,7 @@
 //! not known.
 
 mod bolts;
+mod edit;
 mod idle;
 mod ownership;
 mod reading;
@@ -27,6 +28,7 @@ use crate::{
     work::{self, Ahead, Queue},
     worker::Shared,
 };
+use edit::Edited;
 use reading::Reading;
 use smol_str::SmolStr;
 use std::{
@@ -237,7 +239,13 @@ impl<S: Store> Task<S> {
             tokio::time::sleep(PAUSE_WAIT).await;
             return Ok(());
         }
-        let skipped = self.process(session, &mut work).await?;
+        let skipped = match work.edit.clone() {
+            None => self.process(session, &mut work).await?,
+            Some(edit) => match self.edit(session, &mut work, edit).await? {
+                Edited::Ready(skipped) => skipped,
+                Edited::Interrupted => return Ok(()),
+            },
+        };
         if !skipped.is_empty() {
             return self.go_back(session, &skipped).await;
         }
@@ -293,7 +301,10 @@ impl<S: Store> Task<S> {
         let now = self.options.shared.now(self.options.clock);
         let mut emitted = 0;
         for (stage, (part, node)) in commit.parts.iter().zip(&mut self.nodes).enumerate() {
-            node.cache.committed(&part.writes, Instant::now());
+            match part.edit {
+                None => node.cache.committed(&part.writes, Instant::now()),
+                Some(_) => node.cache.edited(&part.writes, Instant::now()),
+            }
             let mut done = Counts::default();
             for (partition, cursor) in &part.cursors {
                 let of_nodes = self.cursors.entry(*partition).or_default();

@@ -1,13 +1,17 @@
 //! From entries to a batch, through the bolts, to a commit. Pure.
 
+mod edit;
 mod emit;
 mod entry;
 mod late;
 mod probe;
+mod take;
 
+pub use edit::{EditWork, edit_of};
 pub use emit::MAX_FRAME_BYTES;
 pub use entry::arrival;
 pub use probe::is_probe;
+pub use take::take;
 
 use crate::{
     context::{Context, Stage, StageId, no_stage},
@@ -21,7 +25,7 @@ use std::{
     sync::Arc,
 };
 use tallyd_bolt::{Batch, Effects};
-use tallyd_event::{EntryId, Event, decode, mark};
+use tallyd_event::{EntryId, Event, decode};
 use tallyd_topology::NodeKind;
 
 /// The field of an entry that holds a frame.
@@ -33,8 +37,8 @@ pub const ONLY_FIELD: &str = "only";
 pub const ARRIVED_FIELD: &str = "tallyd:arrived";
 /// The one field of an entry of a source that is a probe. No field of an event has such a name.
 pub const PROBE_FIELD: &str = "tallyd:probe";
-/// The most bytes of entries in one commit.
-const MAX_BATCH_BYTES: usize = 1 << 20;
+/// The one field of an entry of a source that is an edit. No field of an event has such a name.
+pub const EDIT_FIELD: &str = "tallyd:edit";
 
 /// Entries that were read and are not yet committed, in order within each partition.
 pub type Queue = VecDeque<(u16, Entry)>;
@@ -60,6 +64,8 @@ pub struct Work {
     pub ahead: Option<Ahead>,
     /// When the oldest probe among the entries was sent, in ms since the epoch.
     pub probe: Option<i64>,
+    /// The edit that it is, and then it is nothing else.
+    pub edit: Option<EditWork>,
 }
 
 /// Entries whose ids are ahead of the server's clock: they arrived when they were read.
@@ -99,44 +105,6 @@ struct StageWork {
 #[must_use]
 pub fn weight(entry: &Entry) -> usize {
     entry.fields.iter().map(|(name, value)| name.len() + value.len()).sum()
-}
-
-/// Takes entries off the queue until the batch holds `max_events` events: at least one entry.
-///
-/// An entry at or below its partition's cursor is acknowledged and skipped: its effects are in.
-/// `read_at` is the server's clock at the last read, which bounds when the entries of a source
-/// arrived.
-#[must_use]
-pub fn take(
-    context: &Context,
-    queue: &mut Queue,
-    cursors: &Cursors,
-    max_events: usize,
-    read_at: i64,
-) -> Work {
-    let mut work = Work::default();
-    work.stages.resize_with(context.stages.len(), StageWork::default);
-    let (mut events, mut bytes, mut newest) = (0, 0, None);
-    while let Some((partition, entry)) = queue.pop_front() {
-        work.acks.entry(partition).or_default().push(entry.id);
-        let cursor = crate::store::last(cursors, partition);
-        let done = work.last.get(&partition).copied().unwrap_or(cursor);
-        if entry.id <= done {
-            continue;
-        }
-        bytes += weight(&entry);
-        events += work.decode(context, partition, &entry, read_at);
-        work.last.insert(partition, entry.id);
-        *work.read.entry(partition).or_default() += 1;
-        newest = Some(entry);
-        if events >= max_events || bytes >= MAX_BATCH_BYTES {
-            break;
-        }
-    }
-    // One that was deleted while it was pending is not known.
-    let known = newest.filter(|entry| context.reads_source() && !entry.fields.is_empty());
-    work.mark = known.map_or(0, |entry| mark(&entry.fields));
-    work
 }
 
 impl Work {
@@ -357,7 +325,8 @@ impl Work {
             let partitions_of_edges = context.topology.partitions;
             let frames = emit::frames(node, partitions_of_edges, &stage.emits).and_then(|frames| {
                 let probe = probe::frames(node, partitions_of_edges, self.probe)?;
-                Ok(frames.into_iter().chain(probe).collect())
+                let edit = edit::frames(context, node, self.edit.as_ref())?;
+                Ok(frames.into_iter().chain(probe).chain(edit).collect())
             });
             parts.push(Part {
                 node: of.place,
@@ -372,6 +341,11 @@ impl Work {
                 expiries: stage.effects.expiries,
                 dead: stage.dead,
                 late: stage.late,
+                edit: self
+                    .edit
+                    .as_ref()
+                    .filter(|_| of.bolt.is_some())
+                    .and_then(|edit| edit.part(number)),
             });
         }
         Ok(Commit { wait: None, parts, acks: self.acks.into_iter().collect(), next })

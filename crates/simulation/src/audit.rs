@@ -7,10 +7,12 @@ use crate::{
     ledger::{Ledger, WINDOW_S},
     world::{OVERWRITTEN, World},
 };
+use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use tallyd_bolt::{Key, memory::Memory};
 use tallyd_event::partition_of;
 use tallyd_runtime::store::{Counts, Rejected};
+use tallyd_topology::NodeKind;
 
 /// Every figure that is not as it must be, in words.
 pub(crate) struct Audit<'a> {
@@ -25,6 +27,7 @@ pub(crate) fn differences(world: &World, ledger: &Ledger) -> Vec<String> {
     audit.dead(ledger);
     audit.concepts(ledger);
     audit.users(ledger);
+    audit.edits(ledger);
     audit.halts();
     audit.gaps(ledger);
     audit.streams();
@@ -109,9 +112,23 @@ impl Audit<'_> {
             [points, latest].map(|memory| memory.scores.get(&board).cloned().unwrap_or_default());
         let [fatigue, mastery, predicted, unique] =
             ["fatigue", "mastery", "predicted", "unique"].map(|name| self.memory(name));
-        let on_board = ledger.users.values().filter(|user| user.points.is_some()).count();
+        let shown = || ledger.users.iter().filter(|(name, _)| !ledger.hidden.contains(*name));
+        let on_board = shown().filter(|(_, user)| user.points.is_some()).count();
         self.compare("members on the board", &on_board, &points.len());
-        self.compare("members of the latest", &ledger.users.len(), &latest.len());
+        self.compare("members of the latest", &shown().count(), &latest.len());
+        let hidden = ["points", "latest"].map(|name| self.memory(name)).map(hidden_scores);
+        let [mut all_points, mut all_latest] = hidden;
+        for name in ledger.users.keys().filter(|name| !ledger.hidden.contains(*name)) {
+            let left = (all_points.remove(name.as_str()), all_latest.remove(name.as_str()));
+            self.compare(&format!("{name} hidden"), &(None, None), &left);
+        }
+        for name in &ledger.hidden {
+            let shown = (points.get(name.as_str()), latest.get(name.as_str()));
+            self.compare(&format!("{name} shown"), &(None, None), &shown);
+        }
+        all_points.extend(points);
+        all_latest.extend(latest);
+        let (points, latest) = (all_points, all_latest);
         self.identities(ledger, &unique);
         for (name, user) in &ledger.users {
             let score = |score: Option<&f64>| score.map(|&score| score as i64);
@@ -141,6 +158,25 @@ impl Audit<'_> {
             let expected = (user.answers, user.right);
             self.compare(&format!("{name} overall"), &Some(expected), &found);
         }
+    }
+
+    /// Each edit was done once in each partition of each bolt, and leaves nothing behind.
+    fn edits(&mut self, ledger: &Ledger) {
+        let nodes = self.world.topology.nodes.iter().enumerate();
+        let bolts = nodes.filter(|(_, node)| matches!(node.kind, NodeKind::Bolt(_)));
+        let bolts: Vec<(usize, u64)> =
+            bolts.map(|(place, n)| (place, n.partitions.into())).collect();
+        let expected: BTreeMap<(SmolStr, usize), u64> = ledger
+            .edits
+            .iter()
+            .flat_map(|id| bolts.iter().map(move |(place, of)| ((id.into(), *place), *of)))
+            .collect();
+        self.compare("edits by bolt", &expected, &self.world.edits);
+        let counted = |memory: &Memory| {
+            memory.hashes.keys().filter(|key| key.as_str().starts_with("edits:")).count()
+        };
+        let left: usize = self.world.bolts.values().map(counted).sum();
+        self.compare("copies of edits that are still counted", &0, &left);
     }
 
     /// How many answers of a learner are dead letters of the bolt whose key was overwritten.
@@ -196,6 +232,13 @@ impl Audit<'_> {
         self.compare("processed entries that streams keep", &0, &kept);
         self.compare("halted partitions", &BTreeMap::new(), &self.world.halted);
     }
+}
+
+/// The scores of the hidden members of the one board of a bolt.
+fn hidden_scores(memory: Memory) -> BTreeMap<SmolStr, f64> {
+    let hash = memory.hashes.get(&Key::new(&["hidden", "all", "all", "everyone"])).cloned();
+    let score = |bytes: Vec<u8>| text(&bytes).parse().unwrap_or(f64::NAN);
+    hash.into_iter().flatten().map(|(name, bytes)| (name, score(bytes))).collect()
 }
 
 /// The answers and right answers that a mastery field begins with, each as LEB128.

@@ -2,8 +2,8 @@
 
 use smol_str::SmolStr;
 use std::sync::Arc;
-use tallyd_bolt::{Batch, Bolt, Effects, Reads, State};
-use tallyd_event::Schema;
+use tallyd_bolt::{Batch, Bolt, EditAt, EditStep, Effects, Reads, State};
+use tallyd_event::{Edit, Schema};
 use tallyd_topology::{Node, Topology};
 
 /// The bolt that panics.
@@ -28,6 +28,14 @@ impl Bolt for Panicking {
         let poisoned = |id: &SmolStr| id.starts_with(POISON);
         assert!(!batch.events.iter().any(|event| poisoned(&event.id(batch.schema))), "{MESSAGE}");
         self.0.process(batch, state)
+    }
+
+    fn edit_reads(&self, edit: &Edit, at: EditAt, reads: &mut Reads<'_>) {
+        self.0.edit_reads(edit, at, reads);
+    }
+
+    fn edit(&self, edit: &Edit, at: EditAt, state: &State) -> Vec<EditStep> {
+        self.0.edit(edit, at, state)
     }
 }
 

@@ -60,9 +60,23 @@ pub struct Ledger {
     pub arrivals: BTreeMap<String, Vec<i64>>,
     pub concepts: BTreeMap<String, Concept>,
     pub users: BTreeMap<String, User>,
+    /// The users who stand on no board.
+    pub hidden: BTreeSet<String>,
+    /// The ids of the edits that took effect, each once.
+    pub edits: Vec<String>,
 }
 
 impl Ledger {
+    /// Counts an edit that the server has taken: of a user, if it is of one, who is hidden or not from
+    /// then on.
+    pub fn edit(&mut self, id: &str, user: Option<&str>, hides: bool) {
+        self.edits.push(id.to_owned());
+        if let Some(user) = user {
+            let _ =
+                if hides { self.hidden.insert(user.to_owned()) } else { self.hidden.remove(user) };
+        }
+    }
+
     /// Counts an answer that the server has taken; it arrived at this time, in ms.
     pub fn count(&mut self, answer: &Answer, poisoned: bool, arrival: i64) {
         let second = arrival / 1000;

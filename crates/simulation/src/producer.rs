@@ -9,8 +9,8 @@ use crate::{
 use rand::{RngExt, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use std::{sync::Arc, time::Duration};
-use tallyd_event::{EntryId, decode::Fields};
-use tallyd_runtime::PROBE_FIELD;
+use tallyd_event::{Edit, EditKind, EntryId, decode::Fields};
+use tallyd_runtime::{EDIT_FIELD, PROBE_FIELD};
 use tokio::time::sleep;
 
 /// The stream of the source.
@@ -22,8 +22,12 @@ const RETRY: Duration = Duration::from_millis(20);
 /// are there for is rare, and rarer where entries without events come between.
 const PROBE_EVERY: usize = 7;
 
+/// In every fifth plan an edit follows about each sending of so many.
+const EDIT_EVERY: u32 = 6;
+
 enum Sending {
     Answers(Vec<Answer>),
+    Edit(Edit),
     Nonsense,
 }
 
@@ -36,6 +40,22 @@ pub struct Book {
 }
 
 impl Book {
+    /// Sends until the server takes it.
+    async fn send(&mut self, server: &Server, sending: Sending) {
+        let fields = fields(&sending);
+        let (emptied, id) = loop {
+            match server.produce(STREAM, fields.clone()) {
+                Some(taken) => break taken,
+                None => sleep(RETRY).await,
+            }
+        };
+        if emptied != self.emptied {
+            // What the server lost is lost with all that came of it.
+            *self = Book { emptied, sent: Vec::new() };
+        }
+        self.sent.push((id, sending));
+    }
+
     /// What must come of it, where these entries were deleted before they were processed.
     pub fn ledger(&self, world: &World) -> Ledger {
         let mut ledger = Ledger { lost: world.lost(), ..Ledger::default() };
@@ -46,6 +66,10 @@ impl Book {
                     for answer in answers {
                         ledger.count(answer, answer.id.starts_with(bolts::POISON), arrival);
                     }
+                }
+                Sending::Edit(edit) => {
+                    let user = (edit.field == "user").then_some(edit.member.as_str());
+                    ledger.edit(&edit.id, user, edit.kind == EditKind::Hide);
                 }
                 Sending::Nonsense => ledger.malformed += 1,
             }
@@ -59,21 +83,17 @@ pub async fn run(server: Arc<Server>, plan: &Plan) -> Book {
     let mut random = ChaCha8Rng::seed_from_u64(plan.seed.wrapping_add(1));
     let mut answers: Vec<Answer> = Vec::new();
     let mut book = Book::default();
+    // Of a generator of its own: what else a seed does stays as it was. Where bolts come and go, some
+    // of them miss edits as they miss events.
+    let edits = plan.seed % 5 == 4 && !plan.has_two_files();
+    let mut of_edits = ChaCha8Rng::seed_from_u64(plan.seed ^ 0xED17);
     for number in 0..plan.sendings {
         sleep(Duration::from_micros(random.random_range(100..60_000))).await;
         let sending = next(&mut random, number, &mut answers);
-        let fields = fields(&sending);
-        let (emptied, id) = loop {
-            match server.produce(STREAM, fields.clone()) {
-                Some(taken) => break taken,
-                None => sleep(RETRY).await,
-            }
-        };
-        if emptied != book.emptied {
-            // What the server lost is lost with all that came of it.
-            book = Book { emptied, sent: Vec::new() };
+        book.send(&server, sending).await;
+        if edits && of_edits.random_ratio(1, EDIT_EVERY) {
+            book.send(&server, Sending::Edit(edit(&mut of_edits, number))).await;
         }
-        book.sent.push((id, sending));
         if plan.seed % 3 == 2 && number % PROBE_EVERY == 0 {
             // It must come to nothing: no ledger knows of it.
             server.produce(STREAM, vec![(PROBE_FIELD.into(), b"p".into())]);
@@ -111,9 +131,27 @@ fn answer(random: &mut ChaCha8Rng, number: usize, member: usize) -> Answer {
     }
 }
 
+fn edit(random: &mut ChaCha8Rng, number: usize) -> Edit {
+    let hides = random.random_ratio(2, 3);
+    let (field, member) = match random.random_range(0..5) {
+        // Who sends answers of a concept are all partitions of the bolts before.
+        0 => ("concept", format!("c{}", random.random_range(0..4))),
+        // Some never answer.
+        _ => ("user", format!("u{}", random.random_range(0..11))),
+    };
+    Edit {
+        id: format!("e{number}").into(),
+        kind: if hides { EditKind::Hide } else { EditKind::Unhide },
+        field: field.into(),
+        member: member.into(),
+        copies: 1,
+    }
+}
+
 fn fields(sending: &Sending) -> Fields {
     let answers = match sending {
         Sending::Answers(answers) => answers,
+        Sending::Edit(edit) => return vec![(EDIT_FIELD.into(), edit.to_text().into_bytes())],
         Sending::Nonsense => return vec![(b"id".into(), b"nonsense".into())],
     };
     let pairs = |a: &Answer| {

@@ -82,6 +82,8 @@ pub struct World {
     members: Members,
     /// Dead letters, each with the place of its node.
     pub dead: Vec<(usize, DeadLetter)>,
+    /// How many partitions of a node are done with an edit, by its id and the node's place.
+    pub edits: BTreeMap<(SmolStr, usize), u64>,
     /// What sinks were given: the node's place, the sink's, and the fields.
     pub published: Vec<(usize, usize, Fields)>,
     /// The most bytes of entries that a connection may be sent at once.
@@ -112,6 +114,7 @@ impl World {
             next_expiry: None,
             members: Members::default(),
             dead: Vec::new(),
+            edits: BTreeMap::new(),
             published: Vec::new(),
             reply_limit: None,
             halted: BTreeMap::new(),
@@ -298,6 +301,9 @@ impl World {
         let published = part.published.iter().cloned();
         self.published.extend(published.map(|(sink, fields)| (part.node, sink, fields)));
         self.dead.extend(part.dead.iter().cloned().map(|letter| (part.node, letter)));
+        if let Some(edit) = part.edit.as_ref().filter(|edit| edit.done) {
+            *self.edits.entry((edit.id.clone(), part.node)).or_default() += 1;
+        }
         for (partition, cursor) in &part.cursors {
             self.set_cursor((part.node, *partition), *cursor);
         }

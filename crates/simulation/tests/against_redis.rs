@@ -24,7 +24,7 @@ use tallyd_harness::{Server, ServerOptions};
 use tallyd_simulation::{Plan, run::topology, store};
 
 /// How many sequences, and how many operations each has.
-const SEQUENCES: u64 = 60;
+const SEQUENCES: u64 = 90;
 const OPERATIONS: usize = 120;
 
 #[tokio::test]

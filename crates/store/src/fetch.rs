@@ -5,7 +5,7 @@ use crate::{
     keys::Keys,
     reply,
 };
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use redis::{Pipeline, Value};
 use smol_str::SmolStr;
 use tallyd_bolt::{Address, Cell, Fingerprints, Key, Kind};
@@ -20,6 +20,8 @@ const FIRST: usize = 1 << 10;
 /// How many elements of a long log are asked for at once: at most 16 MB. No answer may take longer
 /// than a connection waits.
 const MORE: usize = 1 << 16;
+/// About how many names of a set are asked for at once.
+const NAMES: usize = 1 << 10;
 
 /// What is asked for of one bolt: its place, its name, and the addresses.
 pub(crate) type Asked<'a> = (usize, &'a str, Vec<Address>);
@@ -53,6 +55,7 @@ pub async fn fetch(
             Kind::Field => ask.cmd("HMGET").arg(key).arg(texts(names)),
             Kind::Score => ask.cmd("ZMSCORE").arg(key).arg(texts(names)),
             Kind::Log => ask.cmd("LRANGE").arg(key).arg(0).arg(FIRST - 1),
+            Kind::Names => ask.cmd("SSCAN").arg(key).arg(0).arg("COUNT").arg(NAMES),
         };
     }
     let mut others = connection.send(&ask).await?;
@@ -92,6 +95,7 @@ async fn cells_of(
         Kind::Field => each(answer, |value| reply::bytes(value).map(Cell::Field)),
         Kind::Score => each(answer, |value| reply::number(value).map(Cell::Score)),
         Kind::Log => Ok(vec![whole_log(connection, full, answer).await?]),
+        Kind::Names => Ok(vec![whole_set(connection, full, answer).await?]),
     }
 }
 
@@ -123,6 +127,31 @@ async fn whole_log(
         (read, full) = (read + more, more == MORE);
     }
     Ok(Cell::Log(log))
+}
+
+/// The set that begins with this answer. What is put in meanwhile may be missing.
+async fn whole_set(
+    connection: &mut Connection,
+    key: &str,
+    first: Value,
+) -> Result<Cell, StoreError> {
+    let mut names = HashSet::new();
+    let mut answer = first;
+    loop {
+        let mut parts = reply::array(answer)?.into_iter();
+        let (cursor, page) = (parts.next().unwrap_or(Value::Nil), parts.next());
+        for name in reply::array(page.unwrap_or(Value::Nil))? {
+            names.extend(reply::text(name)?.map(SmolStr::from));
+        }
+        match reply::text(cursor)? {
+            Some(cursor) if cursor != "0" => {
+                let mut ask = Pipeline::new();
+                ask.cmd("SSCAN").arg(key).arg(cursor).arg("COUNT").arg(NAMES);
+                answer = connection.all(&ask).await?.pop().unwrap_or(Value::Nil);
+            }
+            _ => return Ok(Cell::Names(names)),
+        }
+    }
 }
 
 /// Adds the fingerprints of a log's elements, and says how many elements there were.

@@ -148,6 +148,24 @@ impl Keys {
         format!("{}dead:{node}", self.prefix)
     }
 
+    /// Edits that nobody has accepted yet: a stream, which clients may add to.
+    #[must_use]
+    pub fn edits(&self) -> String {
+        format!("{}edits", self.prefix)
+    }
+
+    /// The edits that were accepted or refused: a sorted set of ids by the server's µs.
+    #[must_use]
+    pub fn edit_list(&self) -> String {
+        format!("{}edits:list", self.prefix)
+    }
+
+    /// What is known of an edit: a hash.
+    #[must_use]
+    pub fn edit(&self, id: &str) -> String {
+        format!("{}edit:{}", self.prefix, Key::encode(id))
+    }
+
     /// The dead letters: a stream.
     #[must_use]
     pub fn dead(&self) -> String {

@@ -9,6 +9,7 @@ pub mod commands;
 pub mod connection;
 pub mod dead;
 pub mod doctor;
+pub mod edits;
 mod fetch;
 pub mod inspect;
 pub mod keys;

@@ -5,6 +5,7 @@ mod edges;
 use crate::{
     backlog,
     connection::{Connection, present},
+    edits,
     keys::Keys,
     lag::{Place, lags},
     reply,
@@ -74,11 +75,16 @@ pub async fn tend(
         |((place, (_, partition, _)), lag): (&(usize, Place<'_>), Lag)| (*place, *partition, lag);
     survey.lags = asked.iter().zip(lags).map(of).collect();
     let mut ask = Pipeline::new();
-    ask.cmd("XLEN").arg(keys.dead());
-    let length = c.all(&ask).await?.pop().unwrap_or(Value::Nil);
-    survey.dead_letters = reply::count(&length)?;
+    ask.cmd("XLEN").arg(keys.edits()).cmd("XLEN").arg(keys.dead());
+    let mut lengths = c.all(&ask).await?;
+    survey.dead_letters = reply::count(&lengths.pop().unwrap_or(Value::Nil))?;
+    let edits = reply::count(&lengths.pop().unwrap_or(Value::Nil))?;
     // One worker is enough: the one that reads the first source.
     if owned.iter().any(|(place, partitions)| *place == 0 && !partitions.is_empty()) {
+        if edits > 0 {
+            edits::accept(c, topology, keys).await?;
+            edits::forget_old(c, topology, keys).await?;
+        }
         let bound = topology.settings.dead_letters_bytes;
         survey.dead_dropped = trim_dead_letters(c, keys, survey.dead_letters, bound).await?;
         survey.dead_letters = survey.dead_letters.saturating_sub(survey.dead_dropped);

@@ -4,7 +4,7 @@
 use crate::{connection::Connection, plan::Waiting, reply};
 use redis::{Pipeline, Value};
 use tallyd_event::{Event, Schema, frame};
-use tallyd_runtime::{FRAME_FIELD, StoreError, arrival, is_probe, store::Entry};
+use tallyd_runtime::{FRAME_FIELD, StoreError, arrival, edit_of, is_probe, store::Entry};
 
 /// How many entries are read at once: frames, of 256 KiB mostly, and entries of a source, of up to
 /// 4 MiB.
@@ -70,10 +70,11 @@ async fn page(c: &mut Connection, waiting: &Waiting) -> Result<(Vec<Entry>, bool
     Ok((page, full))
 }
 
-/// The entries that may hold events: all but probes.
+/// The entries that may hold events: all but probes and edits.
 fn events<'a>(page: &'a [Entry], waiting: &Waiting) -> impl Iterator<Item = &'a Entry> {
     let frames = waiting.frames;
-    page.iter().filter(move |entry| match frames {
+    let entries = page.iter().filter(move |entry| edit_of(!frames, entry).is_none());
+    entries.filter(move |entry| match frames {
         true => frame_of(entry).is_none_or(|bytes| frame::probe(bytes).is_none()),
         false => !is_probe(entry),
     })

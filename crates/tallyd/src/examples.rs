@@ -124,6 +124,25 @@ Examples:
   tallyd dead replay --bolt answers --reason missing
   tallyd dead drop --to -30d";
 
+/// Of `tallyd hide`.
+pub const HIDE: &str = "\
+Examples:
+  tallyd hide ann                         on every board, in every period
+  tallyd hide ann --dry-run               only say how many boards have her
+  tallyd hide red --field team --by kim   where boards rank users and teams";
+
+/// Of `tallyd unhide`.
+pub const UNHIDE: &str = "\
+Example:
+  tallyd unhide ann    with all that was counted meanwhile";
+
+/// Of `tallyd edits`.
+pub const EDITS: &str = "\
+Examples:
+  tallyd edits
+  tallyd edits 9f0c2b7a1d3e4f56    one, bolt by bolt
+  tallyd edits --limit 500 --json";
+
 /// Of `tallyd resume`.
 pub const RESUME: &str = "\
 Example:

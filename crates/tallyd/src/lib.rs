@@ -14,6 +14,7 @@ mod connect;
 mod dead;
 mod demo;
 mod doctor;
+mod edits;
 mod examples;
 
 mod gaps;
@@ -37,6 +38,7 @@ mod wrong_use;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+use tallyd_event::EditKind;
 use tallyd_topology::Kinds;
 
 /// Real-time statistics for your users, on Redis Streams: every event is counted exactly once.
@@ -94,6 +96,15 @@ enum Command {
     /// List, show, replay or drop dead letters
     #[command(after_help = examples::DEAD)]
     Dead(dead::Args),
+    /// Take a member off all leaderboards; its scores are kept
+    #[command(after_help = examples::HIDE)]
+    Hide(edits::Args),
+    /// Put a hidden member back on the leaderboards
+    #[command(after_help = examples::UNHIDE)]
+    Unhide(edits::Args),
+    /// List edits: who asked for what, how far it is, and what it changed
+    #[command(after_help = examples::EDITS)]
+    Edits(edits::ListArgs),
     /// Let workers take halted partitions again, after you fixed the cause
     #[command(after_help = examples::RESUME)]
     Resume(status::ResumeArgs),
@@ -158,6 +169,9 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Doctor(args) => doctor::run(args).await,
         Command::Wait(args) => wait::run(args).await,
         Command::Dead(args) => dead::run(args).await,
+        Command::Hide(args) => edits::run(EditKind::Hide, args).await,
+        Command::Unhide(args) => edits::run(EditKind::Unhide, args).await,
+        Command::Edits(args) => edits::list(args).await,
         Command::Resume(args) => status::resume(args).await,
         Command::Completions(args) => shell::completions(&args),
         Command::Man(args) => shell::man(&args),

@@ -38,15 +38,14 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut told = false;
     let mut unnoted: Option<(Vec<Gone>, Instant)> = None;
     loop {
-        if let Left::Waits { node, unreadable } =
-            inspect::left(&mut open.connection, &open.topology, &open.keys).await?
-        {
+        let left = inspect::left(&mut open.connection, &open.topology, &open.keys).await?;
+        if let Some((what, unreadable)) = waits(&left) {
             if let Some(timeout) = args.timeout.filter(|timeout| began.elapsed() >= *timeout) {
                 let why = if unreadable { UNREADABLE } else { "see: tallyd status" };
-                bail!("still processing after {timeout:?}: entries wait for {node}; {why}");
+                bail!("still processing after {timeout:?}: {what}; {why}");
             }
             if unreadable && !told {
-                errln!("waiting for {node}: {UNREADABLE}");
+                errln!("{what}: {UNREADABLE}");
                 told = true;
             }
             // Each look at what can't be read costs connections.
@@ -77,6 +76,15 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         outln!("nothing is left to process")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is left, if anything is, and whether nobody can read it.
+fn waits(left: &Left) -> Option<(String, bool)> {
+    match left {
+        Left::Edits => Some(("edits wait to be accepted".to_owned(), false)),
+        Left::Nothing => None,
+        Left::Waits { node, unreadable } => Some((format!("entries wait for {node}"), *unreadable)),
+    }
 }
 
 /// Says what of the sources was deleted unread since the first look.

@@ -5,7 +5,7 @@ use crate::{Deployment, HarnessError};
 use redis::{Pipeline, from_redis_value};
 use std::time::Duration;
 use tallyd_event::frame;
-use tallyd_runtime::{FRAME_FIELD, is_probe, store::Entry};
+use tallyd_runtime::{FRAME_FIELD, edit_of, is_probe, store::Entry};
 use tallyd_store::reply;
 use tokio::time::{Instant, sleep};
 
@@ -47,8 +47,9 @@ pub(super) async fn kept(open: &mut Deployment) -> Result<u64, HarnessError> {
     }
 }
 
-/// Whether an entry of a source or an edge is a probe.
+/// Whether an entry of a source or an edge is a probe or an edit.
 fn probes(entry: &Entry) -> bool {
     let mut frames = entry.fields.iter().filter(|(name, _)| name == FRAME_FIELD.as_bytes());
-    is_probe(entry) || frames.any(|(_, bytes)| frame::probe(bytes).is_some())
+    let is_edit = [true, false].into_iter().any(|source| edit_of(source, entry).is_some());
+    is_edit || is_probe(entry) || frames.any(|(_, bytes)| frame::probe(bytes).is_some())
 }

@@ -43,16 +43,23 @@ impl<S: Store> Task<S> {
     ) -> Result<Vec<u16>, StoreError> {
         let now = self.options.shared.now(self.options.clock);
         let mut open = level.to_vec();
-        // Every turn but the last of a stage takes an event out.
+        // Every turn but the last of a stage takes an event out, or brings state that decides what else
+        // is asked for.
         while !open.is_empty() {
-            let missing = open.iter().map(|&stage| self.missing(stage, work, now));
-            let missing = missing.collect::<Result<_, StoreError>>()?;
+            let asked = open.iter().map(|&stage| self.missing(stage, work, now));
+            let asked = asked.collect::<Result<Vec<_>, StoreError>>()?;
+            // What was found decides what else is needed: they are asked again with it.
+            let again = asked.iter().any(|(_, incomplete)| *incomplete);
+            let missing = asked.into_iter().map(|(missing, _)| missing).collect();
             let found = self.fetch(session, missing).await?;
             if !found.skipped.is_empty() {
                 return Ok(found.skipped);
             }
             if !found.refused.is_empty() {
                 self.refuse(work, &open, &found.refused, now)?;
+                continue;
+            }
+            if again {
                 continue;
             }
             let mut again = Vec::new();
@@ -66,30 +73,31 @@ impl<S: Store> Task<S> {
         Ok(Vec::new())
     }
 
-    /// The cells that a stage's bolt asks for and the cache lacks, with the place of the node.
+    /// The cells that a stage's bolt asks for and the cache lacks, with the place of the node, and
+    /// whether it has to be asked again with them.
     fn missing(
         &mut self,
         stage: StageId,
         work: &mut Work,
         now: i64,
-    ) -> Result<(usize, Vec<Address>), StoreError> {
+    ) -> Result<((usize, Vec<Address>), bool), StoreError> {
         let of = self.context.stage(stage)?;
         let node = of_stage(&mut self.nodes, stage)?;
         while let (Some(bolt), Some(batch)) = (&of.bolt, work.batch(stage, of, now)?) {
             let asked = guard::reads(&**bolt, &batch, &node.cache.known(Instant::now()));
             match asked {
                 Ok(reads) => {
-                    let asked = reads.asked();
+                    let (asked, incomplete) = (reads.asked(), reads.is_incomplete());
                     let missing = node.cache.missing(reads.into_addresses());
                     node.metrics.looked_up(asked, missing.len() as u64);
-                    return Ok((of.place, missing));
+                    return Ok(((of.place, missing), incomplete));
                 }
                 Err(poison) => {
                     work.reject(stage, of, poison.event, Rejected::Panic, poison.reason)?;
                 }
             }
         }
-        Ok((of.place, Vec::new()))
+        Ok(((of.place, Vec::new()), false))
     }
 
     /// Rejects the events that ask for keys which hold something else than the bolts store there.
@@ -190,7 +198,7 @@ impl<S: Store> Task<S> {
 
     /// Brings cells into the caches. What is left of the answer: the partitions whose group skipped
     /// an entry, and the keys that hold no cells.
-    async fn fetch(
+    pub(super) async fn fetch(
         &mut self,
         session: &mut S::Session,
         mut missing: Vec<(usize, Vec<Address>)>,

@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use tallyd_event::{EntryId, Event, Schema, decode::Fields, frame};
 use tallyd_runtime::{
-    FRAME_FIELD, arrival, is_probe,
+    FRAME_FIELD, arrival, edit_of, is_probe,
     plan::Plan,
     store::{Cursor, Entry},
 };
@@ -70,7 +70,8 @@ impl World {
                 true => of_frame(fields),
                 false => {
                     let entry = Entry { id: *id, fields: fields.clone() };
-                    (!is_probe(&entry)).then(|| arrival(&entry, self.now).arrived)
+                    (!is_probe(&entry) && edit_of(true, &entry).is_none())
+                        .then(|| arrival(&entry, self.now).arrived)
                 }
             };
             entries.filter_map(arrival).min()

@@ -287,10 +287,16 @@ pub fn key(number: usize) -> Key {
 
 /// The addresses of everything that writes may write and a bolt can read.
 pub fn addresses() -> Vec<Address> {
-    let kinds = [(Kind::Counters(COUNTERS), 0), (Kind::Field, 1), (Kind::Log, 2), (Kind::Score, 3)];
+    let kinds = [
+        (Kind::Counters(COUNTERS), 0),
+        (Kind::Field, 1),
+        (Kind::Log, 2),
+        (Kind::Score, 3),
+        (Kind::Names, 5),
+    ];
     let address = |(kind, number): (Kind, usize)| {
         let names = match kind {
-            Kind::Counters(_) | Kind::Log => vec![""],
+            Kind::Counters(_) | Kind::Log | Kind::Names => vec![""],
             Kind::Field | Kind::Score => vec!["x", "y", "never"],
         };
         names.into_iter().map(move |name| Address { kind, key: key(number), name: name.into() })
@@ -304,9 +310,14 @@ fn place(write: &Write) -> (Key, String) {
         | Write::Append { key, .. }
         | Write::DropLog { key }
         | Write::Distinct { key, .. }
-        | Write::Member { key, .. } => (key.clone(), String::new()),
-        Write::Field { key, name, .. } => (key.clone(), name.to_string()),
-        Write::Score { key, member, .. } => (key.clone(), member.to_string()),
+        | Write::Member { key, .. }
+        | Write::RemoveMember { key, .. } => (key.clone(), String::new()),
+        Write::Field { key, name, .. } | Write::RemoveField { key, name } => {
+            (key.clone(), name.to_string())
+        }
+        Write::Score { key, member, .. } | Write::RemoveScore { key, member } => {
+            (key.clone(), member.to_string())
+        }
     }
 }
 
@@ -318,12 +329,19 @@ fn write(rng: &mut ChaCha8Rng) -> Write {
             let deltas = COUNTERS.iter().map(|_| rng.random_range(-5..9)).collect();
             Write::Add { key, names: COUNTERS, deltas }
         }
-        1 => Write::Field { key, name: name.into(), value: vec![rng.random_range(0..255)] },
+        5 if rng.random_ratio(1, 3) => Write::RemoveMember { key, members: vec![name.into()] },
+        1 => match rng.random_range(0..255) {
+            remove if remove < 80 => Write::RemoveField { key, name: name.into() },
+            value => Write::Field { key, name: name.into(), value: vec![value] },
+        },
         2 => match rng.random::<u64>() {
             drop if drop % 4 == 0 => Write::DropLog { key },
             fingerprint => Write::Append { key, fingerprints: vec![u128::from(fingerprint) << 40] },
         },
-        3 => Write::Score { key, member: name.into(), score: rng.random_range(-2.0..7.0) },
+        3 => match rng.random_range(-2.0..7.0) {
+            remove if remove > 4.0 => Write::RemoveScore { key, member: name.into() },
+            score => Write::Score { key, member: name.into(), score },
+        },
         4 => Write::Distinct { key, items: vec![name.into()] },
         _ => Write::Member { key, members: vec![name.into()] },
     }

@@ -333,6 +333,11 @@ fn sorted(cells: Vec<(usize, Address, Cell)>) -> Vec<(usize, Address, String)> {
             all.sort_unstable();
             format!("{all:?}")
         }
+        Cell::Names(names) => {
+            let mut all: Vec<_> = names.into_iter().collect();
+            all.sort_unstable();
+            format!("{all:?}")
+        }
         cell => format!("{cell:?}"),
     };
     let cell = |(node, address, cell)| (node, address, text(cell));

@@ -20,6 +20,8 @@ use tallyd_topology::{NodeKind, Topology};
 /// What of the sources is left to process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Left {
+    /// Edits that no worker has accepted yet.
+    Edits,
     /// Nothing.
     Nothing,
     /// Something waits for this node.
@@ -41,6 +43,11 @@ pub async fn left(
     topology: &Topology,
     keys: &Keys,
 ) -> Result<Left, StoreError> {
+    let mut ask = Pipeline::new();
+    ask.cmd("XLEN").arg(keys.edits());
+    if reply::count(&c.all(&ask).await?.pop().unwrap_or(Value::Nil))? > 0 {
+        return Ok(Left::Edits);
+    }
     for node in &topology.nodes {
         let mut ask = Pipeline::new();
         ask.cmd("HGETALL").arg(keys.cursors(&node.name));

@@ -170,7 +170,7 @@ impl Server for RedisServer {
         let watched = self.watched(checked(fences)?)?;
         let Some(results) = executed else { return Ok(Committed { read: None, watched }) };
         for part in &commit.parts {
-            self.expiries.entry(part.node).or_default().remember(&part.expiries);
+            self.expiries.entry(part.node).or_default().remember(&part.expiries, &part.writes);
         }
         let read = Read { woken, now, ..self.read(commit, &all, results)? };
         Ok(Committed { read: Some(read), watched })

@@ -2,7 +2,7 @@
 
 use super::RedisServer;
 use crate::{
-    commands::{TRIM_DEAD_LETTERS, add_dead_letters, add_late, add_writes},
+    commands::{TRIM_DEAD_LETTERS, add_dead_letters, add_edit, add_late, add_writes},
     connection::checked,
     reply,
     tend::command_is,
@@ -64,6 +64,9 @@ impl RedisServer {
         add_late(body, &self.keys, &names.name, &part.late);
         let limit = self.topology.settings.dead_letters;
         add_dead_letters(body, &self.keys, &names.name, &part.dead, limit);
+        if let Some(edit) = &part.edit {
+            add_edit(body, &self.keys, &names.name, edit);
+        }
         if !part.cursors.is_empty() {
             let command = body.cmd("HSET").arg(&names.cursors);
             for (partition, cursor) in &part.cursors {

@@ -1,0 +1,168 @@
+//! Edits of a member: on all boards that the directory lists.
+
+use crate::{
+    Leaderboard, MEMBERS, PeriodOptions, board_key, directory, groups_key, hidden_key, hides_key,
+    labels_key, standing::hidden_score,
+};
+use hashbrown::HashSet;
+use smol_str::SmolStr;
+use std::collections::{BTreeMap, BTreeSet};
+use tallyd_bolt::{Batch, EditAt, EditStep, Key, Reads, State};
+use tallyd_event::{Edit, EditKind, partition_of};
+
+/// How many boards are changed in one step at most: a commit of two commands for each.
+const BOARDS: usize = if cfg!(test) { 2 } else { 500 };
+
+/// A board that an edit looks at.
+struct Place<'a> {
+    period: &'a PeriodOptions,
+    label: SmolStr,
+    group: SmolStr,
+    expiry: Option<i64>,
+}
+
+impl Leaderboard {
+    /// The hidden members of the partitions of a batch. `look` gives the bytes of a field of a hash.
+    pub(crate) fn hidden<'s>(
+        &self,
+        batch: &Batch<'_>,
+        mut look: impl FnMut(&Key, &str) -> Option<&'s [u8]>,
+    ) -> HashSet<SmolStr> {
+        let mut hidden = HashSet::new();
+        let mut met = vec![false; usize::from(self.partitions.max(1))];
+        for event in batch.events {
+            let Some(member) = self.options.member.text(event) else { continue };
+            let partition = partition_of([member.as_str()], self.partitions);
+            let Some(met) = met.get_mut(usize::from(partition)).filter(|met| !**met) else {
+                continue;
+            };
+            *met = true;
+            hidden.extend(members(look(&hides_key(partition), MEMBERS)));
+        }
+        hidden
+    }
+
+    /// Whether an edit is for a member that this partition ranks.
+    fn concerns(&self, edit: &Edit, at: EditAt) -> bool {
+        edit.field == self.options.member.name
+            && partition_of([edit.member.as_str()], self.partitions) == at.partition
+    }
+
+    pub(crate) fn ask_for_edit(&self, edit: &Edit, at: EditAt, reads: &mut Reads<'_>) {
+        if !self.concerns(edit, at) {
+            return;
+        }
+        reads.field(&hides_key(at.partition), MEMBERS);
+        for period in &self.options.periods {
+            let labels = reads.look_names(&labels_key(period));
+            for (label, _) in live(labels, at.now) {
+                for group in reads.look_names(&groups_key(period, &label)) {
+                    match edit.kind {
+                        EditKind::Hide => {
+                            reads.score(&board_key(period, &label, group), &edit.member);
+                        }
+                        EditKind::Unhide => {
+                            reads.field(&hidden_key(period, &label, group), &edit.member);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    pub(crate) fn steps_of_edit(&self, edit: &Edit, at: EditAt, state: &State) -> Vec<EditStep> {
+        if !self.concerns(edit, at) {
+            return Vec::new();
+        }
+        let (mut steps, mut step) = (Vec::new(), EditStep::default());
+        for place in self.places(at, state) {
+            if !place.change(edit, state, &mut step) {
+                continue;
+            }
+            step.changed += 1;
+            if step.changed as usize >= BOARDS {
+                steps.push(std::mem::take(&mut step));
+            }
+        }
+        // Who is hidden is said last: what is left to do after a crash does not hang on it.
+        let key = hides_key(at.partition);
+        let mut hidden: BTreeSet<SmolStr> = members(state.field(&key, MEMBERS)).collect();
+        let is_new = match edit.kind {
+            EditKind::Hide => hidden.insert(edit.member.clone()),
+            EditKind::Unhide => hidden.remove(&edit.member),
+        };
+        if is_new && hidden.is_empty() {
+            step.effects.remove_field(&key, MEMBERS);
+        } else if is_new {
+            let encoded: Vec<SmolStr> = hidden.iter().map(|name| Key::encode(name)).collect();
+            step.effects.set_field(&key, MEMBERS, encoded.join(" "));
+        }
+        if step != EditStep::default() {
+            steps.push(step);
+        }
+        steps
+    }
+
+    /// The boards that there are, in a fixed order.
+    fn places(&self, at: EditAt, state: &State) -> Vec<Place<'_>> {
+        let mut places = Vec::new();
+        for period in &self.options.periods {
+            for (label, expiry) in live(state.names(&labels_key(period)), at.now) {
+                let mut groups: Vec<&SmolStr> = state.names(&groups_key(period, &label)).collect();
+                groups.sort_unstable();
+                let place = |group: &SmolStr| {
+                    let (label, group) = (label.clone(), group.clone());
+                    Place { period, label, group, expiry }
+                };
+                places.extend(groups.into_iter().map(place));
+            }
+        }
+        places
+    }
+}
+
+impl Place<'_> {
+    /// Moves the member's score off the board, or back onto it. Returns whether there was one.
+    fn change(&self, edit: &Edit, state: &State, step: &mut EditStep) -> bool {
+        let board = board_key(self.period, &self.label, &self.group);
+        let hidden = hidden_key(self.period, &self.label, &self.group);
+        let (effects, member) = (&mut step.effects, edit.member.as_str());
+        let key = match edit.kind {
+            EditKind::Hide => {
+                let Some(score) = state.score(&board, member) else { return false };
+                effects.remove_score(&board, member);
+                effects.set_field(&hidden, member, score.to_string());
+                hidden
+            }
+            EditKind::Unhide => {
+                let stored = state.field(&hidden, member).map(hidden_score);
+                let Some(Ok(score)) = stored else { return false };
+                effects.set_score(&board, member, score);
+                effects.remove_field(&hidden, member);
+                board
+            }
+        };
+        effects.expiries.extend(self.expiry.map(|expiry| (key, expiry)));
+        true
+    }
+}
+
+/// The members of a list of [`hides_key`].
+fn members(list: Option<&[u8]>) -> impl Iterator<Item = SmolStr> {
+    let list = String::from_utf8_lossy(list.unwrap_or_default()).into_owned();
+    let names: Vec<SmolStr> =
+        list.split_ascii_whitespace().map(|name| Key::decode(name).into()).collect();
+    names.into_iter()
+}
+
+/// The labels whose boards can still be read, each with when they go, if ever: of one that is listed
+/// twice, the later time.
+fn live<'a>(labels: impl Iterator<Item = &'a SmolStr>, now: i64) -> BTreeMap<SmolStr, Option<i64>> {
+    let mut all: BTreeMap<SmolStr, Option<i64>> = BTreeMap::new();
+    for (label, expiry) in labels.filter_map(|entry| directory::parse(entry)) {
+        let known = all.entry(label.into()).or_insert(expiry);
+        *known = known.zip(expiry).map(|(known, expiry)| known.max(expiry));
+    }
+    all.retain(|_, expiry| expiry.is_none_or(|expiry| now < expiry));
+    all
+}

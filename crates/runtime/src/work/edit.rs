@@ -1,0 +1,95 @@
+//! Edits: entries that go the way of events, in their place among them, and hold none.
+//!
+//! An entry of a source is an edit if it has the one field [`EDIT_FIELD`], and no other. It is a batch
+//! of its own, and goes on along every edge to each partition that the member may be in. Where that
+//! are several partitions that each send it to all of the next node, that one waits for the last: none
+//! of the member's events that came before it can come after that.
+
+use super::{EDIT_FIELD, FRAME_FIELD, entry::field};
+use crate::{
+    context::Context,
+    store::{EditPart, Entry, Frame},
+};
+use tallyd_event::{Edit, frame, partition_of};
+use tallyd_topology::{EdgeKey, Node};
+
+/// The edit that an entry of a source or of an edge is; `None` for any other entry.
+#[must_use]
+pub fn edit_of(source: bool, entry: &Entry) -> Option<Edit> {
+    if source {
+        return match entry.fields.as_slice() {
+            [(name, text)] if name == EDIT_FIELD.as_bytes() => Edit::from_text(text),
+            _ => None,
+        };
+    }
+    Edit::decode(field(entry, FRAME_FIELD)?)
+}
+
+/// An edit in one partition of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EditWork {
+    /// The partition.
+    pub partition: u16,
+    /// The edit.
+    pub edit: Edit,
+    /// Whether it waits for another copy: then it takes no effect yet.
+    pub waits: bool,
+    /// By stage: how many results the commit of this batch changes.
+    pub changed: Vec<u64>,
+}
+
+impl EditWork {
+    pub(super) fn new(partition: u16, edit: Edit, stages: usize) -> Self {
+        Self { partition, edit, waits: false, changed: vec![0; stages] }
+    }
+
+    /// What the commit does of it in the bolt of a stage.
+    pub(super) fn part(&self, stage: usize) -> Option<EditPart> {
+        let changed = self.changed.get(stage).copied().unwrap_or_default();
+        (!self.waits).then(|| EditPart { id: self.edit.id.clone(), changed, done: true })
+    }
+
+    /// By which other partitions of the node it goes on too; `None` where this one has no events of
+    /// the member, and it does not.
+    fn copies(&self, context: &Context) -> Option<u32> {
+        if context.reads_source() {
+            return Some(1);
+        }
+        let partitions = context.topology.partitions;
+        let by_member = match context.topology.partitioned_by(context.place)? {
+            EdgeKey::Fields(places) => match places.as_slice() {
+                [place] => {
+                    let input = &context.stages.first()?.input;
+                    input.fields.get(*place).is_some_and(|field| field.name == self.edit.field)
+                }
+                _ => false,
+            },
+            EdgeKey::Identity => false,
+        };
+        if !by_member {
+            return Some(partitions.into());
+        }
+        let own = partition_of([self.edit.member.as_str()], partitions) == self.partition;
+        own.then_some(1)
+    }
+}
+
+/// What a node passes on of an edit: an entry for each partition of each of its edges.
+pub(super) fn frames(
+    context: &Context,
+    node: &Node,
+    edit: Option<&EditWork>,
+) -> Result<Vec<Frame>, frame::EncodeError> {
+    let Some(work) = edit.filter(|work| !work.waits && !node.edges.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let Some(copies) = work.copies(context) else { return Ok(Vec::new()) };
+    let bytes = Edit { copies, ..work.edit.clone() }.encode()?;
+    let edges = 0..node.edges.len();
+    let partitions = 0..context.topology.partitions;
+    let frame = |edge, partition| Frame { edge, partition, bytes: bytes.clone() };
+    Ok(edges
+        .flat_map(|edge| partitions.clone().map(move |p| (edge, p)))
+        .map(|(e, p)| frame(e, p))
+        .collect())
+}

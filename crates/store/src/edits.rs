@@ -1,0 +1,220 @@
+//! Edits: accepted once, and put among the events.
+//!
+//! Clients add them to a stream of their own. Who accepts one checks it, notes its id, and adds it to
+//! the stream of every source, in one transaction that watches the list of edits: of two at once, one
+//! happens. From there on it goes the way of events. Where it stands in a source is its place among
+//! them.
+
+mod list;
+mod request;
+
+pub use list::{OfNode, Record, list, one};
+pub use request::{Refusal, Request, check};
+
+use crate::{
+    commands::done_field,
+    connection::{Connection, checked},
+    keys::Keys,
+    random, reply,
+    store::server_ms,
+};
+use redis::{Pipeline, Value};
+use smol_str::{SmolStr, format_smolstr};
+use std::collections::BTreeSet;
+use tallyd_event::{Edit, EntryId};
+use tallyd_runtime::{
+    EDIT_FIELD, StoreError,
+    store::{Entry, ErrorKind},
+};
+use tallyd_topology::{NodeKind, Topology};
+
+/// How many edits are remembered: of the oldest, those that are done go.
+const KEPT: i64 = 10_000;
+/// How many are accepted at once.
+const PAGE: usize = 100;
+/// How often it is tried while others accept edits too.
+const TRIES: usize = 50;
+
+/// An id that no other edit has.
+///
+/// # Errors
+/// Where the system gives no random numbers.
+pub fn new_id() -> Result<SmolStr, StoreError> {
+    random::number().map(|number| format_smolstr!("{number:016x}"))
+}
+
+/// Adds an edit to those that wait to be accepted.
+///
+/// # Errors
+/// Where the server can't be written.
+pub async fn add(c: &mut Connection, keys: &Keys, request: &Request) -> Result<(), StoreError> {
+    let mut add = Pipeline::new();
+    let command = add.cmd("XADD").arg(keys.edits()).arg("*");
+    for (name, value) in request.fields() {
+        command.arg(name).arg(value);
+    }
+    c.all(&add).await.map(drop)
+}
+
+/// Accepts the edits that wait, in their order: each is checked, its id noted, and an entry of it
+/// added to every source. One whose id is known already is dropped. Where it is not known whether it
+/// happened, it may be called again.
+///
+/// # Errors
+/// Where the server can't be read or written, or others accept edits all the time.
+pub async fn accept(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+) -> Result<(), StoreError> {
+    for _ in 0..TRIES {
+        let mut watch = Pipeline::new();
+        watch.cmd("WATCH").arg(keys.edit_list());
+        watch.cmd("XRANGE").arg(keys.edits()).arg("-").arg("+").arg("COUNT").arg(PAGE);
+        let waiting = c.all(&watch).await?.pop().unwrap_or(Value::Nil);
+        let waiting = reply::entries(waiting)?;
+        if waiting.is_empty() {
+            let mut forget = Pipeline::new();
+            forget.cmd("UNWATCH");
+            return c.all(&forget).await.map(drop);
+        }
+        let found = look(c, topology, keys, &waiting).await?;
+        let transaction = transaction(topology, keys, &waiting, &found);
+        let mut replies = c.send(&transaction).await?;
+        let done = replies.pop().unwrap_or(Value::Nil);
+        // An error while queueing says why EXEC was refused; nothing happened then.
+        replies.into_iter().try_for_each(|queued| checked(queued).map(drop))?;
+        if let Value::Array(results) = checked(done)? {
+            results.into_iter().try_for_each(|result| checked(result).map(drop))?;
+        }
+    }
+    let message = format!("edits come in too fast: gave up after {TRIES} tries");
+    Err(StoreError::new(ErrorKind::Busy, message))
+}
+
+/// What has to be known to accept edits.
+struct Found {
+    /// The server's clock, in ms since the epoch.
+    now: i64,
+    /// Of each that waits, whether its id is that of an accepted one.
+    known: Vec<bool>,
+    /// The bolts that do edits: those that a worker has ever run.
+    bolts: Vec<SmolStr>,
+}
+
+async fn look(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+    waiting: &[Entry],
+) -> Result<Found, StoreError> {
+    let now = server_ms(c).await?;
+    let bolts = topology.nodes.iter().filter(|node| matches!(node.kind, NodeKind::Bolt(_)));
+    let bolts: Vec<SmolStr> = bolts.map(|node| node.name.clone()).collect();
+    let mut ask = Pipeline::new();
+    for entry in waiting {
+        ask.cmd("HMGET").arg(keys.edit(&id(entry))).arg("at").arg("refused");
+    }
+    for bolt in &bolts {
+        ask.cmd("HGET").arg(keys.cursors(bolt)).arg(0);
+    }
+    for stream in sources(topology) {
+        // What is no stream is known before anything is done.
+        ask.cmd("XLEN").arg(stream);
+    }
+    let mut answers = c.all(&ask).await?.into_iter();
+    let mut known = Vec::new();
+    for answer in answers.by_ref().take(waiting.len()) {
+        let mut fields = reply::array(answer)?.into_iter();
+        let (at, refused) = (fields.next(), fields.next());
+        let is = |field: Option<Value>| field.is_some_and(|value| value != Value::Nil);
+        known.push(is(at) && !is(refused));
+    }
+    let ran = bolts.into_iter().zip(answers);
+    let bolts = ran.filter(|(_, cursor)| *cursor != Value::Nil).map(|(bolt, _)| bolt).collect();
+    Ok(Found { now, known, bolts })
+}
+
+/// Forgets the oldest edits that are done, where there are more than [`KEPT`].
+///
+/// # Errors
+/// Where the server can't be read or written.
+pub(crate) async fn forget_old(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+) -> Result<(), StoreError> {
+    let mut ask = Pipeline::new();
+    ask.cmd("ZRANGE").arg(keys.edit_list()).arg(0).arg(-1 - KEPT);
+    let old = reply::array(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
+    let mut forget = Pipeline::new();
+    for id in old.into_iter().take(PAGE) {
+        let Some(id) = reply::text(id)? else { continue };
+        if one(c, topology, keys, &id).await?.is_none_or(|record| record.is_over()) {
+            forget.cmd("ZREM").arg(keys.edit_list()).arg(&id);
+            forget.cmd("UNLINK").arg(keys.edit(&id));
+        }
+    }
+    if forget.is_empty() { Ok(()) } else { c.all(&forget).await.map(drop) }
+}
+
+/// The transaction that accepts what waits.
+fn transaction(topology: &Topology, keys: &Keys, waiting: &[Entry], found: &Found) -> Pipeline {
+    let mut all = Pipeline::new();
+    all.cmd("MULTI");
+    let mut met: BTreeSet<SmolStr> = BTreeSet::new();
+    for (place, (entry, known)) in (0..).zip(waiting.iter().zip(&found.known)) {
+        all.cmd("XDEL").arg(keys.edits()).arg(entry.id.to_string());
+        let id = id(entry);
+        if *known || met.contains(&id) {
+            continue;
+        }
+        let request = Request::read(&entry.fields);
+        let checked = match found.bolts.is_empty() {
+            false => check(topology, &request),
+            true => Err(Refusal::NeverRan),
+        };
+        let key = keys.edit(&id);
+        all.cmd("UNLINK").arg(&key);
+        let note = all.cmd("HSET").arg(&key);
+        note.arg("at").arg(found.now).arg("by").arg(request.by.as_str());
+        note.arg("do").arg(request.kind.as_str()).arg("member").arg(request.member.as_str());
+        match checked {
+            Ok(edit) => {
+                let edit = Edit { id: id.clone(), ..edit };
+                note.arg("field").arg(edit.field.as_str());
+                note.arg("partitions").arg(topology.partitions);
+                for bolt in &found.bolts {
+                    note.arg(done_field(bolt)).arg(0);
+                }
+                for stream in sources(topology) {
+                    all.cmd("XADD").arg(stream).arg("*").arg(EDIT_FIELD).arg(edit.to_text());
+                }
+                met.insert(id.clone());
+            }
+            Err(refusal) => drop(note.arg("refused").arg(refusal.to_string())),
+        }
+        // In their order, those of one moment too.
+        let when = found.now.saturating_mul(1000).saturating_add(place);
+        all.cmd("ZADD").arg(keys.edit_list()).arg(when).arg(id.as_str());
+    }
+    all.cmd("EXEC");
+    all
+}
+
+/// The id of an edit that waits: the one that its client gave it, or that of its entry.
+fn id(entry: &Entry) -> SmolStr {
+    let EntryId { ms, seq } = entry.id;
+    let own = || format_smolstr!("{ms}-{seq}");
+    let given = entry.fields.iter().find(|(name, _)| name == b"id");
+    let given = given.map(|(_, value)| String::from_utf8_lossy(value).into_owned());
+    given.filter(|id| !id.is_empty()).map_or_else(own, SmolStr::from)
+}
+
+/// The streams of the sources.
+fn sources(topology: &Topology) -> impl Iterator<Item = &str> {
+    topology.nodes.iter().filter_map(|node| match &node.kind {
+        NodeKind::Source(source) => Some(source.stream.as_str()),
+        NodeKind::Bolt(_) => None,
+    })
+}

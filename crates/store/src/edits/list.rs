@@ -1,0 +1,120 @@
+//! What is known of edits: who asked for them, how far they are, and what they changed.
+
+use crate::{
+    commands::{changed_field, done_field},
+    connection::Connection,
+    keys::Keys,
+    reply,
+};
+use redis::{Pipeline, Value};
+use smol_str::SmolStr;
+use std::collections::BTreeMap;
+use tallyd_runtime::StoreError;
+use tallyd_topology::Topology;
+
+/// An edit that was accepted or refused.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Record {
+    /// Its id.
+    pub id: String,
+    /// When it was accepted or refused, in ms since the epoch.
+    pub at: i64,
+    /// Who asked for it; empty where that was not said.
+    pub by: String,
+    /// What it does.
+    #[serde(rename = "do")]
+    pub kind: String,
+    /// The field that names the member.
+    pub field: String,
+    /// The member.
+    pub member: String,
+    /// Why it was refused, if it was.
+    pub refused: Option<String>,
+    /// The bolts that do it.
+    pub bolts: Vec<OfNode>,
+}
+
+/// How far an edit is in one bolt.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct OfNode {
+    /// The bolt.
+    pub bolt: SmolStr,
+    /// How many partitions are done with it.
+    pub done: u64,
+    /// How many there are.
+    pub of: u64,
+    /// How many results it changed.
+    pub changed: u64,
+}
+
+impl Record {
+    /// Whether nothing is left to do.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.refused.is_some() || self.bolts.iter().all(|bolt| bolt.done >= bolt.of)
+    }
+}
+
+/// The newest edits, at most so many, newest first.
+///
+/// # Errors
+/// Where the server can't be read.
+pub async fn list(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+    limit: usize,
+) -> Result<Vec<Record>, StoreError> {
+    let mut ask = Pipeline::new();
+    let last = i64::try_from(limit).unwrap_or(i64::MAX).saturating_sub(1);
+    ask.cmd("ZREVRANGE").arg(keys.edit_list()).arg(0).arg(last);
+    let ids = reply::array(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
+    let mut records = Vec::new();
+    for id in ids.into_iter().take(limit) {
+        if let Some(id) = reply::text(id)? {
+            records.extend(one(c, topology, keys, &id).await?);
+        }
+    }
+    Ok(records)
+}
+
+/// What is known of one edit, if anything is.
+///
+/// # Errors
+/// Where the server can't be read.
+pub async fn one(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+    id: &str,
+) -> Result<Option<Record>, StoreError> {
+    let mut ask = Pipeline::new();
+    ask.cmd("HGETALL").arg(keys.edit(id));
+    let stored = reply::facts(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
+    let mut fields = BTreeMap::new();
+    for (name, value) in stored {
+        fields.insert(name, reply::text(value)?.unwrap_or_default());
+    }
+    let text = |name: &str| fields.get(name).cloned().unwrap_or_default();
+    let number = |name: &str| text(name).parse::<u64>().unwrap_or_default();
+    let of_node = |name: &SmolStr| {
+        let done = done_field(name);
+        fields.contains_key(&done).then(|| OfNode {
+            bolt: name.clone(),
+            done: number(&done),
+            of: number("partitions"),
+            changed: number(&changed_field(name)),
+        })
+    };
+    Ok(fields.get("at").map(|at| Record {
+        id: id.to_owned(),
+        at: at.parse().unwrap_or_default(),
+        by: text("by"),
+        kind: text("do"),
+        field: text("field"),
+        member: text("member"),
+        refused: fields.get("refused").cloned(),
+        // One that the file has no more does nothing more.
+        bolts: topology.nodes.iter().filter_map(|node| of_node(&node.name)).collect(),
+    }))
+}

@@ -1,0 +1,210 @@
+//! `tallyd hide`, `tallyd unhide` and `tallyd edits`: what is taken back of what is counted.
+
+use crate::{
+    connect::{Open, Target},
+    gaps::when,
+    terminal::{Head, Table, safe},
+    wrong_use::WrongUse,
+};
+use anyhow::{Context, bail};
+use std::process::ExitCode;
+use tallyd_event::EditKind;
+use tallyd_query::{Standing, standing};
+use tallyd_store::edits::{self, Record, Refusal, Request};
+
+/// The arguments of an edit of a member.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The member, as events name it
+    member: String,
+    #[command(flatten)]
+    target: Target,
+    /// The field that names members, where leaderboards rank by several
+    #[arg(long)]
+    field: Option<String>,
+    /// Who asks for it, for the list of edits
+    #[arg(long, value_name = "NAME", env = "USER", hide_env = true)]
+    by: Option<String>,
+    /// An id of your own: the same id takes effect once, however often it is sent
+    #[arg(long)]
+    id: Option<String>,
+    /// Only say what it would change
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// The arguments of `tallyd edits`.
+#[derive(clap::Args)]
+pub struct ListArgs {
+    /// Only this one, bolt by bolt
+    id: Option<String>,
+    #[command(flatten)]
+    target: Target,
+    /// The most to list, newest first
+    #[arg(long, default_value_t = 20)]
+    limit: usize,
+}
+
+/// Sends an edit of a member, and sees that it is accepted.
+pub async fn run(kind: EditKind, args: Args) -> anyhow::Result<ExitCode> {
+    let mut open = args.target.open().await?;
+    if let Some(id) = &args.id
+        && let Some(before) = one(&mut open, id).await?.filter(|of| of.refused.is_none())
+    {
+        return accepted(&args, &before, "was accepted before");
+    }
+    let mut request = Request {
+        id: args.id.clone().unwrap_or_default().into(),
+        kind: kind.name().into(),
+        member: args.member.as_str().into(),
+        field: args.field.clone().unwrap_or_default().into(),
+        by: args.by.clone().unwrap_or_default().into(),
+    };
+    let edit = edits::check(&open.topology, &request).map_err(|refusal| match refusal {
+        Refusal::WhichField(_) => WrongUse(format!("{refusal}, by --field")),
+        _ => WrongUse(refusal.to_string()),
+    })?;
+    let Open { topology, keys, connection } = &mut open;
+    let stands = standing(connection, topology, keys, &edit.field, &edit.member).await?;
+    let boards = would_change(kind, &edit.field, &args.member, &stands)?;
+    if args.dry_run {
+        if args.target.json {
+            outln!("{}", serde_json::json!({ "would_change": boards }))?;
+        } else {
+            outln!("{} {} would change {boards} boards", kind.name(), safe(&args.member))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if request.id.is_empty() {
+        request.id = edits::new_id()?;
+    }
+    let again = || format!("run it again with --id {}: it takes effect once", request.id);
+    edits::add(connection, keys, &request).await.with_context(again)?;
+    edits::accept(connection, topology, keys).await.with_context(again)?;
+    let record = one(&mut open, &request.id).await?.with_context(again)?;
+    if let Some(refused) = &record.refused {
+        bail!("edit {} was refused: {refused}", record.id);
+    }
+    accepted(&args, &record, "is accepted")
+}
+
+/// On how many boards an edit would change something.
+fn would_change(
+    kind: EditKind,
+    field: &str,
+    member: &str,
+    stands: &Standing,
+) -> Result<u64, WrongUse> {
+    let wrong = |said: String| Err(WrongUse(said));
+    match kind {
+        EditKind::Hide if stands.boards > 0 => Ok(stands.boards),
+        EditKind::Hide if stands.is_hidden => {
+            wrong(format!("{field} \"{member}\" is hidden already"))
+        }
+        EditKind::Hide => {
+            wrong(format!("no board has a {field} \"{member}\" (names are as events write them)"))
+        }
+        EditKind::Unhide if stands.is_hidden || stands.hidden > 0 => Ok(stands.hidden),
+        EditKind::Unhide => wrong(format!(
+            "{field} \"{member}\" is not hidden (of one that was hidden just now, tallyd wait first)"
+        )),
+    }
+}
+
+async fn one(open: &mut Open, id: &str) -> anyhow::Result<Option<Record>> {
+    Ok(edits::one(&mut open.connection, &open.topology, &open.keys, id).await?)
+}
+
+fn accepted(args: &Args, record: &Record, how: &str) -> anyhow::Result<ExitCode> {
+    if args.target.json {
+        outln!("{}", serde_json::to_string_pretty(record)?)?;
+    } else {
+        let (id, edit) = (safe(&record.id), safe(&said(record)));
+        outln!("edit {id} {how}: {edit}; how far it is: tallyd edits; wait for it: tallyd wait")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lists edits, or shows one.
+pub async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
+    let mut open = args.target.open().await?;
+    let records = match &args.id {
+        Some(id) => vec![one(&mut open, id).await?.with_context(|| format!("no edit \"{id}\""))?],
+        None => edits::list(&mut open.connection, &open.topology, &open.keys, args.limit).await?,
+    };
+    if args.target.json {
+        outln!("{}", serde_json::to_string_pretty(&records)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = Table::new([
+        Head::text("accepted"),
+        Head::name("id"),
+        Head::name("edit"),
+        Head::name("by"),
+        Head::text("how far"),
+        Head::figure("boards changed"),
+    ]);
+    for record in &records {
+        let changed: u64 = record.bolts.iter().map(|bolt| bolt.changed).sum();
+        let (at, far) = (when(record.at), far(record));
+        table.add([&at, &record.id, &said(record), &record.by, &far, &changed.to_string()]);
+    }
+    outln!("{table}")?;
+    if args.id.is_some() {
+        let mut bolts = Table::new([
+            Head::name("bolt"),
+            Head::text("partitions done"),
+            Head::figure("boards changed"),
+        ]);
+        for bolt in records.iter().flat_map(|record| &record.bolts) {
+            let done = format!("{} of {}", bolt.done, bolt.of);
+            bolts.add([bolt.bolt.as_str(), &done, &bolt.changed.to_string()]);
+        }
+        outln!("\n{bolts}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn said(record: &Record) -> String {
+    match record.field.as_str() {
+        "" => format!("{} {}", record.kind, record.member),
+        field => format!("{} {field} {}", record.kind, record.member),
+    }
+}
+
+fn far(record: &Record) -> String {
+    match &record.refused {
+        Some(refused) => format!("refused: {refused}"),
+        None if record.is_over() => "done".to_owned(),
+        None => {
+            let done: u64 = record.bolts.iter().map(|bolt| bolt.done.min(bolt.of)).sum();
+            let of: u64 = record.bolts.iter().map(|bolt| bolt.of).sum();
+            format!("{done} of {of} partitions")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edit_that_changes_nothing_is_refused_with_the_fix() {
+        let stands = |boards, hidden, is_hidden| Standing { boards, hidden, is_hidden };
+        let said = |kind, stands| match would_change(kind, "user", "u7", &stands) {
+            Ok(boards) => boards.to_string(),
+            Err(WrongUse(said)) => said,
+        };
+        assert_eq!(said(EditKind::Hide, stands(3, 0, false)), "3");
+        assert_eq!(said(EditKind::Unhide, stands(0, 4, true)), "4");
+        // One who has had no event since.
+        assert_eq!(said(EditKind::Unhide, stands(0, 0, true)), "0");
+        let again = said(EditKind::Hide, stands(0, 4, true));
+        assert_eq!(again, "user \"u7\" is hidden already");
+        let nobody = said(EditKind::Hide, stands(0, 0, false));
+        assert_eq!(nobody, "no board has a user \"u7\" (names are as events write them)");
+        assert!(
+            said(EditKind::Unhide, stands(2, 0, false)).starts_with("user \"u7\" is not hidden")
+        );
+    }
+}
