@@ -14,19 +14,19 @@ pub mod rows;
 pub mod status;
 pub mod when;
 
+mod client;
 mod error;
 mod finals;
 mod head;
-mod pool;
 mod readers;
 mod results;
 mod standing;
 mod stored;
 
+pub use client::Client;
 pub use error::QueryError;
 pub use finals::finals;
 pub use head::{Head, head};
-pub use pool::Pool;
 pub use readers::{ReadFrom, Readers};
 pub use results::{Look, Results, Seen};
 pub use standing::{Standing, standing};

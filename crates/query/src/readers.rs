@@ -7,7 +7,7 @@
 
 mod progress;
 
-use crate::{Pool, QueryError};
+use crate::{Client, QueryError};
 use progress::Progress;
 use std::{
     collections::BTreeMap,
@@ -41,7 +41,7 @@ pub enum ReadFrom {
 /// Connections for those who read results.
 pub struct Readers {
     address: RedisAddress,
-    primary: Pool,
+    primary: Client,
     from: ReadFrom,
     most: usize,
     patience: Duration,
@@ -56,22 +56,22 @@ pub struct Readers {
 struct Replica {
     /// How people know it: without the user and password of its address.
     name: String,
-    pool: Pool,
+    client: Client,
 }
 
 impl Readers {
-    /// Up to `most` connections to each server, none of which is open yet. A reading may take
+    /// Up to `most` readings at once of each server; no connection is open yet. A reading may take
     /// `patience`.
     #[must_use]
     pub fn new(address: RedisAddress, from: ReadFrom, most: usize, patience: Duration) -> Self {
-        let primary = Pool::new(address.clone(), most, patience);
+        let primary = Client::new(address.clone(), most, patience);
         let (current, told) = (RwLock::default(), Mutex::default());
         Self { address, primary, from, most, patience, current, turns: AtomicU64::new(0), told }
     }
 
-    /// The connections to the primary: for those who write, and who look at the work.
+    /// The way to the primary: for those who look at the work.
     #[must_use]
-    pub fn primary(&self) -> &Pool {
+    pub fn primary(&self) -> &Client {
         &self.primary
     }
 
@@ -86,15 +86,15 @@ impl Readers {
     /// is turned to: who finds that [`Readers::turn`] is another one reads again.
     ///
     /// # Errors
-    /// As [`Pool::read`].
+    /// As [`Client::ask`].
     pub async fn read<T>(
         &self,
         reading: impl AsyncFnOnce(&mut Connection) -> Result<T, QueryError>,
     ) -> Result<T, QueryError> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(replica) = current else { return self.primary.read(reading).await };
+        let Some(replica) = current else { return self.primary.ask(reading).await };
         // Half of the time is left for the primary.
-        let read = replica.pool.read_within(self.patience / 2, reading).await;
+        let read = replica.client.ask_within(self.patience / 2, reading).await;
         if let Err(QueryError::Store(error)) = &read {
             self.leave(&replica, error);
         }
@@ -142,9 +142,9 @@ impl Readers {
         for address in addresses {
             let replica = known.entry(address.url.clone()).or_insert_with(|| {
                 let name = place(&address.url).to_owned();
-                Arc::new(Replica { name, pool: Pool::new(address, self.most, self.patience) })
+                Arc::new(Replica { name, client: Client::new(address, self.most, self.patience) })
             });
-            match ask(&replica.pool).await {
+            match ask(&replica.client).await {
                 Ok(said) => match progress.judge(&said) {
                     Ok(()) => good.push(Arc::clone(replica)),
                     Err(reason) => why.push(format!("{}: {reason}", replica.name)),
@@ -220,8 +220,8 @@ impl Readers {
     }
 }
 
-async fn ask(pool: &Pool) -> Result<Replication, StoreError> {
-    let asked = pool.read_within(ANSWER, async |c: &mut Connection| {
+async fn ask(client: &Client) -> Result<Replication, StoreError> {
+    let asked = client.ask_within(ANSWER, async |c: &mut Connection| {
         replication(c).await.map_err(QueryError::from)
     });
     let limit = || {

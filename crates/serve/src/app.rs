@@ -18,7 +18,7 @@ use std::{
     sync::{Arc, OnceLock},
     time::Duration,
 };
-use tallyd_query::{Head, QueryError, Readers, catalog, head, status::gaps};
+use tallyd_query::{Client, Head, QueryError, Readers, catalog, head, status::gaps};
 use tallyd_runtime::plan::Plan;
 use tallyd_store::{Connection, keys::Keys, plan};
 use tallyd_topology::{BoltOptions, Node, Topology};
@@ -40,8 +40,10 @@ pub struct App {
     pub keys: Keys,
     /// The fields that name members and learners.
     pub member_fields: BTreeSet<SmolStr>,
-    /// Connections.
+    /// The ways to those servers that are read.
     pub readers: Readers,
+    /// The way to the primary for what is sent. A server that pauses writes keeps no reader waiting.
+    pub writers: Client,
     /// Who may ask.
     pub tokens: Tokens,
     /// How often; `None`: as often as they like.
@@ -69,6 +71,7 @@ impl App {
     pub fn new(
         topology: Topology,
         readers: Readers,
+        writers: Client,
         tokens: Tokens,
         limit: Option<Limit>,
         origins: Vec<String>,
@@ -88,6 +91,7 @@ impl App {
             keys,
             member_fields,
             readers,
+            writers,
             tokens,
             limit,
             origins,

@@ -106,7 +106,7 @@ async fn send(app: &App, stream: &str, schema: &Schema, events: &[Event]) -> Res
         }
         other => Err(QueryError::Unreadable(format!("EXEC answered {other:?}"))),
     };
-    match app.readers.primary().read(ask).await {
+    match app.writers.ask(ask).await {
         Ok(_) => Ok(()),
         Err(QueryError::Store(error)) => {
             tracing::warn!(%error, "events can't be sent");

@@ -11,12 +11,12 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tallyd_query::{ReadFrom, Readers};
+use tallyd_query::{Client, ReadFrom, Readers};
 use tallyd_topology::{ANY, Grant, RedisAddress, Topology};
 use tokio_util::sync::CancellationToken;
 
-/// How many connections to each Redis a server has at most: each reading takes one for a moment.
-const CONNECTIONS: usize = 8;
+/// How many readings there are at once of each Redis.
+const MOST: usize = 64;
 /// How long a reading may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -57,7 +57,8 @@ pub async fn open(
     is_public: bool,
     stop: CancellationToken,
 ) -> Result<Opened, OpenError> {
-    let readers = Readers::new(redis, from, CONNECTIONS, PATIENCE);
+    let writers = Client::new(redis.clone(), MOST, PATIENCE);
+    let readers = Readers::new(redis, from, MOST, PATIENCE);
     let is_loopback = is_loopback(address.ip());
     let is_local = topology.serve.is_none() && !is_public;
     if is_local && !is_loopback {
@@ -81,7 +82,7 @@ pub async fn open(
             (Tokens::new(&[], None, grant).await?, None, Vec::new())
         }
     };
-    let app = Arc::new(App::new(topology, readers, tokens, limit, origins, stop));
+    let app = Arc::new(App::new(topology, readers, writers, tokens, limit, origins, stop));
     Ok(Opened { app, is_local })
 }
 

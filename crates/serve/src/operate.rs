@@ -35,7 +35,7 @@ pub(crate) async fn status(app: &App) -> Result<Value, Problem> {
     let ask = async |c: &mut Connection| {
         inspect::status(c, &app.topology, &app.keys).await.map_err(QueryError::from)
     };
-    let now = app.readers.primary().read(ask).await?;
+    let now = app.readers.primary().ask(ask).await?;
     let before = last.at.map_or(&now, |_| &last.status);
     let json = json!(status_now(before, &now, &app.topology.settings));
     *last = LastStatus { at: Some(Instant::now()), status: now, json: json.clone() };
@@ -49,7 +49,7 @@ pub(crate) async fn dead(app: &App, mut params: Params) -> Result<Value, Problem
     let count = usize::try_from(limit).unwrap_or(10);
     let ask =
         async |c: &mut Connection| dead::last(c, &app.keys, count).await.map_err(QueryError::from);
-    let letters = app.readers.primary().read(ask).await?;
+    let letters = app.readers.primary().ask(ask).await?;
     Ok(json!({ "rows": letters }))
 }
 

@@ -1,14 +1,14 @@
 //! A plain connection: it never reconnects by itself, and after an error it is thrown away.
 
 use crate::{
-    address::{fix, open},
+    address::{connect, fix, open},
     socket::Socket,
 };
 use redis::{
     Pipeline, RedisError, ServerErrorKind, Value,
     aio::{ConnectionLike, MultiplexedConnection},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tallyd_runtime::{StoreError, store::ErrorKind};
 use tallyd_topology::RedisAddress;
 
@@ -18,14 +18,38 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// One connection, used by one task.
 pub struct Connection {
     way: Way,
-    address: Box<RedisAddress>,
+    address: Arc<RedisAddress>,
+}
+
+/// One connection, used by many tasks at once: their commands go out together, in the order in which
+/// they were given. Not for what makes a connection wait or gives it a state, such as `WATCH`.
+pub struct SharedConnection {
+    client: MultiplexedConnection,
+    address: Arc<RedisAddress>,
+}
+
+impl SharedConnection {
+    /// Connects to the server of this address.
+    ///
+    /// # Errors
+    /// Where the address is wrong or the server can't be reached.
+    pub async fn open(address: &RedisAddress) -> Result<Self, StoreError> {
+        Ok(Self { client: connect(address).await?, address: Arc::new(address.clone()) })
+    }
+
+    /// A share in it, for one task.
+    #[must_use]
+    pub fn connection(&self) -> Connection {
+        let (way, address) = (Way::Client(self.client.clone()), Arc::clone(&self.address));
+        Connection { way, address }
+    }
 }
 
 /// How a server is spoken to.
 pub(crate) enum Way {
     /// Over a socket that the task drives itself.
     Plain(Socket),
-    /// Over the client's own, which a task of its own drives: it speaks TLS.
+    /// Over the client's own, which a task of its own drives: it speaks TLS, and can be shared.
     Client(MultiplexedConnection),
 }
 
@@ -52,7 +76,7 @@ impl Connection {
     /// # Errors
     /// Where the address is wrong or the server can't be reached.
     pub async fn open_at(address: &RedisAddress) -> Result<Self, StoreError> {
-        Ok(Self { way: open(address).await?, address: Box::new(address.clone()) })
+        Ok(Self { way: open(address).await?, address: Arc::new(address.clone()) })
     }
 
     /// Takes a new connection to the same server in place of this one, which broke. Only for

@@ -39,7 +39,7 @@ mod streams;
 mod tend;
 mod waiting;
 
-pub use connection::{Connection, checked};
+pub use connection::{Connection, SharedConnection, checked};
 pub use membership::RedisListener;
 pub use memory::{Memory, memory};
 pub use random::Random;

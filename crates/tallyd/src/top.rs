@@ -22,7 +22,7 @@ use ratatui::{
 use state::Top;
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Duration};
 use tallyd_harness::duration;
-use tallyd_query::{Pool, QueryError};
+use tallyd_query::{Client, QueryError};
 use tallyd_store::{Connection, inspect, keys::Keys};
 use tokio::{
     sync::mpsc,
@@ -59,7 +59,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Err(WrongUse(message.to_owned()).into());
     }
     let topology = load::topology(&args.topology.find(args.file.as_deref())?)?;
-    let pool = Pool::new(connect::address(&topology, args.redis), 1, PATIENCE);
+    let client = Client::new(connect::address(&topology, args.redis), 1, PATIENCE);
     let keys = Keys::new(&topology.name, 0);
     let mut stop = stop_signal()?;
     let mut top = Top::new(topology);
@@ -81,7 +81,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
                 let ask = async |c: &mut Connection| {
                     inspect::status(c, &top.topology, &keys).await.map_err(QueryError::from)
                 };
-                let read = pool.read(ask).await;
+                let read = client.ask(ask).await;
                 top.read(read.map_err(|error| error.to_string()));
             }
         }
