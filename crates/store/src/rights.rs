@@ -93,7 +93,7 @@ pub const WORKER: &[Right] = &[
     right("ZADD KEY 1 v", OWN, "leaderboards, heartbeats"),
     right("ZMSCORE KEY v", OWN, "leaderboards"),
     right("ZRANGE KEY 0 -1", OWN, "the workers, edits"),
-    right("ZREM KEY v", OWN, "to leave, and to forget workers that died, edits"),
+    right("ZREM KEY v", OWN, "to leave, to forget workers that died, to unpack a board, edits"),
     right("CLIENT ID", NONE, "to wake a task that waits for entries"),
     right("CLIENT UNBLOCK 1", NONE, "to wake a task that waits for entries"),
     right("SUBSCRIBE KEY", CHANNEL, "that others see at once if the process is killed"),
@@ -164,6 +164,7 @@ mod tests {
         let code = [
             include_str!("backlog.rs"),
             include_str!("commands.rs"),
+            include_str!("commands/scores.rs"),
             include_str!("connection.rs"),
             include_str!("edits.rs"),
             include_str!("fetch.rs"),
