@@ -90,7 +90,7 @@ fn stored(memory: &Memory) -> BTreeSet<&Key> {
 fn parts(kind: &str) -> usize {
     match kind {
         "head" | "items" => 1,
-        "buckets" | "concept" | "item" | "learner" => 2,
+        "buckets" | "concept" | "item" | "labels" | "learner" => 2,
         "seen" | "groups" => 3,
         "board" | "state" | "window" => 4,
         "distinct" | "values" => 5,
