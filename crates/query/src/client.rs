@@ -57,7 +57,7 @@ impl Client {
     /// The same, with another patience.
     ///
     /// # Errors
-    /// As [`Client::read`].
+    /// As [`Client::ask`].
     pub async fn ask_within<T>(
         &self,
         patience: Duration,
