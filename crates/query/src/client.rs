@@ -86,15 +86,15 @@ impl Client {
         let closed = |_| StoreError::new(ErrorKind::Bug, "the readers' turns are closed");
         let turn = self.turns.acquire().await.map_err(closed)?;
         let mut open = self.open.lock().await;
-        if let Some((shared, used)) = &mut open.connection {
+        // Taken out while it is tried: who gives up waiting for a silent one must not leave it there.
+        if let Some((shared, used)) = open.connection.take() {
             let mut connection = shared.connection();
             // A server hangs up on what was idle for long, or was restarted meanwhile.
             let idle = used.elapsed() > IDLE;
             if !idle || Box::pin(server_ms(&mut connection)).await.is_ok() {
-                *used = Instant::now();
+                open.connection = Some((shared, Instant::now()));
                 return Ok((turn, connection, open.count));
             }
-            open.connection = None;
         }
         // In a box: it is long, seldom needed, and would be a part of whoever reads.
         let shared = Box::pin(SharedConnection::open(&self.address)).await?;
