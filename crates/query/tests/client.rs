@@ -32,7 +32,7 @@ async fn server(is_silent: Arc<AtomicBool>, connections: Arc<AtomicU32>) -> Stri
                     if is_first && is_silent.load(Ordering::SeqCst) {
                         continue;
                     }
-                    let commands = bytes[..read].iter().filter(|byte| **byte == b'*').count();
+                    let commands = bytes.iter().take(read).filter(|b| **b == b'*').count();
                     let answer = "*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n".repeat(commands);
                     stream.write_all(answer.as_bytes()).await.unwrap();
                 }
