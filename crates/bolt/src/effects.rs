@@ -41,9 +41,10 @@ pub enum Write {
         /// What is appended, each new to the log.
         fingerprints: Vec<u128>,
     },
-    /// Deletes a log of fingerprints. What is appended to it afterwards begins it again.
+    /// Deletes a log of fingerprints, and what is appended to it afterwards begins it again; or a hash
+    /// whose fields are never asked for or written any more.
     DropLog {
-        /// The log.
+        /// The log or hash.
         key: Key,
     },
     /// Counts items in a HyperLogLog.

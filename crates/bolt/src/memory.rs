@@ -115,6 +115,7 @@ impl Memory {
                 }
                 Write::DropLog { key } => {
                     self.logs.remove(&key);
+                    self.hashes.remove(&key);
                     self.expiries.remove(&key);
                 }
                 Write::Distinct { key, items } => {

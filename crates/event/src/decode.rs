@@ -10,6 +10,9 @@ pub use given::Given;
 use crate::{EntryId, Event, Field, Schema, Value, ValueError, value::time::rfc3339};
 use smol_str::SmolStr;
 
+/// The field that an event which is taken back has where it is written with its fields: when that
+/// was found out, in ms since the epoch. No field of an event has such a name.
+pub const TAKEN_BACK_FIELD: &str = "tallyd:taken_back";
 /// The field whose value holds many events.
 pub const BATCH_FIELD: &str = "batch";
 /// The most events that one `batch` may hold.
@@ -263,13 +266,14 @@ struct Source<'a> {
 impl Source<'_> {
     fn event(&self, index: u32, values: Result<Vec<Value>, Reason>) -> Result<Event, Reason> {
         let Arrival { origin, arrived, entered } = self.arrival;
-        let event = Event { origin, index, arrived, entered, values: values? };
+        let event = Event { origin, index, arrived, entered, taken_back: false, values: values? };
         self.limits.check(event.time(self.schema), event.arrival())?;
         Ok(event)
     }
 }
 
-/// The fields of a typed event as a producer would send them.
+/// The fields of a typed event as a producer would send them. Of one that is taken back there is
+/// [`TAKEN_BACK_FIELD`] too.
 #[must_use]
 pub fn to_fields(schema: &Schema, event: &Event) -> Fields {
     let named = schema.fields.iter().zip(&event.values);
@@ -278,7 +282,15 @@ pub fn to_fields(schema: &Schema, event: &Event) -> Fields {
         .map(|(field, value)| {
             (field.name.as_bytes().to_vec(), field.written(value).as_bytes().to_vec())
         })
+        .chain(taken_back(event))
         .collect()
+}
+
+/// The field that says of an event that it is taken back, and since when; none of any other.
+#[must_use]
+pub fn taken_back(event: &Event) -> Option<(Vec<u8>, Vec<u8>)> {
+    let since = || event.arrival().to_string().into_bytes();
+    event.taken_back.then(|| (TAKEN_BACK_FIELD.as_bytes().to_vec(), since()))
 }
 
 fn typed(schema: &Schema, map: json::Map<'_>) -> Result<Vec<Value>, Reason> {

@@ -20,7 +20,12 @@ pub struct Event {
     /// When this copy of it came, in ms since the epoch: [`Event::arrived`], but of a dead letter
     /// that is replayed the time of the replay. What is forgotten as events come (the identities of
     /// a dedup bolt) goes by this: it never goes back.
+    ///
+    /// Of an event that is taken back: when that was found out, or when it came, if that is later.
     pub entered: i64,
+    /// Whether it is taken back: it counted before, under the same values and times, and what it
+    /// did is to be undone. Only a bolt that corrects emits such events.
+    pub taken_back: bool,
     /// The values, one for each field of the schema.
     pub values: Vec<Value>,
 }
@@ -30,7 +35,7 @@ impl Event {
     #[must_use]
     pub fn new(origin: EntryId, index: u32, values: Vec<Value>) -> Self {
         let at = origin.time();
-        Self { origin, index, arrived: at, entered: at, values }
+        Self { origin, index, arrived: at, entered: at, taken_back: false, values }
     }
 
     /// The value at a place of the schema; `Null` beyond its end.
@@ -39,10 +44,12 @@ impl Event {
         self.values.get(index).unwrap_or(&Value::Null)
     }
 
-    /// When the event reached its source, in ms since the epoch, on the Redis server's clock.
+    /// When the event reached its source, in ms since the epoch, on the Redis server's clock: what
+    /// decides whether it is late. One that is taken back goes by when that was found out: a window
+    /// that is final by then stays as it is.
     #[must_use]
     pub fn arrival(&self) -> i64 {
-        self.arrived
+        if self.taken_back { self.arrived.max(self.entered) } else { self.arrived }
     }
 
     /// When the event happened, in ms since the epoch: its time field, or else when it arrived.

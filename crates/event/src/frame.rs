@@ -3,7 +3,8 @@
 //! A frame is the MessagePack array `[version, fields, rows]`: the field names once, then a row
 //! for each event, `[origin ms, origin sequence, index, ahead, waited, value…]`: `ahead` is by how
 //! many ms the time of its origin is ahead of when it entered, and `waited` how many ms before that
-//! it arrived; both are mostly 0. Fields are matched by name, so a
+//! it arrived; both are mostly 0. The index of an event that is taken back is written as -1 - index:
+//! others take no byte more for it. Fields are matched by name, so a
 //! schema may gain optional fields and change their order between writer and reader.
 //!
 //! A probe goes the same way, and is no frame: the array `[version, sent]`, of no events.
@@ -99,11 +100,12 @@ struct Row<'a>(&'a Event);
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Event { origin, index, arrived, entered, values } = self.0;
+        let Event { origin, index, arrived, entered, taken_back, values } = self.0;
+        let index = i64::from(*index);
         let mut row = serializer.serialize_tuple(5 + values.len())?;
         row.serialize_element(&origin.ms)?;
         row.serialize_element(&origin.seq)?;
-        row.serialize_element(index)?;
+        row.serialize_element(&if *taken_back { -1 - index } else { index })?;
         row.serialize_element(&origin.time().saturating_sub(*entered))?;
         row.serialize_element(&entered.saturating_sub(*arrived))?;
         for value in values {
@@ -209,7 +211,11 @@ impl<'de> Visitor<'de> for RowSeed<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Event, A::Error> {
         let origin = EntryId { ms: next(&mut seq)?, seq: next(&mut seq)? };
-        let index = next(&mut seq)?;
+        let index: i64 = next(&mut seq)?;
+        let taken_back = index < 0;
+        let index = if taken_back { -1 - index } else { index };
+        let index = u32::try_from(index)
+            .map_err(|_| de::Error::custom(format!("{index} is no place in an entry")))?;
         let ahead: i64 = next(&mut seq)?;
         let entered = origin.time().saturating_sub(ahead);
         let waited: i64 = next(&mut seq)?;
@@ -224,7 +230,7 @@ impl<'de> Visitor<'de> for RowSeed<'_> {
                     .map_err(|e| de::Error::custom(format!("field \"{}\": {e}", field.name)))?;
             }
         }
-        Ok(Event { origin, index, arrived, entered, values })
+        Ok(Event { origin, index, arrived, entered, taken_back, values })
     }
 }
 
@@ -251,12 +257,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reads_what_it_writes(rows in prop::collection::vec((any::<u64>(), any::<u64>(), any::<u32>(), -9i64..1 << 40, -9i64..1 << 40, row()), 0..20)) {
+        fn reads_what_it_writes(rows in prop::collection::vec((any::<u64>(), any::<u64>(), any::<u32>(), any::<bool>(), -9i64..1 << 40, -9i64..1 << 40, row()), 0..20)) {
             let events: Vec<Event> = rows.into_iter()
-                .map(|(ms, seq, index, ahead, waited, values)| {
+                .map(|(ms, seq, index, taken_back, ahead, waited, values)| {
                     let event = Event::new(EntryId { ms, seq }, index, values);
                     let entered = event.entered.saturating_sub(ahead);
-                    Event { entered, arrived: entered.saturating_sub(waited), ..event }
+                    Event { entered, arrived: entered.saturating_sub(waited), taken_back, ..event }
                 })
                 .collect();
             let bytes = encode(&schema(), &events).unwrap();

@@ -5,6 +5,7 @@
 
 pub mod decode;
 pub mod frame;
+pub mod packed;
 
 mod edit;
 mod entry_id;

@@ -6,12 +6,12 @@
 
 use crate::{
     context::{Context, Stage, StageId},
-    guard,
+    guard::{self, Poison},
     store::{Counts, Cursors, DeadLetter, Entry, Frame, Next, Rejected, StoreError},
     work::{self, FRAME_FIELD, Queue, Work},
 };
 use std::{collections::BTreeMap, sync::Arc};
-use tallyd_bolt::{Effects, Reads, memory::Memory};
+use tallyd_bolt::{Batch, Bolt, Effects, Reads, State, memory::Memory};
 use tallyd_event::{EntryId, decode::Fields};
 use tallyd_topology::{NodeKind, TestCase, Topology};
 
@@ -181,14 +181,30 @@ fn effects(
     memory: &Memory,
 ) -> Result<Effects, StoreError> {
     while let (Some(bolt), Some(batch)) = (&of.bolt, work.batch(stage, of, now)?) {
-        let outcome = guard::reads(&**bolt, &batch, &Reads::default())
-            .and_then(|reads| guard::process(&**bolt, &batch, &memory.load(&reads)));
+        let outcome = state(&**bolt, &batch, memory)
+            .and_then(|state| guard::process(&**bolt, &batch, &state));
         match outcome {
             Ok(effects) => return Ok(effects),
             Err(poison) => work.reject(stage, of, poison.event, Rejected::Panic, poison.reason)?,
         }
     }
     Ok(Effects::default())
+}
+
+/// The state that a bolt asks for, again and again while what it found decides what else it needs.
+fn state(bolt: &dyn Bolt, batch: &Batch<'_>, memory: &Memory) -> Result<State, Poison> {
+    let mut state = State::default();
+    loop {
+        let reads = guard::reads(bolt, batch, &Reads::beside(&state, i64::MIN))?;
+        let (again, missing) = (reads.is_incomplete(), reads.into_addresses());
+        for address in missing {
+            let cell = memory.cell(&address);
+            state.insert(address, cell);
+        }
+        if !again {
+            return Ok(state);
+        }
+    }
 }
 
 #[cfg(test)]

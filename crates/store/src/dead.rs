@@ -286,12 +286,22 @@ fn events(schema: &Schema, letter: &Letter, now: i64) -> Result<Vec<Event>, Stor
         && let Some((_, bytes)) = letter.raw.iter().find(is_frame)
     {
         let events = frame::decode(schema, bytes).map_err(|error| refused(error.to_string()))?;
-        let again = |event: Event| Event { arrived: event.arrived.min(now), entered: now, ..event };
+        let again = |event: Event| match event.taken_back {
+            true => event,
+            false => Event { arrived: event.arrived.min(now), entered: now, ..event },
+        };
         return Ok(events.into_iter().map(again).collect());
     }
     let decoded = decode::decode_at(schema, TimeLimits::NONE, arrival(letter, now), &letter.raw);
-    match decoded.rejects.into_iter().next() {
-        Some(reject) => Err(refused(reject.reason.to_string())),
-        None => Ok(decoded.events),
+    if let Some(reject) = decoded.rejects.into_iter().next() {
+        return Err(refused(reject.reason.to_string()));
     }
+    // What was to be taken back still is, and as late as it was.
+    let since = letter.raw.iter().find(|(name, _)| name == decode::TAKEN_BACK_FIELD.as_bytes());
+    let since = since.and_then(|(_, text)| std::str::from_utf8(text).ok()?.parse::<i64>().ok());
+    let again = |event: Event| match since {
+        Some(entered) => Event { taken_back: true, entered, ..event },
+        None => event,
+    };
+    Ok(decoded.events.into_iter().map(again).collect())
 }

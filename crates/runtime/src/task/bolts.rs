@@ -120,9 +120,11 @@ impl<S: Store> Task<S> {
                 continue;
             };
             let mut asking = Vec::new();
+            // What is at hand decides what a bolt asks for, and what was refused is not at hand.
+            let known = of_stage(&mut self.nodes, stage)?.cache.known(Instant::now());
             for (index, event) in batch.events.iter().enumerate().filter(|_| !keys.is_empty()) {
                 let one = Batch { events: std::slice::from_ref(event), ..batch };
-                let asked = guard::reads(&**bolt, &one, &Reads::default());
+                let asked = guard::reads(&**bolt, &one, &known);
                 let asked = asked.as_ref().into_iter().flat_map(Reads::iter);
                 let reason = asked.filter_map(|address| keys.get(&address.key)).next();
                 asking.extend(reason.map(|reason| (index, (*reason).to_owned())));

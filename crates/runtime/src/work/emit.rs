@@ -74,11 +74,13 @@ pub(super) fn publish<'a>(
     sinks.flat_map(move |(sink, _)| entries(sink))
 }
 
-/// The fields of an event for applications: a time is in ms, whatever its producer counts.
+/// The fields of an event for applications: a time is in ms, whatever its producer counts. One that is
+/// taken back says so.
 pub(super) fn fields(schema: &Schema, event: &Event) -> decode::Fields {
     let named = schema.fields.iter().zip(&event.values).filter(|(_, value)| !value.is_null());
     let bytes = |text: &str| text.as_bytes().to_vec();
-    named.map(|(field, value)| (bytes(&field.name), bytes(&value.to_text()))).collect()
+    let named = named.map(|(field, value)| (bytes(&field.name), bytes(&value.to_text())));
+    named.chain(decode::taken_back(event)).collect()
 }
 
 #[cfg(test)]
