@@ -2,6 +2,7 @@
 //! options name.
 
 use crate::{
+    corrected::Corrected,
     fault::{Fault, did_you_mean},
     key_spec::type_names,
     section::{Section, word, wrong_kind},
@@ -23,6 +24,8 @@ pub struct Input {
     pub declared: Arc<[Range<usize>]>,
     /// Fields whose declaration is faulty: nothing is said about their use.
     pub unsure: Arc<[SmolStr]>,
+    /// By what its events are corrected, if they are.
+    pub corrected: Option<Arc<Corrected>>,
 }
 
 /// What is known of the events that a node emits.
@@ -44,6 +47,7 @@ impl Input {
             schema: Arc::new(schema),
             declared: Arc::new([]),
             unsure: Arc::new([]),
+            corrected: None,
         }
     }
 

@@ -6,6 +6,7 @@
 //! knows no bolt.
 
 pub mod call;
+pub mod corrected;
 pub mod expected;
 pub mod fault;
 pub mod hints;
@@ -61,6 +62,16 @@ pub trait BoltKind: Sync {
     /// Whether what it stores is by windows of time: then an event can be late for it, and it depends
     /// on where days begin.
     fn is_by_time(&self) -> bool {
+        false
+    }
+
+    /// Whether its bolts undo what an event did that is taken back ([`Event::taken_back`]). Then
+    /// [`BoltKind::read`] refuses what can't be undone of that, where [`Input::corrected`] says
+    /// that there are such events. A type that does not know them is refused behind a bolt that
+    /// corrects.
+    ///
+    /// [`Event::taken_back`]: tallyd_event::Event::taken_back
+    fn takes_back(&self) -> bool {
         false
     }
 

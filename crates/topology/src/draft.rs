@@ -13,7 +13,7 @@ use tallyd_event::Schema;
 use tallyd_kind::{
     BoltKind, BoltOptions, Kinds, Wanted,
     fault::{Fault, did_you_mean, nearest},
-    input::Output,
+    input::{Input, Output},
     section::{Section, table_of},
     sheet::{Item, Sheet, Word},
 };
@@ -205,6 +205,7 @@ fn bolt_draft(
     let (options, output) = match (bolt.kind, &bolt.section) {
         (Some(kind), Some(section)) => {
             let options = kind.read(section, input);
+            refuse_corrected(section, kind, input);
             let output = kind.output(&name.text, input, options.as_deref());
             (options, output)
         }
@@ -212,6 +213,14 @@ fn bolt_draft(
     };
     let kind = DraftKind::Bolt { kind: bolt.kind, options, from };
     Draft { name: name.text.as_str().into(), kind, output }
+}
+
+/// Faults reading events that are taken back, of a type that does not know what to do with them.
+fn refuse_corrected(section: &Section<'_>, kind: &dyn BoltKind, input: Option<&Input>) {
+    if !kind.takes_back() {
+        let what = format!("{} ({})", section.what, kind.name());
+        section.refuse_corrected(input, &what, "from", |_| None);
+    }
 }
 
 /// What is fixed for all nodes.

@@ -243,6 +243,7 @@ fn fields(node: &str, section: &Section<'_>) -> Option<Input> {
         schema: Arc::new(Schema { fields, ..Schema::default() }),
         declared: declared.into(),
         unsure: unsure.into(),
+        corrected: None,
     })
 }
 
