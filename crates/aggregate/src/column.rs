@@ -1,5 +1,7 @@
 //! Columns: the stored fields that measures need, and how an event changes one.
 
+pub(crate) mod back;
+
 use crate::{
     Figure, Function, Measure, Options,
     figure::Unreadable,
@@ -18,6 +20,8 @@ pub(crate) struct Column {
     beside: Option<SmolStr>,
     /// How many places its figures have, where they are decimals.
     places: Option<u8>,
+    /// Where events may be taken back, the column that says how many values are left in it.
+    left: Option<SmolStr>,
     rule: Rule,
 }
 
@@ -60,12 +64,16 @@ pub(crate) fn columns(options: &Options, input: &Schema) -> Vec<Column> {
             columns.push(column);
         }
     }
+    if options.corrected {
+        back::count_what_is_left(&mut columns);
+    }
     columns
 }
 
 fn of_measure(measure: &Measure, options: &Options, input: &Schema) -> Vec<Column> {
     let name = &measure.name;
-    let column = |name: SmolStr, rule| Column { name, beside: None, places: None, rule };
+    let column =
+        |name: SmolStr, rule| Column { name, beside: None, places: None, left: None, rule };
     // Of a field's own values: decimals where they are.
     let of_field = |name: SmolStr, field: &FieldRef, rule| {
         let kind = input.fields.get(field.index).map(|field| field.kind);
@@ -233,7 +241,12 @@ impl Column {
 
     /// Writes a cell, if it changed. Says whether it did.
     pub(crate) fn write(&self, cell: &Cell, key: &Key, effects: &mut Effects) -> bool {
-        let Some(content) = cell.content.as_ref().filter(|_| cell.changed) else { return false };
+        if cell.changed && cell.content.is_none() {
+            self.fields().for_each(|name| effects.remove_field(key, name));
+        }
+        let Some(content) = cell.content.as_ref().filter(|_| cell.changed) else {
+            return cell.changed;
+        };
         let mut set = |value: Figure, beside: String| {
             effects.set_field(key, &self.name, value.to_string());
             if let Some(name) = &self.beside {

@@ -1,5 +1,7 @@
 //! The keys of an aggregate bolt.
 
+mod corrected;
+
 use crate::{Aggregate, Function, Measure, Options, WindowOptions, view::STATS};
 use smol_str::SmolStr;
 use std::sync::Arc;
@@ -45,6 +47,10 @@ impl BoltKind for AggregateKind {
     }
 
     fn is_by_time(&self) -> bool {
+        true
+    }
+
+    fn takes_back(&self) -> bool {
         true
     }
 
@@ -178,7 +184,11 @@ fn read(section: &Section<'_>, input: Option<&Input>) -> Option<Options> {
     if let (Some(windows), Some(measures)) = (&windows, &measures) {
         check_rates(section, windows, measures);
     }
-    Some(Options { by: by?, windows: windows?, measures: measures?, accuracy: accuracy? })
+    let (by, windows, measures) = (by?, windows?, measures?);
+    let corrected = input.is_some_and(|input| input.corrected.is_some());
+    let options = Options { by, windows, measures, accuracy: accuracy?, corrected };
+    corrected::check(section, input, &options);
+    Some(options)
 }
 
 fn windows(section: &Section<'_>) -> Option<Vec<WindowOptions>> {

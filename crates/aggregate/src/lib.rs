@@ -10,6 +10,10 @@
 //! a figure, except for `last_arrived`, and for which of two events with one time is the last. An
 //! event that would take a sum beyond its range is rejected, and counts nowhere. The bolt emits
 //! nothing.
+//!
+//! Behind a bolt that corrects, events are taken back: counts, sums, means and rates of what is left
+//! are as if they had never been counted. A last value is that of the version which replaces them. A
+//! group of which nothing is left is gone.
 
 mod column;
 mod distinct;
@@ -55,7 +59,9 @@ impl Aggregate {
             _ => None,
         };
         let distincts = options.measures.iter().filter_map(distinct).collect();
-        let counted = Counted { columns: column::columns(&options, &input), distincts };
+        let columns = column::columns(&options, &input);
+        let left = options.corrected.then(|| column::back::left(&columns)).flatten();
+        let counted = Counted { columns, distincts, left };
         Self { options, calendar, counted }
     }
 }

@@ -18,6 +18,8 @@ pub struct Options {
     pub measures: Vec<Measure>,
     /// The relative accuracy of quantiles, such as [`DEFAULT_ACCURACY`]; 0.0001 to 0.5.
     pub accuracy: f64,
+    /// Whether events may be taken back: then it is stored how many are left.
+    pub corrected: bool,
 }
 
 /// One window of an aggregate bolt.
@@ -97,6 +99,8 @@ impl Options {
             }
             (format!("measure.{}", measure.name), shape)
         }));
+        // Nothing else tells it from what was stored before there were corrections.
+        shape.extend(self.corrected.then(|| ("corrected".to_owned(), "true".to_owned())));
         shape
     }
 }

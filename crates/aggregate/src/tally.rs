@@ -1,7 +1,7 @@
 //! Tallies: what a batch counts at one site, on top of what is stored there.
 
 use crate::{
-    column::{Cell, Column},
+    column::{self, Cell, Column},
     distinct::{Distinct, Values},
     groups_key,
     keys::values_key,
@@ -17,6 +17,8 @@ use tallyd_event::Event;
 pub(crate) struct Counted {
     pub(crate) columns: Vec<Column>,
     pub(crate) distincts: Vec<Distinct>,
+    /// Where events may be taken back, the place of the column that says how many are left.
+    pub(crate) left: Option<usize>,
 }
 
 impl Counted {
@@ -71,12 +73,31 @@ impl Tally {
 
     /// Counts an event of a time, where nothing refuses it.
     pub(crate) fn count(&mut self, counted: &Counted, event: &Event, time: i64) {
+        if event.taken_back {
+            self.take_back(counted, event);
+            return;
+        }
         for (column, cell) in counted.columns.iter().zip(&mut self.cells) {
             column.count(cell, event, time);
         }
         for (distinct, values) in counted.distincts.iter().zip(&mut self.values) {
             distinct.count(values, event);
         }
+    }
+
+    /// Takes an event back out. Where nothing is left, none was counted that could be.
+    fn take_back(&mut self, counted: &Counted, event: &Event) {
+        let left = |tally: &Self| {
+            let cell = counted.left.and_then(|place| tally.cells.get(place));
+            cell.is_some_and(|cell| !cell.is_empty())
+        };
+        if !left(self) {
+            return;
+        }
+        for (column, cell) in counted.columns.iter().zip(&mut self.cells) {
+            column.take_back(cell, event);
+        }
+        column::back::clear_what_is_empty(counted, &mut self.cells);
     }
 
     /// Writes what changed. A group that is new to its window goes into `groups`.
@@ -98,15 +119,23 @@ impl Tally {
         if changed {
             expire(&site.key, site.expiry, effects);
         }
-        if changed && !self.known {
+        let is_empty = counted.left.is_some() && self.cells.iter().all(Cell::is_empty);
+        if changed && !self.known && !is_empty {
             groups.add(site);
+        }
+        if self.known && is_empty {
+            groups.remove(site);
         }
     }
 }
 
-/// The groups that a batch adds to the index of a window, by the index's key, with its expiry.
+/// The groups that a batch adds to the index of a window, by the index's key, with its expiry; and
+/// those of which nothing is left.
 #[derive(Default)]
-pub(crate) struct NewGroups(BTreeMap<Key, (Option<i64>, Vec<SmolStr>)>);
+pub(crate) struct NewGroups(
+    BTreeMap<Key, (Option<i64>, Vec<SmolStr>)>,
+    BTreeMap<Key, Vec<SmolStr>>,
+);
 
 impl NewGroups {
     fn add(&mut self, site: &Site<'_>) {
@@ -115,10 +144,18 @@ impl NewGroups {
         members.push(site.group.clone());
     }
 
+    fn remove(&mut self, site: &Site<'_>) {
+        let key = groups_key(site.window, &site.label);
+        self.1.entry(key).or_default().push(site.group.clone());
+    }
+
     pub(crate) fn write(self, effects: &mut Effects) {
         for (key, (expiry, members)) in self.0 {
             expire(&key, expiry, effects);
             effects.writes.push(Write::Member { key, members });
+        }
+        for (key, members) in self.1 {
+            effects.writes.push(Write::RemoveMember { key, members });
         }
     }
 }

@@ -70,6 +70,7 @@ fn aggregate(measures: Vec<Measure>) -> Aggregate {
         windows: windows(),
         measures,
         accuracy: DEFAULT_ACCURACY,
+        corrected: false,
     };
     Aggregate::new(options, schema(), Calendar::new("UTC").unwrap())
 }

@@ -1,5 +1,7 @@
 //! The keys of a leaderboard bolt.
 
+mod corrected;
+
 use crate::{Leaderboard, Options, PeriodOptions, Score, Ties, view::BOARD};
 use std::sync::Arc;
 use tallyd_bolt::{
@@ -43,6 +45,10 @@ impl BoltKind for LeaderboardKind {
     }
 
     fn is_by_time(&self) -> bool {
+        true
+    }
+
+    fn takes_back(&self) -> bool {
         true
     }
 
@@ -134,7 +140,9 @@ const KEYS: &[KeySpec] = &[
     KeySpec {
         name: "ties",
         kind: Kind::Choice(&["first", "shared", "dense"]),
-        default: Default::Absent("`\"first\"` for whole scores, else `\"shared\"`"),
+        default: Default::Absent(
+            "`\"first\"` for whole scores, else, and behind a `latest`, `\"shared\"`",
+        ),
         doc: "Which ranks members with one score have: who reached it `\"first\"` stands higher; \
               or they share a rank and the next ones are left out (`\"shared\"`: 1, 2, 2, 4), or \
               are not (`\"dense\"`: 1, 2, 2, 3). See below.",
@@ -176,6 +184,7 @@ fn read(section: &Section<'_>, input: Option<&Input>) -> Option<Options> {
     let boards = boards(section, input);
     let periods = periods(section);
     let ties = section.choice("ties");
+    let corrected = input.is_some_and(|input| input.corrected.is_some());
     let (score, is_whole, places) = score?;
     let ties = match ties {
         Some(word) if word.text == "first" && !is_whole => {
@@ -188,11 +197,12 @@ fn read(section: &Section<'_>, input: Option<&Input>) -> Option<Options> {
         Some(word) if word.text == "dense" => Ties::Dense,
         Some(_) => Ties::First,
         None if section.written("ties").is_some() => return None,
-        None if is_whole => Ties::First,
+        None if is_whole && !corrected => Ties::First,
         None => Ties::Shared,
     };
-    let options =
-        Options { member: member?, score, boards: boards?, periods: periods?, ties, places };
+    let (member, boards, periods) = (member?, boards?, periods?);
+    let options = Options { member, score, boards, periods, ties, places, corrected };
+    corrected::check(section, input, &options);
     Some(options)
 }
 

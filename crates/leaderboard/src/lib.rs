@@ -17,6 +17,10 @@
 //! would take a score beyond its range ([`composite::GREATEST`] for ints, infinity for floats) is
 //! rejected, and counts on no board. One without the score's field is on no board. The bolt emits
 //! nothing.
+//!
+//! Behind a bolt that corrects, events are taken back: a sum or count is then that of what is left, and
+//! a member of whose events none is left leaves the board. When a score was reached can't be taken
+//! back, so ties are shared there.
 
 pub mod composite;
 
@@ -112,9 +116,18 @@ impl Bolt for Leaderboard {
             let next = on.map(|(place, board)| {
                 let standing = standings.open((state, &self.scoring), (place, board), member);
                 let stored = standings.get(standing)?;
-                Ok((standing, self.scoring.next(stored, points, time, board.span)?))
+                let score = match self.options.corrected {
+                    true => self.scoring.corrected(
+                        stored,
+                        (points, event.taken_back),
+                        time,
+                        board.span,
+                    )?,
+                    false => Some(self.scoring.next(stored, points, time, board.span)?),
+                };
+                Ok((standing, score))
             });
-            match next.collect::<Result<Vec<(usize, Stored)>, Refusal>>() {
+            match next.collect::<Result<Vec<(usize, Option<Stored>)>, Refusal>>() {
                 Ok(scores) => {
                     effects.late.append(&mut late);
                     scores.into_iter().for_each(|(standing, score)| standings.set(standing, score));

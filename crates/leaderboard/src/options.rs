@@ -21,6 +21,8 @@ pub struct Options {
     /// Of a decimal field, how many places it has: what is stored and ranked is a whole number of
     /// units of the last place.
     pub places: Option<u8>,
+    /// Whether events may be taken back: then it is stored how many make up a sum.
+    pub corrected: bool,
 }
 
 /// A member's score: of its events in the period, those that have the field.
@@ -93,6 +95,8 @@ impl Options {
         shape.extend(self.periods.iter().map(|period| {
             (format!("period.{}", period.name), format!("{:?}", period.length).to_lowercase())
         }));
+        // Nothing else tells it from what was stored before there were corrections.
+        shape.extend(self.corrected.then(|| ("corrected".to_owned(), "true".to_owned())));
         shape
     }
 

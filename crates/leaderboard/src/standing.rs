@@ -2,6 +2,8 @@
 //! and encoded for every event, so no split of events into batches can change it. Where it is not
 //! enough, the rest ([`Rest`]) stands beside it.
 
+mod back;
+
 use crate::{
     Options, Score, Ties,
     composite::{GREATEST, Span, alike, encode},
@@ -20,6 +22,7 @@ pub(crate) struct Scoring {
     places: Option<u8>,
     ties: Ties,
     ascending: bool,
+    corrected: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +53,8 @@ pub(crate) struct Stored {
 /// What a score alone does not say.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Rest {
+    /// Of a sum from which events may be taken back, how many make it up, and of floats the sum.
+    Counted(u64, Option<ExactSum>),
     /// Of a `last` score the time of its event, in ms since the epoch.
     Last(i64),
     /// Nothing: the score says all.
@@ -86,7 +91,8 @@ impl Scoring {
         let kind = place.and_then(|place| input.fields.get(place)).map(|field| field.kind);
         let float = kind == Some(FieldType::Float);
         let (places, ascending) = (options.places, options.ascending());
-        Self { rule, place, float, places, ties: options.ties, ascending }
+        let (ties, corrected) = (options.ties, options.corrected);
+        Self { rule, place, float, places, ties, ascending, corrected }
     }
 
     /// What an event is scored by; `None` where it leaves the field out.
@@ -101,7 +107,7 @@ impl Scoring {
 
     /// Whether a score alone does not say all.
     pub(crate) fn has_rest(&self) -> bool {
-        matches!((self.rule, self.float), (Rule::Last, _) | (Rule::Sum, true))
+        matches!((self.rule, self.float), (Rule::Last, _) | (Rule::Sum, true)) || self.is_counted()
     }
 
     /// What is stored of a member, from its score and the bytes beside it.
@@ -113,6 +119,11 @@ impl Scoring {
         let time = |bytes: &[u8]| std::str::from_utf8(bytes).ok().and_then(|t| t.parse().ok());
         // Nothing stands beside a score where the board expires between the two reads.
         let rest = match (self.rule, self.float, rest) {
+            _ if self.is_counted() => {
+                let counted = back::counted(rest, score, self.float);
+                let wanted = "a number of events and their sum";
+                counted.ok_or_else(|| unreadable(rest.unwrap_or_default(), wanted))?
+            }
             (Rule::Last, _, None) => Rest::Last(i64::MIN),
             (Rule::Last, _, Some(bytes)) => {
                 Rest::Last(time(bytes).ok_or_else(|| unreadable(bytes, "a time in ms"))?)
@@ -243,6 +254,8 @@ pub(crate) fn hidden_score(bytes: &[u8]) -> Result<f64, Refusal> {
 impl fmt::Display for Rest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Rest::Counted(events, None) => write!(f, "{events}"),
+            Rest::Counted(events, Some(sum)) => write!(f, "{events} {sum}"),
             Rest::Last(time) => write!(f, "{time}"),
             Rest::Nothing => Ok(()),
             Rest::Sum(sum) => write!(f, "{sum}"),

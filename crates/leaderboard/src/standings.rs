@@ -66,10 +66,11 @@ impl Standings {
         }
     }
 
-    /// Sets what is stored at a place that [`Standings::open`] gave.
-    pub(crate) fn set(&mut self, place: usize, stored: Stored) {
+    /// Sets what is stored at a place that [`Standings::open`] gave; `None`: the member leaves the
+    /// board.
+    pub(crate) fn set(&mut self, place: usize, stored: Option<Stored>) {
         if let Some(standing) = self.all.get_mut(place) {
-            standing.after = Some(stored);
+            standing.after = stored;
         }
     }
 
@@ -82,8 +83,15 @@ impl Standings {
     ) {
         let mut written = BTreeSet::new();
         let mut directory = Directory::default();
+        let mut gone = Effects::default();
         for Standing { board: place, member, hidden, before, after } in self.all {
-            let Some((board, after)) = boards.get(place).zip(after) else { continue };
+            let Some(board) = boards.get(place) else { continue };
+            let Some(after) = after else {
+                if let Ok(Some(before)) = before {
+                    take_off(board, &member, hidden.as_ref(), &before, &mut gone);
+                }
+                continue;
+            };
             let before = before.ok().flatten();
             let mut expire = |key: &Key, kind| {
                 if written.insert((place, kind)) {
@@ -119,6 +127,25 @@ impl Standings {
             }
         }
         directory.write((state, now), effects);
+        // Last, so that no key is empty in between and loses its expiry.
+        effects.writes.append(&mut gone.writes);
+    }
+}
+
+/// Takes a member off a board, of whose events none is left.
+fn take_off(
+    board: &Board<'_>,
+    member: &SmolStr,
+    hidden: Option<&Key>,
+    before: &Stored,
+    gone: &mut Effects,
+) {
+    match hidden {
+        Some(key) => gone.remove_field(key, member),
+        None => gone.remove_score(&board.key, member),
+    }
+    if before.rest != Rest::Nothing {
+        gone.remove_field(&board.state, member);
     }
 }
 

@@ -47,6 +47,7 @@ fn leaderboard(score: Score, ties: Ties) -> Leaderboard {
         ],
         ties,
         places,
+        corrected: false,
     };
     Leaderboard::new(options, schema(), Calendar::new("UTC").unwrap(), PARTITIONS)
 }

@@ -39,6 +39,7 @@ fn options(ties: Ties, is_ascending: bool) -> Options {
         periods: vec![PeriodOptions { name: "all".into(), length, lasting }],
         ties,
         places: None,
+        corrected: false,
     }
 }
 

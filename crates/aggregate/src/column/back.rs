@@ -1,0 +1,106 @@
+//! Taking events back out of columns, and counting what is left, so that a figure of nothing is none.
+
+use super::{Cell, Column, Content, Rule, figure};
+use crate::{Figure, tally::Counted};
+use smol_str::{SmolStr, format_smolstr};
+use tallyd_bolt::ExactSum;
+use tallyd_event::Event;
+
+/// The field that says how many events are left, where no measure does. No measure has such a name.
+const LEFT: &str = "events.left";
+
+/// Adds the columns that say what is left: of each sum how many values, and of a group how many
+/// events.
+pub(crate) fn count_what_is_left(columns: &mut Vec<Column>) {
+    let mut more: Vec<Column> = Vec::new();
+    for column in columns.iter_mut() {
+        let (Rule::Sum { place } | Rule::ExactSum { place }) = column.rule else { continue };
+        let base = column.name.strip_suffix(".sum").unwrap_or(&column.name);
+        let name = format_smolstr!("{base}.count");
+        column.left = Some(name.clone());
+        more.push(counting(name, Rule::TallyPresent { place }));
+    }
+    if left(columns).is_none() {
+        more.push(counting(SmolStr::new_static(LEFT), Rule::Tally));
+    }
+    for column in more {
+        if columns.iter().all(|known| known.name != column.name) {
+            columns.push(column);
+        }
+    }
+}
+
+fn counting(name: SmolStr, rule: Rule) -> Column {
+    Column { name, beside: None, places: None, left: None, rule }
+}
+
+/// The place of a column that says how many events are left.
+pub(crate) fn left(columns: &[Column]) -> Option<usize> {
+    columns.iter().position(|column| matches!(column.rule, Rule::Tally))
+}
+
+/// Empties the cells of which nothing is left; all of them, where no event is.
+pub(crate) fn clear_what_is_empty(counted: &Counted, cells: &mut [Cell]) {
+    let is_empty = |cell: Option<&Cell>| {
+        let figure = cell.and_then(Cell::figure);
+        !matches!(figure, Some(Figure::Int(number)) if number > 0)
+    };
+    let no_event = is_empty(counted.left.and_then(|place| cells.get(place)));
+    let named = |name: &SmolStr| {
+        let place = counted.columns.iter().position(|column| column.name == *name);
+        place.and_then(|place| cells.get(place))
+    };
+    let no_value = |column: &Column| column.left.as_ref().is_some_and(|name| is_empty(named(name)));
+    let empty: Vec<bool> =
+        counted.columns.iter().map(|column| no_event || no_value(column)).collect();
+    for (cell, empty) in cells.iter_mut().zip(empty) {
+        if empty && cell.content.take().is_some() {
+            cell.changed = true;
+        }
+    }
+}
+
+impl Column {
+    /// Takes an event back out of a cell.
+    pub(crate) fn take_back(&self, cell: &mut Cell, event: &Event) {
+        match &self.rule {
+            Rule::ExactSum { place } => {
+                if let Some(value) = event.value(*place).as_number() {
+                    let sum = cell.exact_sum().plus(&ExactSum::of(-value));
+                    cell.set(Content::ExactSum(sum));
+                }
+            }
+            Rule::Sum { place } => {
+                let (sum, value) = (cell.figure(), figure(event.value(*place)));
+                cell.replace(sum.zip(value).and_then(|(sum, value)| less_by(sum, value)));
+            }
+            Rule::Tally => cell.tally_back(true),
+            Rule::TallyPresent { place } => cell.tally_back(!event.value(*place).is_null()),
+            Rule::TallyTrue { place } => {
+                cell.tally_back(event.value(*place).as_bool() == Some(true));
+            }
+            // The version that replaces it is a later one, in the same group and window: else the
+            // topology is refused, as it is with the others.
+            Rule::Last { .. } | Rule::LastArrived { .. } => {}
+            Rule::Greatest { .. } | Rule::Least { .. } | Rule::Sketch { .. } => {}
+        }
+    }
+}
+
+impl Cell {
+    fn tally_back(&mut self, one: bool) {
+        if let (true, Some(old)) = (one, self.figure()) {
+            self.replace(less_by(old, Figure::Int(1)));
+        }
+    }
+}
+
+fn less_by(sum: Figure, value: Figure) -> Option<Figure> {
+    match (sum, value) {
+        (Figure::Int(sum), Figure::Int(value)) => sum.checked_sub(value).map(Figure::Int),
+        (Figure::Decimal(sum, places), Figure::Decimal(value, _)) => {
+            sum.checked_sub(value).map(|sum| Figure::Decimal(sum, places))
+        }
+        _ => None,
+    }
+}
