@@ -2,7 +2,7 @@
 
 pub use {
     tallyd_aggregate as aggregate, tallyd_dedup as dedup, tallyd_fatigue as fatigue,
-    tallyd_leaderboard as leaderboard, tallyd_mastery as mastery,
+    tallyd_latest as latest, tallyd_leaderboard as leaderboard, tallyd_mastery as mastery,
 };
 
 use tallyd_kind::{
@@ -15,6 +15,7 @@ pub const KINDS: Kinds = &[
     &aggregate::AggregateKind,
     &dedup::DedupKind,
     &fatigue::FatigueKind,
+    &latest::LatestKind,
     &leaderboard::LeaderboardKind,
     &mastery::MasteryKind,
 ];
