@@ -7,7 +7,7 @@
 //! more than [`SPARE`] began out of its reach. So neither a partition that stands still forgets
 //! anything, nor one whose server's clock was wrong for a while.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 use tallyd_bolt::{Effects, Key, Reads, State};
 
 /// For how many new generations that are too far away to meet it one is kept all the same.
@@ -124,13 +124,13 @@ impl Generations {
         partition: u16,
         number: i64,
     ) -> Result<(u64, Vec<u64>), String> {
-        if !self.partitions.contains_key(&partition) {
-            let list = List::parse(state.field(&list_key(partition), KEPT))?;
-            let of = Partition { list, last: None, changed: false, dropped: Vec::new() };
-            self.partitions.insert(partition, of);
-        }
-        let unknown = || format!("partition {partition} has no list (please report this)");
-        let of = self.partitions.get_mut(&partition).ok_or_else(unknown)?;
+        let of = match self.partitions.entry(partition) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let list = List::parse(state.field(&list_key(partition), KEPT))?;
+                new.insert(Partition { list, last: None, changed: false, dropped: Vec::new() })
+            }
+        };
         let own = of.go_to(partition, number);
         let met = of.list.all.iter().filter(|one| one.meets(number)).map(|one| one.serial);
         Ok((own, met.collect()))
