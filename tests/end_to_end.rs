@@ -23,7 +23,7 @@ fn the_audit_holds_through_a_kill() {
 #[test]
 fn the_shipped_topologies_pass_their_own_tests() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../topologies");
-    for name in ["testprep", "high-scores", "page-views"] {
+    for name in ["testprep", "high-scores", "page-views", "regrade"] {
         let output = tallyd(&["check", &format!("{folder}/{name}.toml")]);
         let said = String::from_utf8_lossy(&output.stdout);
         let errors = String::from_utf8_lossy(&output.stderr);

@@ -299,6 +299,23 @@ mod tests {
         assert_eq!(decode(&reader, &bytes).unwrap_err().to_string(), "frame has no field \"item\"");
     }
 
+    /// Others take no byte more for it.
+    #[test]
+    fn an_event_that_is_taken_back_is_one_of_a_negative_place() {
+        let schema = Schema { fields: vec![Field::new("n", FieldType::Int)], ..Schema::default() };
+        let event = Event::new(EntryId { ms: 1, seq: 2 }, 300, vec![Value::Int(9)]);
+        let back = Event { taken_back: true, ..event.clone() };
+        let head = [0x93, VERSION, 0x91, 0xa1, b'n', 0x91, 0x96, 1, 2];
+        for (event, place) in [(event, [0xcd, 0x01, 0x2c]), (back, [0xd1, 0xfe, 0xd3])] {
+            let bytes = encode(&schema, [&event]).unwrap();
+            assert_eq!(bytes, [&head[..], &place, &[0, 0, 9]].concat());
+            assert_eq!(decode(&schema, &bytes).unwrap(), [event]);
+        }
+        let no_place = rmp_serde::to_vec(&(VERSION, ["n"], [(1, 2, 1u64 << 33, 0, 0, 9)])).unwrap();
+        let error = decode(&schema, &no_place).unwrap_err().to_string();
+        assert!(error.contains("8589934592 is no place in an entry"), "{error}");
+    }
+
     #[test]
     fn values_are_of_their_fields_types() {
         let fields = [FieldType::Bool, FieldType::Float, FieldType::Int, FieldType::String];

@@ -335,6 +335,33 @@ proptest! {
 }
 
 #[test]
+fn a_window_that_is_final_stays_as_it_is() {
+    let file = FILE.replace("grace = \"forever\"", "grace = 0");
+    let topology = parse("t.toml", &file, &|_| None).unwrap();
+    let sent = |id: &str, points: i64| {
+        let (id, class, points) = (id.to_owned(), Some(0), Some(points));
+        Sent { id, user: 1, question: 1, class, points, cents: 0, right: true, gone: false, at: T }
+    };
+    // The second comes when the day is over.
+    let events = vec![sent("a", 5).event(T), sent("a~1", 3).event(T + 24 * HOUR)];
+    let stored = run(&topology, events, &[0]);
+    let day = topology.calendar.window(Length::Day, T).label;
+    let score = |period: &str, label: &str| {
+        let board = Key::new(&["board", period, label, "everyone"]);
+        stored["board"].scores[&board]["u1"]
+    };
+    assert_eq!((score("day", &day), score("all", "all")), (5.0, 3.0));
+    let field = |window: &str, label: &str, name: &str| {
+        let key = Key::new(&["window", window, label, "class=c0"]);
+        String::from_utf8_lossy(&stored["figures"].hashes[&key][name]).into_owned()
+    };
+    assert_eq!((field("1d", &day, "points"), field("1d", &day, "n")), ("5".into(), "1".into()));
+    assert_eq!((field("all", "all", "points"), field("all", "all", "n")), ("3".into(), "1".into()));
+    // Late is the version that comes, and what it takes back.
+    assert_eq!((stored["board"].late, stored["figures"].late), (2, 2));
+}
+
+#[test]
 fn in_order_shuffled_by_a_minute_and_twice_it_ends_at_the_same_board() {
     let topology = topology();
     // Snapshots of each user's score on each question, which also fall.

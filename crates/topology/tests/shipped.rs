@@ -5,7 +5,7 @@ mod support;
 use support::{read_file, repository};
 use tallyd_topology::{EdgeKey, NodeKind, Topology, dot, mermaid, parse, test_case::Expect};
 
-const FILES: [&str; 3] = ["testprep", "high-scores", "page-views"];
+const FILES: [&str; 4] = ["testprep", "high-scores", "page-views", "regrade"];
 
 fn topology(name: &str) -> Topology {
     let path = repository().join("topologies").join(format!("{name}.toml"));
