@@ -11,8 +11,7 @@ use axum::{
     Router,
     body::Body,
     extract::{ConnectInfo, DefaultBodyLimit},
-    http::{HeaderValue, Request, StatusCode, header, uri::Authority},
-    middleware::{self, Next},
+    http::{HeaderValue, Request, StatusCode, header, request, uri::Authority},
     response::{IntoResponse, Response},
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -31,7 +30,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt as _;
+use tower::{Layer as _, ServiceBuilder, ServiceExt as _, util::BoxCloneSyncService};
 use tower_http::{
     compression::{
         CompressionLayer,
@@ -57,10 +56,7 @@ const REFUSED: Duration = Duration::from_millis(100);
 /// Serves until `app.stop` is cancelled; then open requests have a second to end.
 pub async fn serve(opened: Opened, listener: TcpListener) {
     let Opened { app, is_local } = opened;
-    let mut routes = layered(http::routes(Arc::clone(&app)), &app.origins);
-    if is_local {
-        routes = routes.layer(middleware::from_fn(of_this_machine));
-    }
+    let routes = layered(http::routes(Arc::clone(&app)), &app.origins);
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut open = JoinSet::new();
     let tidy = tokio::spawn(tidy(Arc::clone(&app)));
@@ -78,7 +74,7 @@ pub async fn serve(opened: Opened, listener: TcpListener) {
             // A WebSocket leaves the connection's task, and takes its place along.
             let place = Arc::new(place);
             let handover = Arc::new(Handover::default());
-            converse(routes, socket, (from, &place), &handover, &stop).await;
+            converse((routes, is_local), socket, (from, &place), &handover, &stop).await;
             if let Some((socket, response)) = handover.take() {
                 // A client that hangs up is no error of ours.
                 let _ = stream::carry(socket, response).await;
@@ -101,7 +97,7 @@ pub async fn serve(opened: Opened, listener: TcpListener) {
 /// Reads requests and answers them, until the client or the server ends that, or an answer is a
 /// stream of events, which is handed over.
 async fn converse(
-    routes: Router,
+    (routes, is_local): (Routes, bool),
     socket: TcpStream,
     (from, place): (SocketAddr, &Arc<OwnedSemaphorePermit>),
     handover: &Arc<Handover>,
@@ -113,9 +109,14 @@ async fn converse(
         request.extensions_mut().insert(Arc::clone(&place));
         let (parts, body) = request.into_parts();
         let (asked, diverted) = (Asked::of(&parts), Arc::clone(&diverted));
+        let refused = if is_local { of_this_machine(&parts).err() } else { None };
+        let has_body = parts.method == hyper::Method::POST;
         let answering = routes.clone().oneshot(Request::from_parts(parts, Body::new(body)));
         async move {
-            let response = answering.await?;
+            let response = match refused {
+                Some(problem) => problem.into_response(),
+                None => bound(has_body, answering).await,
+            };
             Ok::<_, Infallible>(diverted.divert(&asked, response).await)
         }
     });
@@ -162,18 +163,24 @@ async fn tidy(app: Arc<App>) {
     }
 }
 
-fn layered(routes: Router, origins: &[String]) -> Router {
+/// All routes, and what is around them all.
+type Routes = BoxCloneSyncService<Request<Body>, Response, Infallible>;
+
+/// The layers are around the router, and not around each of its routes: there each would be cloned
+/// and boxed for each request.
+fn layered(routes: Router, origins: &[String]) -> Routes {
     let streams = NotForContentType::const_new("text/event-stream");
     let compression = CompressionLayer::new().compress_when(DefaultPredicate::new().and(streams));
-    let routes = routes
-        // Counted after a compressed body is unpacked: no small body becomes a large one.
-        .layer(DefaultBodyLimit::max(MAX_BATCH_BYTES))
-        .layer(RequestDecompressionLayer::new())
+    let layers = ServiceBuilder::new()
+        .map_response(|response: hyper::Response<_>| response.map(Body::new))
         .layer(compression)
-        .layer(middleware::from_fn(bound));
+        .layer(RequestDecompressionLayer::new())
+        // Counted after a compressed body is unpacked: no small body becomes a large one.
+        .layer(DefaultBodyLimit::max(MAX_BATCH_BYTES));
+    let layered = layers.service(routes);
     match cors(origins) {
-        Some(cors) => routes.layer(cors),
-        None => routes,
+        Some(cors) => BoxCloneSyncService::new(cors.layer(layered)),
+        None => BoxCloneSyncService::new(layered),
     }
 }
 
@@ -195,9 +202,12 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
     Some(cors.allow_methods(methods).expose_headers(shown))
 }
 
-/// Answers only where the request names this machine as its host.
-async fn of_this_machine(request: Request<Body>, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+/// Whether the request names this machine as its host.
+///
+/// # Errors
+/// Where it does not.
+fn of_this_machine(request: &request::Parts) -> Result<(), Problem> {
+    let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let host: Option<Authority> = host.and_then(|host| host.parse().ok());
     let is_this = host.is_some_and(|host| {
         let name = host.host().trim_start_matches('[').trim_end_matches(']');
@@ -205,20 +215,22 @@ async fn of_this_machine(request: Request<Body>, next: Next) -> Response {
         name.eq_ignore_ascii_case("localhost") || ip.is_some_and(|ip| ip.is_loopback())
     });
     match is_this {
-        true => next.run(request).await,
+        true => Ok(()),
         false => {
             let detail = "without [serve] in the topology only this machine is answered: ask for \
                           localhost or 127.0.0.1";
-            Problem::new(Code::Forbidden, detail).into_response()
+            Err(Problem::new(Code::Forbidden, detail))
         }
     }
 }
 
 /// Bounds how long the answer to a request may take to begin, and writes what axum refuses by
 /// itself as problems.
-async fn bound(request: Request<Body>, next: Next) -> Response {
-    let has_body = request.method() == hyper::Method::POST;
-    let Ok(response) = timeout(BODY, next.run(request)).await else {
+async fn bound(
+    has_body: bool,
+    answering: impl Future<Output = Result<Response, Infallible>>,
+) -> Response {
+    let Ok(Ok(response)) = timeout(BODY, answering).await else {
         return match has_body {
             true => Problem::new(Code::BadRequest, "the body took too long"),
             false => Problem::new(Code::Unavailable, "there was no answer in time").after(END),
