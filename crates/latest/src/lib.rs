@@ -22,11 +22,11 @@ mod version;
 
 pub use kind::LatestKind;
 pub use options::Options;
-pub use version::revision;
+pub use version::{Version, revision};
 
 use crate::{
     generations::{Generations, versions_key},
-    version::{Kept, Version},
+    version::Kept,
 };
 use hashbrown::HashMap;
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -99,12 +99,6 @@ impl Latest {
         Ok(Kept { version, arrived: event.arrived, without_time, retracted, values })
     }
 
-    /// An event as it is passed on.
-    fn passed(&self, event: &Event) -> Event {
-        let values = self.passed.iter().map(|place| event.value(*place).clone()).collect();
-        Event { values, ..*event }
-    }
-
     /// The version before as it is taken back for a later one.
     fn taken_back(&self, kept: &Kept, by: &Event) -> Result<Event, String> {
         let fields = self.stored.iter().map(|(_, field)| field);
@@ -152,7 +146,7 @@ impl Latest {
         let taken = before.filter(|before| !before.retracted);
         let taken = taken.map(|before| self.taken_back(&before, event)).transpose()?;
         // First what is new: so nothing behind is empty in between.
-        effects.emits.extend((!kept.retracted).then(|| self.passed(event)));
+        effects.emits.extend((!kept.retracted).then(|| project(&self.passed, event)));
         effects.emits.extend(taken);
         fresh.insert((partition, own, name), (kept, generations.expiry(number, now)));
         Ok(())
@@ -205,6 +199,13 @@ impl Bolt for Latest {
         effects.writes.extend(dropped.into_iter().map(|key| Write::DropLog { key }));
         effects
     }
+}
+
+/// An event with the values of these places alone ([`Options::passed_on`]): as it is passed on.
+#[must_use]
+pub fn project(places: &[usize], event: &Event) -> Event {
+    let values = places.iter().map(|place| event.value(*place).clone()).collect();
+    Event { values, ..*event }
 }
 
 fn stored(state: &State, partition: u16, serial: u64, name: &str) -> Result<Option<Kept>, String> {

@@ -18,7 +18,7 @@ const FLAG_BITS: u32 = 3;
 
 /// Which version it is: by the event's time, then by its id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Version {
+pub struct Version {
     /// When the event happened, in ms since the epoch.
     pub(crate) time: i64,
     /// What tells it from another of the same time.
@@ -43,7 +43,8 @@ pub(crate) struct Kept {
 
 impl Version {
     /// The version that an event is.
-    pub(crate) fn of(event: &Event, schema: &Schema) -> Self {
+    #[must_use]
+    pub fn of(event: &Event, schema: &Schema) -> Self {
         let time = event.time(schema);
         let (base, revision) = match schema.id.map(|place| event.value(place)) {
             Some(Value::Int(id)) => ((*id as u64 ^ 1 << 63).to_be_bytes().to_vec(), 0),

@@ -136,6 +136,13 @@ pub const UNHIDE: &str = "\
 Example:
   tallyd unhide ann    with all that was counted meanwhile";
 
+/// Of `tallyd correct`.
+pub const CORRECT: &str = "\
+Examples:
+  tallyd correct --where question=q17 --set points=4 --dry-run    only say what it would change
+  tallyd correct --where question=q17 --set points=4
+  tallyd correct --source answers --where question=q17 --where class=10B --set correct=1";
+
 /// Of `tallyd edits`.
 pub const EDITS: &str = "\
 Examples:

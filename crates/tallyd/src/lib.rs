@@ -11,6 +11,7 @@ mod output;
 mod board;
 mod check;
 mod connect;
+mod correct;
 mod dead;
 mod demo;
 mod doctor;
@@ -102,6 +103,9 @@ enum Command {
     /// Put a hidden member back on the leaderboards
     #[command(after_help = examples::UNHIDE)]
     Unhide(edits::Args),
+    /// Correct events that a source retains, and see whose score and rank change
+    #[command(after_help = examples::CORRECT)]
+    Correct(correct::Args),
     /// List edits: who asked for what, how far it is, and what it changed
     #[command(after_help = examples::EDITS)]
     Edits(edits::ListArgs),
@@ -171,6 +175,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Dead(args) => dead::run(args).await,
         Command::Hide(args) => edits::run(EditKind::Hide, args).await,
         Command::Unhide(args) => edits::run(EditKind::Unhide, args).await,
+        Command::Correct(args) => correct::run(args).await,
         Command::Edits(args) => edits::list(args).await,
         Command::Resume(args) => status::resume(args).await,
         Command::Completions(args) => shell::completions(&args),
