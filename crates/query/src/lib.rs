@@ -20,6 +20,7 @@ mod finals;
 mod head;
 mod readers;
 mod results;
+mod shards;
 mod standing;
 mod stored;
 
@@ -28,7 +29,8 @@ pub use error::QueryError;
 pub use finals::finals;
 pub use head::{Head, head};
 pub use readers::{ReadFrom, Readers};
-pub use results::{Look, Results, Seen};
+pub use results::{Look, Ranked, Results, Seen};
+pub use shards::Shards;
 pub use standing::{Standing, standing};
 pub use stored::Stored;
 pub use tallyd_aggregate::Figure;

@@ -35,21 +35,8 @@ pub struct Seen {
     pub better: Vec<u64>,
 }
 
-/// The stored values of one bolt. A key that is not there reads as empty.
-pub trait Results {
-    /// All fields of a hash.
-    fn hash(
-        &mut self,
-        key: &Key,
-    ) -> impl Future<Output = Result<BTreeMap<SmolStr, Vec<u8>>, QueryError>> + Send;
-
-    /// The same fields of each of several hashes: a row for each, in their order.
-    fn fields(
-        &mut self,
-        keys: &[Key],
-        names: &[SmolStr],
-    ) -> impl Future<Output = Result<Vec<Vec<Option<Vec<u8>>>>, QueryError>> + Send;
-
+/// The sorted sets of one bolt. A key that is not there reads as empty.
+pub trait Ranked {
     /// What a sorted set holds, all of one moment.
     fn look(
         &mut self,
@@ -66,6 +53,22 @@ pub trait Results {
         than: Option<f64>,
         count: u64,
     ) -> impl Future<Output = Result<Vec<f64>, QueryError>> + Send;
+}
+
+/// The stored values of one bolt. A key that is not there reads as empty.
+pub trait Results: Ranked {
+    /// All fields of a hash.
+    fn hash(
+        &mut self,
+        key: &Key,
+    ) -> impl Future<Output = Result<BTreeMap<SmolStr, Vec<u8>>, QueryError>> + Send;
+
+    /// The same fields of each of several hashes: a row for each, in their order.
+    fn fields(
+        &mut self,
+        keys: &[Key],
+        names: &[SmolStr],
+    ) -> impl Future<Output = Result<Vec<Vec<Option<Vec<u8>>>>, QueryError>> + Send;
 
     /// How many different values each `HyperLogLog` counted.
     fn distinct(
@@ -84,20 +87,7 @@ pub trait Results {
 }
 
 /// Results in plain maps. Nothing here waits: every answer is ready at once.
-impl Results for &Memory {
-    async fn hash(&mut self, key: &Key) -> Result<BTreeMap<SmolStr, Vec<u8>>, QueryError> {
-        Ok(self.hashes.get(key).cloned().unwrap_or_default())
-    }
-
-    async fn fields(
-        &mut self,
-        keys: &[Key],
-        names: &[SmolStr],
-    ) -> Result<Vec<Vec<Option<Vec<u8>>>>, QueryError> {
-        let field = |key, name| self.hashes.get(key).and_then(|hash| hash.get(name)).cloned();
-        Ok(keys.iter().map(|key| names.iter().map(|name| field(key, name)).collect()).collect())
-    }
-
+impl Ranked for &Memory {
     async fn look(&mut self, key: &Key, look: &Look) -> Result<Seen, QueryError> {
         let ordered = ordered(self, key, look.ascending);
         let (start, end) = (as_usize(look.places.start), as_usize(look.places.end));
@@ -130,6 +120,21 @@ impl Results for &Memory {
             than.is_none_or(|than| if ascending { *score > than } else { *score < than })
         };
         Ok(scores.filter(is_worse).take(as_usize(count)).collect())
+    }
+}
+
+impl Results for &Memory {
+    async fn hash(&mut self, key: &Key) -> Result<BTreeMap<SmolStr, Vec<u8>>, QueryError> {
+        Ok(self.hashes.get(key).cloned().unwrap_or_default())
+    }
+
+    async fn fields(
+        &mut self,
+        keys: &[Key],
+        names: &[SmolStr],
+    ) -> Result<Vec<Vec<Option<Vec<u8>>>>, QueryError> {
+        let field = |key, name| self.hashes.get(key).and_then(|hash| hash.get(name)).cloned();
+        Ok(keys.iter().map(|key| names.iter().map(|name| field(key, name)).collect()).collect())
     }
 
     async fn distinct(&mut self, keys: &[Key]) -> Result<Vec<u64>, QueryError> {

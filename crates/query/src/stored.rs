@@ -1,6 +1,6 @@
 //! Results in Redis.
 
-use crate::{Look, QueryError, Results, Seen, reply};
+use crate::{Look, QueryError, Ranked, Results, Seen, reply};
 use redis::{Pipeline, Value};
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,35 +68,7 @@ impl<'a> Stored<'a> {
     }
 }
 
-impl Results for Stored<'_> {
-    async fn hash(&mut self, key: &Key) -> Result<BTreeMap<SmolStr, Vec<u8>>, QueryError> {
-        let command = self.command("HGETALL", key);
-        let mut flat = reply::array(self.one(command).await?)?.into_iter();
-        let mut hash = BTreeMap::new();
-        while let (Some(name), Some(value)) = (flat.next(), flat.next()) {
-            hash.insert(reply::text(name)?, reply::bytes(value)?.unwrap_or_default());
-        }
-        Ok(hash)
-    }
-
-    async fn fields(
-        &mut self,
-        keys: &[Key],
-        names: &[SmolStr],
-    ) -> Result<Vec<Vec<Option<Vec<u8>>>>, QueryError> {
-        if names.is_empty() {
-            return Ok(vec![Vec::new(); keys.len()]);
-        }
-        let command = |key| {
-            let mut command = self.command("HMGET", key);
-            command.arg(names.iter().map(SmolStr::as_str).collect::<Vec<_>>());
-            command
-        };
-        let commands = keys.iter().map(command).collect();
-        let rows = self.many(commands).await?.into_iter();
-        rows.map(|row| reply::array(row)?.into_iter().map(reply::bytes).collect()).collect()
-    }
-
+impl Ranked for Stored<'_> {
     async fn look(&mut self, key: &Key, look: &Look) -> Result<Seen, QueryError> {
         let index = |place: u64| i64::try_from(place).unwrap_or(i64::MAX);
         let Look { ascending, places, members, scores } = look;
@@ -149,6 +121,36 @@ impl Results for Stored<'_> {
         command.arg("LIMIT").arg(0).arg(count).arg("WITHSCORES");
         let rows = reply::scored(self.one(command).await?)?;
         Ok(rows.into_iter().map(|(_, score)| score).collect())
+    }
+}
+
+impl Results for Stored<'_> {
+    async fn hash(&mut self, key: &Key) -> Result<BTreeMap<SmolStr, Vec<u8>>, QueryError> {
+        let command = self.command("HGETALL", key);
+        let mut flat = reply::array(self.one(command).await?)?.into_iter();
+        let mut hash = BTreeMap::new();
+        while let (Some(name), Some(value)) = (flat.next(), flat.next()) {
+            hash.insert(reply::text(name)?, reply::bytes(value)?.unwrap_or_default());
+        }
+        Ok(hash)
+    }
+
+    async fn fields(
+        &mut self,
+        keys: &[Key],
+        names: &[SmolStr],
+    ) -> Result<Vec<Vec<Option<Vec<u8>>>>, QueryError> {
+        if names.is_empty() {
+            return Ok(vec![Vec::new(); keys.len()]);
+        }
+        let command = |key| {
+            let mut command = self.command("HMGET", key);
+            command.arg(names.iter().map(SmolStr::as_str).collect::<Vec<_>>());
+            command
+        };
+        let commands = keys.iter().map(command).collect();
+        let rows = self.many(commands).await?.into_iter();
+        rows.map(|row| reply::array(row)?.into_iter().map(reply::bytes).collect()).collect()
     }
 
     async fn distinct(&mut self, keys: &[Key]) -> Result<Vec<u64>, QueryError> {

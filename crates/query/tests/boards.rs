@@ -14,7 +14,7 @@ use tallyd_event::{EntryId, Event, Field, FieldType, Schema, Value};
 use tallyd_harness::{Server, ServerOptions};
 use tallyd_leaderboard::{Leaderboard, Options, PeriodOptions, Score, Ties};
 use tallyd_query::{
-    Look, QueryError, Results, Seen, Stored,
+    Look, QueryError, Ranked, Seen, Shards, Stored,
     board::{Board, MOST_MEMBERS, MOST_ROWS, Members, Page, Standing},
 };
 use tallyd_store::{Connection, keys::Keys};
@@ -89,7 +89,7 @@ fn row(standing: &Standing) -> Row {
 
 /// Asks everything of a board, and compares it with the plain list.
 async fn agrees(
-    results: &mut impl Results,
+    results: &mut impl Ranked,
     scores: &BTreeMap<SmolStr, f64>,
     (ties, is_ascending): (Ties, bool),
 ) {
@@ -176,6 +176,28 @@ async fn a_redis_ranks_as_a_plain_list() {
     }
 }
 
+/// Of a board whose members are spread over shards, everything is as if it were in one: also where
+/// those of one score stand in several, and where a shard has none.
+#[tokio::test]
+async fn shards_rank_as_one_board() {
+    for (size, each) in [(1, 1), (5, 2), (5, 5), (300, 1), (300, 7), (1200, 900)] {
+        let scores = repeated(size, each);
+        for shards in [1, 2, 3, 7] {
+            let mut spread = vec![BTreeMap::new(); shards];
+            for (number, (member, score)) in scores.iter().enumerate() {
+                spread[number * number % shards].insert(member.clone(), *score);
+            }
+            let memories: Vec<Memory> = spread.iter().map(memory).collect();
+            for ties in TIES {
+                for is_ascending in [false, true] {
+                    let mut results = Shards(memories.iter().collect());
+                    agrees(&mut results, &scores, (ties, is_ascending)).await;
+                }
+            }
+        }
+    }
+}
+
 /// A full server of Redis up to 7.0 queues no command after MULTI, not even one that reads.
 #[tokio::test]
 async fn a_full_server_still_ranks() {
@@ -230,19 +252,7 @@ impl Restless {
     }
 }
 
-impl Results for Restless {
-    async fn hash(&mut self, key: &Key) -> Result<BTreeMap<SmolStr, Vec<u8>>, QueryError> {
-        (&self.memory).hash(key).await
-    }
-
-    async fn fields(
-        &mut self,
-        keys: &[Key],
-        names: &[SmolStr],
-    ) -> Result<Vec<Vec<Option<Vec<u8>>>>, QueryError> {
-        (&self.memory).fields(keys, names).await
-    }
-
+impl Ranked for Restless {
     async fn look(&mut self, key: &Key, look: &Look) -> Result<Seen, QueryError> {
         self.stir();
         (&self.memory).look(key, look).await
@@ -257,18 +267,6 @@ impl Results for Restless {
     ) -> Result<Vec<f64>, QueryError> {
         self.stir();
         (&self.memory).worse(key, ascending, than, count).await
-    }
-
-    async fn distinct(&mut self, keys: &[Key]) -> Result<Vec<u64>, QueryError> {
-        (&self.memory).distinct(keys).await
-    }
-
-    async fn sizes(&mut self, keys: &[Key]) -> Result<Vec<u64>, QueryError> {
-        (&self.memory).sizes(keys).await
-    }
-
-    async fn members(&mut self, keys: &[Key]) -> Result<Vec<BTreeSet<SmolStr>>, QueryError> {
-        (&self.memory).members(keys).await
     }
 }
 

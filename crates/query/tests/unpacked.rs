@@ -7,7 +7,7 @@ use smol_str::{SmolStr, format_smolstr};
 use std::collections::BTreeMap;
 use tallyd_bolt::{Key, Write};
 use tallyd_harness::{Server, ServerOptions};
-use tallyd_query::{Look, Results, Stored};
+use tallyd_query::{Look, Ranked, Stored};
 use tallyd_store::{Connection, commands::add_writes, keys::Keys};
 
 fn key() -> Key {

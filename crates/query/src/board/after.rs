@@ -1,7 +1,7 @@
 //! The page after one that was seen, on a board that moves meanwhile.
 
 use super::{Board, Page};
-use crate::{Look, QueryError, Results};
+use crate::{Look, QueryError, Ranked};
 use smol_str::SmolStr;
 
 /// How many members with one score are looked at in one round trip.
@@ -17,7 +17,7 @@ impl Board {
     /// As [`Board::page`].
     pub async fn after(
         &self,
-        results: &mut impl Results,
+        results: &mut impl Ranked,
         (stored, member): (f64, &str),
         count: u64,
     ) -> Result<Page, QueryError> {
@@ -35,7 +35,7 @@ impl Board {
     }
 
     /// How many stand above a stored score.
-    async fn better(&self, results: &mut impl Results, stored: f64) -> Result<u64, QueryError> {
+    async fn better(&self, results: &mut impl Ranked, stored: f64) -> Result<u64, QueryError> {
         let look = Look { scores: vec![stored], ..self.look() };
         Ok(results.look(&self.key, &look).await?.better.first().copied().unwrap_or(0))
     }
@@ -44,7 +44,7 @@ impl Board {
     /// no further behind than the member.
     async fn equals(
         &self,
-        results: &mut impl Results,
+        results: &mut impl Ranked,
         (stored, member): (f64, &str),
         better: u64,
     ) -> Result<u64, QueryError> {

@@ -7,7 +7,7 @@
 //! a round trip younger than the scores.
 
 use super::Board;
-use crate::{Look, QueryError, Results, Seen};
+use crate::{Look, QueryError, Ranked, Seen};
 use smol_str::SmolStr;
 use std::{collections::HashSet, ops::Range};
 use tallyd_aggregate::Figure;
@@ -105,7 +105,7 @@ impl Board {
     ///
     /// # Errors
     /// Where the results can't be read.
-    pub async fn size(&self, results: &mut impl Results) -> Result<u64, QueryError> {
+    pub async fn size(&self, results: &mut impl Ranked) -> Result<u64, QueryError> {
         Ok(results.look(&self.key, &Look::default()).await?.size)
     }
 
@@ -115,7 +115,7 @@ impl Board {
     /// Where more than [`MOST_ROWS`] are asked for, or the results can't be read.
     pub async fn page(
         &self,
-        results: &mut impl Results,
+        results: &mut impl Ranked,
         skip: u64,
         count: u64,
     ) -> Result<Page, QueryError> {
@@ -136,7 +136,7 @@ impl Board {
     /// Where more than [`MOST_ROWS`] are asked for, or the results can't be read.
     pub async fn around(
         &self,
-        results: &mut impl Results,
+        results: &mut impl Ranked,
         member: &str,
         count: u64,
     ) -> Result<Page, QueryError> {
@@ -172,7 +172,7 @@ impl Board {
     /// Where there are more than [`MOST_MEMBERS`], or the results can't be read.
     pub async fn of_members(
         &self,
-        results: &mut impl Results,
+        results: &mut impl Ranked,
         members: &[SmolStr],
     ) -> Result<Members, QueryError> {
         let mut known = HashSet::new();
@@ -205,7 +205,7 @@ impl Board {
     /// Where the results can't be read.
     pub async fn of(
         &self,
-        results: &mut impl Results,
+        results: &mut impl Ranked,
         member: &str,
     ) -> Result<Option<(Standing, u64)>, QueryError> {
         let mut members = self.of_members(results, &[member.into()]).await?;
@@ -253,7 +253,7 @@ impl Board {
     /// What is seen, with what stands above the scores that `uncounted` finds in it.
     async fn settled(
         &self,
-        results: &mut impl Results,
+        results: &mut impl Ranked,
         look: Look,
         uncounted: impl Fn(&Seen) -> Vec<f64>,
     ) -> Result<(Seen, Vec<(f64, Above)>), QueryError> {
@@ -287,7 +287,7 @@ impl Board {
     /// Reads the board from its top, but of members with one score only those that one piece holds.
     async fn different(
         &self,
-        results: &mut impl Results,
+        results: &mut impl Ranked,
         scores: &[f64],
     ) -> Result<Vec<u64>, QueryError> {
         let mut counts = Vec::with_capacity(scores.len());
