@@ -10,7 +10,9 @@
 mod bolts;
 mod edit;
 mod idle;
+mod measures;
 mod ownership;
+mod pace;
 mod reading;
 
 use crate::{
@@ -20,20 +22,21 @@ use crate::{
     load::Meter,
     sizing::{MAX_FRAME_ENTRY, MAX_SOURCE_ENTRY, Sizing},
     store::{
-        Commit, Counts, Cursors, ErrorKind, Next, Outcome, Owned, ProbeSeen, Read, Session, Span,
-        Store, StoreError,
+        Commit, Cursors, ErrorKind, Next, Outcome, Owned, Read, Session, Span, Store, StoreError,
     },
     tasks::{Wanted, Why},
     telemetry::{NodeMetrics, TaskMetrics},
-    work::{self, Ahead, Queue},
+    work::{self, Queue},
     worker::Shared,
 };
 use edit::Edited;
+use measures::Measures;
+use pace::Pace;
 use reading::Reading;
 use smol_str::SmolStr;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::Duration,
 };
 use tallyd_event::EntryId;
@@ -96,6 +99,7 @@ pub struct Task<S> {
     /// Partitions to halt as soon as they are this task's again, and why: halting may fail too.
     halting: BTreeMap<u16, String>,
     reading: Reading,
+    pace: Pace,
     /// Whether it is just about to begin with its partitions.
     beginning: bool,
     /// How often in a row the connection broke where a single entry was asked for.
@@ -139,6 +143,7 @@ impl<S: Store> Task<S> {
             recovering: BTreeMap::new(),
             halting: BTreeMap::new(),
             reading: Reading::default(),
+            pace: Pace::default(),
             beginning: false,
             single_failed: 0,
             idle: false,
@@ -227,6 +232,12 @@ impl<S: Store> Task<S> {
 
     /// One cycle: a batch, its commit, and the read of what comes next.
     async fn cycle(&mut self, session: &mut S::Session) -> Result<(), StoreError> {
+        if let Some(until) = self.pace.take() {
+            tokio::time::sleep_until(until).await;
+            if self.may_fill() {
+                return self.fill(session).await;
+            }
+        }
         let began = Instant::now();
         if self.fills() {
             return self.fill(session).await;
@@ -234,7 +245,7 @@ impl<S: Store> Task<S> {
         let limit = self.sizing.events();
         let mut work =
             work::take(&self.context, &mut self.queue, &self.cursors, limit, self.read_at);
-        let next = self.next();
+        let next = self.next(work.events(), began);
         if work.is_empty() && next == Next::Nothing {
             tokio::time::sleep(PAUSE_WAIT).await;
             return Ok(());
@@ -296,54 +307,6 @@ impl<S: Store> Task<S> {
         }
     }
 
-    /// A commit happened: the caches and cursors follow, and what it took is measured.
-    fn note(&mut self, commit: &Commit, batch: &Measures, began: Instant, sent: Instant) {
-        let now = self.options.shared.now(self.options.clock);
-        let mut emitted = 0;
-        for (stage, (part, node)) in commit.parts.iter().zip(&mut self.nodes).enumerate() {
-            match part.edit {
-                None => node.cache.committed(&part.writes, Instant::now()),
-                Some(_) => node.cache.edited(&part.writes, Instant::now()),
-            }
-            let mut done = Counts::default();
-            for (partition, cursor) in &part.cursors {
-                let of_nodes = self.cursors.entry(*partition).or_default();
-                of_nodes.resize_with(of_nodes.len().max(stage + 1), Default::default);
-                if let Some(before) = of_nodes.get_mut(stage) {
-                    done.add(&cursor.counts.since(&before.counts));
-                    self.metrics.counted_again(*partition, before, cursor);
-                    *before = *cursor;
-                }
-            }
-            emitted += done.emitted;
-            node.metrics.lost(done.lost);
-            if !commit.acks.is_empty() {
-                let arrivals = batch.arrivals.get(stage).map_or(&[][..], Vec::as_slice);
-                node.metrics.committed(&done, part, arrivals, now);
-            }
-            if let Some(sent) = batch.probe {
-                let took = u64::try_from(now.saturating_sub(sent)).unwrap_or(0);
-                node.metrics.probed(took);
-                self.options.meter.probe(stage, ProbeSeen { sent, took });
-            }
-        }
-        if !commit.acks.is_empty() {
-            self.sizing.learn(batch.entries, batch.events, &commit.parts, emitted);
-            self.options.shared.frame_events.store(self.sizing.frame_events(), Ordering::Relaxed);
-            // A probe alone is nothing that upkeep has to look after.
-            if batch.entries > 0 || batch.probe.is_none() {
-                self.options.shared.commits.fetch_add(1, Ordering::Relaxed);
-            }
-            self.options.meter.batch(began.elapsed());
-            self.metrics.committed(began.elapsed(), sent.elapsed());
-            if let Some(ahead) = &batch.ahead {
-                let mut cursors = self.cursors.values().filter_map(|of_nodes| of_nodes.first());
-                let first = cursors.next().map_or(ahead.first, |cursor| cursor.ahead);
-                self.metrics.ahead(ahead, first, Instant::now());
-            }
-        }
-    }
-
     async fn after_commit(
         &mut self,
         session: &mut S::Session,
@@ -383,18 +346,6 @@ impl<S: Store> Task<S> {
 /// How large an entry of the node's streams can be, in bytes.
 fn largest_entry(context: &Context) -> usize {
     if context.reads_source() { MAX_SOURCE_ENTRY } else { MAX_FRAME_ENTRY }
-}
-
-/// What a batch looked like.
-struct Measures {
-    entries: usize,
-    events: usize,
-    /// By stage, when its events arrived, and how many at each time.
-    arrivals: Vec<Vec<(i64, u64)>>,
-    /// What of it came with ids ahead of the server's clock.
-    ahead: Option<Ahead>,
-    /// When the oldest probe of it was sent.
-    probe: Option<i64>,
 }
 
 #[cfg(test)]

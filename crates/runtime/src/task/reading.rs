@@ -53,8 +53,9 @@ impl Reading {
 }
 
 impl<S: Store> Task<S> {
-    /// What the commit reads: the rest of the queue first, then what is pending, then what is new.
-    pub(super) fn next(&mut self) -> Next {
+    /// What the commit of so many events reads: the rest of the queue first, then what is pending, then
+    /// what is new, but not before it has rested.
+    pub(super) fn next(&mut self, events: usize, began: Instant) -> Next {
         if !self.queue.is_empty() {
             return Next::Nothing;
         }
@@ -69,7 +70,7 @@ impl<S: Store> Task<S> {
             self.paused = paused;
             self.metrics.paused(paused);
         }
-        if paused {
+        if paused || (!self.reading.more && self.pace.batch(events, began)) {
             return Next::Nothing;
         }
         self.next_new()
@@ -82,8 +83,12 @@ impl<S: Store> Task<S> {
             && !self.queue.is_empty()
             && self.queue.len() < self.sizing.batch()
             && self.reading.bytes < MAX_QUEUE_BYTES
-            && self.recovering.is_empty()
-            && !self.options.shared.paused.load(Ordering::Relaxed)
+            && self.may_fill()
+    }
+
+    /// Whether new entries may be read without a batch: never before what is pending, which is older.
+    pub(super) fn may_fill(&self) -> bool {
+        self.recovering.is_empty() && !self.options.shared.paused.load(Ordering::Relaxed)
     }
 
     /// New entries of as many partitions as one read may ask for.
