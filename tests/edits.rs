@@ -259,7 +259,10 @@ async fn any_client_can_edit_and_the_same_id_does_it_once() {
         serde_json::from_str(&school.done(&["edits", "--json"])).unwrap();
     let ids: Vec<_> = listed.as_array().unwrap().iter().map(|edit| &edit["id"]).collect();
     assert_eq!(ids, [&json!("bad"), &json!("ban-u7")]);
-    assert_eq!(listed[0]["refused"], json!("unknown edit \"burn\" (expected hide or unhide)"));
+    assert_eq!(
+        listed[0]["refused"],
+        json!("unknown edit \"burn\" (expected hide, unhide or forget)")
+    );
     assert_eq!(listed[1]["by"], json!("kim"));
     let one = school.done(&["edits", "ban-u7"]);
     assert!(one.contains("done") && one.contains("played"), "{one}");

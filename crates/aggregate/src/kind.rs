@@ -89,6 +89,19 @@ impl BoltOptions for Options {
         Wanted::Fields(&self.by)
     }
 
+    fn kept_by(&self) -> Vec<&FieldRef> {
+        self.by.iter().collect()
+    }
+
+    fn stays(&self, field: Option<&str>) -> Option<String> {
+        let is_by = |field| self.by.iter().any(|by| by.name == field);
+        if field.is_some_and(is_by) {
+            return None;
+        }
+        let names: Vec<&str> = self.measures.iter().map(|of| of.name.as_str()).collect();
+        Some(format!("what the member's events added to {}", names.join(", ")))
+    }
+
     fn windows(&self) -> Vec<&str> {
         self.windows.iter().map(|window| window.name.as_str()).collect()
     }

@@ -2,7 +2,8 @@
 //!
 //! For each group and window there is one hash of plain numbers ([`window_key`]), for each distinct
 //! measure a log of its values ([`values_key`]) or, above [`EXACT_DISTINCT`] of them, a
-//! `HyperLogLog` ([`distinct_key`]), and for each window a set of its groups ([`groups_key`]). An event counts in the windows that hold its time, unless such a window was
+//! `HyperLogLog` ([`distinct_key`]), for each window a set of its groups ([`groups_key`]), and a set of
+//! the windows that there are ([`tallyd_bolt::labels`]). An event counts in the windows that hold its time, unless such a window was
 //! already final when the event arrived: then it is late there, and counts in the others.
 //!
 //! Sums are exact. Those of ints are so beyond the range of an event's ints too: up to 2^127; those
@@ -18,6 +19,7 @@
 mod column;
 mod distinct;
 mod figure;
+mod forget;
 mod keys;
 mod kind;
 mod options;
@@ -38,8 +40,10 @@ use crate::{
     sites::Sites,
     tally::{Counted, NewGroups, Tally},
 };
-use tallyd_bolt::{Batch, Bolt, Effects, Reads, State, calendar::Calendar};
-use tallyd_event::Schema;
+use tallyd_bolt::{
+    Batch, Bolt, EditAt, EditStep, Effects, Reads, State, calendar::Calendar, labels::labels_key,
+};
+use tallyd_event::{Edit, Schema};
 
 /// The aggregate bolt. Its input must be partitioned by the fields that it groups by.
 pub struct Aggregate {
@@ -77,6 +81,7 @@ impl Bolt for Aggregate {
         for event in batch.events.iter().enumerate() {
             sites.find(batch.schema, event, &mut places, &mut late);
         }
+        self.options.windows.iter().for_each(|window| reads.names(&labels_key(&window.name)));
         for site in sites.all() {
             self.counted.reads(site, reads);
         }
@@ -108,8 +113,16 @@ impl Bolt for Aggregate {
         for (tally, site) in tallies.into_iter().zip(sites.all()) {
             tally.write(&self.counted, site, state, &mut groups, &mut effects);
         }
-        groups.write(&mut effects);
+        groups.write((state, batch.now), &mut effects);
         effects
+    }
+
+    fn edit_reads(&self, edit: &Edit, at: EditAt, reads: &mut Reads<'_>) {
+        self.ask_to_forget(edit, at, reads);
+    }
+
+    fn edit(&self, edit: &Edit, at: EditAt, state: &State) -> Vec<EditStep> {
+        self.steps_to_forget(edit, at, state)
     }
 }
 

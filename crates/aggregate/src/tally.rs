@@ -9,7 +9,10 @@ use crate::{
 };
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
-use tallyd_bolt::{Effects, Key, Reads, State, Write};
+use tallyd_bolt::{
+    Effects, Key, Reads, State, Write,
+    labels::{Listing, labels_key},
+};
 use tallyd_event::Event;
 
 /// What is counted, at every site alike.
@@ -22,6 +25,12 @@ pub(crate) struct Counted {
 }
 
 impl Counted {
+    /// The fields of a hash that it asks for.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &SmolStr> {
+        let columns = self.columns.iter().flat_map(Column::fields);
+        columns.chain(self.distincts.iter().map(|distinct| &distinct.measure))
+    }
+
     /// Asks for what is stored at a site.
     pub(crate) fn reads(&self, site: &Site<'_>, reads: &mut Reads<'_>) {
         for name in self.columns.iter().flat_map(Column::fields) {
@@ -101,12 +110,12 @@ impl Tally {
     }
 
     /// Writes what changed. A group that is new to its window goes into `groups`.
-    pub(crate) fn write(
+    pub(crate) fn write<'a>(
         self,
         counted: &Counted,
-        site: &Site<'_>,
+        site: &'a Site<'_>,
         state: &State,
-        groups: &mut NewGroups,
+        groups: &mut NewGroups<'a>,
         effects: &mut Effects,
     ) {
         let mut changed = false;
@@ -118,6 +127,7 @@ impl Tally {
         }
         if changed {
             expire(&site.key, site.expiry, effects);
+            groups.list(site);
         }
         let is_empty = counted.left.is_some() && self.cells.iter().all(Cell::is_empty);
         if changed && !self.known && !is_empty {
@@ -129,32 +139,44 @@ impl Tally {
     }
 }
 
-/// The groups that a batch adds to the index of a window, by the index's key, with its expiry; and
-/// those of which nothing is left.
+/// What a batch adds to the indexes: which windows there are, and the groups of each.
 #[derive(Default)]
-pub(crate) struct NewGroups(
-    BTreeMap<Key, (Option<i64>, Vec<SmolStr>)>,
-    BTreeMap<Key, Vec<SmolStr>>,
-);
+pub(crate) struct NewGroups<'a> {
+    /// The windows that it writes to, by name and label, with when they go.
+    windows: BTreeMap<(&'a SmolStr, &'a SmolStr), Option<i64>>,
+    /// By the key of the index of a window: when it goes, and the groups that are new.
+    groups: BTreeMap<Key, (Option<i64>, Vec<SmolStr>)>,
+    /// By the key of the index of a window: the groups of which nothing is left.
+    gone: BTreeMap<Key, Vec<SmolStr>>,
+}
 
-impl NewGroups {
+impl<'a> NewGroups<'a> {
+    fn list(&mut self, site: &'a Site<'_>) {
+        self.windows.insert((&site.window.name, &site.label), site.expiry);
+    }
+
     fn add(&mut self, site: &Site<'_>) {
         let key = groups_key(site.window, &site.label);
-        let (_, members) = self.0.entry(key).or_insert((site.expiry, Vec::new()));
+        let (_, members) = self.groups.entry(key).or_insert((site.expiry, Vec::new()));
         members.push(site.group.clone());
     }
 
     fn remove(&mut self, site: &Site<'_>) {
         let key = groups_key(site.window, &site.label);
-        self.1.entry(key).or_default().push(site.group.clone());
+        self.gone.entry(key).or_default().push(site.group.clone());
     }
 
-    pub(crate) fn write(self, effects: &mut Effects) {
-        for (key, (expiry, members)) in self.0 {
+    pub(crate) fn write(self, at: (&State, i64), effects: &mut Effects) {
+        let mut listing = Listing::default();
+        for ((window, label), expiry) in self.windows {
+            listing.note(&labels_key(window), (label, expiry), at);
+        }
+        listing.write(effects);
+        for (key, (expiry, members)) in self.groups {
             expire(&key, expiry, effects);
             effects.writes.push(Write::Member { key, members });
         }
-        for (key, members) in self.1 {
+        for (key, members) in self.gone {
             effects.writes.push(Write::RemoveMember { key, members });
         }
     }

@@ -1,6 +1,7 @@
 //! What each measure counts, and that no split or rerun of batches changes it.
 
 mod exact;
+mod forget;
 
 use super::*;
 use proptest::prelude::*;
@@ -207,8 +208,11 @@ fn what_is_stored_is_plain() {
     assert_eq!(texts, expected);
     assert!(hash.contains_key("p50") && hash.contains_key("p99") && hash.contains_key("sketch.ms"));
     assert_eq!(hash.len(), expected.len() + 3);
-    let groups = memory.members.keys().map(Key::as_str).collect::<Vec<_>>();
-    assert_eq!(groups, ["groups:1m:1970-01-01T0000Z", "groups:all:all"]);
+    let sets = memory.members.keys().map(Key::as_str).collect::<Vec<_>>();
+    let expected = ["groups:1m:1970-01-01T0000Z", "groups:all:all", "labels:1m", "labels:all"];
+    assert_eq!(sets, expected);
+    let labels = &memory.members[&labels_key("1m")];
+    assert_eq!(labels, &BTreeSet::from(["1970-01-01T0000Z 120000".into()]));
     assert_eq!(
         memory.members[&groups_key(&windows()[1], "all")],
         BTreeSet::from(["concept=a".into()])

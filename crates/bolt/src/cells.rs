@@ -62,6 +62,14 @@ impl Cells {
         Some(entry.remove().0.1)
     }
 
+    /// Takes out the cells whose addresses are like that: all are looked at.
+    pub(crate) fn extract_if(
+        &mut self,
+        is: impl Fn(&Address) -> bool + Copy,
+    ) -> impl Iterator<Item = (Address, Cell)> {
+        self.tables.iter_mut().flat_map(move |table| table.extract_if(move |(of, _)| is(of)))
+    }
+
     /// All cells, in no order.
     pub(crate) fn into_iter(self) -> impl Iterator<Item = (Address, Cell)> + Send {
         self.tables.into_iter().flatten()

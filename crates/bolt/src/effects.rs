@@ -34,6 +34,12 @@ pub enum Write {
         /// What is added to each. Bolts bound it, so that no sum can overflow. 0 writes nothing.
         deltas: Vec<i64>,
     },
+    /// Deletes a key, whatever it holds, that one partition owns. For edits: what is cached of the key
+    /// has to be looked for.
+    Drop {
+        /// The key.
+        key: Key,
+    },
     /// Appends to a log of fingerprints.
     Append {
         /// The log.
@@ -109,6 +115,7 @@ impl Write {
         match self {
             Write::Add { key, .. }
             | Write::Append { key, .. }
+            | Write::Drop { key }
             | Write::DropLog { key }
             | Write::Distinct { key, .. }
             | Write::Field { key, .. }
@@ -155,6 +162,11 @@ impl Effects {
     /// Takes a field out of a hash.
     pub fn remove_field(&mut self, key: &Key, name: &str) {
         self.writes.push(Write::RemoveField { key: key.clone(), name: name.into() });
+    }
+
+    /// Deletes a key.
+    pub fn drop_key(&mut self, key: &Key) {
+        self.writes.push(Write::Drop { key: key.clone() });
     }
 
     /// Takes a member out of a sorted set.

@@ -4,6 +4,7 @@
 //! tokio. Neither may a bolt.
 
 pub mod calendar;
+pub mod labels;
 pub mod memory;
 
 mod cells;
@@ -24,7 +25,7 @@ pub use state::{Address, Cell, Fingerprints, Kind, Names, State};
 pub use window_memo::{GroupMemo, KeptWindow, Lasting, WindowMemo};
 
 use smol_str::SmolStr;
-use tallyd_event::{Edit, Event, Schema};
+use tallyd_event::{Edit, Event, Schema, partition_of};
 
 /// The version of the time zone data that this program has in it, such as `2026a`: the calendar
 /// goes by that alone, whatever the host has.
@@ -67,8 +68,18 @@ pub trait Bolt: Send + Sync {
 pub struct EditAt {
     /// The partition whose turn it is.
     pub partition: u16,
+    /// Of how many.
+    pub partitions: u16,
     /// The time, in ms since the epoch, on the Redis server's clock.
     pub now: i64,
+}
+
+impl EditAt {
+    /// Whether events with this key are those of the partition.
+    #[must_use]
+    pub fn owns<'a>(&self, key: impl IntoIterator<Item = &'a str>) -> bool {
+        partition_of(key, self.partitions) == self.partition
+    }
 }
 
 /// What is committed at once of an edit.

@@ -113,6 +113,15 @@ impl Memory {
                 Write::Append { key, fingerprints } => {
                     self.logs.entry(key).or_default().extend(fingerprints);
                 }
+                Write::Drop { key } => {
+                    self.counters.remove(&key);
+                    self.distinct.remove(&key);
+                    self.expiries.remove(&key);
+                    self.hashes.remove(&key);
+                    self.logs.remove(&key);
+                    self.members.remove(&key);
+                    self.scores.remove(&key);
+                }
                 Write::DropLog { key } => {
                     self.logs.remove(&key);
                     self.hashes.remove(&key);

@@ -240,6 +240,8 @@ impl State {
                 Write::Append { key, fingerprints } => {
                     self.change_log(key, |log| log.extend(fingerprints));
                 }
+                // All together, see below.
+                Write::Drop { .. } => {}
                 Write::DropLog { key } => self.drop_log(key),
                 Write::Member { key, members } => {
                     self.change_names(key, |names| names.extend(members.iter().cloned()));
@@ -255,6 +257,16 @@ impl State {
                 }
                 Write::Distinct { .. } => {}
             }
+        }
+        let dropped = writes.iter().filter_map(|write| match write {
+            Write::Drop { key } => Some(key),
+            _ => None,
+        });
+        let dropped: HashSet<&Key> = dropped.collect();
+        if !dropped.is_empty() {
+            let gone = self.cells.extract_if(|address| dropped.contains(&address.key));
+            let bytes: u64 = gone.map(|(address, cell)| bytes_of(&address) + held(&cell)).sum();
+            self.bytes = self.bytes.saturating_sub(bytes);
         }
     }
 

@@ -10,7 +10,7 @@ use tallyd_kind::{
     input::{Input, Output},
     key_spec::{Default, KeySpec, Kind},
     section::Section,
-    units::{DAY_MS, SECOND_MS},
+    units::{DAY_MS, SECOND_MS, duration_text},
 };
 
 /// The type.
@@ -71,6 +71,14 @@ impl BoltOptions for Options {
 
     fn passes_events_on(&self) -> bool {
         true
+    }
+
+    fn stays(&self, _: Option<&str>) -> Option<String> {
+        let window = duration_text(self.window_ms);
+        Some(format!(
+            "keyed fingerprints of event ids, and no names, for at least {window}: a retry of an old \
+             event does not count again so long"
+        ))
     }
 }
 

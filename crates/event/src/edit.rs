@@ -31,11 +31,13 @@ pub enum EditKind {
     Hide,
     /// Puts the member back on them.
     Unhide,
+    /// Takes out all that is kept of the member.
+    Forget,
 }
 
 impl EditKind {
-    /// All of them.
-    pub const ALL: [EditKind; 2] = [EditKind::Hide, EditKind::Unhide];
+    /// Those that a client can ask for.
+    pub const ALL: [EditKind; 3] = [EditKind::Hide, EditKind::Unhide, EditKind::Forget];
 
     /// Its name, as clients write it.
     #[must_use]
@@ -43,6 +45,7 @@ impl EditKind {
         match self {
             EditKind::Hide => "hide",
             EditKind::Unhide => "unhide",
+            EditKind::Forget => "forget",
         }
     }
 
@@ -54,6 +57,12 @@ impl EditKind {
 }
 
 impl Edit {
+    /// An edit of a member that each partition gets once.
+    #[must_use]
+    pub fn new(id: &str, kind: EditKind, field: &str, member: &str) -> Self {
+        Self { id: id.into(), kind, field: field.into(), member: member.into(), copies: 1 }
+    }
+
     /// As text: what an entry of a source holds.
     #[must_use]
     pub fn to_text(&self) -> String {
@@ -105,7 +114,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn edit(kind: EditKind, member: &str, copies: u32) -> Edit {
-        Edit { id: "e1".into(), kind, field: "user".into(), member: member.into(), copies }
+        Edit { copies, ..Edit::new("e1", kind, "user", member) }
     }
 
     proptest! {
@@ -136,6 +145,6 @@ mod tests {
         for kind in EditKind::ALL {
             assert_eq!(EditKind::named(kind.name()), Some(kind));
         }
-        assert_eq!(EditKind::named("forget"), None);
+        assert_eq!(EditKind::named("burn"), None);
     }
 }

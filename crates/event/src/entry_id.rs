@@ -27,6 +27,16 @@ impl EntryId {
         }
     }
 
+    /// The id right before this one: the greatest that is lower; of the lowest, itself.
+    #[must_use]
+    pub fn before(self) -> Self {
+        match (self.seq.checked_sub(1), self.ms.checked_sub(1)) {
+            (Some(seq), _) => Self { ms: self.ms, seq },
+            (None, Some(ms)) => Self { ms, seq: u64::MAX },
+            (None, None) => self,
+        }
+    }
+
     /// The lowest that a server's clock can have made.
     pub const FIRST_OF_A_CLOCK: Self = Self { ms: FIRST_MS, seq: 0 };
 

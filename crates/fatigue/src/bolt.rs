@@ -10,8 +10,8 @@ use crate::{
 };
 use hashbrown::HashMap;
 use smol_str::{SmolStr, ToSmolStr};
-use tallyd_bolt::{Batch, Bolt, Effects, FieldRef, Key, Reads, State};
-use tallyd_event::{Event, Schema};
+use tallyd_bolt::{Batch, Bolt, EditAt, EditStep, Effects, FieldRef, Key, Reads, State};
+use tallyd_event::{Edit, Event, Schema};
 
 /// The field of a learner's hash that holds the figures which the bolt continues from. No field is
 /// longer than the 64 bytes up to which Redis keeps a hash in its compact form.
@@ -110,9 +110,22 @@ impl Bolt for Fatigue {
         items.write(&mut effects);
         effects
     }
+
+    fn edit_reads(&self, edit: &Edit, at: EditAt, reads: &mut Reads<'_>) {
+        self.ask_to_forget(edit, at, reads);
+    }
+
+    fn edit(&self, edit: &Edit, at: EditAt, state: &State) -> Vec<EditStep> {
+        self.steps_to_forget(edit, at, state)
+    }
 }
 
 impl Fatigue {
+    /// The field of its input that names the learner.
+    pub(crate) fn learner_field(&self) -> &str {
+        &self.options.learner.name
+    }
+
     /// One answer: the learner and the item change, and perhaps an alert comes of it.
     fn step(
         &self,

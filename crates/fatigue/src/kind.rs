@@ -70,6 +70,14 @@ impl BoltOptions for Options {
         Some(&self.learner)
     }
 
+    fn stays(&self, _: Option<&str>) -> Option<String> {
+        Some("what is usual for items, to which all learners' answers add".to_owned())
+    }
+
+    fn emits_as<'a>(&self, field: &'a str) -> Option<&'a str> {
+        (field == self.learner.name).then_some("learner")
+    }
+
     fn record(&self) -> Option<&dyn Record> {
         Some(self)
     }

@@ -5,6 +5,7 @@
 
 mod alert;
 mod bolt;
+mod forget;
 mod items;
 mod kind;
 mod learner;

@@ -135,6 +135,23 @@ pub trait BoltOptions: Any + Debug + Send + Sync {
         None
     }
 
+    /// The fields by whose values it keeps something: an edit that forgets one of them takes that out.
+    fn kept_by(&self) -> Vec<&FieldRef> {
+        self.about().into_iter().collect()
+    }
+
+    /// What stays of a member's events when the member is forgotten, by this field of its input, or by
+    /// one that its input does not have (`None`): in words, for people. `None` where nothing does.
+    fn stays(&self, _field: Option<&str>) -> Option<String> {
+        None
+    }
+
+    /// By what name the events that it emits have a field of its input; `None` where they don't. One
+    /// that passes events on is not asked.
+    fn emits_as<'a>(&self, _field: &'a str) -> Option<&'a str> {
+        None
+    }
+
     /// Whether it emits nothing but events that it read, as they came.
     fn passes_events_on(&self) -> bool {
         false

@@ -11,7 +11,7 @@ use tallyd_kind::{
     input::{Input, Output},
     key_spec::{Default, KeySpec, Kind},
     section::Section,
-    units::{DAY_MS, SECOND_MS},
+    units::{DAY_MS, SECOND_MS, duration_text},
 };
 
 /// The type.
@@ -84,6 +84,23 @@ impl BoltOptions for Options {
 
     fn shape(&self) -> Vec<(String, String)> {
         Options::shape(self)
+    }
+
+    fn stays(&self, field: Option<&str>) -> Option<String> {
+        let is_of_key = |of: &str| self.key.iter().any(|field| field.name == of);
+        let has = match field {
+            Some(field) if !is_of_key(field) => "with their values, the member's name among them",
+            _ => "by fingerprints of their keys, with their values and without the key's",
+        };
+        let window = duration_text(self.window_ms);
+        Some(format!(
+            "versions of events, {has}, for at least {window}: so long, a correction of an event takes \
+             back what it added before"
+        ))
+    }
+
+    fn emits_as<'a>(&self, field: &'a str) -> Option<&'a str> {
+        Some(field)
     }
 
     fn partitioned_by(&self) -> Wanted<'_> {

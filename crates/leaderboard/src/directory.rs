@@ -2,12 +2,9 @@
 //! that puts the first member of a batch on it, and not again for each event.
 
 use crate::{PeriodOptions, boards::Board, groups_key, labels_key};
-use smol_str::{SmolStr, format_smolstr};
+use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
-use tallyd_bolt::{Effects, Key, State, Write};
-
-/// When the boards of a label go that never do.
-const NEVER: &str = "-";
+use tallyd_bolt::{Effects, State, Write, labels::Listing};
 
 /// The boards that a batch writes to.
 #[derive(Default)]
@@ -37,23 +34,10 @@ impl<'a> Directory<'a> {
 
     /// Writes what is new in it, and takes out the labels that are gone by now.
     pub(crate) fn write(self, (state, now): (&State, i64), effects: &mut Effects) {
-        let mut added: BTreeMap<Key, (Vec<SmolStr>, Vec<SmolStr>)> = BTreeMap::new();
+        let mut listing = Listing::default();
         for ((_, label), of) in self.labels {
             let (list, groups) = (labels_key(of.period), groups_key(of.period, label));
-            let entry = entry(label, of.expiry);
-            let is_new = !state.has_name(&list, &entry);
-            if is_new {
-                let gone = || {
-                    let names = state.names(&list).filter(|name| {
-                        parse(name).is_some_and(|(_, expiry)| expiry.is_some_and(|at| at <= now))
-                    });
-                    let mut gone: Vec<SmolStr> = names.cloned().collect();
-                    gone.sort_unstable();
-                    gone
-                };
-                let (new, _) = added.entry(list.clone()).or_insert_with(|| (Vec::new(), gone()));
-                new.push(entry);
-            }
+            let is_new = listing.note(&list, (label, of.expiry), (state, now));
             if is_new || !of.groups.is_empty() {
                 effects.expiries.extend(of.expiry.map(|expiry| (groups.clone(), expiry)));
             }
@@ -62,27 +46,6 @@ impl<'a> Directory<'a> {
                 effects.writes.push(Write::Member { key: groups, members });
             }
         }
-        for (key, (members, gone)) in added {
-            if !gone.is_empty() {
-                effects.writes.push(Write::RemoveMember { key: key.clone(), members: gone });
-            }
-            effects.writes.push(Write::Member { key, members });
-        }
-    }
-}
-
-/// How a label stands in the list of its period.
-fn entry(label: &str, expiry: Option<i64>) -> SmolStr {
-    match expiry {
-        Some(at) => format_smolstr!("{label} {at}"),
-        None => format_smolstr!("{label} {NEVER}"),
-    }
-}
-
-/// A label of a list, and when its boards go, if ever; `None` for what somebody else wrote.
-pub(crate) fn parse(entry: &str) -> Option<(&str, Option<i64>)> {
-    match entry.split_once(' ')? {
-        (label, NEVER) => Some((label, None)),
-        (label, at) => Some((label, Some(at.parse().ok()?))),
+        listing.write(effects);
     }
 }

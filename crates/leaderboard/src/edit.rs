@@ -1,13 +1,15 @@
 //! Edits of a member: on all boards that the directory lists.
 
+mod forget;
+
 use crate::{
-    Leaderboard, MEMBERS, PeriodOptions, board_key, directory, groups_key, hidden_key, hides_key,
-    labels_key, standing::hidden_score,
+    Leaderboard, MEMBERS, PeriodOptions, board_key, groups_key, hidden_key, hides_key, labels_key,
+    standing::hidden_score,
 };
 use hashbrown::HashSet;
 use smol_str::SmolStr;
-use std::collections::{BTreeMap, BTreeSet};
-use tallyd_bolt::{Batch, EditAt, EditStep, Key, Reads, State};
+use std::collections::BTreeSet;
+use tallyd_bolt::{Batch, EditAt, EditStep, Key, Reads, State, labels::live};
 use tallyd_event::{Edit, EditKind, partition_of};
 
 /// How many boards are changed in one step at most: a commit of two commands for each.
@@ -44,26 +46,26 @@ impl Leaderboard {
 
     /// Whether an edit is for a member that this partition ranks.
     fn concerns(&self, edit: &Edit, at: EditAt) -> bool {
-        edit.field == self.options.member.name
-            && partition_of([edit.member.as_str()], self.partitions) == at.partition
+        edit.field == self.options.member.name && at.owns([edit.member.as_str()])
     }
 
     pub(crate) fn ask_for_edit(&self, edit: &Edit, at: EditAt, reads: &mut Reads<'_>) {
         if !self.concerns(edit, at) {
             return;
         }
-        reads.field(&hides_key(at.partition), MEMBERS);
+        let mut hidden = members(reads.look(&hides_key(at.partition), MEMBERS));
+        let looks_at_hidden = match edit.kind {
+            EditKind::Hide => false,
+            EditKind::Unhide => true,
+            EditKind::Forget => hidden.any(|member| member == edit.member),
+        };
         for period in &self.options.periods {
             let labels = reads.look_names(&labels_key(period));
             for (label, _) in live(labels, at.now) {
                 for group in reads.look_names(&groups_key(period, &label)) {
-                    match edit.kind {
-                        EditKind::Hide => {
-                            reads.score(&board_key(period, &label, group), &edit.member);
-                        }
-                        EditKind::Unhide => {
-                            reads.field(&hidden_key(period, &label, group), &edit.member);
-                        }
+                    match looks_at_hidden {
+                        true => reads.field(&hidden_key(period, &label, group), &edit.member),
+                        false => reads.score(&board_key(period, &label, group), &edit.member),
                     }
                 }
             }
@@ -76,7 +78,11 @@ impl Leaderboard {
         }
         let (mut steps, mut step) = (Vec::new(), EditStep::default());
         for place in self.places(at, state) {
-            if !place.change(edit, state, &mut step) {
+            let changed = match edit.kind {
+                EditKind::Hide | EditKind::Unhide => place.change(edit, state, &mut step),
+                EditKind::Forget => self.forget(&place, &edit.member, state, &mut step),
+            };
+            if !changed {
                 continue;
             }
             step.changed += 1;
@@ -89,7 +95,7 @@ impl Leaderboard {
         let mut hidden: BTreeSet<SmolStr> = members(state.field(&key, MEMBERS)).collect();
         let is_new = match edit.kind {
             EditKind::Hide => hidden.insert(edit.member.clone()),
-            EditKind::Unhide => hidden.remove(&edit.member),
+            EditKind::Unhide | EditKind::Forget => hidden.remove(&edit.member),
         };
         if is_new && hidden.is_empty() {
             step.effects.remove_field(&key, MEMBERS);
@@ -127,14 +133,14 @@ impl Place<'_> {
         let board = board_key(self.period, &self.label, &self.group);
         let hidden = hidden_key(self.period, &self.label, &self.group);
         let (effects, member) = (&mut step.effects, edit.member.as_str());
-        let key = match edit.kind {
-            EditKind::Hide => {
+        let key = match edit.kind == EditKind::Hide {
+            true => {
                 let Some(score) = state.score(&board, member) else { return false };
                 effects.remove_score(&board, member);
                 effects.set_field(&hidden, member, score.to_string());
                 hidden
             }
-            EditKind::Unhide => {
+            false => {
                 let stored = state.field(&hidden, member).map(hidden_score);
                 let Some(Ok(score)) = stored else { return false };
                 effects.set_score(&board, member, score);
@@ -153,16 +159,4 @@ fn members(list: Option<&[u8]>) -> impl Iterator<Item = SmolStr> {
     let names: Vec<SmolStr> =
         list.split_ascii_whitespace().map(|name| Key::decode(name).into()).collect();
     names.into_iter()
-}
-
-/// The labels whose boards can still be read, each with when they go, if ever: of one that is listed
-/// twice, the later time.
-fn live<'a>(labels: impl Iterator<Item = &'a SmolStr>, now: i64) -> BTreeMap<SmolStr, Option<i64>> {
-    let mut all: BTreeMap<SmolStr, Option<i64>> = BTreeMap::new();
-    for (label, expiry) in labels.filter_map(|entry| directory::parse(entry)) {
-        let known = all.entry(label.into()).or_insert(expiry);
-        *known = known.zip(expiry).map(|(known, expiry)| known.max(expiry));
-    }
-    all.retain(|_, expiry| expiry.is_none_or(|expiry| now < expiry));
-    all
 }

@@ -2,7 +2,7 @@
 
 use crate::PeriodOptions;
 use smol_str::SmolStr;
-use tallyd_bolt::Key;
+use tallyd_bolt::{Key, labels};
 
 /// The name of the one group of a board without fields.
 pub const EVERYONE: &str = "everyone";
@@ -44,7 +44,7 @@ pub const MEMBERS: &str = "members";
 /// ms since the epoch, or `-` for never.
 #[must_use]
 pub fn labels_key(period: &PeriodOptions) -> Key {
-    Key::new(&["labels", &period.name])
+    labels::labels_key(&period.name)
 }
 
 /// The set of the groups that have boards in a period, as they stand in keys.

@@ -101,6 +101,14 @@ impl BoltOptions for Options {
         Some(&self.member)
     }
 
+    fn stays(&self, field: Option<&str>) -> Option<String> {
+        let names =
+            |board: &&Vec<FieldRef>| field.is_some_and(|of| board.iter().any(|by| by.name == of));
+        let board = self.boards.iter().find(names)?;
+        let by: Vec<&str> = board.iter().map(|field| field.name.as_str()).collect();
+        Some(format!("the boards by {}, whose keys have the member's name", by.join(", ")))
+    }
+
     fn windows(&self) -> Vec<&str> {
         self.periods.iter().map(|period| period.name.as_str()).collect()
     }

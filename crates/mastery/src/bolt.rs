@@ -10,8 +10,8 @@ use crate::{
     working::{Unreadable, Working},
 };
 use smol_str::SmolStr;
-use tallyd_bolt::{Batch, Bolt, Effects, Reads, State};
-use tallyd_event::{Event, Field, FieldType, Schema, Value};
+use tallyd_bolt::{Batch, Bolt, EditAt, EditStep, Effects, Reads, State};
+use tallyd_event::{Edit, Event, Field, FieldType, Schema, Value};
 
 /// The bolt. Its input is partitioned by the learner, so it owns the abilities of the learners
 /// that it sees; the difficulty of an item, the weight of a concept and those of the head are
@@ -93,9 +93,22 @@ impl Bolt for Mastery {
         working.write(&mut effects);
         effects
     }
+
+    fn edit_reads(&self, edit: &Edit, at: EditAt, reads: &mut Reads<'_>) {
+        self.ask_to_forget(edit, at, reads);
+    }
+
+    fn edit(&self, edit: &Edit, at: EditAt, state: &State) -> Vec<EditStep> {
+        self.steps_to_forget(edit, at, state)
+    }
 }
 
 impl Mastery {
+    /// The field of its input that names the learner.
+    pub(crate) fn learner_field(&self) -> &str {
+        &self.options.learner.name
+    }
+
     /// Takes one answer in, and gives the probabilities of a right one that stood before it.
     fn take(&self, answer: &Answer, working: &mut Working<'_>) -> Result<Predicted, Unusable> {
         let parameters = &self.options.parameters;

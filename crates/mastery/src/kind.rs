@@ -73,6 +73,16 @@ impl BoltOptions for Options {
         Some(&self.learner)
     }
 
+    fn stays(&self, _: Option<&str>) -> Option<String> {
+        let what = "the difficulties of items and the weights of the head, which learn from all";
+        Some(what.to_owned())
+    }
+
+    fn emits_as<'a>(&self, field: &'a str) -> Option<&'a str> {
+        let names = [(&self.learner, "learner"), (&self.concept, "concept"), (&self.item, "item")];
+        names.into_iter().find(|(of, _)| of.name == field).map(|(_, name)| name)
+    }
+
     fn record(&self) -> Option<&dyn Record> {
         Some(self)
     }

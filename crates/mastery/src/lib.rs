@@ -7,6 +7,7 @@ mod ability;
 mod answer;
 mod bolt;
 mod features;
+mod forget;
 mod grasp;
 mod head;
 mod items;

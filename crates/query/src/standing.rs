@@ -2,6 +2,7 @@
 
 use crate::catalog::as_leaderboard;
 use redis::{Pipeline, Value};
+use smol_str::SmolStr;
 use std::collections::BTreeSet;
 use tallyd_bolt::Key;
 use tallyd_event::partition_of;
@@ -34,13 +35,23 @@ pub async fn standing(
     field: &str,
     member: &str,
 ) -> Result<Standing, StoreError> {
+    let names = vec![Some(SmolStr::from(field)); topology.nodes.len()];
+    on_boards(c, topology, keys, &names, member).await
+}
+
+/// Where a member stands on the leaderboards that rank by the name which their node has for its field.
+pub(crate) async fn on_boards(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+    names_of_field: &[Option<SmolStr>],
+    member: &str,
+) -> Result<Standing, StoreError> {
     let mut standing = Standing::default();
-    for node in &topology.nodes {
+    for (node, field) in topology.nodes.iter().zip(names_of_field) {
         let NodeKind::Bolt(bolt) = &node.kind else { continue };
-        let Some(options) = as_leaderboard(&*bolt.options).filter(|of| of.member.name == field)
-        else {
-            continue;
-        };
+        let is_by = |of: &&tallyd_leaderboard::Options| Some(&of.member.name) == field.as_ref();
+        let Some(options) = as_leaderboard(&*bolt.options).filter(is_by) else { continue };
         standing.is_hidden |= is_hidden(c, topology, keys, node, member).await?;
         for period in &options.periods {
             let full = |key: &Key| keys.bolt(&node.name, key);
@@ -84,7 +95,7 @@ async fn is_hidden(
     Ok(members.split_ascii_whitespace().any(|name| name == encoded))
 }
 
-async fn names(c: &mut Connection, key: &str) -> Result<Vec<String>, StoreError> {
+pub(crate) async fn names(c: &mut Connection, key: &str) -> Result<Vec<String>, StoreError> {
     let mut ask = Pipeline::new();
     ask.cmd("SMEMBERS").arg(key);
     let names = reply::array(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;

@@ -130,7 +130,7 @@ impl Sizing {
 fn cost(writes: &[Write]) -> f64 {
     let one = |write: &Write| match write {
         Write::Add { deltas, .. } => deltas.iter().filter(|delta| **delta != 0).count() as f64,
-        Write::Append { .. } | Write::DropLog { .. } => 1.0,
+        Write::Append { .. } | Write::Drop { .. } | Write::DropLog { .. } => 1.0,
         Write::Distinct { items, .. } => 1.0 + items.len() as f64 * 0.3,
         Write::Field { .. } => 0.5,
         Write::Member { members, .. } | Write::RemoveMember { members, .. } => {

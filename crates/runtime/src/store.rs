@@ -163,6 +163,8 @@ pub struct EditPart {
     pub changed: u64,
     /// Whether nothing is left to do in the partition.
     pub done: bool,
+    /// Of a source: the entry of its stream that the edit is, where that has to be known.
+    pub place: Option<EntryId>,
 }
 
 impl Commit {
@@ -222,6 +224,8 @@ pub struct Survey {
     pub dead_letters: u64,
     /// How many were dropped, the oldest, because all took more memory than they may.
     pub dead_dropped: u64,
+    /// Whether streams are being swept for a member who is forgotten.
+    pub sweeps: bool,
 }
 
 /// A partition that a session owns, with the fence that says so.

@@ -325,7 +325,7 @@ impl Work {
             let partitions_of_edges = context.topology.partitions;
             let frames = emit::frames(node, partitions_of_edges, &stage.emits).and_then(|frames| {
                 let probe = probe::frames(node, partitions_of_edges, self.probe)?;
-                let edit = edit::frames(context, node, self.edit.as_ref())?;
+                let edit = edit::frames(context, (of.place, node), self.edit.as_ref())?;
                 Ok(frames.into_iter().chain(probe).chain(edit).collect())
             });
             parts.push(Part {
@@ -341,11 +341,10 @@ impl Work {
                 expiries: stage.effects.expiries,
                 dead: stage.dead,
                 late: stage.late,
-                edit: self
-                    .edit
-                    .as_ref()
-                    .filter(|_| of.bolt.is_some())
-                    .and_then(|edit| edit.part(number)),
+                edit: self.edit.as_ref().and_then(|edit| match of.bolt {
+                    Some(_) => edit.part(number),
+                    None => edit.note(self.last.get(&edit.partition).copied()),
+                }),
             });
         }
         Ok(Commit { wait: None, parts, acks: self.acks.into_iter().collect(), next })

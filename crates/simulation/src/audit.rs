@@ -115,7 +115,8 @@ impl Audit<'_> {
         let shown = || ledger.users.iter().filter(|(name, _)| !ledger.hidden.contains(*name));
         let on_board = shown().filter(|(_, user)| user.points.is_some()).count();
         self.compare("members on the board", &on_board, &points.len());
-        self.compare("members of the latest", &shown().count(), &latest.len());
+        let on_latest = shown().filter(|(_, user)| user.answers > 0).count();
+        self.compare("members of the latest", &on_latest, &latest.len());
         let hidden = ["points", "latest"].map(|name| self.memory(name)).map(hidden_scores);
         let [mut all_points, mut all_latest] = hidden;
         for name in ledger.users.keys().filter(|name| !ledger.hidden.contains(*name)) {
@@ -134,8 +135,11 @@ impl Audit<'_> {
             let score = |score: Option<&f64>| score.map(|&score| score as i64);
             self.compare(&format!("{name} points"), &user.points, &score(points.get(&**name)));
             let last = score(latest.get(&**name));
-            self.compare(&format!("{name} last points"), &Some(user.last), &last);
-            let answers = user.answers.to_string();
+            // Of one who was forgotten and has not answered since, nothing is kept.
+            let is_known = user.answers > 0;
+            let expected = is_known.then_some(user.last);
+            self.compare(&format!("{name} last points"), &expected, &last);
+            let answers = is_known.then(|| user.answers.to_string());
             let field = |memory: &Memory, key: Key, field: &str| {
                 memory.hashes.get(&key).and_then(|hash| hash.get(field)).map(|bytes| text(bytes))
             };
@@ -143,7 +147,7 @@ impl Audit<'_> {
             match self.world.overwritten(name) {
                 None => {
                     let what = format!("{name} fatigue answers");
-                    self.compare(&what, &Some(answers.clone()), &found);
+                    self.compare(&what, &answers, &found);
                 }
                 Some(gone) => {
                     let what = format!("{name} fatigue answers, overwritten or refused");
@@ -152,11 +156,11 @@ impl Audit<'_> {
             }
             let group = format!("learner={name}");
             let found = field(&predicted, Key::new(&["window", "all", "all", &group]), "answers");
-            self.compare(&format!("{name} predicted answers"), &Some(answers.clone()), &found);
+            self.compare(&format!("{name} predicted answers"), &answers, &found);
             let found = mastery.hashes.get(&Key::new(&["learner", name]));
             let found = found.and_then(|hash| hash.get("overall")).map(|bytes| counts(bytes));
-            let expected = (user.answers, user.right);
-            self.compare(&format!("{name} overall"), &Some(expected), &found);
+            let expected = is_known.then_some((user.answers, user.right));
+            self.compare(&format!("{name} overall"), &expected, &found);
         }
     }
 

@@ -67,13 +67,18 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Counts an edit that the server has taken: of a user, if it is of one, who is hidden or not from
-    /// then on.
-    pub fn edit(&mut self, id: &str, user: Option<&str>, hides: bool) {
+    /// Counts an edit that the server has taken: what it does to a user, if it is of one.
+    pub fn edit(&mut self, id: &str, what: &str, user: Option<&str>) {
         self.edits.push(id.to_owned());
-        if let Some(user) = user {
-            let _ =
-                if hides { self.hidden.insert(user.to_owned()) } else { self.hidden.remove(user) };
+        let Some(name) = user else { return };
+        if what == "hide" {
+            self.hidden.insert(name.to_owned());
+        } else {
+            self.hidden.remove(name);
+        }
+        if let Some(user) = self.users.get_mut(name).filter(|_| what == "forget") {
+            // Their ids are known all the same: a retry does not count again.
+            *user = User { ids: std::mem::take(&mut user.ids), ..User::default() };
         }
     }
 

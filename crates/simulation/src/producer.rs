@@ -1,7 +1,7 @@
 //! The producer of a run: answers, retries of earlier ones, batches, poison and nonsense.
 
 use crate::{
-    Plan, bolts,
+    FaultKind, Plan, bolts,
     ledger::{Answer, Ledger},
     store::Server,
     world::World,
@@ -69,7 +69,7 @@ impl Book {
                 }
                 Sending::Edit(edit) => {
                     let user = (edit.field == "user").then_some(edit.member.as_str());
-                    ledger.edit(&edit.id, user, edit.kind == EditKind::Hide);
+                    ledger.edit(&edit.id, edit.kind.name(), user);
                 }
                 Sending::Nonsense => ledger.malformed += 1,
             }
@@ -92,7 +92,7 @@ pub async fn run(server: Arc<Server>, plan: &Plan) -> Book {
         let sending = next(&mut random, number, &mut answers);
         book.send(&server, sending).await;
         if edits && of_edits.random_ratio(1, EDIT_EVERY) {
-            book.send(&server, Sending::Edit(edit(&mut of_edits, number))).await;
+            book.send(&server, Sending::Edit(edit(&mut of_edits, number, forgets(plan)))).await;
         }
         if plan.seed % 3 == 2 && number % PROBE_EVERY == 0 {
             // It must come to nothing: no ledger knows of it.
@@ -131,21 +131,24 @@ fn answer(random: &mut ChaCha8Rng, number: usize, member: usize) -> Answer {
     }
 }
 
-fn edit(random: &mut ChaCha8Rng, number: usize) -> Edit {
-    let hides = random.random_ratio(2, 3);
+/// Whether a plan may forget users: of one whose key is overwritten nothing can be read.
+fn forgets(plan: &Plan) -> bool {
+    !plan.faults.iter().any(|fault| matches!(fault.kind, FaultKind::Overwrite(..)))
+}
+
+fn edit(random: &mut ChaCha8Rng, number: usize, forgets: bool) -> Edit {
+    let kind = match random.random_range(0..5) {
+        0..2 => EditKind::Hide,
+        2..4 if forgets => EditKind::Forget,
+        _ => EditKind::Unhide,
+    };
     let (field, member) = match random.random_range(0..5) {
         // Who sends answers of a concept are all partitions of the bolts before.
-        0 => ("concept", format!("c{}", random.random_range(0..4))),
+        0 if kind != EditKind::Forget => ("concept", format!("c{}", random.random_range(0..4))),
         // Some never answer.
         _ => ("user", format!("u{}", random.random_range(0..11))),
     };
-    Edit {
-        id: format!("e{number}").into(),
-        kind: if hides { EditKind::Hide } else { EditKind::Unhide },
-        field: field.into(),
-        member: member.into(),
-        copies: 1,
-    }
+    Edit::new(&format!("e{number}"), kind, field, &member)
 }
 
 fn fields(sending: &Sending) -> Fields {

@@ -32,7 +32,7 @@ pub fn add_writes(pipeline: &mut Pipeline, keys: &Keys, bolt: &str, writes: &[Wr
                     command.arg(bytes);
                 }
             }
-            Write::DropLog { key } => {
+            Write::Drop { key } | Write::DropLog { key } => {
                 // Not DEL: a log of millions of identities would hold the server while it is freed.
                 pipeline.cmd("UNLINK").arg(keys.bolt(bolt, key));
             }
@@ -143,7 +143,8 @@ impl Expiries {
         }
         self.told.extend(expiries.iter().cloned());
         for write in writes {
-            if let Write::RemoveField { key, .. }
+            if let Write::Drop { key }
+            | Write::RemoveField { key, .. }
             | Write::RemoveMember { key, .. }
             | Write::RemoveScore { key, .. } = write
             {
@@ -164,6 +165,9 @@ pub fn add_edit(pipeline: &mut Pipeline, keys: &Keys, node: &str, edit: &EditPar
     if edit.changed > 0 {
         pipeline.cmd("HINCRBY").arg(&key).arg(changed_field(node)).arg(edit.changed);
     }
+    if let Some(place) = edit.place {
+        pipeline.cmd("HSET").arg(&key).arg(place_field(node)).arg(place.to_string());
+    }
     if edit.done {
         pipeline.cmd("HINCRBY").arg(&key).arg(done_field(node)).arg(1);
     }
@@ -172,6 +176,11 @@ pub fn add_edit(pipeline: &mut Pipeline, keys: &Keys, node: &str, edit: &EditPar
 /// The field of an edit that counts what it changed in a node.
 pub(crate) fn changed_field(node: &str) -> String {
     format!("changed:{node}")
+}
+
+/// The field of an edit that says where it stands in the stream of a source.
+pub(crate) fn place_field(node: &str) -> String {
+    format!("place:{node}")
 }
 
 /// The field of an edit that counts the partitions of a node that are done with it.

@@ -7,9 +7,11 @@
 
 mod list;
 mod request;
+mod sweep;
 
-pub use list::{OfNode, Record, list, one};
+pub use list::{OfNode, Record, Swept, list, one};
 pub use request::{Refusal, Request, check};
+pub(crate) use sweep::sweep;
 
 use crate::{
     commands::done_field,
@@ -21,7 +23,7 @@ use crate::{
 use redis::{Pipeline, Value};
 use smol_str::{SmolStr, format_smolstr};
 use std::collections::BTreeSet;
-use tallyd_event::{Edit, EntryId};
+use tallyd_event::{Edit, EditKind, EntryId};
 use tallyd_runtime::{
     EDIT_FIELD, StoreError,
     store::{Entry, ErrorKind},
@@ -179,6 +181,7 @@ fn transaction(topology: &Topology, keys: &Keys, waiting: &[Entry], found: &Foun
         let note = all.cmd("HSET").arg(&key);
         note.arg("at").arg(found.now).arg("by").arg(request.by.as_str());
         note.arg("do").arg(request.kind.as_str()).arg("member").arg(request.member.as_str());
+        let is_swept = checked.as_ref().is_ok_and(|edit| edit.kind == EditKind::Forget);
         match checked {
             Ok(edit) => {
                 let edit = Edit { id: id.clone(), ..edit };
@@ -196,6 +199,9 @@ fn transaction(topology: &Topology, keys: &Keys, waiting: &[Entry], found: &Foun
         }
         // In their order, those of one moment too.
         let when = found.now.saturating_mul(1000).saturating_add(place);
+        if is_swept {
+            all.cmd("ZADD").arg(keys.edit_sweeps()).arg(when).arg(id.as_str());
+        }
         all.cmd("ZADD").arg(keys.edit_list()).arg(when).arg(id.as_str());
     }
     all.cmd("EXEC");

@@ -160,6 +160,12 @@ impl Keys {
         format!("{}edits:list", self.prefix)
     }
 
+    /// The edits for which streams are still to be swept: a sorted set of ids, as [`Keys::edit_list`].
+    #[must_use]
+    pub fn edit_sweeps(&self) -> String {
+        format!("{}edits:sweeps", self.prefix)
+    }
+
     /// What is known of an edit: a hash.
     #[must_use]
     pub fn edit(&self, id: &str) -> String {

@@ -106,7 +106,7 @@ pub const WORKER: &[Right] = &[
         ALL_STREAMS,
         "frames, dead letters, sinks, and probes and edits into sources",
     ),
-    right("XDEL KEY 1-1", OWN, "edits that are accepted"),
+    right("XDEL KEY 1-1", INPUTS, "edits that are accepted, entries of members who are forgotten"),
     right("XACK KEY g 1-1", INPUTS, "to be done with an entry"),
     right("XAUTOCLAIM KEY g c 0 0-0", INPUTS, "what a worker that died had pending"),
     right("XGROUP CREATE KEY g 0", INPUTS, "to make a missing group"),
@@ -167,6 +167,7 @@ mod tests {
             include_str!("commands/scores.rs"),
             include_str!("connection.rs"),
             include_str!("edits.rs"),
+            include_str!("edits/sweep.rs"),
             include_str!("fetch.rs"),
             include_str!("lag.rs"),
             include_str!("membership.rs"),
@@ -179,6 +180,7 @@ mod tests {
             include_str!("streams.rs"),
             include_str!("tend.rs"),
             include_str!("tend/edges.rs"),
+            include_str!("tend/source.rs"),
             include_str!("waiting.rs"),
         ];
         let mut sent = 0;

@@ -1,26 +1,26 @@
 //! Upkeep: trims the streams that a worker's partitions write, and says how long streams are.
 
 mod edges;
+mod source;
+
+pub(crate) use source::needed;
 
 use crate::{
     backlog,
-    connection::{Connection, present},
+    connection::Connection,
     edits,
     keys::Keys,
     lag::{Place, lags},
     reply,
     store::server_ms,
-    streams::{self, Ask},
 };
 use redis::{Pipeline, Value};
 use std::collections::BTreeMap;
-use tallyd_event::EntryId;
 use tallyd_runtime::{
     StoreError,
-    reckon::began_again,
     store::{Cursor, Lag, Survey},
 };
-use tallyd_topology::{NodeKind, Retain, Source, Topology};
+use tallyd_topology::{NodeKind, Topology};
 
 /// The cursors of all nodes, by place and partition.
 pub type Cursors = Vec<BTreeMap<u16, Cursor>>;
@@ -43,10 +43,10 @@ pub async fn tend(
         let count = topology.nodes.len();
         let unknown = || StoreError::bug(format!("a worker owns node {place} of {count}"));
         let node = topology.nodes.get(*place).ok_or_else(unknown)?;
-        if let NodeKind::Source(source) = &node.kind {
+        if let NodeKind::Source(of) = &node.kind {
             // Where it is missing, nothing is known to be done.
             if let Some(done) = cursors.get(*place).and_then(|of_node| of_node.get(&0)) {
-                trim_source(c, &keys.group(topology, node), source, done, now).await?;
+                source::trim(c, &keys.group(topology, node), of, done, now).await?;
             }
         }
         let edges = edges::of(topology, keys, node, partitions, &cursors)?;
@@ -75,15 +75,25 @@ pub async fn tend(
         |((place, (_, partition, _)), lag): (&(usize, Place<'_>), Lag)| (*place, *partition, lag);
     survey.lags = asked.iter().zip(lags).map(of).collect();
     let mut ask = Pipeline::new();
-    ask.cmd("XLEN").arg(keys.edits()).cmd("XLEN").arg(keys.dead());
+    ask.cmd("XLEN").arg(keys.edits());
+    ask.cmd("ZRANGE").arg(keys.edit_sweeps()).arg(0).arg(-1);
+    ask.cmd("XLEN").arg(keys.dead());
     let mut lengths = c.all(&ask).await?;
     survey.dead_letters = reply::count(&lengths.pop().unwrap_or(Value::Nil))?;
+    let sweeps = reply::array(lengths.pop().unwrap_or(Value::Nil))?.into_iter();
+    let sweeps = sweeps.map(|id| Ok(reply::text(id)?.unwrap_or_default()));
+    let sweeps = sweeps.collect::<Result<Vec<String>, StoreError>>()?;
+    survey.sweeps = !sweeps.is_empty();
     let edits = reply::count(&lengths.pop().unwrap_or(Value::Nil))?;
     // One worker is enough: the one that reads the first source.
     if owned.iter().any(|(place, partitions)| *place == 0 && !partitions.is_empty()) {
         if edits > 0 {
             edits::accept(c, topology, keys).await?;
             edits::forget_old(c, topology, keys).await?;
+            survey.sweeps = true;
+        }
+        if in_force {
+            edits::sweep(c, topology, keys, &sweeps).await?;
         }
         let bound = topology.settings.dead_letters_bytes;
         survey.dead_dropped = trim_dead_letters(c, keys, survey.dead_letters, bound).await?;
@@ -136,81 +146,4 @@ pub async fn cursors(
 
 pub(crate) fn command_is(command: &redis::Cmd, name: &str) -> bool {
     matches!(command.args_iter().next(), Some(redis::Arg::Simple(arg)) if arg == name.as_bytes())
-}
-
-/// Trims a source to the lowest entry that any group still needs, whoever made the group. What our
-/// own needs is told by its cursor: whatever is pending at or below it is done.
-async fn trim_source(
-    c: &mut Connection,
-    ours: &str,
-    source: &Source,
-    cursor: &Cursor,
-    now: i64,
-) -> Result<(), StoreError> {
-    let kept_from = match source.retain {
-        Retain::Forever => return Ok(()),
-        Retain::Acked => None,
-        Retain::For(ms) => {
-            Some(EntryId { ms: u64::try_from(now).unwrap_or(0).saturating_sub(ms), seq: 0 })
-        }
-    };
-    let done = cursor.last;
-    if done == EntryId::ZERO {
-        return Ok(());
-    }
-    // Of a stream that began again, nobody has read what is below the cursor. Where the server cuts
-    // off who asks, it is not known.
-    let ask = Ask { stream: &source.stream, reader: Some((ours, done)) };
-    let facts = streams::look(c, &[ask]).await?.pop().flatten();
-    if facts.is_none_or(|facts| facts.ungrouped || began_again(cursor, &facts)) {
-        return Ok(());
-    }
-    let mut ask = Pipeline::new();
-    ask.cmd("XINFO").arg("GROUPS").arg(&source.stream);
-    let Some(groups) = present(c.send(&ask).await?.pop().unwrap_or(Value::Nil))? else {
-        // No such stream any more.
-        return Ok(());
-    };
-    let mut needed = done.next();
-    for group in reply::array(groups)? {
-        let facts = reply::facts(group)?;
-        let fact = |name: &str| facts.get(name).cloned().unwrap_or(Value::Nil);
-        let name = reply::text(fact("name"))?;
-        let name = name.ok_or_else(|| reply::unexpected("the name of a group", &Value::Nil))?;
-        if name == ours {
-            continue;
-        }
-        let delivered = reply::entry_id(fact("last-delivered-id"))?;
-        needed = needed.min(delivered.next());
-        if reply::count(&fact("pending"))? > 0 {
-            let mut ask = Pipeline::new();
-            ask.cmd("XPENDING").arg(&source.stream).arg(&name);
-            let pending = reply::array(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
-            if let Some(lowest) = pending.get(1).filter(|lowest| !matches!(lowest, Value::Nil)) {
-                needed = needed.min(reply::entry_id(lowest.clone())?);
-            }
-        }
-    }
-    let from = kept_from.map_or(needed, |kept| kept.min(needed));
-    trim_to(c, &source.stream, from).await
-}
-
-/// How many entries one XTRIM may drop, so that it does not hold the server for long: after a stop
-/// of a day there may be a hundred million. What is left is dropped by the next ones.
-const TRIMMED: u64 = 100_000;
-
-/// Drops what is before an entry, up to [`TRIMMED`].
-async fn trim_to(c: &mut Connection, stream: &str, from: EntryId) -> Result<(), StoreError> {
-    let from = from.to_string();
-    let mut trim = Pipeline::new();
-    // Only `~` takes a LIMIT; it leaves the last node of entries as it is.
-    trim.cmd("XTRIM").arg(stream).arg("MINID").arg("~").arg(&from).arg("LIMIT").arg(TRIMMED);
-    let dropped = reply::count(&c.all(&trim).await?.pop().unwrap_or(Value::Nil))?;
-    if dropped >= TRIMMED / 2 {
-        return Ok(());
-    }
-    // What is left is less than a node.
-    let mut trim = Pipeline::new();
-    trim.cmd("XTRIM").arg(stream).arg("MINID").arg(&from);
-    c.all(&trim).await.map(drop)
 }

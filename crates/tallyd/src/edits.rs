@@ -2,6 +2,7 @@
 
 use crate::{
     connect::{Open, Target},
+    forget,
     gaps::when,
     terminal::{Head, Table, safe},
     wrong_use::WrongUse,
@@ -48,17 +49,16 @@ pub struct ListArgs {
 /// Sends an edit of a member, and sees that it is accepted.
 pub async fn run(kind: EditKind, args: Args) -> anyhow::Result<ExitCode> {
     let mut open = args.target.open().await?;
-    if let Some(id) = &args.id
-        && let Some(before) = one(&mut open, id).await?.filter(|of| of.refused.is_none())
-    {
-        return accepted(&args, &before, "was accepted before");
+    if let Some(before) = before(&mut open, args.id.as_deref()).await? {
+        return accepted(args.target.json, &before, "was accepted before");
     }
-    let mut request = Request {
+    let request = Request {
         id: args.id.clone().unwrap_or_default().into(),
         kind: kind.name().into(),
         member: args.member.as_str().into(),
         field: args.field.clone().unwrap_or_default().into(),
         by: args.by.clone().unwrap_or_default().into(),
+        ..Request::default()
     };
     let edit = edits::check(&open.topology, &request).map_err(|refusal| match refusal {
         Refusal::WhichField(_) => WrongUse(format!("{refusal}, by --field")),
@@ -75,17 +75,30 @@ pub async fn run(kind: EditKind, args: Args) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
+    let record = send(&mut open, request).await?;
+    accepted(args.target.json, &record, "is accepted")
+}
+
+/// The edit that was accepted with this id before, if one was.
+pub async fn before(open: &mut Open, id: Option<&str>) -> anyhow::Result<Option<Record>> {
+    let Some(id) = id else { return Ok(None) };
+    Ok(one(open, id).await?.filter(|record| record.refused.is_none()))
+}
+
+/// Sends an edit, and sees that it is accepted.
+pub async fn send(open: &mut Open, mut request: Request) -> anyhow::Result<Record> {
     if request.id.is_empty() {
         request.id = edits::new_id()?;
     }
+    let Open { topology, keys, connection } = &mut *open;
     let again = || format!("run it again with --id {}: it takes effect once", request.id);
     edits::add(connection, keys, &request).await.with_context(again)?;
     edits::accept(connection, topology, keys).await.with_context(again)?;
-    let record = one(&mut open, &request.id).await?.with_context(again)?;
+    let record = one(open, &request.id).await?.with_context(again)?;
     if let Some(refused) = &record.refused {
         bail!("edit {} was refused: {refused}", record.id);
     }
-    accepted(&args, &record, "is accepted")
+    Ok(record)
 }
 
 /// On how many boards an edit would change something.
@@ -96,16 +109,14 @@ fn would_change(
     stands: &Standing,
 ) -> Result<u64, WrongUse> {
     let wrong = |said: String| Err(WrongUse(said));
-    match kind {
-        EditKind::Hide if stands.boards > 0 => Ok(stands.boards),
-        EditKind::Hide if stands.is_hidden => {
-            wrong(format!("{field} \"{member}\" is hidden already"))
-        }
-        EditKind::Hide => {
+    match kind == EditKind::Hide {
+        true if stands.boards > 0 => Ok(stands.boards),
+        true if stands.is_hidden => wrong(format!("{field} \"{member}\" is hidden already")),
+        true => {
             wrong(format!("no board has a {field} \"{member}\" (names are as events write them)"))
         }
-        EditKind::Unhide if stands.is_hidden || stands.hidden > 0 => Ok(stands.hidden),
-        EditKind::Unhide => wrong(format!(
+        false if stands.is_hidden || stands.hidden > 0 => Ok(stands.hidden),
+        false => wrong(format!(
             "{field} \"{member}\" is not hidden (of one that was hidden just now, tallyd wait first)"
         )),
     }
@@ -115,8 +126,9 @@ async fn one(open: &mut Open, id: &str) -> anyhow::Result<Option<Record>> {
     Ok(edits::one(&mut open.connection, &open.topology, &open.keys, id).await?)
 }
 
-fn accepted(args: &Args, record: &Record, how: &str) -> anyhow::Result<ExitCode> {
-    if args.target.json {
+/// Says that an edit is accepted, and how.
+pub fn accepted(json: bool, record: &Record, how: &str) -> anyhow::Result<ExitCode> {
+    if json {
         outln!("{}", serde_json::to_string_pretty(record)?)?;
     } else {
         let (id, edit) = (safe(&record.id), safe(&said(record)));
@@ -142,7 +154,7 @@ pub async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
         Head::name("edit"),
         Head::name("by"),
         Head::text("how far"),
-        Head::figure("boards changed"),
+        Head::figure("results changed"),
     ]);
     for record in &records {
         let changed: u64 = record.bolts.iter().map(|bolt| bolt.changed).sum();
@@ -154,21 +166,25 @@ pub async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
         let mut bolts = Table::new([
             Head::name("bolt"),
             Head::text("partitions done"),
-            Head::figure("boards changed"),
+            Head::figure("results changed"),
         ]);
         for bolt in records.iter().flat_map(|record| &record.bolts) {
             let done = format!("{} of {}", bolt.done, bolt.of);
             bolts.add([bolt.bolt.as_str(), &done, &bolt.changed.to_string()]);
         }
         outln!("\n{bolts}")?;
+        for record in &records {
+            forget::say_swept(&open.topology, record)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn said(record: &Record) -> String {
+    let member = if record.member.is_empty() { "(forgotten)" } else { &record.member };
     match record.field.as_str() {
-        "" => format!("{} {}", record.kind, record.member),
-        field => format!("{} {field} {}", record.kind, record.member),
+        "" => format!("{} {member}", record.kind),
+        field => format!("{} {field} {member}", record.kind),
     }
 }
 
@@ -176,6 +192,7 @@ fn far(record: &Record) -> String {
     match &record.refused {
         Some(refused) => format!("refused: {refused}"),
         None if record.is_over() => "done".to_owned(),
+        None if record.bolts_are_done() => "sweeping streams".to_owned(),
         None => {
             let done: u64 = record.bolts.iter().map(|bolt| bolt.done.min(bolt.of)).sum();
             let of: u64 = record.bolts.iter().map(|bolt| bolt.of).sum();

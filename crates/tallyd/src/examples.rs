@@ -143,6 +143,13 @@ Examples:
   tallyd correct --where question=q17 --set points=4
   tallyd correct --source answers --where question=q17 --where class=10B --set correct=1";
 
+/// Of `tallyd forget`.
+pub const FORGET: &str = "\
+Examples:
+  tallyd forget ann --dry-run    what it would take out, and what stays
+  tallyd forget ann
+  tallyd forget 10B --field class --id erasure-2026-17";
+
 /// Of `tallyd edits`.
 pub const EDITS: &str = "\
 Examples:

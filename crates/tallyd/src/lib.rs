@@ -18,6 +18,7 @@ mod doctor;
 mod edits;
 mod examples;
 
+mod forget;
 mod gaps;
 mod graph;
 mod health;
@@ -106,6 +107,9 @@ enum Command {
     /// Correct events that a source retains, and see whose score and rank change
     #[command(after_help = examples::CORRECT)]
     Correct(correct::Args),
+    /// Take out all that is kept of a member, for good
+    #[command(after_help = examples::FORGET)]
+    Forget(forget::Args),
     /// List edits: who asked for what, how far it is, and what it changed
     #[command(after_help = examples::EDITS)]
     Edits(edits::ListArgs),
@@ -176,6 +180,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Hide(args) => edits::run(EditKind::Hide, args).await,
         Command::Unhide(args) => edits::run(EditKind::Unhide, args).await,
         Command::Correct(args) => correct::run(args).await,
+        Command::Forget(args) => forget::run(args).await,
         Command::Edits(args) => edits::list(args).await,
         Command::Resume(args) => status::resume(args).await,
         Command::Completions(args) => shell::completions(&args),

@@ -82,6 +82,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 fn waits(left: &Left) -> Option<(String, bool)> {
     match left {
         Left::Edits => Some(("edits wait to be accepted".to_owned(), false)),
+        Left::Sweeps => Some(("streams are swept for a member who is forgotten".to_owned(), false)),
         Left::Nothing => None,
         Left::Waits { node, unreadable } => Some((format!("entries wait for {node}"), *unreadable)),
     }

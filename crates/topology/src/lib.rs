@@ -15,6 +15,7 @@ mod nodes;
 mod order;
 mod parse;
 mod parts;
+mod people;
 mod plan;
 mod redis_address;
 mod serve;

@@ -13,7 +13,7 @@ enum Happening {
 }
 
 fn edit_of(kind: EditKind, member: &str) -> Edit {
-    Edit { id: "e".into(), kind, field: "user".into(), member: member.into(), copies: 1 }
+    Edit::new("e", kind, "user", member)
 }
 
 /// Does an edit in all partitions, as each gets it.
@@ -21,7 +21,8 @@ fn edit(bolt: &Leaderboard, memory: &mut Memory, edit: &Edit, deaths: &[usize], 
     let mut changed = 0;
     for partition in 0..PARTITIONS {
         for steps in deaths.iter().copied().chain([usize::MAX]) {
-            changed += memory.edit(bolt, edit, EditAt { partition, now }, steps);
+            changed +=
+                memory.edit(bolt, edit, EditAt { partition, partitions: PARTITIONS, now }, steps);
         }
     }
     changed
@@ -62,10 +63,10 @@ fn happening() -> impl Strategy<Value = Happening> {
         },
     );
     let deaths = prop::collection::vec(0usize..4, 0..3);
-    let edit = (any::<bool>(), member(), deaths).prop_map(|(hide, member, deaths)| {
-        let kind = if hide { EditKind::Hide } else { EditKind::Unhide };
-        Happening::Edit(kind, member, deaths)
-    });
+    let kind =
+        (0usize..3).prop_map(|kind| [EditKind::Hide, EditKind::Unhide, EditKind::Forget][kind]);
+    let edit = (kind, member(), deaths)
+        .prop_map(|(kind, member, deaths)| Happening::Edit(kind, member, deaths));
     prop_oneof![4 => event, 1 => edit]
 }
 
@@ -82,22 +83,22 @@ fn rule() -> impl Strategy<Value = (Score, Ties)> {
 
 proptest! {
     #[test]
-    fn events_and_edits_in_any_batches_are_a_recount_without_the_hidden(
+    fn events_and_edits_in_any_batches_are_a_recount_without_the_hidden_and_forgotten(
         (score, ties) in rule(),
         happenings in prop::collection::vec(happening(), 0..40),
         cuts in prop::collection::vec(any::<bool>(), 0..40),
     ) {
         let bolt = leaderboard(score, ties);
-        let events: Vec<Event> = happenings.iter().filter_map(|of| match of {
-            Happening::Event(event) => Some(event.clone()),
-            Happening::Edit(..) => None,
-        }).collect();
-        let mut hidden = BTreeSet::new();
+        let (mut events, mut hidden) = (Vec::new(), BTreeSet::new());
         for happening in &happenings {
             match happening {
+                Happening::Event(event) => events.push(event.clone()),
                 Happening::Edit(EditKind::Hide, member, _) => drop(hidden.insert(member.clone())),
                 Happening::Edit(EditKind::Unhide, member, _) => drop(hidden.remove(member)),
-                Happening::Event(_) => {}
+                Happening::Edit(EditKind::Forget, member, _) => {
+                    hidden.remove(member);
+                    events.retain(|event: &Event| event.value(0) != &Value::Str(member.into()));
+                }
             }
         }
         let (plain, _) = run(&bolt, &events, &[], false);
@@ -125,7 +126,10 @@ proptest! {
         };
         let found = stored("hidden:", &edited).into_iter().map(|(key, hash)| (key, scores(hash)));
         prop_assert_eq!(found.collect::<BTreeMap<_, _>>(), kept);
-        prop_assert_eq!(&edited.members, &plain.members);
+        // Boards of nobody else may stay listed.
+        for (key, members) in &plain.members {
+            prop_assert!(edited.members.get(key).is_some_and(|all| members.is_subset(all)));
+        }
         // Whatever was hidden: with everyone back, nothing tells that anything was.
         let mut again = edited;
         for member in hidden {
@@ -149,6 +153,10 @@ fn an_edit_counts_the_boards_that_it_changes_and_does_nothing_twice() {
     assert_eq!(edit(&bolt, &mut memory, &unhide, &[1, 1], 0), 6);
     assert_eq!(edit(&bolt, &mut memory, &unhide, &[], 0), 0);
     assert_eq!(edit(&bolt, &mut memory, &edit_of(EditKind::Hide, "nobody"), &[], 0), 0);
+    let forget = edit_of(EditKind::Forget, "a");
+    assert_eq!(edit(&bolt, &mut memory, &hide, &[], 0), 6);
+    assert_eq!(edit(&bolt, &mut memory, &forget, &[1, 1], 0), 6);
+    assert_eq!(edit(&bolt, &mut memory, &forget, &[], 0), 0);
     // One that is of another field is for others.
     let other = Edit { field: "class".into(), member: "k".into(), ..hide };
     assert_eq!(edit(&bolt, &mut memory, &other, &[], 0), 0);
@@ -159,7 +167,8 @@ fn a_step_is_of_few_boards_and_says_last_who_is_hidden() {
     let bolt = leaderboard(Score::Count, Ties::First);
     let (memory, _) = run(&bolt, &[points(1, "a", 1), points(HOUR, "a", 1)], &[], false);
     let partition = tallyd_event::partition_of(["a"], PARTITIONS);
-    let (edit, at) = (edit_of(EditKind::Hide, "a"), EditAt { partition, now: 0 });
+    let (edit, at) =
+        (edit_of(EditKind::Hide, "a"), EditAt { partition, partitions: PARTITIONS, now: 0 });
     let state = memory.state(|reads| bolt.edit_reads(&edit, at, reads));
     let steps: Vec<EditStep> = bolt.edit(&edit, at, &state);
     let changed: Vec<u64> = steps.iter().map(|step| step.changed).collect();

@@ -43,7 +43,8 @@ impl<S: Store> Task<S> {
             return Ok(Edited::Ready(skipped));
         }
         let now = self.options.shared.now(self.options.clock);
-        let at = EditAt { partition: of.partition, now };
+        let partitions = self.context.topology.partitions;
+        let at = EditAt { partition: of.partition, partitions, now };
         let mut copies = self.note_copy(session, &mut of).await?;
         let stages = if of.waits { Vec::new() } else { self.context.stages.clone() };
         for (number, stage) in stages.iter().enumerate() {
@@ -154,7 +155,7 @@ impl<S: Store> Task<S> {
     ) -> Result<bool, StoreError> {
         let (writes, expiries) = (step.effects.writes, step.effects.expiries);
         let id = SmolStr::clone(&of.edit.id);
-        let edit = Some(EditPart { id, changed: step.changed, done: false });
+        let edit = Some(EditPart { id, changed: step.changed, done: false, place: None });
         let part = Part { node: stage.place, writes, expiries, edit, ..Part::default() };
         let commit = Commit { parts: vec![part], ..Commit::read(Next::Nothing) };
         match self.send(session, &commit).await {

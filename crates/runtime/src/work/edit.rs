@@ -10,7 +10,7 @@ use crate::{
     context::Context,
     store::{EditPart, Entry, Frame},
 };
-use tallyd_event::{Edit, frame, partition_of};
+use tallyd_event::{Edit, EditKind, EntryId, frame, partition_of};
 use tallyd_topology::{EdgeKey, Node};
 
 /// The edit that an entry of a source or of an edge is; `None` for any other entry.
@@ -46,7 +46,15 @@ impl EditWork {
     /// What the commit does of it in the bolt of a stage.
     pub(super) fn part(&self, stage: usize) -> Option<EditPart> {
         let changed = self.changed.get(stage).copied().unwrap_or_default();
-        (!self.waits).then(|| EditPart { id: self.edit.id.clone(), changed, done: true })
+        let part = || EditPart { id: self.edit.id.clone(), changed, done: true, place: None };
+        (!self.waits).then(part)
+    }
+
+    /// What the commit of a source notes of it: where it stands in the stream, for those who sweep up
+    /// to there.
+    pub(super) fn note(&self, place: Option<EntryId>) -> Option<EditPart> {
+        let place = place.filter(|_| self.edit.kind == EditKind::Forget)?;
+        Some(EditPart { id: self.edit.id.clone(), changed: 0, done: false, place: Some(place) })
     }
 
     /// By which other partitions of the node it goes on too; `None` where this one has no events of
@@ -77,14 +85,20 @@ impl EditWork {
 /// What a node passes on of an edit: an entry for each partition of each of its edges.
 pub(super) fn frames(
     context: &Context,
-    node: &Node,
+    (place, node): (usize, &Node),
     edit: Option<&EditWork>,
 ) -> Result<Vec<Frame>, frame::EncodeError> {
     let Some(work) = edit.filter(|work| !work.waits && !node.edges.is_empty()) else {
         return Ok(Vec::new());
     };
     let Some(copies) = work.copies(context) else { return Ok(Vec::new()) };
-    let bytes = Edit { copies, ..work.edit.clone() }.encode()?;
+    let field = match work.edit.kind {
+        EditKind::Hide | EditKind::Unhide => work.edit.field.clone(),
+        // All that is kept of the member, by whatever name a bolt calls the field. Where it emits none,
+        // nobody behind it has anything of the member, and says so for each partition all the same.
+        EditKind::Forget => context.topology.emits_as(place, &work.edit.field).unwrap_or_default(),
+    };
+    let bytes = Edit { copies, field, ..work.edit.clone() }.encode()?;
     let edges = 0..node.edges.len();
     let partitions = 0..context.topology.partitions;
     let frame = |edge, partition| Frame { edge, partition, bytes: bytes.clone() };

@@ -84,7 +84,8 @@ impl<S: Store> Upkeep<S> {
         self.nodes.iter().flat_map(of_node).collect()
     }
 
-    /// Takes in how long the streams are. Returns whether something waits in them.
+    /// Takes in how long the streams are. Returns whether something waits in them, or is
+    /// to be swept.
     fn note(&self, survey: &Survey) -> bool {
         for task in &self.nodes {
             let mut sum = Lag::default();
@@ -109,6 +110,7 @@ impl<S: Store> Upkeep<S> {
         }
         survey.lags.iter().any(|(_, _, lag)| lag.entries > 0)
             || survey.backlogs.iter().any(|(_, entries)| *entries > 0)
+            || survey.sweeps
     }
 }
 

@@ -308,6 +308,7 @@ fn place(write: &Write) -> (Key, String) {
     match write {
         Write::Add { key, .. }
         | Write::Append { key, .. }
+        | Write::Drop { key }
         | Write::DropLog { key }
         | Write::Distinct { key, .. }
         | Write::Member { key, .. }
@@ -331,6 +332,7 @@ fn write(rng: &mut ChaCha8Rng) -> Write {
         }
         5 if rng.random_ratio(1, 3) => Write::RemoveMember { key, members: vec![name.into()] },
         1 => match rng.random_range(0..255) {
+            drop if drop < 20 => Write::Drop { key },
             remove if remove < 80 => Write::RemoveField { key, name: name.into() },
             value => Write::Field { key, name: name.into(), value: vec![value] },
         },

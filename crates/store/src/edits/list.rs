@@ -9,8 +9,12 @@ use crate::{
 use redis::{Pipeline, Value};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
+use tallyd_event::EditKind;
 use tallyd_runtime::StoreError;
 use tallyd_topology::Topology;
+
+/// What the field of an edit begins with that says why a stream could not be swept.
+pub(super) const LEFT: &str = "left:";
 
 /// An edit that was accepted or refused.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -32,6 +36,26 @@ pub struct Record {
     pub refused: Option<String>,
     /// The bolts that do it.
     pub bolts: Vec<OfNode>,
+    /// Of one that forgets a member, what was taken out of streams.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub swept: Option<Swept>,
+}
+
+/// What was taken out of streams of a member who is forgotten.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Swept {
+    /// When all of it was, in ms since the epoch; until then there is more to do.
+    pub at: Option<i64>,
+    /// Entries of sources.
+    pub entries: u64,
+    /// Dead letters.
+    pub letters: u64,
+    /// Examples of late events.
+    pub examples: u64,
+    /// Entries of sinks.
+    pub sinks: u64,
+    /// The streams that could not be swept, each with the reason.
+    pub left: BTreeMap<String, String>,
 }
 
 /// How far an edit is in one bolt.
@@ -51,7 +75,14 @@ impl Record {
     /// Whether nothing is left to do.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.refused.is_some() || self.bolts.iter().all(|bolt| bolt.done >= bolt.of)
+        let is_swept = self.swept.as_ref().is_none_or(|swept| swept.at.is_some());
+        self.refused.is_some() || self.bolts_are_done() && is_swept
+    }
+
+    /// Whether no bolt has anything left to do.
+    #[must_use]
+    pub fn bolts_are_done(&self) -> bool {
+        self.bolts.iter().all(|bolt| bolt.done >= bolt.of)
     }
 }
 
@@ -106,6 +137,17 @@ pub async fn one(
             changed: number(&changed_field(name)),
         })
     };
+    let is_swept = text("do") == EditKind::Forget.name() && !fields.contains_key("refused");
+    let left =
+        |(name, why): (&String, &String)| Some((name.strip_prefix(LEFT)?.to_owned(), why.clone()));
+    let swept = is_swept.then(|| Swept {
+        at: fields.get("swept").and_then(|at| at.parse().ok()),
+        entries: number("swept:entries"),
+        letters: number("swept:letters"),
+        examples: number("swept:examples"),
+        sinks: number("swept:sinks"),
+        left: fields.iter().filter_map(left).collect(),
+    });
     Ok(fields.get("at").map(|at| Record {
         id: id.to_owned(),
         at: at.parse().unwrap_or_default(),
@@ -116,5 +158,6 @@ pub async fn one(
         refused: fields.get("refused").cloned(),
         // One that the file has no more does nothing more.
         bolts: topology.nodes.iter().filter_map(|node| of_node(&node.name)).collect(),
+        swept,
     }))
 }

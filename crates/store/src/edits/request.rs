@@ -21,6 +21,9 @@ pub struct Request {
     pub member: SmolStr,
     /// The field that names the member in events; empty: the only one that there is.
     pub field: SmolStr,
+    /// Of one that forgets a member, what becomes of the counts to which its events added; empty, or
+    /// `keep`: they stay.
+    pub counts: SmolStr,
     /// Who asks.
     pub by: SmolStr,
 }
@@ -54,6 +57,27 @@ pub enum Refusal {
         /// What they rank by.
         known: Vec<SmolStr>,
     },
+    /// Nothing is kept by a name.
+    #[error(
+        "no bolt of this topology keeps anything by a member's name (say by \"field\" which field has it)"
+    )]
+    NoPeople,
+    /// More than one field names whom results are about, or none does.
+    #[error("bolts keep results by {}: say which field names the member", either(.0))]
+    WhichPerson(Vec<SmolStr>),
+    /// No source has the field.
+    #[error("no source has a field \"{field}\" (bolts keep results by {})", either(known))]
+    NoField {
+        /// What was given.
+        field: SmolStr,
+        /// The fields that bolts keep results by.
+        known: Vec<SmolStr>,
+    },
+    /// Counts are to become something else.
+    #[error(
+        "counts can't be {0}: what a member's events added to them is not kept apart (leave \"counts\" out, or say keep)"
+    )]
+    Counts(SmolStr),
     /// No worker has ever run the topology.
     #[error("no worker has run this topology yet: there is nothing to edit")]
     NeverRan,
@@ -70,7 +94,9 @@ impl Request {
                 .unwrap_or_default()
         };
         let by = text("by").chars().filter(|c| !c.is_control()).take(MAX_BY).collect();
-        Self { id: text("id"), kind: text("do"), member: text("member"), field: text("field"), by }
+        let (id, kind) = (text("id"), text("do"));
+        let (member, field, counts) = (text("member"), text("field"), text("counts"));
+        Self { id, kind, member, field, counts, by }
     }
 
     /// The fields of its entry.
@@ -80,6 +106,7 @@ impl Request {
             ("do", &self.kind),
             ("member", &self.member),
             ("field", &self.field),
+            ("counts", &self.counts),
             ("by", &self.by),
         ];
         all.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, of)| (name, of.as_str()))
@@ -102,6 +129,15 @@ pub fn check(topology: &Topology, request: &Request) -> Result<Edit, Refusal> {
     if request.member.len() > MAX_STRING_BYTES {
         return Err(Refusal::LongMember(request.member.len()));
     }
+    let field = match kind {
+        EditKind::Hide | EditKind::Unhide => ranked(topology, &request.field)?,
+        EditKind::Forget => named(topology, request)?,
+    };
+    Ok(Edit::new(&request.id, kind, &field, &request.member))
+}
+
+/// The field that members of leaderboards are named by: the one that is asked for, or the only one.
+fn ranked(topology: &Topology, asked: &SmolStr) -> Result<SmolStr, Refusal> {
     let fields: BTreeSet<&SmolStr> = topology
         .nodes
         .iter()
@@ -111,18 +147,37 @@ pub fn check(topology: &Topology, request: &Request) -> Result<Edit, Refusal> {
         })
         .collect();
     let all = || fields.iter().map(|&field| field.clone()).collect::<Vec<_>>();
-    let field = match (fields.first(), fields.len()) {
-        (None, _) => return Err(Refusal::NoBoards),
-        (Some(&only), 1) if request.field.is_empty() => only,
-        _ if request.field.is_empty() => return Err(Refusal::WhichField(all())),
-        _ if fields.contains(&request.field) => &request.field,
-        _ => {
-            let field = request.field.chars().take(40).collect();
-            return Err(Refusal::UnknownField { field, known: all() });
+    match (fields.first(), fields.len()) {
+        (None, _) => Err(Refusal::NoBoards),
+        (Some(&only), 1) if asked.is_empty() => Ok(only.clone()),
+        _ if asked.is_empty() => Err(Refusal::WhichField(all())),
+        _ if fields.contains(asked) => Ok(asked.clone()),
+        _ => Err(Refusal::UnknownField { field: asked.chars().take(40).collect(), known: all() }),
+    }
+}
+
+/// The field of the sources that names who is to be forgotten: the one that is asked for, or the only
+/// one that results are about.
+fn named(topology: &Topology, request: &Request) -> Result<SmolStr, Refusal> {
+    if !matches!(request.counts.as_str(), "" | "keep") {
+        let given = match request.counts.as_str() {
+            "subtract" => "subtracted".into(),
+            other => smol_str::format_smolstr!("\"{}\"", other.escape_debug()),
+        };
+        return Err(Refusal::Counts(given.chars().take(40).collect()));
+    }
+    let people: Vec<SmolStr> = topology.people().into_iter().collect();
+    let kept: Vec<SmolStr> = topology.kept_by().into_iter().collect();
+    let mut sources = topology.nodes.iter().filter(|n| matches!(n.kind, NodeKind::Source(_)));
+    match (people.as_slice(), request.field.as_str()) {
+        ([only], "") => Ok(only.clone()),
+        ([], "") if kept.is_empty() => Err(Refusal::NoPeople),
+        (_, "") => Err(Refusal::WhichPerson(kept)),
+        (_, field) if sources.any(|node| node.schema.index(field).is_some()) => Ok(field.into()),
+        (_, field) => {
+            Err(Refusal::NoField { field: field.chars().take(40).collect(), known: kept })
         }
-    };
-    let (id, member) = (request.id.clone(), request.member.clone());
-    Ok(Edit { id, kind, field: field.clone(), member, copies: 1 })
+    }
 }
 
 fn kinds() -> String {
@@ -131,7 +186,10 @@ fn kinds() -> String {
 
 fn either(names: &[SmolStr]) -> String {
     let names: Vec<&str> = names.iter().map(SmolStr::as_str).collect();
-    names.join(" or ")
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => names.concat(),
+    }
 }
 
 #[cfg(test)]
@@ -172,7 +230,7 @@ team = "string"
             ..Request::default()
         };
         let hide = asked("hide", "u7", "");
-        let cases: [(&[&str], Request, &str); 10] = [
+        let cases: [(&[&str], Request, &str); 16] = [
             (&[BY_USER], hide.clone(), "hide user=u7"),
             (&[BY_USER], asked("unhide", "u7", "user"), "unhide user=u7"),
             (&[BY_USER, BY_TEAM], asked("hide", "x", "team"), "hide team=x"),
@@ -194,7 +252,7 @@ team = "string"
             (
                 &[BY_USER],
                 asked("burn", "u7", ""),
-                "unknown edit \"burn\" (expected hide or unhide)",
+                "unknown edit \"burn\" (expected hide, unhide or forget)",
             ),
             (&[BY_USER], asked("hide", "", ""), "it names no member (give the field \"member\")"),
             (
@@ -206,6 +264,28 @@ team = "string"
                 &[BY_USER],
                 Request { id: "i".repeat(300).into(), ..hide },
                 "its id has 300 bytes (at most 200)",
+            ),
+            (&[BY_USER], asked("forget", "u7", ""), "forget user=u7"),
+            (
+                &[BY_USER, BY_TEAM],
+                asked("forget", "u7", ""),
+                "bolts keep results by team or user: say which field names the member",
+            ),
+            (&[DEDUP], asked("forget", "u7", "user"), "forget user=u7"),
+            (
+                &[DEDUP],
+                asked("forget", "u7", ""),
+                "no bolt of this topology keeps anything by a member's name (say by \"field\" which field has it)",
+            ),
+            (
+                &[BY_USER],
+                asked("forget", "u7", "usr"),
+                "no source has a field \"usr\" (bolts keep results by user)",
+            ),
+            (
+                &[BY_USER],
+                Request { counts: "subtract".into(), ..asked("forget", "u7", "") },
+                "counts can't be subtracted: what a member's events added to them is not kept apart (leave \"counts\" out, or say keep)",
             ),
         ];
         for (bolts, request, expected) in cases {
@@ -220,6 +300,7 @@ team = "string"
             kind: "hide".into(),
             member: "u 7".into(),
             field: "user".into(),
+            counts: "keep".into(),
             by: "anna".into(),
         };
         for request in [Request { field: SmolStr::default(), ..whole.clone() }, whole] {

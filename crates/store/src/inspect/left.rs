@@ -22,6 +22,8 @@ use tallyd_topology::{NodeKind, Topology};
 pub enum Left {
     /// Edits that no worker has accepted yet.
     Edits,
+    /// Streams that are still to be swept for a member who is forgotten.
+    Sweeps,
     /// Nothing.
     Nothing,
     /// Something waits for this node.
@@ -62,7 +64,10 @@ pub async fn left(
             return Ok(Left::Waits { node: node.name.clone(), unreadable });
         }
     }
-    Ok(Left::Nothing)
+    let mut ask = Pipeline::new();
+    ask.cmd("ZRANGE").arg(keys.edit_sweeps()).arg(0).arg(0);
+    let is_swept = reply::array(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?.is_empty();
+    Ok(if is_swept { Left::Nothing } else { Left::Sweeps })
 }
 
 /// Whether [`left`] says that nothing is.

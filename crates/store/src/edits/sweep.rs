@@ -1,0 +1,369 @@
+//! What no bolt keeps of a member who is forgotten: entries of sources up to the edit's own, dead
+//! letters, examples of late events, sinks, and the name in the list of edits. Upkeep sweeps them when
+//! all bolts are done with the edit, in pages, and notes how far it is: a worker that dies leaves the
+//! rest to the next. To sweep a page twice changes nothing.
+
+mod trace;
+
+use super::{Record, list::LEFT, one};
+use crate::{
+    commands::place_field,
+    connection::{Connection, checked},
+    keys::Keys,
+    reply,
+    store::server_ms,
+    streams::{self, Ask},
+    tend::needed,
+};
+use redis::{Pipeline, Value};
+use std::collections::BTreeMap;
+use tallyd_event::EntryId;
+use tallyd_runtime::{
+    PROBE_FIELD, StoreError,
+    reckon::began_again,
+    store::{Entry, ErrorKind},
+};
+use tallyd_topology::{NodeKind, Topology};
+use trace::Person;
+
+/// How many pages of a stream are looked at in one turn of upkeep.
+const PAGES: usize = 40;
+/// How many entries a page has at first: an entry may be some MB long.
+const PAGE: usize = 16;
+/// The most that it has.
+const MAX_PAGE: usize = 512;
+/// How many bytes a page should have.
+const PAGE_BYTES: usize = 1 << 20;
+/// How many edits are looked at together for the name.
+const EDITS: usize = 500;
+
+/// How far a stream is swept that is swept.
+const DONE: &str = "done";
+
+/// A stream that may have something of a member.
+struct Stream {
+    key: String,
+    what: What,
+}
+
+/// What a stream holds, with the place of its node.
+#[derive(Clone, Copy)]
+enum What {
+    Source(usize),
+    Letters,
+    Examples,
+    Sink { place: usize, late: bool },
+}
+
+impl What {
+    /// The field of an edit that counts what was taken out of such streams.
+    fn count(self) -> &'static str {
+        match self {
+            What::Source(_) => "swept:entries",
+            What::Letters => "swept:letters",
+            What::Examples => "swept:examples",
+            What::Sink { .. } => "swept:sinks",
+        }
+    }
+}
+
+/// Goes on with what is to be swept.
+///
+/// # Errors
+/// Where the server can't be read or written.
+pub(crate) async fn sweep(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+    ids: &[String],
+) -> Result<(), StoreError> {
+    for id in ids {
+        match one(c, topology, keys, id).await? {
+            Some(record) if record.bolts_are_done() => go_on(c, topology, keys, &record).await?,
+            Some(_) => {}
+            None => {
+                let mut drop_id = Pipeline::new();
+                drop_id.cmd("ZREM").arg(keys.edit_sweeps()).arg(id);
+                c.all(&drop_id).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Goes on with one edit whose bolts are done.
+async fn go_on(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+    record: &Record,
+) -> Result<(), StoreError> {
+    let key = keys.edit(&record.id);
+    let mut note = Pipeline::new();
+    note.cmd("HSETNX").arg(&key).arg("over").arg(server_ms(c).await?);
+    note.cmd("HGETALL").arg(&key);
+    let stored = reply::facts(c.all(&note).await?.pop().unwrap_or(Value::Nil))?;
+    let mut known = BTreeMap::new();
+    for (name, value) in stored {
+        known.insert(name, reply::text(value)?.unwrap_or_default());
+    }
+    let over = known.get("over").and_then(|at| at.parse::<u64>().ok()).unwrap_or_default();
+    let person = Person::new(topology, &record.field, &record.member);
+    let mut is_done = true;
+    for stream in of(topology, keys) {
+        let at = known.get(&position(&stream.key)).map_or("0-0", String::as_str);
+        if at == DONE {
+            continue;
+        }
+        let place = match stream.what {
+            What::Source(of) => {
+                let node = topology.nodes.get(of);
+                node.and_then(|node| known.get(&place_field(&node.name))?.parse().ok())
+            }
+            _ => Some(EntryId { ms: over, seq: u64::MAX }),
+        };
+        // A source that has been added since never had the edit, and none of what is from before.
+        let Some(last) = place else { continue };
+        let from: EntryId = at.parse().unwrap_or_default();
+        match pages(c, topology, keys, (&key, &stream), (from, last), &person).await {
+            Ok(done) => is_done &= done,
+            Err(error) if is_refused(&error) => {
+                leave(c, &key, &stream, &error).await?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if is_done && edges_are_new(c, topology, keys, over).await? {
+        forget_name(c, topology, keys, record).await?;
+    }
+    Ok(())
+}
+
+/// The streams that may have something of a member.
+fn of(topology: &Topology, keys: &Keys) -> Vec<Stream> {
+    let mut streams = vec![Stream { key: keys.dead(), what: What::Letters }];
+    for (place, node) in topology.nodes.iter().enumerate() {
+        if let NodeKind::Source(source) = &node.kind {
+            streams.push(Stream { key: source.stream.clone(), what: What::Source(place) });
+        }
+        streams.push(Stream { key: keys.late_examples(&node.name), what: What::Examples });
+        for sink in &node.sinks {
+            let what = What::Sink { place, late: sink.late };
+            streams.push(Stream { key: sink.stream.clone(), what });
+        }
+    }
+    streams
+}
+
+/// The field of an edit that says how far a stream is swept.
+fn position(stream: &str) -> String {
+    format!("sweep:{stream}")
+}
+
+/// Sweeps some pages of a stream, up to its `last` entry that may be the member's. Returns whether it
+/// is swept.
+async fn pages(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+    (edit, stream): (&str, &Stream),
+    (mut from, last): (EntryId, EntryId),
+    person: &Person<'_>,
+) -> Result<bool, StoreError> {
+    let all = Free { before: last.next(), goes_on: false };
+    let free = match stream.what {
+        What::Source(place) => free(c, topology, keys, place).await?,
+        _ => Some(all),
+    };
+    let Some(free) = free else { return Ok(false) };
+    let mut count = PAGE;
+    for _ in 0..PAGES {
+        let mut ask = Pipeline::new();
+        let range = ask.cmd("XRANGE").arg(&stream.key).arg(from.to_string());
+        range.arg(last.to_string()).arg("COUNT").arg(count);
+        let entries = reply::entries(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
+        let bytes: usize = entries.iter().map(weight).sum();
+        let is_last = entries.len() < count;
+        let may = entries.iter().take_while(|entry| entry.id < free.before);
+        let looked: Vec<&Entry> = may.collect();
+        let is_whole = looked.len() == entries.len();
+        let is_his = |entry: &&&Entry| match stream.what {
+            What::Source(place) => person.is_in_source(place, entry),
+            What::Letters => person.is_in_letter(entry),
+            What::Examples => person.is_in_example(entry),
+            What::Sink { place, late } => person.is_in_sink(place, late, entry),
+        };
+        let found: Vec<String> = looked.iter().filter(is_his).map(|of| of.id.to_string()).collect();
+        from = looked.last().map_or(from, |entry| entry.id.next());
+        let at = if is_last && is_whole { DONE.to_owned() } else { from.to_string() };
+        take_out(c, (edit, stream), &found, &at).await?;
+        if !is_whole {
+            if free.goes_on {
+                probe(c, &stream.key).await?;
+            }
+            return Ok(false);
+        }
+        if is_last {
+            return Ok(true);
+        }
+        count = match bytes {
+            many if many > PAGE_BYTES => (count / 2).max(1),
+            few if few < PAGE_BYTES / 4 => (count * 2).min(MAX_PAGE),
+            _ => count,
+        };
+    }
+    Ok(false)
+}
+
+/// Deletes entries, and notes how far the stream is swept, at once.
+async fn take_out(
+    c: &mut Connection,
+    (edit, stream): (&str, &Stream),
+    found: &[String],
+    at: &str,
+) -> Result<(), StoreError> {
+    let mut all = Pipeline::new();
+    all.cmd("MULTI");
+    if !found.is_empty() {
+        all.cmd("XDEL").arg(&stream.key).arg(found);
+        all.cmd("HINCRBY").arg(edit).arg(stream.what.count()).arg(found.len());
+    }
+    all.cmd("HSET").arg(edit).arg(position(&stream.key)).arg(at);
+    all.cmd("EXEC");
+    // Where a command is refused while it is queued, EXEC says no more than that one was.
+    c.send(&all).await?.into_iter().try_for_each(|reply| checked(reply).map(drop))
+}
+
+/// What of a source nobody needs any more.
+struct Free {
+    /// It ends before this entry. A cursor stands at the last one that is processed, which tells whether
+    /// the stream began again: that one stays.
+    before: EntryId,
+    /// Whether all has been read, so that the next entry frees that one too.
+    goes_on: bool,
+}
+
+/// What of a source nobody needs any more; `None` where that can't be told now.
+async fn free(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+    place: usize,
+) -> Result<Option<Free>, StoreError> {
+    let Some(node) = topology.nodes.get(place) else { return Ok(None) };
+    let NodeKind::Source(source) = &node.kind else { return Ok(None) };
+    let group = keys.group(topology, node);
+    let mut ask = Pipeline::new();
+    ask.cmd("HGETALL").arg(keys.cursors(&node.name));
+    let cursors = reply::cursors(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
+    let Some(cursor) = cursors.get(&0) else { return Ok(None) };
+    let ask = Ask { stream: &source.stream, reader: Some((&group, cursor.last)) };
+    let facts = streams::look(c, &[ask]).await?.pop().flatten();
+    if facts.is_none_or(|facts| facts.ungrouped || began_again(cursor, &facts)) {
+        return Ok(None);
+    }
+    let needed = needed(c, &source.stream, &group, cursor.last).await?;
+    let free =
+        |needed: EntryId| Free { before: needed.before(), goes_on: needed == cursor.last.next() };
+    Ok(needed.map(free))
+}
+
+/// Adds a probe to a source, so that its group goes on.
+async fn probe(c: &mut Connection, stream: &str) -> Result<(), StoreError> {
+    let mut add = Pipeline::new();
+    add.cmd("XADD").arg(stream).arg("NOMKSTREAM").arg("*").arg(PROBE_FIELD).arg("sweep");
+    c.all(&add).await.map(drop)
+}
+
+/// Whether the streams between nodes hold nothing from before a time.
+async fn edges_are_new(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+    over: u64,
+) -> Result<bool, StoreError> {
+    let mut ask = Pipeline::new();
+    for node in &topology.nodes {
+        for edge in &node.edges {
+            for partition in 0..topology.partitions {
+                let key = keys.edge(&node.name, edge, partition);
+                ask.cmd("XRANGE").arg(key).arg("-").arg(over).arg("COUNT").arg(1);
+            }
+        }
+    }
+    for held in c.all(&ask).await? {
+        if !reply::array(held)?.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Takes the name out of the list of edits, the last step: until then it has to be known. Of other
+/// edits of the member too, if they are over.
+async fn forget_name(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+    record: &Record,
+) -> Result<(), StoreError> {
+    let mut ask = Pipeline::new();
+    ask.cmd("ZRANGE").arg(keys.edit_list()).arg(0).arg(-1);
+    let ids = reply::array(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
+    let ids = ids.into_iter().map(|id| Ok(reply::text(id)?.unwrap_or_default()));
+    let ids = ids.collect::<Result<Vec<String>, StoreError>>()?;
+    let mut same = Vec::new();
+    for some in ids.chunks(EDITS) {
+        let mut ask = Pipeline::new();
+        for id in some {
+            ask.cmd("HGET").arg(keys.edit(id)).arg("member");
+        }
+        for (id, member) in some.iter().zip(c.all(&ask).await?) {
+            if *id != record.id && reply::text(member)?.as_ref() == Some(&record.member) {
+                same.push(id);
+            }
+        }
+    }
+    let mut end = Pipeline::new();
+    end.cmd("MULTI");
+    for id in same {
+        if one(c, topology, keys, id).await?.is_some_and(|other| other.is_over()) {
+            end.cmd("HDEL").arg(keys.edit(id)).arg("member");
+        }
+    }
+    let key = keys.edit(&record.id);
+    let done = end.cmd("HDEL").arg(&key).arg("member").arg("over");
+    for stream in of(topology, keys) {
+        done.arg(position(&stream.key));
+    }
+    for node in &topology.nodes {
+        done.arg(place_field(&node.name));
+    }
+    end.cmd("HSET").arg(&key).arg("swept").arg(server_ms(c).await?);
+    end.cmd("ZREM").arg(keys.edit_sweeps()).arg(&record.id);
+    end.cmd("EXEC");
+    c.all(&end).await.map(drop)
+}
+
+/// Whether a stream can't be swept by this worker, however often it is tried.
+fn is_refused(error: &StoreError) -> bool {
+    matches!(error.kind, ErrorKind::Auth | ErrorKind::WrongType)
+}
+
+/// A stream that can't be swept is left, and said.
+async fn leave(
+    c: &mut Connection,
+    edit: &str,
+    stream: &Stream,
+    error: &StoreError,
+) -> Result<(), StoreError> {
+    let mut note = Pipeline::new();
+    let note_in = note.cmd("HSET").arg(edit).arg(position(&stream.key)).arg(DONE);
+    note_in.arg([LEFT, &stream.key].concat()).arg(&error.message);
+    c.all(&note).await.map(drop)
+}
+
+/// How many bytes an entry is long.
+fn weight(entry: &Entry) -> usize {
+    entry.fields.iter().map(|(name, value)| name.len() + value.len()).sum()
+}
