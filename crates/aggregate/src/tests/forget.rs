@@ -21,6 +21,7 @@ fn bolt(by: &[&str]) -> Aggregate {
         windows: windows(),
         measures: measures(),
         accuracy: DEFAULT_ACCURACY,
+        corrected: false,
     };
     Aggregate::new(options, schema(), Calendar::new("UTC").unwrap())
 }
