@@ -4,7 +4,7 @@ use redis::Pipeline;
 use std::{fs, path::Path, sync::Arc, time::Duration};
 use tallyd_bolt::{Address, Key, Kind, Write};
 use tallyd_event::EntryId;
-use tallyd_query::{Look, QueryError, Results, Stored, head, standing};
+use tallyd_query::{Look, QueryError, Ranked, Results, Stored, head, standing};
 use tallyd_runtime::{
     Session, Store, StoreError,
     store::{

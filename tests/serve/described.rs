@@ -53,14 +53,16 @@ async fn every_path_is_described_and_answers_as_it_says() {
     let body = |path: &str| match path {
         "/v1/learners" => r#"{"learners": ["u7", "nobody"]}"#,
         "/v1/events/{source}" => r#"[{"id": 1}]"#,
+        "/v1/edits" => r#"{"do": "hide", "member": "u7", "id": "e1"}"#,
         _ => r#"{"members": ["u7", "nobody"]}"#,
     };
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 18, "{:?}", paths.keys().collect::<Vec<_>>());
+    assert_eq!(paths.len(), 20, "{:?}", paths.keys().collect::<Vec<_>>());
     for (path, methods) in paths {
         let bolt = if path.starts_with("/v1/stats") { "agg" } else { "board" };
         let asked = path.replace("{bolt}", bolt).replace("{source}", "ev");
         let asked = asked.replace("{member}", "u7").replace("{learner}", "u7");
+        let asked = asked.replace("{id}", "e1");
         for (method, operation) in methods.as_object().unwrap() {
             let responses = &operation["responses"];
             let content = &responses["200"]["content"];

@@ -13,6 +13,7 @@ mod lab;
 mod answers;
 mod crowd;
 mod described;
+mod edits;
 mod faults;
 mod keys;
 mod live;

@@ -74,6 +74,8 @@ async fn every_endpoint_asks_for_its_right() {
         ("/v1/topology", [200, 200, 200, 200, 200]),
         ("/v1/status", [403, 403, 403, 200, 403]),
         ("/v1/dead", [403, 403, 403, 200, 403]),
+        ("/v1/edits", [403, 403, 403, 200, 403]),
+        ("/v1/edits/nix", [403, 403, 403, 404, 403]),
     ];
     for (path, statuses) in gets {
         for ((who, token), expected) in who.iter().zip(tokens).zip(statuses) {
@@ -83,15 +85,15 @@ async fn every_endpoint_asks_for_its_right() {
             let status = serve.get(path, headers).status;
             assert_eq!(status, expected, "{who} {path}");
             let (plain, query) = path.split_once('?').unwrap_or((path, ""));
-            let is_view =
-                !["/v1/topology", "/v1/metrics", "/v1/status", "/v1/dead"].contains(&path);
+            let is_view = !["topology", "metrics", "status", "dead", "edits", "edits/nix"]
+                .contains(&path.trim_start_matches("/v1/"));
             if is_view && expected == 403 {
                 let live = serve.get(&format!("{plain}/live?{query}"), headers).status;
                 assert_eq!(live, 403, "{who} {path} live");
             }
         }
     }
-    let posts: [(&str, &str, [u16; 5]); 4] = [
+    let posts: [(&str, &str, [u16; 5]); 5] = [
         ("/v1/boards/board/members", r#"{"members":["u7","u8"]}"#, [200; 5]),
         (
             "/v1/boards/board/members?by.class=10B",
@@ -100,6 +102,7 @@ async fn every_endpoint_asks_for_its_right() {
         ),
         ("/v1/learners", r#"{"learners":["u7","u8"]}"#, [403, 403, 200, 403, 403]),
         ("/v1/events/ev", "[]", [403, 403, 403, 403, 422]),
+        ("/v1/edits", r#"{"do":"hide","member":"nobody"}"#, [403, 403, 403, 422, 403]),
     ];
     for (path, body, statuses) in posts {
         for ((who, token), expected) in who.iter().zip(tokens).zip(statuses) {
@@ -196,4 +199,7 @@ async fn a_token_that_can_not_be_believed_is_no_token() {
     let post = [("cookie", cookie.as_str()), ("content-type", "application/json")];
     assert_eq!(serve.post("/v1/learners", &post, br#"{"learners":[]}"#).status, 200);
     assert_eq!(serve.post("/v1/events/ev", &post, b"[]").status, 403);
+    let hide = br#"{"do":"hide","member":"u7"}"#;
+    assert_eq!(serve.post("/v1/edits", &post, hide).status, 403);
+    assert_eq!(serve.get("/v1/edits", &[("cookie", &cookie)]).status, 200);
 }

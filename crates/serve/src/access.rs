@@ -107,7 +107,7 @@ impl Caller {
         }
     }
 
-    /// Whether it may see what operators see.
+    /// Whether it may see what operators see, and send edits.
     ///
     /// # Errors
     /// Where it may not.

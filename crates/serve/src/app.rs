@@ -21,7 +21,7 @@ use std::{
 use tallyd_query::{Client, Head, QueryError, Readers, catalog, head, status::gaps};
 use tallyd_runtime::plan::Plan;
 use tallyd_store::{Connection, keys::Keys, plan};
-use tallyd_topology::{BoltOptions, Node, Topology};
+use tallyd_topology::{BoltOptions, Node, RedisAddress, Topology};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +42,8 @@ pub struct App {
     pub member_fields: BTreeSet<SmolStr>,
     /// The ways to those servers that are read.
     pub readers: Readers,
+    /// Where the primary is, for who needs a connection alone.
+    pub address: RedisAddress,
     /// The way to the primary for what is sent. A server that pauses writes keeps no reader waiting.
     pub writers: Client,
     /// Who may ask.
@@ -70,8 +72,8 @@ impl App {
     #[must_use]
     pub fn new(
         topology: Topology,
-        readers: Readers,
-        writers: Client,
+        address: RedisAddress,
+        (readers, writers): (Readers, Client),
         tokens: Tokens,
         limit: Option<Limit>,
         origins: Vec<String>,
@@ -91,6 +93,7 @@ impl App {
             keys,
             member_fields,
             readers,
+            address,
             writers,
             tokens,
             limit,

@@ -6,7 +6,7 @@ use crate::{
 };
 use axum::{
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, header},
+    http::{HeaderMap, Method, header},
     middleware::Next,
     response::Response,
 };
@@ -29,9 +29,10 @@ pub(crate) async fn enter(
 ) -> Result<Response, Problem> {
     let path = request.uri().path();
     // A cookie comes with whatever any page makes a browser ask. For what is read that does no harm:
-    // another site's page does not get to see the answer. Sending events, and what a socket says,
-    // would be done in a learner's name.
-    let cookies = !path.starts_with("/v1/events/") && path != SOCKET;
+    // another site's page does not get to see the answer. Sending events and edits, and what a socket
+    // says, would be done in a learner's or operator's name.
+    let edits = path.starts_with("/v1/edits") && request.method() != Method::GET;
+    let cookies = !path.starts_with("/v1/events/") && path != SOCKET && !edits;
     let take = |subject: &SmolStr| app.limit.as_ref().map(|limit| limit.take(subject)).transpose();
     let caller = match app.tokens.caller(request.headers(), from.ip(), cookies).await {
         Ok(caller) => caller,

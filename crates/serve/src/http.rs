@@ -4,6 +4,7 @@ use crate::{
     access::Caller,
     answer::Answer,
     app::App,
+    edits,
     enter::{SOCKET, enter, expect_kind},
     events, live, metrics, openapi, operate, pages,
     params::{Params, bad},
@@ -36,6 +37,8 @@ pub fn routes(app: Arc<App>) -> Router {
         .route("/v1/topology", get(topology))
         .route("/v1/status", get(status))
         .route("/v1/dead", get(dead))
+        .route("/v1/edits", get(edits::list).post(edits::post))
+        .route("/v1/edits/{id}", get(edits::one))
         .route("/v1/{*path}", get(view))
         .layer(entered);
     Router::new()

@@ -10,6 +10,7 @@ mod boards;
 #[doc(hidden)] // for the fuzz targets
 pub mod cursor;
 mod delta;
+mod edits;
 mod enter;
 #[doc(hidden)] // for the fuzz targets
 pub mod events;

@@ -58,7 +58,7 @@ pub async fn open(
     stop: CancellationToken,
 ) -> Result<Opened, OpenError> {
     let writers = Client::new(redis.clone(), MOST, PATIENCE);
-    let readers = Readers::new(redis, from, MOST, PATIENCE);
+    let readers = Readers::new(redis.clone(), from, MOST, PATIENCE);
     let is_loopback = is_loopback(address.ip());
     let is_local = topology.serve.is_none() && !is_public;
     if is_local && !is_loopback {
@@ -82,7 +82,7 @@ pub async fn open(
             (Tokens::new(&[], None, grant).await?, None, Vec::new())
         }
     };
-    let app = Arc::new(App::new(topology, readers, writers, tokens, limit, origins, stop));
+    let app = Arc::new(App::new(topology, redis, (readers, writers), tokens, limit, origins, stop));
     Ok(Opened { app, is_local })
 }
 

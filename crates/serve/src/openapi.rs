@@ -1,6 +1,6 @@
 //! The description of it all for programs: OpenAPI 3.1.
 
-use crate::{boards, events, learners, problem::Code, question, shapes, stats};
+use crate::{boards, edits, events, learners, problem::Code, question, shapes, stats};
 use serde_json::{Map, Value, json};
 use tallyd_aggregate::STATS;
 use tallyd_kind::{Kinds, view::View};
@@ -12,6 +12,9 @@ use utoipa::OpenApi;
 #[derive(OpenApi)]
 #[openapi(components(schemas(
     boards::BoardAnswer,
+    edits::EditAnswer,
+    edits::EditBody,
+    edits::EditsAnswer,
     events::Accepted,
     tallyd_query::status::StatusNow,
     learners::LearnersAnswer,
@@ -186,6 +189,36 @@ const OPERATIONS: &[Operation] = &[
         parameters: &[("limit", "integer", "How many, 1 to 100; 10 by default")],
         body: Body::None,
         answer: None,
+        is_live: false,
+    },
+    Operation {
+        method: "post",
+        path: "/v1/edits",
+        summary: "Takes an edit of what is counted, from operators",
+        view: None,
+        parameters: &[],
+        body: Body::Of("EditBody"),
+        answer: Some("EditAnswer"),
+        is_live: false,
+    },
+    Operation {
+        method: "get",
+        path: "/v1/edits",
+        summary: "The last edits, newest first, for operators",
+        view: None,
+        parameters: &[("limit", "integer", "How many, 1 to 1000; 20 by default")],
+        body: Body::None,
+        answer: Some("EditsAnswer"),
+        is_live: false,
+    },
+    Operation {
+        method: "get",
+        path: "/v1/edits/{id}",
+        summary: "One edit, and how far it is, for operators",
+        view: None,
+        parameters: &[],
+        body: Body::None,
+        answer: Some("EditAnswer"),
         is_live: false,
     },
 ];

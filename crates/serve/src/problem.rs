@@ -34,6 +34,10 @@ pub enum Code {
     MemberAbsent,
     /// Nothing is stored of the learner.
     LearnerAbsent,
+    /// The edit can't be done, or would change nothing.
+    EditRefused,
+    /// No edit has this id.
+    EditUnknown,
     /// The body is too long.
     TooLarge,
     /// The body is of a kind that is not read here.
@@ -48,7 +52,7 @@ pub enum Code {
 
 impl Code {
     /// All codes, for the documentation.
-    pub const ALL: [Code; 16] = [
+    pub const ALL: [Code; 18] = [
         Code::BadRequest,
         Code::Unauthorized,
         Code::Forbidden,
@@ -60,6 +64,8 @@ impl Code {
         Code::PeriodGone,
         Code::MemberAbsent,
         Code::LearnerAbsent,
+        Code::EditRefused,
+        Code::EditUnknown,
         Code::TooLarge,
         Code::UnsupportedMedia,
         Code::TooManyRequests,
@@ -121,6 +127,10 @@ impl Code {
             Code::LearnerAbsent => {
                 ("learner-absent", StatusCode::NOT_FOUND, "nothing is stored of the learner")
             }
+            Code::EditRefused => {
+                ("edit-refused", StatusCode::UNPROCESSABLE_ENTITY, "the edit can't be done")
+            }
+            Code::EditUnknown => ("edit-unknown", StatusCode::NOT_FOUND, "no edit has this id"),
             Code::TooLarge => ("too-large", StatusCode::PAYLOAD_TOO_LARGE, "the body is too long"),
             Code::UnsupportedMedia => (
                 "unsupported-media",

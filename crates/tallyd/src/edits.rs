@@ -10,7 +10,7 @@ use crate::{
 use anyhow::{Context, bail};
 use std::process::ExitCode;
 use tallyd_event::EditKind;
-use tallyd_query::{Standing, standing};
+use tallyd_query::preview;
 use tallyd_store::edits::{self, Record, Refusal, Request};
 
 /// The arguments of an edit of a member.
@@ -65,8 +65,8 @@ pub async fn run(kind: EditKind, args: Args) -> anyhow::Result<ExitCode> {
         _ => WrongUse(refusal.to_string()),
     })?;
     let Open { topology, keys, connection } = &mut open;
-    let stands = standing(connection, topology, keys, &edit.field, &edit.member).await?;
-    let boards = would_change(kind, &edit.field, &args.member, &stands)?;
+    let changes = preview(connection, topology, keys, &edit).await?;
+    let boards = changes.map_err(|why| WrongUse(why.to_string()))?;
     if args.dry_run {
         if args.target.json {
             outln!("{}", serde_json::json!({ "would_change": boards }))?;
@@ -99,27 +99,6 @@ pub async fn send(open: &mut Open, mut request: Request) -> anyhow::Result<Recor
         bail!("edit {} was refused: {refused}", record.id);
     }
     Ok(record)
-}
-
-/// On how many boards an edit would change something.
-fn would_change(
-    kind: EditKind,
-    field: &str,
-    member: &str,
-    stands: &Standing,
-) -> Result<u64, WrongUse> {
-    let wrong = |said: String| Err(WrongUse(said));
-    match kind == EditKind::Hide {
-        true if stands.boards > 0 => Ok(stands.boards),
-        true if stands.is_hidden => wrong(format!("{field} \"{member}\" is hidden already")),
-        true => {
-            wrong(format!("no board has a {field} \"{member}\" (names are as events write them)"))
-        }
-        false if stands.is_hidden || stands.hidden > 0 => Ok(stands.hidden),
-        false => wrong(format!(
-            "{field} \"{member}\" is not hidden (of one that was hidden just now, tallyd wait first)"
-        )),
-    }
 }
 
 async fn one(open: &mut Open, id: &str) -> anyhow::Result<Option<Record>> {
@@ -198,30 +177,5 @@ fn far(record: &Record) -> String {
             let of: u64 = record.bolts.iter().map(|bolt| bolt.of).sum();
             format!("{done} of {of} partitions")
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_edit_that_changes_nothing_is_refused_with_the_fix() {
-        let stands = |boards, hidden, is_hidden| Standing { boards, hidden, is_hidden };
-        let said = |kind, stands| match would_change(kind, "user", "u7", &stands) {
-            Ok(boards) => boards.to_string(),
-            Err(WrongUse(said)) => said,
-        };
-        assert_eq!(said(EditKind::Hide, stands(3, 0, false)), "3");
-        assert_eq!(said(EditKind::Unhide, stands(0, 4, true)), "4");
-        // One who has had no event since.
-        assert_eq!(said(EditKind::Unhide, stands(0, 0, true)), "0");
-        let again = said(EditKind::Hide, stands(0, 4, true));
-        assert_eq!(again, "user \"u7\" is hidden already");
-        let nobody = said(EditKind::Hide, stands(0, 0, false));
-        assert_eq!(nobody, "no board has a user \"u7\" (names are as events write them)");
-        assert!(
-            said(EditKind::Unhide, stands(2, 0, false)).starts_with("user \"u7\" is not hidden")
-        );
     }
 }

@@ -74,7 +74,7 @@ pub struct Grant {
     pub learners: bool,
     /// The sources that it may send to, or `*`.
     pub ingest: Vec<SmolStr>,
-    /// Whether it may see what operators see.
+    /// Whether it may see what operators see, and send edits.
     pub operator: bool,
 }
 
@@ -169,7 +169,8 @@ pub const ACCESS_KEYS: &[KeySpec] = &[
         name: "operator",
         kind: Kind::Bool,
         default: Default::value("false"),
-        doc: "Whether it may see what operators see: status, topology and dead letters.",
+        doc: "Whether it may see what operators see (status, topology, dead letters and edits), and \
+              send edits.",
     },
 ];
 

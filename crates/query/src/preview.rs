@@ -1,0 +1,94 @@
+//! What an edit would change, before it is sent.
+
+use crate::{QueryError, Standing, footprint, standing};
+use smol_str::SmolStr;
+use tallyd_event::{Edit, EditKind};
+use tallyd_store::{Connection, keys::Keys};
+use tallyd_topology::Topology;
+
+/// Why an edit would change nothing, with what helps.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoChange {
+    /// The member is hidden already.
+    #[error("{field} \"{member}\" is hidden already")]
+    IsHidden {
+        /// The field that names members.
+        field: SmolStr,
+        /// The member.
+        member: SmolStr,
+    },
+    /// No board has the member.
+    #[error("no board has a {field} \"{member}\" (names are as events write them)")]
+    NoMember {
+        /// The field that names members.
+        field: SmolStr,
+        /// The member.
+        member: SmolStr,
+    },
+    /// The member is not hidden.
+    #[error(
+        "{field} \"{member}\" is not hidden (of one that was hidden just now, tallyd wait first)"
+    )]
+    NotHidden {
+        /// The field that names members.
+        field: SmolStr,
+        /// The member.
+        member: SmolStr,
+    },
+}
+
+/// How many results an edit would change now, or why it would change nothing. To forget somebody of
+/// whom no results are is no fault: streams may hold the name.
+///
+/// # Errors
+/// Where the server can't be read.
+pub async fn preview(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+    edit: &Edit,
+) -> Result<Result<u64, NoChange>, QueryError> {
+    if edit.kind == EditKind::Forget {
+        let of = (edit.field.as_str(), edit.member.as_str());
+        let found = footprint(c, topology, keys, of).await?;
+        return Ok(Ok(found.boards + found.groups + found.learners));
+    }
+    let stands = standing(c, topology, keys, &edit.field, &edit.member).await?;
+    Ok(would_change(edit, &stands))
+}
+
+fn would_change(edit: &Edit, stands: &Standing) -> Result<u64, NoChange> {
+    let (field, member) = (edit.field.clone(), edit.member.clone());
+    match edit.kind {
+        EditKind::Hide if stands.boards > 0 => Ok(stands.boards),
+        EditKind::Hide if stands.is_hidden => Err(NoChange::IsHidden { field, member }),
+        EditKind::Hide => Err(NoChange::NoMember { field, member }),
+        EditKind::Unhide if stands.is_hidden || stands.hidden > 0 => Ok(stands.hidden),
+        EditKind::Unhide | EditKind::Forget => Err(NoChange::NotHidden { field, member }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edit_that_changes_nothing_is_refused_with_the_fix() {
+        let stands = |boards, hidden, is_hidden| Standing { boards, hidden, is_hidden };
+        let said = |kind, stands| match would_change(&Edit::new("e", kind, "user", "u7"), &stands) {
+            Ok(boards) => boards.to_string(),
+            Err(why) => why.to_string(),
+        };
+        assert_eq!(said(EditKind::Hide, stands(3, 0, false)), "3");
+        assert_eq!(said(EditKind::Unhide, stands(0, 4, true)), "4");
+        // One who has had no event since.
+        assert_eq!(said(EditKind::Unhide, stands(0, 0, true)), "0");
+        let again = said(EditKind::Hide, stands(0, 4, true));
+        assert_eq!(again, "user \"u7\" is hidden already");
+        let nobody = said(EditKind::Hide, stands(0, 0, false));
+        assert_eq!(nobody, "no board has a user \"u7\" (names are as events write them)");
+        assert!(
+            said(EditKind::Unhide, stands(2, 0, false)).starts_with("user \"u7\" is not hidden")
+        );
+    }
+}

@@ -1,0 +1,233 @@
+//! Edits over HTTP: asked for, listed, and looked at.
+
+use crate::{
+    access::Caller,
+    app::App,
+    enter::expect_kind,
+    params::{Params, bad},
+    problem::{Code, Problem},
+};
+use axum::{
+    Extension,
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, HeaderValue, Uri, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+use std::{sync::Arc, time::Duration};
+use tallyd_query::{QueryError, preview};
+use tallyd_store::{
+    Connection,
+    edits::{self, Record, Request},
+};
+use tokio::time::timeout;
+use utoipa::ToSchema;
+
+/// How long it may take to accept an edit.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// When a full server is asked again.
+const LATER: Duration = Duration::from_secs(5);
+/// The most edits of one answer.
+const MOST: u64 = 1000;
+const LISTED: u64 = 20;
+
+/// What is asked for: the fields of an entry of the stream of edits.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EditBody {
+    /// What to do, such as `hide`.
+    #[serde(rename = "do")]
+    #[schema(value_type = String)]
+    kind: SmolStr,
+    /// The member, as events write it.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    member: SmolStr,
+    /// The field that names members; may be left out where there is one only.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    field: SmolStr,
+    /// Of `forget`: `keep`, or left out.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    counts: SmolStr,
+    /// The same id takes effect once, however often it is sent. Left out: one of its own.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    id: SmolStr,
+    /// Who asks, for the list of edits; the caller where it is left out.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    by: SmolStr,
+}
+
+/// An edit, and how far it is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EditAnswer {
+    /// Its id.
+    id: String,
+    /// When it was accepted or refused, in ms since the epoch.
+    at: i64,
+    /// Who asked for it; empty where that was not said.
+    by: String,
+    /// What it does.
+    #[serde(rename = "do")]
+    kind: String,
+    /// The field that names the member.
+    field: String,
+    /// The member; empty of one that is forgotten.
+    member: String,
+    /// Why it was refused, if it was.
+    refused: Option<String>,
+    /// Whether nothing is left to do.
+    done: bool,
+    /// The bolts that do it.
+    bolts: Vec<EditOfBolt>,
+}
+
+/// How far an edit is in a bolt.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EditOfBolt {
+    /// The bolt.
+    bolt: String,
+    /// How many partitions are done with it.
+    done: u64,
+    /// How many there are.
+    of: u64,
+    /// How many results it changed.
+    changed: u64,
+}
+
+/// The last edits.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EditsAnswer {
+    /// The edits, newest first.
+    rows: Vec<EditAnswer>,
+}
+
+impl From<EditBody> for Request {
+    fn from(EditBody { kind, member, field, counts, id, by }: EditBody) -> Self {
+        Self { id, kind, member, field, counts, by }
+    }
+}
+
+impl From<Record> for EditAnswer {
+    fn from(record: Record) -> Self {
+        let done = record.is_over();
+        let Record { id, at, by, kind, field, member, refused, bolts, .. } = record;
+        let bolts = bolts.into_iter().map(|of| EditOfBolt {
+            bolt: of.bolt.to_string(),
+            done: of.done.min(of.of),
+            of: of.of,
+            changed: of.changed,
+        });
+        Self { id, at, by, kind, field, member, refused, done, bolts: bolts.collect() }
+    }
+}
+
+/// Accepts an edit, or says why not. It answers when the edit has its place among the events.
+pub(crate) async fn post(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    caller.may_operate()?;
+    Params::parse(uri.query())?.end("none")?;
+    expect_kind(&headers, &["application/json"])?;
+    let body: EditBody = serde_json::from_slice(&body)
+        .map_err(|error| bad(format!("the body can't be read: {error}")))?;
+    let mut request = Request::from(body);
+    if request.by.is_empty() {
+        request.by = caller.subject.clone();
+    }
+    if request.id.is_empty() {
+        request.id = edits::new_id()?;
+    }
+    // It watches, and so it can't share a connection.
+    let sending = async {
+        let mut c = Connection::open_at(&app.address).await.map_err(QueryError::from)?;
+        accepted(&app, &mut c, &request).await
+    };
+    let record = match timeout(PATIENCE, sending).await {
+        Ok(Err(problem)) if problem.code == Code::Unavailable => return Err(unsure(&request)),
+        Ok(record) => record?,
+        Err(_) => return Err(unsure(&request)),
+    };
+    Ok(unkept(&EditAnswer::from(record)))
+}
+
+async fn accepted(app: &App, c: &mut Connection, request: &Request) -> Result<Record, Problem> {
+    let (topology, keys) = (&app.topology, &app.keys);
+    let before = edits::one(c, topology, keys, &request.id).await?;
+    if let Some(before) = before.filter(|record| record.refused.is_none()) {
+        return Ok(before);
+    }
+    let refuse = |why: String| Problem::new(Code::EditRefused, why);
+    let edit = edits::check(topology, request).map_err(|refusal| refuse(refusal.to_string()))?;
+    preview(c, topology, keys, &edit).await?.map_err(|why| refuse(why.to_string()))?;
+    let sent = async {
+        edits::add(c, keys, request).await?;
+        edits::accept(c, topology, keys).await?;
+        edits::one(c, topology, keys, &request.id).await
+    };
+    let record = sent.await.map_err(|error| {
+        tracing::warn!(%error, "an edit can't be sent");
+        unsure(request)
+    })?;
+    let record = record.ok_or_else(|| unsure(request))?;
+    match record.refused {
+        Some(why) => Err(refuse(why)),
+        None => Ok(record),
+    }
+}
+
+/// It is not known whether Redis has it.
+fn unsure(request: &Request) -> Problem {
+    let detail = "Redis did not take the edit, or did not say so in time: send it again with this \
+                  id (it takes effect once)";
+    Problem::new(Code::Unavailable, detail).with("id", request.id.as_str()).after(LATER)
+}
+
+/// The last edits, newest first.
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    caller.may_operate()?;
+    let mut params = Params::parse(uri.query())?;
+    let limit = params.number("limit", 1..=MOST)?.unwrap_or(LISTED);
+    params.end("limit")?;
+    let limit = usize::try_from(limit).unwrap_or_default();
+    let ask = async |c: &mut Connection| {
+        edits::list(c, &app.topology, &app.keys, limit).await.map_err(QueryError::from)
+    };
+    let records = app.readers.primary().ask(ask).await?;
+    Ok(unkept(&EditsAnswer { rows: records.into_iter().map(EditAnswer::from).collect() }))
+}
+
+/// One edit.
+pub(crate) async fn one(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    caller.may_operate()?;
+    Params::parse(uri.query())?.end("none")?;
+    let ask = async |c: &mut Connection| {
+        edits::one(c, &app.topology, &app.keys, &id).await.map_err(QueryError::from)
+    };
+    let record = app.readers.primary().ask(ask).await?;
+    let unknown = || Problem::new(Code::EditUnknown, format!("no edit has the id \"{id}\""));
+    Ok(unkept(&EditAnswer::from(record.ok_or_else(unknown)?)))
+}
+
+fn unkept(answer: &impl Serialize) -> Response {
+    let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    (no_store, axum::Json(answer)).into_response()
+}
