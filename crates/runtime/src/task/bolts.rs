@@ -48,9 +48,7 @@ impl<S: Store> Task<S> {
         while !open.is_empty() {
             let asked = open.iter().map(|&stage| self.missing(stage, work, now));
             let asked = asked.collect::<Result<Vec<_>, StoreError>>()?;
-            // What was found decides what else is needed: they are asked again with it.
-            let again = asked.iter().any(|(_, incomplete)| *incomplete);
-            let missing = asked.into_iter().map(|(missing, _)| missing).collect();
+            let (missing, incomplete): (Vec<_>, Vec<bool>) = asked.into_iter().unzip();
             let found = self.fetch(session, missing).await?;
             if !found.skipped.is_empty() {
                 return Ok(found.skipped);
@@ -59,12 +57,10 @@ impl<S: Store> Task<S> {
                 self.refuse(work, &open, &found.refused, now)?;
                 continue;
             }
-            if again {
-                continue;
-            }
             let mut again = Vec::new();
-            for stage in open {
-                if !self.run_bolt(stage, work, now)? {
+            for (stage, incomplete) in open.into_iter().zip(incomplete) {
+                // Where what was found decides what else is needed, the bolt is asked again with it.
+                if incomplete || !self.run_bolt(stage, work, now)? {
                     again.push(stage);
                 }
             }
