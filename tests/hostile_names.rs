@@ -41,10 +41,11 @@ async fn store_hostile_names(url: &str) {
         .arg(key(&format!("bolt:concepts:window:all:all:{group}")))
         .arg("answers")
         .arg(3);
-    let learner = key("bolt:mastery:learner:u7");
-    // Three answers, two of them right, and of all else nothing.
-    let ability = [&[3u8, 2][..], &[0; 15]].concat();
-    put.cmd("HSET").arg(learner).arg(format!("c:{HOSTILE}")).arg(ability);
+    let partition = tallyd_event::partition_of(["u7"], 16);
+    // Three answers, two of them right, to the concept of the number 0, and of all else nothing.
+    let field = [&[3u8, 2][..], &[0; 12], &[0, 0, 3 * 4 / 2 + 2], &[0; 8]].concat();
+    put.cmd("HSET").arg(key(&format!("bolt:mastery:learners:{partition}"))).arg("u7").arg(field);
+    put.cmd("HSET").arg(key(&format!("bolt:mastery:names:{partition}"))).arg(0).arg(HOSTILE);
     put.cmd("HSET").arg(key("halted")).arg(HOSTILE).arg(HOSTILE);
     put.cmd("ZADD").arg(key("workers")).arg("9e15").arg(HOSTILE);
     put.cmd("HSET").arg(key("announcements")).arg(HOSTILE).arg(about.to_string());

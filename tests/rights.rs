@@ -221,8 +221,8 @@ async fn read(admin: &mut Connection, address: &RedisAddress) -> Result<(), Stor
     };
     head(&mut c, &keys, "points").await.map_err(refused)?;
     queries(&mut Stored::new(&mut c, &keys, "points")).await.map_err(refused)?;
-    let learner = keys.bolt("fatigue", &Key::new(&["learner", "u7"]));
-    ask(&mut c, &["HGET", &learner, "score"]).await?;
+    let learners = keys.bolt("fatigue", &Key::new(&["learners", "0"]));
+    ask(&mut c, &["HGET", &learners, "u7"]).await?;
     ask(&mut c, &["XREAD", "STREAMS", "fatigue-alerts", "0"]).await.map(drop)
 }
 

@@ -10,8 +10,9 @@ use crate::{
     workload::{Answer, Workload},
 };
 
-/// How many learners are filled in.
-const LEARNERS: u32 = 2_000;
+/// How many learners are filled in: so many that the tables of the hashes which they share are as
+/// full as they are on average.
+const LEARNERS: u32 = 20_000;
 /// How many concepts each has practised.
 const CONCEPTS: u32 = 20;
 /// How many answers to each.

@@ -6,10 +6,12 @@ use crate::{BenchError, contender::Contender, server::Private, wire, workload::E
 pub const EVERYONE: &str = "tallyd:{testprep/0}:bolt:points:board:all:all:everyone";
 /// All of its boards.
 pub const BOARDS: &str = "tallyd:{testprep/0}:bolt:points:board:*";
-/// Its learners' fatigue.
-pub const FATIGUE: &str = "tallyd:{testprep/0}:bolt:fatigue:learner:*";
-/// Its learners' mastery.
-pub const MASTERY: &str = "tallyd:{testprep/0}:bolt:mastery:learner:*";
+/// Its learners' fatigue: a hash for each partition.
+pub const FATIGUE: &str = "tallyd:{testprep/0}:bolt:fatigue:learners:*";
+/// Its learners' mastery, and the numbers and names of concepts with it, for each partition.
+pub const MASTERY: &str = "tallyd:{testprep/0}:bolt:mastery:[lmn]*";
+/// What is kept of a learner's first concepts alone.
+pub const LEARNERS: &str = "tallyd:{testprep/0}:bolt:mastery:learners:*";
 /// The identities that it remembers.
 pub const SEEN: &str = "tallyd:{testprep/0}:bolt:unique:seen:*";
 
@@ -45,11 +47,15 @@ pub async fn check(
         let found: Option<i64> = server.ask(&["HGET", &key, "answers"]).await?;
         compare(&format!("answers of {concept}"), *answers as i64, found.unwrap_or(0))?;
     }
-    let learners = server.keys(names.fatigue).await?;
-    let stored: Vec<Option<String>> =
-        server.of_each(&["HGET"], &learners, &[names.answers]).await?;
-    let answers = |text: &String| text.split(' ').next().and_then(|n| n.parse::<i64>().ok());
-    let sum = stored.iter().flatten().filter_map(answers).sum();
+    let keys = server.keys(names.fatigue).await?;
+    let sum = if names.shared {
+        let hashes: Vec<Vec<Vec<u8>>> = server.of_each(&["HVALS"], &keys, &[]).await?;
+        hashes.iter().flatten().map(|field| answers(field)).sum()
+    } else {
+        let stored: Vec<Option<String>> = server.of_each(&["HGET"], &keys, &["state"]).await?;
+        let answers = |text: &String| text.split(' ').next().and_then(|n| n.parse::<i64>().ok());
+        stored.iter().flatten().filter_map(answers).sum()
+    };
     compare("the answers of all learners", expected.distinct as i64, sum)?;
     compare("identities", expected.distinct as i64, identities(names, server).await?)
 }
@@ -65,13 +71,20 @@ async fn identities(names: &Names, server: &mut Private) -> Result<i64, BenchErr
     })
 }
 
+/// The answers that a learner's field of fatigue begins with, as LEB128.
+fn answers(field: &[u8]) -> i64 {
+    let number = field.chunk_by(|byte, _| *byte >= 0x80).next().unwrap_or_default();
+    number.iter().rev().fold(0, |sum, byte| sum << 7 | i64::from(byte & 0x7f))
+}
+
 /// Where results stand.
 struct Names {
     board: &'static str,
     concept: &'static str,
     fatigue: &'static str,
-    /// The field of a learner's hash that begins with the number of answers.
-    answers: &'static str,
+    /// Whether that is a hash of many learners, or one for each, whose `state` begins with the number
+    /// of answers.
+    shared: bool,
     seen: &'static str,
     /// How long an identity is, where many share a key.
     id_bytes: Option<i64>,
@@ -81,7 +94,7 @@ const APPLICATION: Names = Names {
     board: "board:all",
     concept: "concept:all:",
     fatigue: "fatigue:*",
-    answers: "state",
+    shared: false,
     seen: "seen:*",
     id_bytes: None,
 };
@@ -90,7 +103,7 @@ const TALLYD: Names = Names {
     board: EVERYONE,
     concept: "tallyd:{testprep/0}:bolt:concepts:window:all:all:concept=",
     fatigue: FATIGUE,
-    answers: "answers",
+    shared: true,
     seen: SEEN,
     id_bytes: Some(16),
 };

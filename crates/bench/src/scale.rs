@@ -12,10 +12,12 @@ use crate::{
     results::ScalePoint,
     run::{self, Setting},
     server::Private,
+    wire,
     workload::{Workload, WorkloadOptions},
 };
 use redis::Value;
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
+use tallyd_event::partition_of;
 use tallyd_topology::Topology;
 
 const PARTITIONS: [u16; 4] = [1, 4, 16, 64];
@@ -27,16 +29,12 @@ const ON_BOARDS: u32 = 10_000;
 const FIRST: usize = 2_000;
 /// The numbers of those events, above all others: their identities are none of the run's.
 const FIRST_NUMBER: u32 = 3_000_000_000;
-/// How many learners one call of the script puts there.
+/// How many learners one call of the script puts there, or one command.
 const CHUNK: u32 = 5_000;
 
 /// Puts members on a board: every `step`th learner of a range, those that are new to it.
 const BOARD: &str = "for i = ARGV[1], ARGV[2], ARGV[3] do \
     redis.call('ZADD', KEYS[1], 'NX', i % 997 + 0.5, 'u' .. string.format('%d', i)) end";
-/// Copies a hash to the learners of a range who have none.
-const LEARNER: &str = "local stored = redis.call('HGETALL', KEYS[1]); \
-    for i = ARGV[1], ARGV[2] do local key = ARGV[3] .. string.format('%d', i); \
-    if redis.call('EXISTS', key) == 0 then redis.call('HSET', key, unpack(stored)) end end";
 
 /// The topology with another number of partitions.
 ///
@@ -104,8 +102,8 @@ async fn filled(
     run::run_on(&mut server, Contender::Tallyd, &making).await?;
     boards(&mut server, learners, options.classes).await?;
     if with_state {
-        for pattern in [outcome::FATIGUE, outcome::MASTERY] {
-            states(&mut server, pattern, learners).await?;
+        for pattern in [outcome::FATIGUE, outcome::LEARNERS] {
+            states(&mut server, pattern, learners, setting.deployed.topology.partitions).await?;
         }
     }
     let workload = Workload::new(options);
@@ -129,17 +127,36 @@ async fn boards(server: &mut Private, learners: u32, classes: u32) -> Result<(),
     Ok(())
 }
 
-async fn states(server: &mut Private, pattern: &str, learners: u32) -> Result<(), BenchError> {
-    let keys = server.keys(pattern).await?;
-    let lengths: Vec<u64> = server.of_each(&["HLEN"], &keys, &[]).await?;
-    let mut by_length: Vec<(u64, String)> = lengths.into_iter().zip(keys).collect();
-    by_length.sort_unstable();
-    // The busiest learner has practised a hundred concepts, most only a few.
-    let Some((_, sample)) = by_length.get(by_length.len() / 2).cloned() else { return Ok(()) };
-    let prefix = pattern.replace('*', "u");
-    for begin in (0..learners).step_by(CHUNK as usize) {
-        let (begin, end) = (begin.to_string(), ((begin + CHUNK).min(learners) - 1).to_string());
-        server.ask::<Value>(&["EVAL", LEARNER, "1", &sample, &begin, &end, &prefix]).await?;
+/// Copies what a learner of each partition has to all others of it who have nothing.
+async fn states(
+    server: &mut Private,
+    pattern: &str,
+    learners: u32,
+    partitions: u16,
+) -> Result<(), BenchError> {
+    let mut names: Vec<Vec<String>> = vec![Vec::new(); partitions.into()];
+    for learner in (0..learners).map(wire::user) {
+        let partition = partition_of([learner.as_str()], partitions);
+        names.get_mut(usize::from(partition)).into_iter().for_each(|all| all.push(learner.clone()));
+    }
+    for (partition, names) in names.iter().enumerate() {
+        let key = pattern.replace('*', &partition.to_string());
+        let stored: HashMap<String, Vec<u8>> = server.ask(&["HGETALL", &key]).await?;
+        let mut values: Vec<&Vec<u8>> = stored.values().collect();
+        values.sort_unstable_by_key(|value| value.len());
+        // The busiest learner has practised a hundred concepts, most only a few.
+        let Some(sample) = values.get(values.len() / 2) else { continue };
+        let new: Vec<&String> = names.iter().filter(|name| !stored.contains_key(*name)).collect();
+        for names in new.chunks(CHUNK as usize) {
+            let mut put = redis::cmd("HSET");
+            put.arg(&key);
+            for name in names {
+                put.arg(name.as_str()).arg(sample.as_slice());
+            }
+            let mut pipeline = redis::Pipeline::new();
+            pipeline.add_command(put);
+            server.connection.all(&pipeline).await?;
+        }
     }
     Ok(())
 }

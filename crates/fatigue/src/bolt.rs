@@ -3,29 +3,28 @@
 use crate::{
     Options, alert,
     items::{self, Items},
-    learner::Learner,
+    learner::{self, Learner},
     met::Met,
     model::{self, Answer},
     output_schema,
 };
 use hashbrown::HashMap;
-use smol_str::{SmolStr, ToSmolStr};
+use smol_str::{SmolStr, format_smolstr};
 use tallyd_bolt::{Batch, Bolt, EditAt, EditStep, Effects, FieldRef, Key, Reads, State};
-use tallyd_event::{Edit, Event, Schema};
+use tallyd_event::{Edit, Event, Schema, partition_of};
 
-/// The field of a learner's hash that holds the figures which the bolt continues from. No field is
-/// longer than the 64 bytes up to which Redis keeps a hash in its compact form.
-pub const STATE: &str = "state";
-/// The field that holds the items met.
-const MET: &str = "met";
-
-/// The key of a learner's hash.
-///
-/// Fields for any client, as text: `score` (0..1), `tired` (0 or 1) and `answers` (in all). What
-/// the bolt continues from, as bytes: `state`, which [`crate::Reading`] reads, and `met`.
+/// The hash of the learners of a partition: a field for each, by the name, which
+/// [`crate::Reading`] reads. All share one, because a key of its own would cost Redis as much as
+/// what is kept of a learner.
 #[must_use]
-pub fn learner_key(learner: &str) -> Key {
-    Key::new(&["learner", &Key::encode(learner)])
+pub fn learners_key(partition: u16) -> Key {
+    Key::new(&["learners", &format_smolstr!("{partition}")])
+}
+
+/// Every field that may hold something of a learner, with its hash.
+#[must_use]
+pub fn learner_fields(learner: &str, partitions: u16) -> Vec<(Key, SmolStr)> {
+    vec![(learners_key(partition_of([learner], partitions)), learner.into())]
 }
 
 /// The fatigue bolt.
@@ -34,13 +33,20 @@ pub struct Fatigue {
     options: Options,
     input: Schema,
     output: Schema,
+    partitions: u16,
 }
 
 impl Fatigue {
-    /// A bolt that reads events of the schema `input`, in which the fields of `options` stand.
+    /// A bolt that reads events of the schema `input`, in which the fields of `options` stand, and
+    /// which is split into `partitions` by the learner. What is stored depends on these.
     #[must_use]
-    pub fn new(options: Options, input: Schema) -> Self {
-        Self { options, input, output: output_schema() }
+    pub fn new(options: Options, input: Schema, partitions: u16) -> Self {
+        Self { options, input, output: output_schema(), partitions }
+    }
+
+    /// The hash that has a learner's field.
+    fn key(&self, learner: &str) -> Key {
+        learners_key(partition_of([learner], self.partitions))
     }
 
     /// An event as an answer, or why it is none.
@@ -84,9 +90,7 @@ impl Bolt for Fatigue {
         items::ask_all(reads);
         for event in batch.events {
             if let Ok(given) = self.given(event) {
-                let learner = learner_key(&given.learner);
-                reads.field(&learner, STATE);
-                reads.field(&learner, MET);
+                reads.field(&self.key(&given.learner), &given.learner);
                 items::ask(reads, &given.item);
             }
         }
@@ -162,13 +166,10 @@ struct Learners {
 
 /// What is known of a learner.
 struct Known {
+    name: SmolStr,
     key: Key,
     learner: Learner,
     met: Met,
-    /// The items met as they are stored.
-    stored_met: Option<Met>,
-    /// Whether an alert stands in what is stored.
-    stored_tired: Option<bool>,
 }
 
 impl Learners {
@@ -192,32 +193,22 @@ impl Learners {
         Ok((&mut known.learner, &mut known.met))
     }
 
-    /// Writes the hash of each.
+    /// Writes the field of each.
     fn write(&self, effects: &mut Effects) {
-        for Known { key, learner, met, stored_met, stored_tired } in &self.known {
-            effects.set_field(key, "score", format!("{:.4}", learner.score));
-            effects.set_field(key, "answers", learner.answers.to_smolstr().as_str());
-            effects.set_field(key, STATE, learner.encode());
-            if *stored_met != Some(*met) {
-                effects.set_field(key, MET, met.encode());
-            }
-            if *stored_tired != Some(learner.tired) {
-                effects.set_field(key, "tired", if learner.tired { "1" } else { "0" });
-            }
+        for Known { name, key, learner, met } in &self.known {
+            effects.set_field(key, name, learner::encode(learner, met));
         }
     }
 }
 
 impl Known {
-    fn load(name: &str, state: &State, bolt: &Fatigue) -> Result<Self, String> {
-        let key = learner_key(name);
-        let learner = state.field(&key, STATE).map(Learner::decode).transpose();
-        let learner = learner.map_err(|error| error.to_string())?;
-        let met = state.field(&key, MET).map(Met::decode).transpose();
-        let stored_met = met.map_err(|error| error.to_string())?;
-        let stored_tired = learner.map(|learner| learner.tired);
-        let learner = learner.unwrap_or_else(|| Learner::new(&bolt.options.parameters));
-        Ok(Self { key, learner, met: stored_met.unwrap_or_default(), stored_met, stored_tired })
+    fn load(name: &SmolStr, state: &State, bolt: &Fatigue) -> Result<Self, String> {
+        let key = bolt.key(name);
+        let stored = state.field(&key, name).map(learner::decode).transpose();
+        let stored = stored.map_err(|error| format!("learner \"{name}\" in {key:?}: {error}"))?;
+        let new = || (Learner::new(&bolt.options.parameters), Met::default());
+        let (learner, met) = stored.unwrap_or_else(new);
+        Ok(Self { name: name.clone(), key, learner, met })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Forgetting a learner.
 
-use crate::{Fatigue, STATE, learner_key};
+use crate::{Fatigue, learner_fields};
 use tallyd_bolt::{EditAt, EditStep, Reads, State};
 use tallyd_event::{Edit, EditKind};
 
@@ -13,17 +13,19 @@ impl Fatigue {
 
     pub(crate) fn ask_to_forget(&self, edit: &Edit, at: EditAt, reads: &mut Reads<'_>) {
         if self.forgets(edit, at) {
-            reads.field(&learner_key(&edit.member), STATE);
+            for (key, field) in learner_fields(&edit.member, at.partitions) {
+                reads.field(&key, &field);
+            }
         }
     }
 
     pub(crate) fn steps_to_forget(&self, edit: &Edit, at: EditAt, state: &State) -> Vec<EditStep> {
-        let key = learner_key(&edit.member);
-        if !self.forgets(edit, at) || state.field(&key, STATE).is_none() {
-            return Vec::new();
-        }
         let mut step = EditStep { changed: 1, ..EditStep::default() };
-        step.effects.drop_key(&key);
-        vec![step]
+        if self.forgets(edit, at) {
+            let mut fields = learner_fields(&edit.member, at.partitions);
+            fields.retain(|(key, field)| state.field(key, field).is_some());
+            fields.iter().for_each(|(key, field)| step.effects.remove_field(key, field));
+        }
+        if step.effects.writes.is_empty() { Vec::new() } else { vec![step] }
     }
 }

@@ -54,8 +54,8 @@ impl BoltOptions for Options {
         &FatigueKind
     }
 
-    fn build(&self, input: &Schema, _: &Calendar, _: u16, _: [u8; 16]) -> Arc<dyn Bolt> {
-        Arc::new(Fatigue::new(self.clone(), input.clone()))
+    fn build(&self, input: &Schema, _: &Calendar, partitions: u16, _: [u8; 16]) -> Arc<dyn Bolt> {
+        Arc::new(Fatigue::new(self.clone(), input.clone(), partitions))
     }
 
     fn shape(&self) -> Vec<(String, String)> {

@@ -1,6 +1,6 @@
 //! What is kept of a learner, and the bytes that hold it.
 
-use crate::Parameters;
+use crate::{Parameters, met::Met};
 
 /// The state of a learner. Numbers are 32-bit floats, rounded after every answer, so that what
 /// is stored is exactly what is continued from.
@@ -34,17 +34,12 @@ pub(crate) struct Learner {
     pub(crate) score: f32,
 }
 
-/// The first byte: the format.
-const FORMAT: u8 = 2;
-
 /// Stored bytes that are no state of a learner.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the stored state is no state of a learner ({0} bytes, format {1}); delete its key to begin again"
-)]
-pub struct Unreadable(usize, u8);
+#[error("the {0} bytes stored are no state of a learner; delete the field to begin again")]
+pub struct Unreadable(usize);
 
-/// What a learner's stored `state` tells a reader.
+/// What a learner's field tells a reader.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reading {
     /// The score, 0..1.
@@ -66,12 +61,12 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Reads the bytes of a learner's `state`.
+    /// Reads the bytes of a learner's field.
     ///
     /// # Errors
-    /// Where they are of another length or format.
-    pub fn of(state: &[u8]) -> Result<Self, Unreadable> {
-        let learner = Learner::decode(state)?;
+    /// Where they are something else.
+    pub fn of(field: &[u8]) -> Result<Self, Unreadable> {
+        let (learner, _) = decode(field)?;
         Ok(Self {
             score: decimal(learner.score),
             accuracy: decimal(learner.accuracy),
@@ -110,64 +105,91 @@ impl Learner {
         }
     }
 
-    /// The state as bytes.
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut bytes = vec![FORMAT, u8::from(self.tired)];
-        bytes.extend(self.at.to_le_bytes());
-        for count in [self.answers, self.in_session, self.known] {
-            bytes.extend(count.to_le_bytes());
-        }
-        for number in [
-            self.ability,
-            self.pace,
-            self.variance,
-            self.accuracy,
-            self.speed,
-            self.rapid,
-            self.load,
-            self.score,
-        ] {
-            bytes.extend(number.to_le_bytes());
-        }
-        bytes
+    fn counts(&self) -> [u32; 3] {
+        [self.answers, self.in_session, self.known]
     }
 
-    /// The state that these bytes hold.
-    ///
-    /// # Errors
-    /// Where they are of another length or format.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
-        let wrong = || Unreadable(bytes.len(), bytes.first().copied().unwrap_or_default());
-        let mut rest = Some(bytes);
-        if take::<1>(&mut rest).map(|[format]| format) != Some(FORMAT) {
-            return Err(wrong());
-        }
-        let learner = Self::fields(&mut rest).ok_or_else(wrong)?;
-        if rest.is_some_and(<[u8]>::is_empty) { Ok(learner) } else { Err(wrong()) }
+    fn numbers(&self) -> [f32; 8] {
+        let Self { ability, pace, variance, accuracy, speed, rapid, load, score, .. } = *self;
+        [score, ability, pace, variance, accuracy, speed, rapid, load]
     }
+}
 
-    fn fields(rest: &mut Option<&[u8]>) -> Option<Self> {
-        let [tired] = take(rest)?;
-        let at = i64::from_le_bytes(take(rest)?);
-        let mut count = || take(rest).map(u32::from_le_bytes);
-        let (answers, in_session, known) = (count()?, count()?, count()?);
-        let mut number = || take(rest).map(f32::from_le_bytes).filter(|x| x.is_finite());
-        Some(Self {
-            at,
-            answers,
-            in_session,
-            known,
-            tired: tired != 0,
-            ability: number()?,
-            pace: number()?,
-            variance: number()?,
-            accuracy: number()?,
-            speed: number()?,
-            rapid: number()?,
-            load: number()?,
-            score: number()?,
-        })
+/// What is kept of a learner, as bytes: the answers in all, in the session and in the baseline, and
+/// then the time of the last one times two, 1 more while an alert stands, each as LEB128; eight
+/// 32-bit floats, lowest byte first, the score first; and the items met.
+pub(crate) fn encode(learner: &Learner, met: &Met) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(120);
+    for count in learner.counts() {
+        put(&mut bytes, count.into());
     }
+    // The time begins at 0, and only grows.
+    put(&mut bytes, learner.at.max(0).unsigned_abs() << 1 | u64::from(learner.tired));
+    for number in learner.numbers() {
+        bytes.extend(number.to_le_bytes());
+    }
+    met.put(&mut bytes);
+    bytes
+}
+
+/// What these bytes hold.
+///
+/// # Errors
+/// Where they are something else.
+pub(crate) fn decode(bytes: &[u8]) -> Result<(Learner, Met), Unreadable> {
+    let mut rest = Some(bytes);
+    let learner = fields(&mut rest);
+    let met = rest.and_then(Met::decode);
+    learner.zip(met).ok_or(Unreadable(bytes.len()))
+}
+
+fn fields(rest: &mut Option<&[u8]>) -> Option<Learner> {
+    let mut count = || count(rest).and_then(|count| u32::try_from(count).ok());
+    let (answers, in_session, known) = (count()?, count()?, count()?);
+    let at = self::count(rest)?;
+    let mut number = || take(rest).map(f32::from_le_bytes).filter(|x| x.is_finite());
+    let score = number()?;
+    Some(Learner {
+        at: i64::try_from(at >> 1).ok()?,
+        answers,
+        in_session,
+        known,
+        tired: at & 1 == 1,
+        ability: number()?,
+        pace: number()?,
+        variance: number()?,
+        accuracy: number()?,
+        speed: number()?,
+        rapid: number()?,
+        load: number()?,
+        score,
+    })
+}
+
+/// Puts a number behind other bytes as LEB128: 7 bits a byte, lowest first; a byte of 128 or more is
+/// followed by another.
+fn put(bytes: &mut Vec<u8>, mut count: u64) {
+    while count >= 0x80 {
+        bytes.push(0x80 | (count & 0x7f) as u8);
+        count >>= 7;
+    }
+    bytes.push(count as u8);
+}
+
+/// The number that stands first, taken off.
+fn count(rest: &mut Option<&[u8]>) -> Option<u64> {
+    let mut count = 0u64;
+    for shift in (0..64).step_by(7) {
+        let [byte] = take(rest)?;
+        let part = u64::from(byte & 0x7f) << shift;
+        count |= part;
+        if byte < 0x80 {
+            // Bits beyond the highest, or a byte of nothing at the end, are none of ours.
+            let sound = part >> shift == u64::from(byte) && (byte > 0 || shift == 0);
+            return sound.then_some(count);
+        }
+    }
+    None
 }
 
 /// The next `N` bytes, taken off; `None` from then on where there are fewer.
@@ -184,8 +206,8 @@ mod tests {
 
     fn learner() -> impl Strategy<Value = Learner> {
         let numbers = prop::array::uniform8(-1e6f32..1e6);
-        (any::<(i64, u32, u32, u32, bool)>(), numbers).prop_map(|(counts, n)| {
-            let (at, answers, in_session, known, tired) = counts;
+        ((0i64..=i64::MAX, any::<(u32, u32, u32, bool)>()), numbers).prop_map(|(counts, n)| {
+            let (at, (answers, in_session, known, tired)) = counts;
             let [ability, pace, variance, accuracy, speed, rapid, load, score] = n;
             Learner {
                 at,
@@ -205,28 +227,60 @@ mod tests {
         })
     }
 
+    fn met() -> impl Strategy<Value = Met> {
+        prop::collection::vec("[a-z]{1,3}", 0..200).prop_map(|items| {
+            let mut met = Met::default();
+            for item in &items {
+                met.note(item);
+            }
+            met
+        })
+    }
+
     proptest! {
         #[test]
-        fn a_state_is_what_its_bytes_say(learner in learner(), cut in 0usize..54) {
-            let bytes = learner.encode();
-            prop_assert_eq!(bytes.len(), 54);
-            prop_assert_eq!(Learner::decode(&bytes), Ok(learner));
-            prop_assert!(Learner::decode(&bytes[..cut]).is_err());
-            prop_assert!(Learner::decode(&[&bytes[..], &[0]].concat()).is_err());
+        fn a_state_is_what_its_bytes_say(learner in learner(), met in met()) {
+            let bytes = encode(&learner, &met);
+            prop_assert_eq!(decode(&bytes), Ok((learner, met)));
+            for cut in 0..bytes.len() {
+                let (older, whole) = (cut + 32 == bytes.len(), Met { older: [0; 32], ..met });
+                match decode(&bytes[..cut]) {
+                    // Where the older filter is cut off, the rest reads as if it were empty.
+                    Ok(found) => prop_assert!(older && found == (learner, whole)),
+                    Err(error) => prop_assert_eq!(error, Unreadable(cut)),
+                }
+            }
+            prop_assert!(decode(&[&bytes[..], &[0]].concat()).is_err());
         }
 
         #[test]
         fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Learner::decode(&bytes);
+            if let Ok((learner, met)) = decode(&bytes) {
+                prop_assert_eq!(encode(&learner, &met), bytes);
+            }
         }
     }
 
     #[test]
-    fn bytes_of_another_format_say_so() {
-        let mut bytes = Learner::new(&Parameters::default()).encode();
-        bytes[0] = 1;
-        let reason = Learner::decode(&bytes).map_err(|e| e.to_string());
-        let expected = "the stored state is no state of a learner (54 bytes, format 1)";
-        assert!(reason.is_err_and(|reason| reason.starts_with(expected)));
+    fn a_state_takes_few_bytes() {
+        let mut learner = Learner::new(&Parameters::default());
+        learner.at = 1_767_225_600_000;
+        (learner.answers, learner.in_session, learner.known) = (60, 60, 60);
+        let mut met = Met::default();
+        met.note("q1");
+        assert_eq!(encode(&learner, &met).len(), 73);
+        met.older = met.newer;
+        assert_eq!(encode(&learner, &met).len(), 105);
+    }
+
+    #[test]
+    fn bytes_of_something_else_say_so() {
+        let reason = decode(b"what").map_err(|e| e.to_string());
+        let expected =
+            "the 4 bytes stored are no state of a learner; delete the field to begin again";
+        assert_eq!(reason, Err(expected.to_owned()));
+        let mut nan = Learner::new(&Parameters::default());
+        nan.load = f32::NAN;
+        assert!(decode(&encode(&nan, &Met::default())).is_err());
     }
 }

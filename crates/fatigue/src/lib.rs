@@ -16,7 +16,7 @@ mod parameters;
 mod view;
 
 pub use alert::output_schema;
-pub use bolt::{Fatigue, STATE, learner_key};
+pub use bolt::{Fatigue, learner_fields, learners_key};
 pub use kind::{FatigueKind, KEYS};
 pub use learner::{Reading, Unreadable};
 pub use options::Options;

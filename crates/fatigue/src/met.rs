@@ -1,4 +1,4 @@
-//! Which items a learner has lately met, in 64 bytes.
+//! Which items a learner has lately met, in 64 bytes at most.
 //!
 //! The first meeting with an item is slower and more often wrong than later ones; without that,
 //! every new chapter looks like fatigue. Two Bloom filters (Bloom 1970) take turns: when one is
@@ -21,27 +21,21 @@ pub(crate) struct Met {
     pub(crate) older: [u8; BYTES],
 }
 
-/// Stored bytes that are no items met.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the stored items met are {0} bytes (expected 64); delete the learner's key to begin again"
-)]
-pub(crate) struct WrongLength(usize);
-
 impl Met {
-    /// The items as bytes.
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        [self.newer, self.older].concat()
+    /// Puts the items behind other bytes: the newer filter, and the older one if it holds any.
+    pub(crate) fn put(&self, bytes: &mut Vec<u8>) {
+        bytes.extend(self.newer);
+        if self.older != [0; BYTES] {
+            bytes.extend(self.older);
+        }
     }
 
-    /// The items that these bytes hold.
-    ///
-    /// # Errors
-    /// Where they are of another length.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, WrongLength> {
+    /// The items that these bytes hold; `None` where they are something else.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         match bytes.as_chunks::<BYTES>() {
-            (&[newer, older], []) => Ok(Self { newer, older }),
-            _ => Err(WrongLength(bytes.len())),
+            (&[newer], []) => Some(Self { newer, older: [0; BYTES] }),
+            (&[newer, older], []) if older != [0; BYTES] => Some(Self { newer, older }),
+            _ => None,
         }
     }
 
@@ -80,13 +74,14 @@ mod tests {
         #[test]
         fn what_is_met_is_what_its_bytes_say(
             newer in prop::array::uniform32(any::<u8>()),
-            older in prop::array::uniform32(any::<u8>()),
-            length in 0usize..200,
+            older in prop_oneof![Just([0; BYTES]), prop::array::uniform32(any::<u8>())],
         ) {
             let met = Met { newer, older };
-            prop_assert_eq!(Met::decode(&met.encode()), Ok(met));
-            let bytes = vec![0; length];
-            prop_assert_eq!(Met::decode(&bytes).is_ok(), length == 64);
+            let mut bytes = Vec::new();
+            met.put(&mut bytes);
+            prop_assert_eq!(Met::decode(&bytes), Some(met));
+            prop_assert_eq!(Met::decode(&bytes[1..]), None);
+            prop_assert_eq!(Met::decode(&[&newer[..], &[0; BYTES]].concat()), None);
         }
 
         #[test]

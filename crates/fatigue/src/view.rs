@@ -1,6 +1,6 @@
 //! What can be asked of a fatigue bolt.
 
-use crate::{Options, Reading, STATE, learner_key};
+use crate::{Options, Reading, learner_fields};
 use tallyd_kind::{
     record::{Asked, Found, Record, Step, Unreadable},
     row::Row,
@@ -34,17 +34,17 @@ pub static FATIGUE: View = View {
         Shown { column: "rapid", head: Some("rapid"), how: How::Figure(2) },
         Shown { column: "answers", head: Some("answers"), how: How::Figure(0) },
     ],
-    read: "the field `state` of the learner's hash",
+    read: "the learner's field in the hash of the partition",
     order: "one row",
     changes: "each answer of the learner",
 };
 
 impl Record for Options {
     fn read(&self, asked: Asked<'_>, found: &Found) -> Result<Step, Unreadable> {
-        let key = learner_key(asked.learner);
-        let Some(state) = found.field(&key, STATE) else {
-            return Ok(Step::Fields(vec![key], vec![STATE.into()]));
-        };
+        let (keys, names): (Vec<_>, Vec<_>) =
+            learner_fields(asked.learner, asked.partitions).into_iter().unzip();
+        let stored = keys.iter().zip(&names).find_map(|(key, name)| found.field(key, name));
+        let Some(state) = stored else { return Ok(Step::Fields(keys, names)) };
         let Some(state) = state else { return Ok(Step::Rows(Vec::new())) };
         let of = Reading::of(state).map_err(|error| Unreadable(error.to_string()))?;
         let cells = [

@@ -3,6 +3,7 @@
 //! The ledger shares no counting code with the engine. Both ways are compared: what should be
 //! there is there and right, and nothing else is there.
 
+mod abilities;
 mod digits;
 mod learners;
 mod stored;
@@ -73,7 +74,7 @@ pub async fn run(
     findings.compare(|| "dead letters stored".into(), &ledger.dead_letters(), &status.dead_letters);
     concepts(open, ledger, probes, status.now, &mut findings).await?;
     boards(open, ledger, probes, status.now, &mut findings).await?;
-    learners(open, ledger, &mut findings).await?;
+    abilities::compare(open, ledger, &mut findings).await?;
     seen(open, ledger.distinct + probes, &mut findings).await?;
     let kept = streams::kept(open).await?;
     findings.compare(|| "processed entries that streams keep".into(), &0, &kept);
@@ -275,43 +276,6 @@ fn resolution(score: i64, length: Length, window: &Window) -> i64 {
     let score_bits = 64 - score.unsigned_abs().leading_zeros();
     let steps = 1_i64 << 53_u32.saturating_sub(score_bits + 1);
     span / steps + 1
-}
-
-async fn learners(
-    open: &mut Deployment,
-    ledger: &Ledger,
-    findings: &mut Findings,
-) -> Result<(), HarnessError> {
-    for (user, count) in &ledger.learners {
-        let key = open.keys.bolt("fatigue", &Key::new(&["learner", &Key::encode(user)]));
-        let answers: Option<u64> =
-            from_redis_value(ask(open, |p| p.cmd("HGET").arg(&key).arg("answers")).await?)?;
-        findings.compare(|| format!("{key} answers"), &count.total.answers, &answers.unwrap_or(0));
-        let key = open.keys.bolt("mastery", &Key::new(&["learner", &Key::encode(user)]));
-        let stored: HashMap<String, Vec<u8>> =
-            from_redis_value(ask(open, |p| p.cmd("HGETALL").arg(&key)).await?)?;
-        findings.compare(|| format!("{key}: concepts"), &(count.concepts.len() + 1), &stored.len());
-        let overall = [("overall".to_owned(), count.total)];
-        let concepts =
-            count.concepts.iter().map(|(concept, tally)| (format!("c:{concept}"), *tally));
-        for (field, tally) in overall.into_iter().chain(concepts) {
-            let found = stored.get(&field).and_then(|bytes| tally_of(bytes));
-            findings.compare(
-                || format!("{key} {field}"),
-                &Some((tally.answers, tally.right)),
-                &found,
-            );
-        }
-    }
-    Ok(())
-}
-
-/// The answers and right answers that a mastery field begins with, each as LEB128.
-fn tally_of(bytes: &[u8]) -> Option<(u64, u64)> {
-    let numbers = bytes.chunk_by(|byte, _| *byte >= 0x80);
-    let number = |of: &[u8]| of.iter().rev().fold(0, |sum, byte| sum << 7 | u64::from(byte & 0x7f));
-    let mut numbers = numbers.map(number);
-    Some((numbers.next()?, numbers.next()?))
 }
 
 async fn seen(

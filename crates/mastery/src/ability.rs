@@ -1,65 +1,82 @@
-//! What is stored of one ability: the overall one of a learner, or the one in a concept.
+//! One ability: the overall one of a learner, or the one in a concept, and the bytes that hold it.
 //!
-//! Whole numbers as bytes, so that what is cached and what is read back are the same to the last
-//! digit. `docs/keys.md` says how to read them in any language.
+//! Whole numbers, of no more bits than they need. `docs/keys.md` says how to read them in any
+//! language.
 
-use crate::items::Items;
+use crate::{
+    bytes::{count, pair, put_count, take, unpair},
+    items::Items,
+    variance::Variance,
+};
 
 /// Levels and difficulties are held in whole picologits: 10¹² of them are one logit.
-///
-/// An answer rounds by at most half of one. An item of a million answers is then off by at most
-/// 5·10⁻⁷ logits even if every rounding went the same way, and one of 400 answers by 2·10⁻¹⁰,
-/// which is 5·10⁻¹¹ in a probability.
 pub const PICOLOGITS: f64 = 1e12;
 
-/// So many units of a stored variance are one squared logit.
-pub const VARIANCE_UNITS: f64 = 2048.0;
+/// A level is a whole number of these, in picologits: a nanologit.
+///
+/// An answer rounds a level by at most half of one: 1.3·10⁻¹⁰ in a probability, and later answers
+/// draw it back. Difficulties, which have many more answers, are held in whole picologits: one of a
+/// million answers is off by at most 5·10⁻⁷ logits even if every rounding went the same way.
+const LEVEL_UNIT: i64 = 1_000;
 
 /// No level or difficulty counts as further from 0 than this: 30 logits, in picologits, where the
 /// odds are 10¹³ to 1.
 pub const LIMIT: i64 = 30_000_000_000_000;
 
-/// A share of 1 in units of a stored moving average.
-const WHOLE: f64 = u16::MAX as f64;
+/// Answers are counted up to this.
+pub const MOST_ANSWERS: u64 = u32::MAX as u64;
 
-/// One ability of a learner, as it is stored.
+/// Times of answers are held in steps of so many seconds.
+pub const TIME_STEP: u32 = 8;
+
+/// A share of 1 in units of a moving average.
+const WHOLE: f64 = u16::MAX as f64;
+/// The unit of a stored moving average in a concept: one 255th.
+const SHARE_STEP: u16 = 257;
+/// Wrong answers in a row are counted up to this.
+const MOST_WRONG: u8 = 15;
+
+/// The bytes of a level with its variance.
+const LEVEL_BYTES: usize = 6;
+/// Where in the bits of an ability in a concept its parts begin.
+const VARIANCE_AT: u32 = 36;
+const RECENT_AT: u32 = 48;
+const WRONG_AT: u32 = 56;
+const ITEMS_AT: u32 = 60;
+/// The bytes of an ability in a concept before those that depend on how many items are kept; the
+/// last of them says how many.
+const FIXED: usize = 8;
+
+/// One ability of a learner.
+///
+/// Nothing in it is finer than what is stored of it, so that what is cached and what is read back
+/// are the same to the last digit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ability {
-    /// How many answers it rests on.
+    /// How many answers it rests on, up to [`MOST_ANSWERS`].
     pub answers: u64,
     /// How many of them were right.
     pub correct: u64,
     /// The estimate, in [`PICOLOGITS`], between plus and minus [`LIMIT`].
     pub level: i64,
-    /// The variance of its error at the last answer, in [`VARIANCE_UNITS`].
-    pub variance: u16,
-    /// The latest time of an answer, in seconds since the epoch.
+    /// The variance of its error at the last answer.
+    pub variance: Variance,
+    /// The latest time of an answer, in seconds since the epoch, in steps of [`TIME_STEP`].
     pub last: u32,
     /// The moving average of right answers, in 65,535ths.
     pub(crate) recent: u16,
-    /// How many of the latest answers were wrong, without a right one between them.
+    /// How many of the latest answers in a concept were wrong, without a right one between them.
     pub(crate) wrong: u8,
     /// The items of the concept that were answered last; of the overall ability none.
     pub(crate) items: Items,
 }
-
-/// Stored bytes are no ability.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the {0} bytes stored are no ability")]
-pub struct AbilityError(pub usize);
 
 impl Ability {
     /// An ability of which nothing is known but how it spreads among learners: the deviation in
     /// logits.
     #[must_use]
     pub fn unknown(deviation: f64) -> Self {
-        Self { variance: to_units(deviation * deviation), ..Self::default() }
-    }
-
-    /// The variance of its error at the last answer, in squared logits.
-    #[must_use]
-    pub fn squared_error(&self) -> f64 {
-        f64::from(self.variance) / VARIANCE_UNITS
+        Self { variance: Variance::nearest(deviation * deviation), ..Self::default() }
     }
 
     /// The moving average of right answers; `none` before the first.
@@ -67,174 +84,120 @@ impl Ability {
         if self.answers == 0 { none } else { f64::from(self.recent) / WHOLE }
     }
 
-    /// Moves the average towards an answer by a share of the distance.
-    pub(crate) fn moved_share(&self, none: f64, correct: bool, by: f64) -> u16 {
+    /// Counts an answer.
+    pub(crate) fn count(&mut self, correct: bool, at: u32) {
+        self.answers = self.answers.saturating_add(1).min(MOST_ANSWERS);
+        self.correct = self.correct.saturating_add(u64::from(correct)).min(self.answers);
+        self.last = self.last.max(at - at % TIME_STEP);
+    }
+
+    /// Moves the estimate by so many logits.
+    pub(crate) fn move_level(&mut self, logits: f64) {
+        let units = (logits * PICOLOGITS / LEVEL_UNIT as f64).round() as i64;
+        let moved = self.level.saturating_add(units.saturating_mul(LEVEL_UNIT));
+        self.level = moved.clamp(-LIMIT, LIMIT);
+    }
+
+    /// Moves the average of an overall ability towards an answer by a share of the distance. `none`
+    /// is the average before the first.
+    pub(crate) fn move_share(&mut self, none: f64, correct: bool, by: f64) {
+        self.recent = (self.moved_share(none, correct, by) * WHOLE).round() as u16;
+    }
+
+    /// The same of an ability in a concept, whose wrong answers in a row are counted too.
+    pub(crate) fn move_share_in_concept(&mut self, none: f64, correct: bool, by: f64) {
+        let steps = WHOLE / f64::from(SHARE_STEP);
+        let moved = (self.moved_share(none, correct, by) * steps).round() as u16;
+        self.recent = moved.saturating_mul(SHARE_STEP);
+        self.wrong = if correct { 0 } else { (self.wrong + 1).min(MOST_WRONG) };
+    }
+
+    fn moved_share(&self, none: f64, correct: bool, by: f64) -> f64 {
         let before = self.recent_share(none);
-        ((before + by * (f64::from(u8::from(correct)) - before)) * WHOLE).round() as u16
+        before + by * (f64::from(u8::from(correct)) - before)
     }
 
-    /// Reads the stored bytes.
-    ///
-    /// # Errors
-    /// Where they are others than [`Ability::encode`] gives.
-    pub fn decode(stored: &[u8]) -> Result<Self, AbilityError> {
-        let read = || {
-            let mut rest = stored;
-            let (answers, correct) = (count(&mut rest)?, count(&mut rest)?);
-            let [a, b, c, d, e, f] = take(&mut rest)?;
-            let sign = if f >= 0x80 { 0xff } else { 0 };
-            let level = i64::from_le_bytes([a, b, c, d, e, f, sign, sign]);
-            let ability = Self {
-                answers,
-                correct,
-                level,
-                variance: u16::from_le_bytes(take(&mut rest)?),
-                last: u32::from_le_bytes(take(&mut rest)?),
-                recent: u16::from_le_bytes(take(&mut rest)?),
-                wrong: take::<1>(&mut rest).map(|[wrong]| wrong)?,
-                items: Items::decode(rest)?,
-            };
-            let sound = correct <= answers && (-LIMIT..=LIMIT).contains(&level);
-            sound.then_some(ability)
-        };
-        read().ok_or(AbilityError(stored.len()))
-    }
-
-    /// The bytes that [`Ability::decode`] reads: `answers` and `correct` as LEB128, then, lowest
-    /// byte first, `level` in 6 bytes, `variance` in 2, `last` in 4, the moving average in 2, the
-    /// wrong ones in a row in 1, and 2 for each item.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(25);
-        put_count(&mut bytes, self.answers);
-        put_count(&mut bytes, self.correct);
-        let [a, b, c, d, e, f, ..] = self.level.to_le_bytes();
-        bytes.extend([a, b, c, d, e, f]);
-        bytes.extend(self.variance.to_le_bytes());
-        bytes.extend(self.last.to_le_bytes());
+    /// Puts an overall ability behind other bytes: `answers` and `correct` as LEB128, then, lowest
+    /// byte first, the level and its variance in 6 bytes, the moving average in 2, and `last` in 4,
+    /// in steps.
+    pub(crate) fn put_overall(&self, bytes: &mut Vec<u8>) {
+        put_count(bytes, self.answers);
+        put_count(bytes, self.correct);
+        let [level @ .., _, _] = self.level_bits().to_le_bytes();
+        bytes.extend::<[u8; LEVEL_BYTES]>(level);
         bytes.extend(self.recent.to_le_bytes());
-        bytes.push(self.wrong);
-        self.items.encode(&mut bytes);
-        bytes
+        bytes.extend((self.last / TIME_STEP).to_le_bytes());
     }
-}
 
-/// A variance as it is stored.
-pub(crate) fn to_units(squared_logits: f64) -> u16 {
-    (squared_logits * VARIANCE_UNITS).round() as u16
-}
-
-fn put_count(bytes: &mut Vec<u8>, mut count: u64) {
-    while count >= 0x80 {
-        bytes.push(0x80 | (count & 0x7f) as u8);
-        count >>= 7;
+    /// Takes off what [`Ability::put_overall`] put there; `None` where that is something else.
+    pub(crate) fn take_overall(rest: &mut &[u8]) -> Option<Self> {
+        let (answers, correct) = (count(rest)?, count(rest)?);
+        let [a, b, c, d, e, f] = take(rest)?;
+        let recent = u16::from_le_bytes(take(rest)?);
+        let last = u32::from_le_bytes(take(rest)?).checked_mul(TIME_STEP)?;
+        let bits = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
+        Self { answers, correct, last, recent, ..Self::of_level_bits(bits) }.sound()
     }
-    bytes.push(count as u8);
-}
 
-fn count(rest: &mut &[u8]) -> Option<u64> {
-    let mut count = 0u64;
-    for shift in (0..64).step_by(7) {
-        let [byte] = take(rest)?;
-        let part = u64::from(byte & 0x7f) << shift;
-        count |= part;
-        if byte < 0x80 {
-            // Bits beyond the highest, or a byte of nothing at the end, are none of ours.
-            let sound = part >> shift == u64::from(byte) && (byte > 0 || shift == 0);
-            return sound.then_some(count);
-        }
+    /// Puts an ability in a concept, but for its time, behind other bytes: the answers and right
+    /// ones paired to one number as LEB128, and then, lowest byte first, its bits.
+    pub(crate) fn put_in_concept(&self, bytes: &mut Vec<u8>) {
+        put_count(bytes, pair(self.answers, self.correct));
+        let (items, length) = self.items.bits();
+        let bits = u128::from(self.level_bits())
+            | u128::from(self.recent / SHARE_STEP) << RECENT_AT
+            | u128::from(self.wrong) << WRONG_AT
+            | u128::from(items) << ITEMS_AT;
+        let length = (ITEMS_AT + length).div_ceil(u8::BITS) as usize;
+        bytes.extend(bits.to_le_bytes().iter().take(length));
     }
-    None
-}
 
-/// The next `N` bytes, taken off.
-fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (head, tail) = rest.split_first_chunk::<N>()?;
-    *rest = tail;
-    Some(*head)
+    /// Splits off the bytes that [`Ability::put_in_concept`] put there, unread; `None` where they are
+    /// too few.
+    pub(crate) fn split_in_concept<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+        let all = *rest;
+        count(rest)?;
+        let head = take::<FIXED>(rest)?;
+        let more = (ITEMS_AT + Items::length(head.last()? >> 4)?).div_ceil(u8::BITS) as usize;
+        *rest = rest.get(more.checked_sub(FIXED)?..)?;
+        all.get(..all.len() - rest.len())
+    }
+
+    /// Reads such bytes, all of them; `None` where they are something else.
+    pub(crate) fn in_concept(mut bytes: &[u8], last: u32) -> Option<Self> {
+        let (answers, correct) = unpair(count(&mut bytes)?);
+        let mut all = [0; size_of::<u128>()];
+        all.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        let bits = u128::from_le_bytes(all);
+        let ability = Self {
+            answers,
+            correct,
+            last,
+            recent: (bits >> RECENT_AT & 0xff) as u16 * SHARE_STEP,
+            wrong: (bits >> WRONG_AT & 0xf) as u8,
+            items: Items::of_bits((bits >> ITEMS_AT) as u64)?,
+            ..Self::of_level_bits(bits as u64)
+        };
+        ability.sound()
+    }
+
+    /// The level in its unit in 36 bits, signed, and the variance in 12.
+    fn level_bits(&self) -> u64 {
+        let level = (self.level / LEVEL_UNIT) as u64 & ((1 << VARIANCE_AT) - 1);
+        level | u64::from(self.variance.code()) << VARIANCE_AT
+    }
+
+    fn of_level_bits(bits: u64) -> Self {
+        let unused = u64::BITS - VARIANCE_AT;
+        let level = ((bits << unused) as i64 >> unused) * LEVEL_UNIT;
+        Self { level, variance: Variance::of_code((bits >> VARIANCE_AT) as u16), ..Self::default() }
+    }
+
+    fn sound(self) -> Option<Self> {
+        let counts = self.correct <= self.answers && self.answers <= MOST_ANSWERS;
+        (counts && (-LIMIT..=LIMIT).contains(&self.level)).then_some(self)
+    }
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn hex(ability: &Ability) -> String {
-        ability.encode().iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    #[test]
-    fn the_bytes_are_as_documented() {
-        let ability = Ability {
-            answers: 3,
-            correct: 2,
-            level: 500_000_000_000,
-            variance: 1536,
-            last: 1_767_225_600,
-            recent: u16::MAX,
-            ..Ability::default()
-        };
-        let page = include_str!("../../../docs/keys.md");
-        for (ability, field) in [
-            (ability, "c:algebra | xxd -p   "),
-            (Ability { variance: 512, ..ability }, "overall | xxd -p     "),
-        ] {
-            let line = format!("{field} # {}", hex(&ability));
-            assert!(page.contains(&line), "docs/keys.md lacks\n{line}");
-        }
-        let mut other = Ability { answers: 300, level: -500_000_000_000, wrong: 3, ..ability };
-        other.items.note("q9", true);
-        assert_eq!(hex(&other), "ac02020078ad958bff000600b95569ffff0311a3");
-    }
-
-    #[test]
-    fn what_is_no_ability_is_refused() {
-        let ability = Ability { answers: 300, correct: 2, level: LIMIT, ..Ability::default() };
-        let sound = ability.encode();
-        assert_eq!(Ability::decode(&sound), Ok(ability));
-        for cut in 0..sound.len() {
-            assert_eq!(Ability::decode(&sound[..cut]), Err(AbilityError(cut)));
-        }
-        let changed = |change: fn(&mut Ability)| {
-            let mut other = ability;
-            change(&mut other);
-            Ability::decode(&other.encode())
-        };
-        assert!(changed(|a| a.correct = 301).is_err());
-        assert!(changed(|a| a.level = LIMIT + 1).is_err());
-        assert!(changed(|a| a.level = -LIMIT - 1).is_err());
-        // Another byte, an item without answers, a count that is padded with a byte of nothing.
-        let other = [&sound[..], &[1]].concat();
-        assert!(Ability::decode(&other).is_err());
-        assert!(Ability::decode(&[&sound[..], &[0, 0]].concat()).is_err());
-        assert!(Ability::decode(&[&[0x80, 0][..], &sound[2..]].concat()).is_err());
-        let reason = Ability::decode(b"3 2 0 9 0").unwrap_err().to_string();
-        assert_eq!(reason, "the 9 bytes stored are no ability");
-    }
-
-    proptest! {
-        #[test]
-        fn bytes_read_back(
-            counts in any::<(u64, u64, u16, u32, u16, u8)>(),
-            level in -LIMIT..=LIMIT,
-            items in proptest::collection::vec(("[a-f]", any::<bool>()), 0..9),
-        ) {
-            let (a, b, variance, last, recent, wrong) = counts;
-            let (answers, correct) = (a.max(b), a.min(b));
-            let mut ability = Ability {
-                answers, correct, level, variance, last, recent, wrong, items: Items::default(),
-            };
-            for (item, right) in items {
-                ability.items.note(&item, right);
-            }
-            prop_assert_eq!(Ability::decode(&ability.encode()), Ok(ability));
-        }
-
-        #[test]
-        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
-            if let Ok(ability) = Ability::decode(&bytes) {
-                prop_assert_eq!(ability.encode(), bytes);
-            }
-        }
-    }
-}
+mod tests;

@@ -1,8 +1,8 @@
 //! What the bolt takes from an event, and why an event may be of no use to it.
 
-use crate::{AbilityError, Options, grasp::seconds};
+use crate::{NoAbilities, Options, grasp::seconds};
 use smol_str::SmolStr;
-use tallyd_bolt::FieldRef;
+use tallyd_bolt::{FieldRef, Key};
 use tallyd_event::{Event, Schema};
 
 /// One answer.
@@ -26,8 +26,12 @@ pub(crate) enum Unusable {
     #[error("field \"{field}\": \"{given}\" is not a bool")]
     NotBool { field: SmolStr, given: SmolStr },
     /// What is stored of the learner was written by something else.
-    #[error("learner \"{learner}\", field \"{field}\": {error} (delete the field to begin again)")]
-    Stored { learner: SmolStr, field: SmolStr, error: AbilityError },
+    #[error("learner \"{learner}\" in {key:?}: {error} (delete the field to begin again)")]
+    Stored { learner: SmolStr, key: Key, error: NoAbilities },
+    /// What is stored as the number of a concept, or of how many have one, was written by something
+    /// else.
+    #[error("field \"{field}\" of {key:?}: \"{given}\" is no number (restore it)")]
+    NoNumber { key: Key, field: SmolStr, given: String },
 }
 
 impl Answer {

@@ -1,17 +1,18 @@
 //! The bolt: which state an answer looks at, and what a batch of answers changes.
 
 use crate::{
-    Abilities, CONCEPT_FIELDS, HEAD_FIELDS, ITEM_FIELDS, OVERALL_FIELD, Options, Taken,
+    Abilities, CONCEPT_FIELDS, COUNT, HEAD_FIELDS, ITEM_FIELDS, Options, Taken,
     answer::{Answer, Unusable},
-    concept_field, concept_key,
+    concept_key,
     features::features,
     head::Forecast,
-    head_key, item_key, learner_key,
-    working::{Unreadable, Working},
+    head_key, item_key, learners_key, names_key, numbers_key,
+    stored::{may_be_full, more_key, page_of},
+    working::Working,
 };
 use smol_str::SmolStr;
 use tallyd_bolt::{Batch, Bolt, EditAt, EditStep, Effects, Reads, State};
-use tallyd_event::{Edit, Event, Field, FieldType, Schema, Value};
+use tallyd_event::{Edit, Event, Field, FieldType, Schema, Value, partition_of};
 
 /// The bolt. Its input is partitioned by the learner, so it owns the abilities of the learners
 /// that it sees; the difficulty of an item, the weight of a concept and those of the head are
@@ -21,13 +22,15 @@ pub struct Mastery {
     options: Options,
     input: Schema,
     output: Schema,
+    partitions: u16,
 }
 
 impl Mastery {
-    /// A bolt that reads events of the schema `input`, in which the fields of `options` stand.
+    /// A bolt that reads events of the schema `input`, in which the fields of `options` stand, and
+    /// which is split into `partitions` by the learner. What is stored depends on these.
     #[must_use]
-    pub fn new(options: Options, input: Schema) -> Self {
-        Self { options, input, output: output_schema() }
+    pub fn new(options: Options, input: Schema, partitions: u16) -> Self {
+        Self { options, input, output: output_schema(), partitions }
     }
 }
 
@@ -69,15 +72,14 @@ impl Bolt for Mastery {
         for event in batch.events {
             let Ok(answer) = Answer::of(&self.options, &self.input, event) else { continue };
             reads.counters(&concept_key(&answer.concept), CONCEPT_FIELDS);
-            let learner = learner_key(&answer.learner);
-            reads.field(&learner, OVERALL_FIELD);
-            reads.field(&learner, &concept_field(&answer.concept));
+            self.ask_for_learner(&answer, reads);
             reads.counters(&item_key(&answer.item), ITEM_FIELDS);
         }
     }
 
     fn process(&self, batch: &Batch<'_>, state: &State) -> Effects {
-        let mut working = Working::new(state, Abilities::unknown(&self.options.parameters));
+        let unknown = Abilities::unknown(&self.options.parameters);
+        let mut working = Working::new(state, unknown, self.partitions);
         let mut effects = Effects::default();
         for (place, event) in batch.events.iter().enumerate() {
             let taken = Answer::of(&self.options, &self.input, event)
@@ -109,16 +111,23 @@ impl Mastery {
         &self.options.learner.name
     }
 
+    fn ask_for_learner(&self, answer: &Answer, reads: &mut Reads<'_>) {
+        let Answer { learner, concept, .. } = answer;
+        let partition = partition_of([learner.as_str()], self.partitions);
+        if reads.look(&numbers_key(partition), concept).is_none() {
+            reads.field(&names_key(partition), COUNT);
+        }
+        // Only where the own field has no room left can anything stand in the others: it is never
+        // emptied, but with them.
+        if reads.look(&learners_key(partition), learner).is_some_and(may_be_full) {
+            reads.field(&more_key(page_of(concept), partition), learner);
+        }
+    }
+
     /// Takes one answer in, and gives the probabilities of a right one that stood before it.
     fn take(&self, answer: &Answer, working: &mut Working<'_>) -> Result<Predicted, Unusable> {
         let parameters = &self.options.parameters;
-        let (places, abilities) = working.abilities(&answer.learner, &answer.concept).map_err(
-            |Unreadable { field, error }| Unusable::Stored {
-                learner: answer.learner.clone(),
-                field,
-                error,
-            },
-        )?;
+        let (places, abilities) = working.abilities(answer)?;
         let (item, difficulty) = working.difficulty(&answer.item);
         let everyone = working.everyone().share();
         let (concept, weight) = working.weight(&answer.concept);

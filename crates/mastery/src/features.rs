@@ -1,6 +1,7 @@
 //! What the head sees of an answer before it: a handful of numbers, each about 1 in size.
 
 use crate::{Abilities, Ability, Difficulty, ability::PICOLOGITS, items::Before};
+use std::f64::consts::LN_2;
 
 /// How many there are.
 pub(crate) const FEATURES: usize = 16;
@@ -60,8 +61,8 @@ pub(crate) fn features(
         recent(concept),
         number(concept.answers == 0),
         met,
-        f64::from(before.right).ln_1p(),
-        f64::from(before.wrong).ln_1p(),
+        number(before.right) * LN_2,
+        number(before.wrong) * LN_2,
         if before.met() { 2.0 * number(before.last) - 1.0 } else { 0.0 },
         self::pause(overall, at),
         pause,

@@ -1,23 +1,17 @@
-//! What readers see: where a learner's abilities are stored, and the grasp that they mean.
+//! The grasp that a learner's abilities mean, and where what learners share is stored.
 
 use crate::{
     Parameters,
     ability::PICOLOGITS,
     model::{Abilities, logistic},
 };
-use smol_str::{SmolStr, SmolStrBuilder};
 use tallyd_bolt::Key;
 
-/// The field of a learner's hash that holds the overall ability.
-pub const OVERALL_FIELD: &str = "overall";
 /// The shared numbers of an item's hash: its difficulty, in picologits, and how many answers it has
 /// had.
 pub const ITEM_FIELDS: &[&str; 2] = &["b", "n"];
 /// The shared number of a concept's hash: its weight in the head.
 pub const CONCEPT_FIELDS: &[&str; 1] = &["w"];
-
-/// Short, because each learner has it as often as concepts.
-const CONCEPT_PREFIX: &str = "c:";
 
 /// A learner's grasp of a concept.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,12 +45,6 @@ pub(crate) fn seconds(ms: i64) -> u32 {
     u32::try_from((ms / 1000).max(0)).unwrap_or(u32::MAX)
 }
 
-/// The hash of a learner: the overall ability, and one for each concept.
-#[must_use]
-pub fn learner_key(learner: &str) -> Key {
-    Key::new(&["learner", &Key::encode(learner)])
-}
-
 /// The hash of an item: its difficulty and number of answers.
 #[must_use]
 pub fn item_key(item: &str) -> Key {
@@ -75,27 +63,13 @@ pub fn head_key() -> Key {
     Key::new(&["head"])
 }
 
-/// The field of a learner's hash that holds the ability in a concept.
-#[must_use]
-pub fn concept_field(concept: &str) -> SmolStr {
-    let mut field = SmolStrBuilder::new();
-    field.push_str(CONCEPT_PREFIX);
-    field.push_str(concept);
-    field.finish()
-}
-
-/// The concept of such a field; `None` for another field.
-#[must_use]
-pub fn concept_of(field: &str) -> Option<&str> {
-    field.strip_prefix(CONCEPT_PREFIX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Ability, LIMIT};
+    use crate::{Ability, LIMIT, Variance};
 
-    fn ability(level: i64, variance: u16) -> Ability {
+    fn ability(level: i64, variance: f64) -> Ability {
+        let variance = Variance::nearest(variance);
         Ability { answers: 1, correct: 1, level, variance, ..Ability::default() }
     }
 
@@ -103,14 +77,9 @@ mod tests {
     fn grasp_is_as_computed_by_hand() {
         let cases = [
             // Nothing known, deviations of 1: a half, and σ(√2) − 1/2.
-            ((0, 2048), (0, 2048), 0.5, 0.304_429_682_507),
-            (
-                (250_000_000_000, 1024),
-                (750_000_000_000, 1024),
-                0.731_058_578_630,
-                0.190_398_538_989,
-            ),
-            ((-1_000_000_000_000, 0), (1_000_000_000_000, 0), 0.5, 0.0),
+            ((0, 1.0), (0, 1.0), 0.5, 0.304_429_682_507),
+            ((250_000_000_000, 0.5), (750_000_000_000, 0.5), 0.731_058_578_630, 0.190_398_538_989),
+            ((-1_000_000_000_000, 0.0), (1_000_000_000_000, 0.0), 0.5, 0.0),
         ];
         for ((level, variance), (level_in, variance_in), mastery, uncertainty) in cases {
             let (overall, concept) = (ability(level, variance), ability(level_in, variance_in));
@@ -123,7 +92,7 @@ mod tests {
     #[test]
     fn what_is_known_fades_by_half_in_the_days_that_the_topology_says() {
         let parameters = Parameters { certainty_days: 10.0, ..Parameters::default() };
-        let abilities = Abilities { overall: ability(0, 0), concept: ability(0, 1024) };
+        let abilities = Abilities { overall: ability(0, 0.0), concept: ability(0, 0.5) };
         for (days, overall, concept) in [(0, 0.0, 0.5), (10, 0.5, 0.75), (20, 0.75, 0.875)] {
             let errors = abilities.squared_errors(days * 86_400, &parameters);
             assert_eq!(errors, [overall, concept], "{days}");
@@ -136,7 +105,7 @@ mod tests {
     #[test]
     fn the_ends_stay_within_bounds() {
         for level in [-LIMIT, 0, LIMIT] {
-            for variance in [0, 2048, u16::MAX] {
+            for variance in [0.0, 1.0, 31.9] {
                 let ability = ability(level, variance);
                 let abilities = Abilities { overall: ability, concept: ability };
                 let Grasp { mastery, uncertainty } =
@@ -145,12 +114,5 @@ mod tests {
                 assert!((0.0..=0.5).contains(&uncertainty), "{uncertainty}");
             }
         }
-    }
-
-    #[test]
-    fn a_concept_is_found_in_its_field() {
-        assert_eq!(concept_of(&concept_field("overall")), Some("overall"));
-        assert_eq!(concept_of(&concept_field("c:x")), Some("c:x"));
-        assert_eq!(concept_of(OVERALL_FIELD), None);
     }
 }

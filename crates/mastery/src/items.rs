@@ -1,4 +1,4 @@
-//! What a learner has answered to the items of a concept that came last, in 2 bytes each.
+//! What a learner has answered to the items of a concept that came last, in 11 bits each.
 //!
 //! An item that is met again is answered better, the more so if it was right before. Of all the
 //! items that a learner ever met only [`KEPT`] a concept are kept: whose concepts have more, and who
@@ -10,16 +10,22 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(crate) const KEPT: usize = 4;
 /// The bits of an item's hash. Of ever new items one in 128 is taken for one that was met.
 const HASH_BITS: u32 = 9;
-/// Right and wrong answers count up to this each.
-const MOST: u16 = 7;
+/// The bits beside it: whether the latest answer was right, and whether there were others too.
+const STATE_BITS: u32 = 2;
+/// The bits of an item.
+const BITS: u32 = HASH_BITS + STATE_BITS;
+/// The bits before the items: how many there are.
+const LENGTH_BITS: u32 = 3;
+/// Set in a place that holds an item.
+const TAKEN: u16 = 1 << BITS;
 
-/// What was answered to one item before.
+/// What was answered to one item before. How often makes no difference to what it tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Before {
-    /// How often right, up to 7.
-    pub right: u16,
-    /// How often wrong, up to 7.
-    pub wrong: u16,
+    /// Whether it was ever right.
+    pub right: bool,
+    /// Whether it was ever wrong.
+    pub wrong: bool,
     /// Whether the latest was right.
     pub last: bool,
 }
@@ -27,11 +33,11 @@ pub(crate) struct Before {
 impl Before {
     /// Whether it was met at all.
     pub fn met(self) -> bool {
-        self.right + self.wrong > 0
+        self.right || self.wrong
     }
 }
 
-/// The items that were answered last, the latest first. A place without answers is free.
+/// The items that were answered last, the latest first. Places behind them are 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Items([u16; KEPT]);
 
@@ -47,32 +53,46 @@ impl Items {
     pub fn note(&mut self, item: &str, correct: bool) {
         let wanted = hash(item);
         let before = self.before(item);
-        let count = |count: u16, more: bool| (count + u16::from(more)).min(MOST);
-        let (right, wrong) = (count(before.right, correct), count(before.wrong, !correct));
-        let others = self.0.into_iter().filter(|&place| taken(place) && !is(place, wanted));
-        let latest = wanted << 7 | right << 4 | wrong << 1 | u16::from(correct);
+        let both = if correct { before.wrong } else { before.right };
+        let others = self.0.into_iter().filter(|&place| place > 0 && !is(place, wanted));
+        let state = u16::from(both) << 1 | u16::from(correct);
+        let latest = TAKEN | wanted << STATE_BITS | state;
         let mut all = std::iter::once(latest).chain(others);
         self.0 = std::array::from_fn(|_| all.next().unwrap_or_default());
     }
 
-    /// Puts the items behind other bytes, lowest byte first.
-    pub fn encode(&self, bytes: &mut Vec<u8>) {
-        bytes.extend(self.0.iter().filter(|&&place| taken(place)).flat_map(|p| p.to_le_bytes()));
+    /// How many there are and then each, the latest lowest; and how many bits that is.
+    pub fn bits(&self) -> (u64, u32) {
+        let (mut bits, mut length, mut items) = (0, LENGTH_BITS, 0);
+        for place in self.0.iter().take_while(|place| **place > 0) {
+            bits |= u64::from(place & !TAKEN) << length;
+            (length, items) = (length + BITS, items + 1);
+        }
+        (bits | items, length)
     }
 
-    /// Reads what [`Items::encode`] wrote; `None` where it is something else.
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let (pairs, rest) = bytes.as_chunks::<2>();
-        if !rest.is_empty() || pairs.len() > KEPT {
-            return None;
+    /// How many bits [`Items::bits`] gives where its lowest ones are these; `None` where they are
+    /// none of it.
+    pub fn length(lowest: u8) -> Option<u32> {
+        let items = u32::from(lowest & ((1 << LENGTH_BITS) - 1));
+        (items as usize <= KEPT).then_some(LENGTH_BITS + items * BITS)
+    }
+
+    /// Reads what [`Items::bits`] gave; `None` where it is something else.
+    pub fn of_bits(bits: u64) -> Option<Self> {
+        let items = ((Self::length(bits as u8)? - LENGTH_BITS) / BITS) as usize;
+        let mut rest = bits >> LENGTH_BITS;
+        let mut places = [0; KEPT];
+        for at in 0..items {
+            let place = TAKEN | rest as u16 & (TAKEN - 1);
+            let hash = unpacked_hash(place);
+            if places.iter().take(at).any(|earlier| is(*earlier, hash)) {
+                return None;
+            }
+            *places.get_mut(at)? = place;
+            rest >>= BITS;
         }
-        let mut places = pairs.iter().map(|pair| u16::from_le_bytes(*pair));
-        let items = Self(std::array::from_fn(|_| places.next().unwrap_or_default()));
-        let all = items.0.iter().take(pairs.len());
-        let alone = |(at, place): (usize, &u16)| {
-            taken(*place) && items.0.iter().take(at).all(|other| !is(*other, *place >> 7))
-        };
-        all.enumerate().all(alone).then_some(items)
+        (rest == 0).then_some(Self(places))
     }
 }
 
@@ -80,18 +100,18 @@ fn hash(item: &str) -> u16 {
     (xxh3_64(item.as_bytes()) >> (u64::BITS - HASH_BITS)) as u16
 }
 
-/// Whether a place holds an item.
-fn taken(place: u16) -> bool {
-    unpack(place).met()
+fn unpacked_hash(place: u16) -> u16 {
+    (place & !TAKEN) >> STATE_BITS
 }
 
 /// Whether a place holds the item of this hash.
 fn is(place: u16, hash: u16) -> bool {
-    taken(place) && place >> 7 == hash
+    place > 0 && unpacked_hash(place) == hash
 }
 
 fn unpack(place: u16) -> Before {
-    Before { right: place >> 4 & MOST, wrong: place >> 1 & MOST, last: place & 1 == 1 }
+    let (both, last) = (place & 2 > 0, place & 1 > 0);
+    Before { right: last || both, wrong: !last || both, last }
 }
 
 #[cfg(test)]
@@ -100,39 +120,40 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn answers_to_an_item_are_counted_until_four_others_came() {
+    fn answers_to_an_item_are_kept_until_four_others_came() {
         let mut items = Items::default();
         assert!(!items.before("a").met());
-        for correct in [true, false, true] {
-            items.note("a", correct);
-        }
-        let a = Before { right: 2, wrong: 1, last: true };
+        items.note("a", true);
+        assert_eq!(items.before("a"), Before { right: true, wrong: false, last: true });
+        items.note("a", false);
+        let a = Before { right: true, wrong: true, last: false };
         for other in ["b", "c", "d"] {
             items.note(other, false);
         }
         assert_eq!(items.before("a"), a);
-        assert_eq!(items.before("d"), Before { right: 0, wrong: 1, last: false });
+        assert_eq!(items.before("d"), Before { right: false, wrong: true, last: false });
         items.note("e", true);
         assert_eq!(items.before("a"), Before::default());
-        for _ in 0..20 {
-            items.note("e", true);
-        }
-        assert_eq!(items.before("e"), Before { right: 7, wrong: 0, last: true });
+        items.note("d", true);
+        items.note("d", true);
+        assert_eq!(items.before("d"), Before { right: true, wrong: true, last: true });
     }
 
     proptest! {
         #[test]
-        fn bytes_read_back(answers in prop::collection::vec(("[a-z]{0,3}", any::<bool>()), 0..40)) {
+        fn bits_read_back(answers in prop::collection::vec(("[a-z]{0,3}", any::<bool>()), 0..40)) {
             let mut items = Items::default();
             for (item, correct) in answers {
                 items.note(&item, correct);
                 let before = items.before(&item);
                 prop_assert!(before.met() && before.last == correct);
+                let told = if correct { before.right } else { before.wrong };
+                prop_assert!(told);
             }
-            let mut bytes = Vec::new();
-            items.encode(&mut bytes);
-            prop_assert!(bytes.len() <= 2 * KEPT);
-            prop_assert_eq!(Items::decode(&bytes), Some(items));
+            let (bits, length) = items.bits();
+            prop_assert!(length <= 47 && bits >> length == 0);
+            prop_assert_eq!(Items::length(bits as u8), Some(length));
+            prop_assert_eq!(Items::of_bits(bits), Some(items));
         }
     }
 

@@ -6,6 +6,7 @@
 mod ability;
 mod answer;
 mod bolt;
+mod bytes;
 mod features;
 mod forget;
 mod grasp;
@@ -14,20 +15,25 @@ mod items;
 mod kind;
 mod model;
 mod options;
+mod page;
 mod parameters;
+mod stored;
+mod variance;
 mod view;
 mod weight;
 mod working;
 
-pub use ability::{Ability, AbilityError, LIMIT, PICOLOGITS, VARIANCE_UNITS};
+pub use ability::{Ability, LIMIT, MOST_ANSWERS, PICOLOGITS, TIME_STEP};
 pub use bolt::{Mastery, output_schema};
-pub use grasp::{
-    CONCEPT_FIELDS, Grasp, ITEM_FIELDS, OVERALL_FIELD, concept_field, concept_key, concept_of,
-    grasp, head_key, item_key, learner_key,
-};
+pub use grasp::{CONCEPT_FIELDS, Grasp, ITEM_FIELDS, concept_key, grasp, head_key, item_key};
 pub use head::HEAD_FIELDS;
 pub use kind::{KEYS, MasteryKind};
 pub use model::{Abilities, Difficulty, Expectation, Taken};
 pub use options::Options;
 pub use parameters::Parameters;
+pub use stored::{
+    COUNT, NoAbilities, learner_fields, learners_key, more_keys, names_key, numbers_key, read_more,
+    read_own,
+};
+pub use variance::Variance;
 pub use view::MASTERY;

@@ -5,7 +5,8 @@
 
 use crate::{
     Parameters,
-    ability::{Ability, LIMIT, PICOLOGITS, VARIANCE_UNITS, to_units},
+    ability::{Ability, LIMIT, PICOLOGITS},
+    variance::Variance,
 };
 
 /// The gains of a learner's moving averages: the overall one, and the one in a concept.
@@ -88,9 +89,14 @@ impl Abilities {
         let known = Self::unknown(p);
         overall.variance = variance(v, w, overall_step, expected).min(known.overall.variance);
         concept.variance = variance(w, v, concept_step, expected).min(known.concept.variance);
-        overall.answered(answer, overall_step * surprise, OVERALL_GAIN);
-        concept.answered(answer, concept_step * surprise, CONCEPT_GAIN);
-        concept.items.note(answer.item, answer.correct);
+        let Taken { item, correct, at, everyone } = answer;
+        overall.move_share(everyone, correct, OVERALL_GAIN);
+        concept.move_share_in_concept(everyone, correct, CONCEPT_GAIN);
+        for (ability, step) in [(&mut overall, overall_step), (&mut concept, concept_step)] {
+            ability.move_level(step * surprise);
+            ability.count(correct, at);
+        }
+        concept.items.note(item, correct);
         Self { overall, concept }
     }
 
@@ -100,7 +106,7 @@ impl Abilities {
     pub fn squared_errors(&self, at: u32, parameters: &Parameters) -> [f64; 2] {
         let unknown = Self::unknown(parameters);
         let faded = |of: &Ability, unknown: &Ability| {
-            let (known, first) = (of.squared_error(), unknown.squared_error());
+            let (known, first) = (of.variance.value(), unknown.variance.value());
             if of.answers == 0 || known >= first {
                 return first.max(known);
             }
@@ -124,20 +130,6 @@ impl Difficulty {
     }
 }
 
-impl Ability {
-    /// Counts an answer that moves the estimate by so many logits, and the average by a gain.
-    fn answered(&mut self, answer: Taken<'_>, logits: f64, gain: f64) {
-        let Taken { correct, at, everyone, .. } = answer;
-        let moved = self.level.saturating_add((logits * PICOLOGITS).round() as i64);
-        self.level = moved.clamp(-LIMIT, LIMIT);
-        self.recent = self.moved_share(everyone, correct, gain);
-        self.wrong = if correct { 0 } else { self.wrong.saturating_add(1) };
-        self.answers = self.answers.saturating_add(1);
-        self.correct = self.correct.saturating_add(u64::from(correct));
-        self.last = self.last.max(at);
-    }
-}
-
 /// An overall ability that never moves is no part of the model, and nothing about it is unknown.
 fn overall_deviation(parameters: &Parameters) -> f64 {
     if parameters.overall_step == 0.0 { 0.0 } else { parameters.overall_deviation }
@@ -155,12 +147,12 @@ fn step(first: f64, slowing: f64, answers: f64) -> f64 {
 /// The variance V of an estimate's error after a step U: (1 − U·p′)²·V + U²·(p(1−p) + p′²·W), with
 /// W the variance of the other ability. It is Joseph's form of the update (Bucy and Joseph 1968),
 /// right for any step, not the best one only, on the model made linear at its estimate.
-fn variance(of: f64, other: f64, step: f64, expected: Expectation) -> u16 {
+fn variance(of: f64, other: f64, step: f64, expected: Expectation) -> Variance {
     let Expectation { right, slope } = expected;
     let kept = (1.0 - step * slope).powi(2) * of;
     let noise = right * (1.0 - right) + slope * slope * other;
     // Rounded down: else what is a unit above its end would never come closer.
-    to_units(kept + step * step * noise - 0.5 / VARIANCE_UNITS)
+    Variance::below(kept + step * step * noise)
 }
 
 #[cfg(test)]

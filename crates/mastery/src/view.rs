@@ -1,6 +1,13 @@
 //! What can be asked of a mastery bolt.
 
-use crate::{Abilities, Ability, OVERALL_FIELD, Options, concept_of, grasp, learner_key};
+use crate::{
+    Abilities, Ability, NoAbilities, Options, grasp, learners_key, more_keys, names_key, read_more,
+    read_own, stored::may_be_full,
+};
+use smol_str::{SmolStr, ToSmolStr};
+use std::borrow::Cow;
+use tallyd_bolt::Key;
+use tallyd_event::partition_of;
 use tallyd_kind::{
     record::{Asked, Found, Record, Step, Unreadable},
     row::Row,
@@ -35,7 +42,7 @@ pub static MASTERY: View = View {
         Column::new(
             "at",
             Type::Time,
-            "The time of the last answer in it, in ms since the epoch, to the second.",
+            "The time of the last answer in it, in ms since the epoch, to 8 seconds.",
         ),
     ],
     shown: &[
@@ -45,27 +52,46 @@ pub static MASTERY: View = View {
         Shown { column: "answers", head: Some("answers"), how: How::Figure(0) },
         Shown { column: "correct", head: Some("right"), how: How::Figure(0) },
     ],
-    read: "the learner's hash: the overall ability, and that in each concept",
+    read: "the learner's fields in the hashes of the partition, and the names of the concepts",
     order: "the names of the concepts",
     changes: "each answer of the learner; the uncertainty also time",
 };
 
 impl Record for Options {
     fn read(&self, asked: Asked<'_>, found: &Found) -> Result<Step, Unreadable> {
-        let key = learner_key(asked.learner);
-        let Some(hash) = found.hash(&key) else { return Ok(Step::Hash(key)) };
-        let parse =
-            |bytes: &[u8]| Ability::decode(bytes).map_err(|error| Unreadable(error.to_string()));
-        let overall = match hash.get(OVERALL_FIELD) {
-            Some(bytes) => parse(bytes)?,
-            None => Abilities::unknown(&self.parameters).overall,
+        let name = SmolStr::from(asked.learner);
+        let partition = partition_of([asked.learner], asked.partitions);
+        let key = learners_key(partition);
+        let Some(own) = found.field(&key, &name) else {
+            return Ok(Step::Fields(vec![key], vec![name]));
         };
-        let concepts = hash.iter().filter_map(|(name, bytes)| Some((concept_of(name)?, bytes)));
-        let row = |(name, bytes): (&str, &Vec<u8>)| {
-            let concept = parse(bytes)?;
-            let grasp = grasp(&Abilities { overall, concept }, &self.parameters, asked.now);
+        let Some(own) = own else { return Ok(Step::Rows(Vec::new())) };
+        let unreadable = |error: NoAbilities| Unreadable(error.to_string());
+        let (overall, mut concepts) = read_own(own).map_err(unreadable)?;
+        if may_be_full(own) {
+            let keys: Vec<Key> = more_keys(partition).collect();
+            let pages: Option<Vec<_>> = keys.iter().map(|key| found.field(key, &name)).collect();
+            let Some(pages) = pages else { return Ok(Step::Fields(keys, vec![name])) };
+            for page in pages.into_iter().flatten() {
+                concepts.extend(read_more(page).map_err(unreadable)?);
+            }
+        }
+        let names = names_key(partition);
+        let mut rows = Vec::with_capacity(concepts.len());
+        for (number, concept) in &concepts {
+            let Some(name) = found.field(&names, &number.to_smolstr()) else {
+                let numbers = concepts.iter().map(|(number, _)| number.to_smolstr());
+                return Ok(Step::Fields(vec![names], numbers.collect()));
+            };
+            let name = name.ok_or_else(|| Unreadable(format!("{names:?} lacks {number}")))?;
+            rows.push((String::from_utf8_lossy(name), concept));
+        }
+        rows.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        let row = |(name, concept): (Cow<'_, str>, &Ability)| {
+            let grasp =
+                grasp(&Abilities { overall, concept: *concept }, &self.parameters, asked.now);
             let cells = [
-                name.into(),
+                name.as_ref().into(),
                 concept.answers.into(),
                 concept.correct.into(),
                 grasp.mastery.into(),
@@ -73,8 +99,8 @@ impl Record for Options {
                 (concept.answers >= self.known_after).into(),
                 (i64::from(concept.last) * 1000).into(),
             ];
-            Ok(Row::new(&MASTERY, cells))
+            Row::new(&MASTERY, cells)
         };
-        concepts.map(row).collect::<Result<_, _>>().map(Step::Rows)
+        Ok(Step::Rows(rows.into_iter().map(row).collect()))
     }
 }

@@ -1,14 +1,20 @@
 //! The state of a batch while it is worked through: what is stored, under what the batch's earlier
 //! answers changed. So a batch gives what its answers give one by one.
 
+mod learners;
+
+pub(crate) use learners::Places;
+
 use crate::{
-    Abilities, Ability, AbilityError, CONCEPT_FIELDS, Difficulty, HEAD_FIELDS, ITEM_FIELDS,
-    OVERALL_FIELD, concept_field, concept_key,
+    Abilities, CONCEPT_FIELDS, Difficulty, HEAD_FIELDS, ITEM_FIELDS,
+    answer::{Answer, Unusable},
+    concept_key,
     features::Everyone,
     head::{ANSWERS, CORRECT, Lesson, SHARED},
-    head_key, item_key, learner_key,
+    head_key, item_key,
 };
 use hashbrown::HashMap;
+use learners::Learners;
 use smol_str::SmolStr;
 use tallyd_bolt::{Effects, Key, State};
 
@@ -16,11 +22,7 @@ use tallyd_bolt::{Effects, Key, State};
 #[derive(Debug)]
 pub(crate) struct Working<'a> {
     stored: &'a State,
-    unknown: Abilities,
-    learners: Vec<Key>,
-    learner_places: HashMap<SmolStr, usize>,
-    abilities: Vec<Held>,
-    ability_places: HashMap<(usize, Option<SmolStr>), usize>,
+    learners: Learners<'a>,
     items: Vec<Item>,
     item_places: HashMap<SmolStr, usize>,
     concepts: Vec<Weight>,
@@ -43,15 +45,6 @@ struct Weight {
     added: i64,
 }
 
-/// An ability, and where it stands.
-#[derive(Debug)]
-struct Held {
-    learner: usize,
-    field: SmolStr,
-    ability: Ability,
-    changed: bool,
-}
-
 /// An item as it is stored, and what the batch adds.
 #[derive(Debug)]
 struct Item {
@@ -60,31 +53,12 @@ struct Item {
     added: Difficulty,
 }
 
-/// Where in a [`Working`] the abilities stand that an answer shows: the overall one and that in the
-/// concept.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Places {
-    overall: usize,
-    concept: usize,
-}
-
-/// Stored bytes are no ability.
-#[derive(Debug)]
-pub(crate) struct Unreadable {
-    pub field: SmolStr,
-    pub error: AbilityError,
-}
-
 impl<'a> Working<'a> {
     /// Nothing is read yet. `unknown`: the abilities of whom nothing is known.
-    pub fn new(stored: &'a State, unknown: Abilities) -> Self {
+    pub fn new(stored: &'a State, unknown: Abilities, partitions: u16) -> Self {
         Self {
             stored,
-            unknown,
-            learners: Vec::new(),
-            learner_places: HashMap::new(),
-            abilities: Vec::new(),
-            ability_places: HashMap::new(),
+            learners: Learners::new(stored, unknown, partitions),
             items: Vec::new(),
             item_places: HashMap::new(),
             concepts: Vec::new(),
@@ -127,56 +101,14 @@ impl<'a> Working<'a> {
         }
     }
 
-    /// The abilities of a learner as they are now, and where they stand.
-    pub fn abilities(
-        &mut self,
-        learner: &SmolStr,
-        concept: &SmolStr,
-    ) -> Result<(Places, Abilities), Unreadable> {
-        let learner = *self.learner_places.entry_ref(learner).or_insert_with(|| {
-            self.learners.push(learner_key(learner));
-            self.learners.len() - 1
-        });
-        let Abilities { overall, concept: in_concept } = self.unknown;
-        let overall = self.held(learner, None, overall)?;
-        let concept = self.held(learner, Some(concept), in_concept)?;
-        let abilities = Abilities { overall: self.at(overall), concept: self.at(concept) };
-        Ok((Places { overall, concept }, abilities))
-    }
-
-    fn held(
-        &mut self,
-        learner: usize,
-        concept: Option<&SmolStr>,
-        unknown: Ability,
-    ) -> Result<usize, Unreadable> {
-        let wanted = (learner, concept.cloned());
-        if let Some(&place) = self.ability_places.get(&wanted) {
-            return Ok(place);
-        }
-        let field = concept.map_or(SmolStr::new_static(OVERALL_FIELD), |c| concept_field(c));
-        let stored = self.learners.get(learner).and_then(|key| self.stored.field(key, &field));
-        let ability = match stored.map_or(Ok(unknown), Ability::decode) {
-            Ok(ability) => ability,
-            Err(error) => return Err(Unreadable { field, error }),
-        };
-        self.abilities.push(Held { learner, field, ability, changed: false });
-        self.ability_places.insert(wanted, self.abilities.len() - 1);
-        Ok(self.abilities.len() - 1)
-    }
-
-    fn at(&self, place: usize) -> Ability {
-        self.abilities.get(place).map(|held| held.ability).unwrap_or_default()
+    /// The abilities that an answer shows, as they are now, and where they stand.
+    pub fn abilities(&mut self, answer: &Answer) -> Result<(Places, Abilities), Unusable> {
+        self.learners.abilities(&answer.learner, &answer.concept)
     }
 
     /// Sets the abilities at these places.
     pub fn set_abilities(&mut self, places: Places, abilities: Abilities) {
-        let both = [(places.overall, abilities.overall), (places.concept, abilities.concept)];
-        for (place, ability) in both {
-            if let Some(held) = self.abilities.get_mut(place) {
-                (held.ability, held.changed) = (ability, true);
-            }
-        }
+        self.learners.set_abilities(places, abilities);
     }
 
     /// An item as this worker sees it, which is what it last read and its own deltas since, and
@@ -206,11 +138,7 @@ impl<'a> Working<'a> {
 
     /// One write for each address that the batch changed.
     pub fn write(self, effects: &mut Effects) {
-        for Held { learner, field, ability, changed } in self.abilities {
-            if let Some(key) = self.learners.get(learner).filter(|_| changed) {
-                effects.set_field(key, &field, ability.encode());
-            }
-        }
+        self.learners.write(effects);
         for Item { key, added, .. } in self.items {
             effects.add(&key, ITEM_FIELDS, [added.level, added.answers]);
         }

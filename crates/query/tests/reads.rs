@@ -4,7 +4,8 @@
 
 use smol_str::SmolStr;
 use tallyd_aggregate::Figure;
-use tallyd_bolt::{Key, memory::Memory};
+use tallyd_bolt::{Batch, Key, memory::Memory};
+use tallyd_event::{EntryId, Event, Value, partition_of};
 use tallyd_harness::{Server, ServerOptions};
 use tallyd_kind::{
     record::Asked,
@@ -21,6 +22,9 @@ use tallyd_store::{Connection, keys::Keys};
 use tallyd_topology::{BoltOptions, Topology, parse};
 
 const AT: i64 = 1_767_258_000_000; // 2026-01-01T09:00:00Z
+
+/// How many concepts the busiest learner has practised.
+const CONCEPTS: u64 = 60;
 
 const TOPOLOGY: &str = r#"
 name = "reads"
@@ -133,28 +137,64 @@ fn stored() -> Memory {
         let key = Key::new(&["distinct", "1h", "2026-01-01T0830Z", "learners", group]);
         memory.distinct.entry(key).or_default().insert("u1".into());
     }
-    let mut tired = vec![2, 1];
-    tired.extend(1_767_258_000_000i64.to_le_bytes());
-    tired.extend([40u32, 40, 40].iter().flat_map(|count| count.to_le_bytes()));
-    // Ability, pace, variance, accuracy, speed, rapid, load, score.
-    let numbers = [0.0f32, 0.0, 1.0, 1.5, 2.25, 0.125, 30.0, 0.8125];
+    // Answers in all, in the session and in the baseline; the time, and that an alert stands.
+    let mut tired = vec![40, 40, 40];
+    let mut time = (AT as u64) << 1 | 1;
+    while time >= 0x80 {
+        tired.push(time as u8 | 0x80);
+        time >>= 7;
+    }
+    tired.push(time as u8);
+    // Score, ability, pace, variance, accuracy, speed, rapid, load; and the items met, which nobody
+    // reads.
+    let numbers = [0.8125f32, 0.0, 0.0, 1.0, 1.5, 2.25, 0.125, 30.0];
     tired.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
-    let hash = memory.hashes.entry(Key::new(&["learner", "u%207"])).or_default();
-    hash.insert("state".into(), tired);
-    // Answers, right ones, a level of half a logit, a variance of a quarter and of three quarters
-    // of a squared one, the last answer, a moving average of 1, no wrong one since.
-    let ability = |variance: u16| {
-        let mut bytes = vec![3, 2];
-        bytes.extend(&500_000_000_000i64.to_le_bytes()[..6]);
-        bytes.extend(variance.to_le_bytes());
-        bytes.extend(((AT / 1000) as u32).to_le_bytes());
-        bytes.extend([0xff, 0xff, 0]);
-        bytes
-    };
-    let abilities = [("overall", ability(512)), ("c:alge:bra", ability(1536))];
-    let hash = memory.hashes.entry(Key::new(&["learner", "m"])).or_default();
-    hash.extend(abilities.map(|(name, value)| (SmolStr::from(name), value)));
+    tired.extend([0; 32]);
+    let of = |learner: &str| Key::new(&["learners", &partition_of([learner], 2).to_string()]);
+    memory.hashes.entry(of("u 7")).or_default().insert("u 7".into(), tired);
+    // A level of half a logit in 36 bits, and above them a variance of a quarter or of three
+    // quarters of a squared one. Overall: answers, right ones, that, a moving average of 1, the time.
+    let level = |variance: u64| (500_000_000 | variance << 36).to_le_bytes()[..6].to_vec();
+    let time = ((AT / 8000) as u32).to_le_bytes();
+    let mut own = [&[3, 2][..], &level(0x900), &[0xff, 0xff], &time].concat();
+    // The concept of the number 5, answered last at that time: three answers with two right ones,
+    // the level, a moving average of 1, no wrong one since, and no items.
+    own.extend([&[5, 0, 3 * 4 / 2 + 2][..], &level(0xa80), &[0xff, 0]].concat());
+    memory.hashes.entry(of("m")).or_default().insert("m".into(), own);
+    let names = Key::new(&["names", &partition_of(["m"], 2).to_string()]);
+    memory.hashes.entry(names).or_default().insert("5".into(), b"alge:bra".to_vec());
+    many(&mut memory);
     memory
+}
+
+/// A learner with more concepts than find room in one field, as the bolt writes it.
+fn many(memory: &mut Memory) {
+    let topology = topology();
+    let (_, node) = topology.node("mastery").unwrap();
+    let schema = &topology.node("answers").unwrap().1.schema;
+    let text = |text: String| Value::Str(text.into());
+    let event = |number: u64| {
+        let values = vec![
+            text(format!("a{number}")),
+            text("busy".to_owned()),
+            Value::Null,
+            text(format!("q{number}")),
+            text(format!("concept {:02}", number % CONCEPTS)),
+            Value::Bool(number.is_multiple_of(2)),
+            Value::Int(1),
+            Value::Int(1),
+            Value::Int(AT),
+        ];
+        Event::new(EntryId { ms: AT as u64, seq: number }, 0, values)
+    };
+    let events: Vec<Event> = (0..3 * CONCEPTS).map(event).collect();
+    let bolt = topology.bolt(node, [0; 16]).unwrap();
+    let mut alone = Memory::default();
+    alone.run(&*bolt, &Batch { schema, events: &events, now: AT });
+    for (key, hash) in alone.hashes {
+        // The number of the other learner's concept stays.
+        memory.hashes.entry(key).or_default().extend(hash);
+    }
 }
 
 /// Puts the stored values into Redis, under the keys of a bolt.
@@ -289,6 +329,10 @@ async fn learners(results: &mut impl Results) {
     assert_eq!(then[0].get("mastery"), concept.get("mastery"));
     assert!(number(&then[0], "uncertainty") > number(concept, "uncertainty") + 0.02, "{then:?}");
     assert_eq!(learner::record(results, mastery, asked("nobody", AT)).await.unwrap(), []);
+    let all = learner::record(results, mastery, asked("busy", AT)).await.unwrap();
+    let shown = |row: &Row| (row.get("concept").clone(), row.get("answers").clone());
+    let expected = (0..CONCEPTS).map(|n| (format!("concept {n:02}").as_str().into(), 3_u64.into()));
+    assert_eq!(all.iter().map(shown).collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -143,11 +143,14 @@ impl Audit<'_> {
             let field = |memory: &Memory, key: Key, field: &str| {
                 memory.hashes.get(&key).and_then(|hash| hash.get(field)).map(|bytes| text(bytes))
             };
-            let found = field(&fatigue, Key::new(&["learner", name]), "answers");
+            let partition = partition_of([&**name], self.world.topology.partitions).to_string();
+            let learners = Key::new(&["learners", &partition]);
+            let of = |memory: &Memory| memory.hashes.get(&learners)?.get(name.as_str()).cloned();
             match self.world.overwritten(name) {
                 None => {
                     let what = format!("{name} fatigue answers");
-                    self.compare(&what, &answers, &found);
+                    let found = of(&fatigue).map(|bytes| counts(&bytes).0);
+                    self.compare(&what, &is_known.then_some(user.answers), &found);
                 }
                 Some(gone) => {
                     let what = format!("{name} fatigue answers, overwritten or refused");
@@ -157,8 +160,7 @@ impl Audit<'_> {
             let group = format!("learner={name}");
             let found = field(&predicted, Key::new(&["window", "all", "all", &group]), "answers");
             self.compare(&format!("{name} predicted answers"), &answers, &found);
-            let found = mastery.hashes.get(&Key::new(&["learner", name]));
-            let found = found.and_then(|hash| hash.get("overall")).map(|bytes| counts(bytes));
+            let found = of(&mastery).map(|bytes| counts(&bytes));
             let expected = is_known.then_some((user.answers, user.right));
             self.compare(&format!("{name} overall"), &expected, &found);
         }
@@ -197,8 +199,7 @@ impl Audit<'_> {
 
     /// Only what wrote to a key that was overwritten was ever halted.
     fn halts(&mut self) {
-        let of = |learner| partition_of([learner], self.world.topology.partitions);
-        let concerned: Vec<u16> = self.world.overwritten_learners().map(of).collect();
+        let concerned: Vec<u16> = self.world.overwritten_partitions().collect();
         let halted = self.world.ever_halted().iter();
         let others = halted.filter(|(_, p)| !concerned.contains(p)).copied().collect();
         self.compare("partitions that were halted for others", &Vec::new(), &others);
@@ -245,7 +246,8 @@ fn hidden_scores(memory: Memory) -> BTreeMap<SmolStr, f64> {
     hash.into_iter().flatten().map(|(name, bytes)| (name, score(bytes))).collect()
 }
 
-/// The answers and right answers that a mastery field begins with, each as LEB128.
+/// The two counts that a learner's field begins with, each as LEB128: the answers and, of mastery, the
+/// right ones.
 fn counts(bytes: &[u8]) -> (u64, u64) {
     let numbers = bytes.chunk_by(|byte, _| *byte >= 0x80);
     let number = |of: &[u8]| of.iter().rev().fold(0, |sum, byte| sum << 7 | u64::from(byte & 0x7f));

@@ -10,7 +10,7 @@ use tallyd_runtime::{
 use tallyd_topology::{Node, Topology};
 
 /// The version of everything that is stored. Raised when an older worker could not read it.
-const FORMAT: &str = "15";
+const FORMAT: &str = "16";
 
 /// Checks the stored topology, and stores what is new: the seed that is `known`, or a new one.
 /// Returns the stored seed.

@@ -90,7 +90,7 @@ fn stored(memory: &Memory) -> BTreeSet<&Key> {
 fn parts(kind: &str) -> usize {
     match kind {
         "head" | "items" => 1,
-        "buckets" | "concept" | "item" | "labels" | "learner" => 2,
+        "buckets" | "concept" | "item" | "labels" | "learners" | "names" | "numbers" => 2,
         "seen" | "groups" => 3,
         "board" | "state" | "window" => 4,
         "distinct" | "values" => 5,
@@ -126,8 +126,6 @@ proptest! {
             }
         }
         let of = [
-            ("fatigue learner ", 0),
-            ("mastery learner ", 0),
             ("points board class", 1),
             ("concepts window concept", 2),
             ("concepts values concept", 2),

@@ -4,7 +4,7 @@ use crate::{drift, log::Answer};
 use std::collections::HashMap;
 use tallyd_bolt::{Batch, Bolt, FieldRef, memory::Memory};
 use tallyd_event::{EntryId, Event, Field, FieldType, Schema, Value};
-use tallyd_fatigue::{Fatigue, Options, Parameters, learner_key};
+use tallyd_fatigue::{Fatigue, Options, Parameters, Reading, learner_fields};
 
 /// The score after each answer, and the places of the answers that caused a `tired` alert.
 pub struct Scores {
@@ -31,7 +31,7 @@ pub fn bolt(answers: &[Answer], parameters: Parameters) -> Scores {
         response_ms: field(3),
         parameters,
     };
-    let bolt = Fatigue::new(options, schema.clone());
+    let bolt = Fatigue::new(options, schema.clone(), 1);
     let mut memory = Memory::default();
     let mut out = Scores { scores: Vec::with_capacity(answers.len()), alerts: Vec::new() };
     for (place, answer) in answers.iter().enumerate() {
@@ -51,9 +51,9 @@ pub fn bolt(answers: &[Answer], parameters: Parameters) -> Scores {
         if effects.emits.iter().any(|alert| *alert.value(2) == tired) {
             out.alerts.push(place);
         }
-        let hash = &memory.hashes[&learner_key(&answer.learner)];
-        let text = String::from_utf8_lossy(&hash["score"]);
-        out.scores.push(text.parse().expect("the score is a decimal"));
+        let (key, field) = learner_fields(&answer.learner, 1).remove(0);
+        let reading = Reading::of(&memory.hashes[&key][&field]).expect("the bolt wrote it");
+        out.scores.push(reading.score);
     }
     out
 }

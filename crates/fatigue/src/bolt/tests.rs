@@ -33,7 +33,7 @@ fn bolt(parameters: Parameters) -> Fatigue {
         response_ms: field(4),
         parameters,
     };
-    Fatigue::new(options, schema())
+    Fatigue::new(options, schema(), 3)
 }
 
 /// Answer `n` of learner `user`, so many minutes after the start.
@@ -65,6 +65,11 @@ fn run(bolt: &Fatigue, memory: &mut Memory, events: &[Event]) -> Effects {
     memory.run(bolt, &Batch { schema: &schema(), events, now: START })
 }
 
+fn stored(memory: &Memory, learner: &str) -> Reading {
+    let [(key, field)] = &learner_fields(learner, 3)[..] else { panic!("one field a learner") };
+    Reading::of(&memory.hashes[key][field]).unwrap()
+}
+
 fn states(effects: &Effects) -> Vec<(String, String)> {
     let text = |alert: &Event, i| alert.value(i).to_text().to_string();
     effects.emits.iter().map(|alert| (text(alert, 0), text(alert, 2))).collect()
@@ -79,16 +84,15 @@ fn a_tiring_session_gives_one_alert_and_a_break_ends_it() {
     assert_eq!(alerts[0].1, "tired");
     assert_eq!(alerts[0].0, format!("a{}:tired", effects.emits[0].origin.seq));
 
-    let (hash, schema) = (&memory.hashes[&learner_key("u")], output_schema());
-    assert_eq!((&hash["tired"][..], &hash["answers"][..]), (&b"1"[..], &b"110"[..]));
-    assert_eq!(Reading::of(&hash["state"]).unwrap().at, START + 110 * MINUTE);
+    let (of, schema) = (stored(&memory, "u"), output_schema());
+    assert_eq!((of.tired, of.answers, of.at), (true, 110, START + 110 * MINUTE));
     assert_eq!(effects.emits[0].values.len(), schema.fields.len());
     assert_eq!(effects.emits[0].key(&schema), "u");
 
     let later = run(&bolt, &mut memory, &[event(500, "u", 1, true, 5000.0, 140)]);
     assert_eq!(states(&later), [("a500:recovered".to_owned(), "recovered".to_owned())]);
     assert_eq!(later.emits[0].time(&schema), START + 140 * MINUTE);
-    assert_eq!(&memory.hashes[&learner_key("u")]["tired"], b"0");
+    assert!(!stored(&memory, "u").tired);
 }
 
 #[test]
@@ -123,12 +127,15 @@ fn what_is_no_answer_is_rejected_and_changes_nothing() {
 #[test]
 fn a_state_that_is_none_rejects_the_learner_s_answers_alone() {
     let mut memory = Memory::default();
-    let state = [(SmolStr::from("state"), b"?".to_vec())];
-    memory.hashes.insert(learner_key("u"), state.into());
+    let (key, field) = learner_fields("u", 3).remove(0);
+    memory.hashes.insert(key, [(field, b"?".to_vec())].into());
     let events = [event(1, "u", 1, true, 5000.0, 0), event(2, "v", 1, true, 5000.0, 0)];
     let effects = run(&bolt(Parameters::default()), &mut memory, &events);
-    assert_eq!(effects.rejects.iter().map(|r| r.event).collect::<Vec<_>>(), [0]);
-    assert_eq!(&memory.hashes[&learner_key("v")]["answers"], b"1");
+    let rejects: Vec<_> = effects.rejects.iter().map(|r| (r.event, r.reason.as_str())).collect();
+    let reason = "learner \"u\" in learners:2: the 1 bytes stored are no state of a learner; \
+                  delete the field to begin again";
+    assert_eq!(rejects, [(0, reason)]);
+    assert_eq!(stored(&memory, "v").answers, 1);
     assert_eq!(memory.counters[&items::item_key("q:1")]["new.answers"], 1);
 }
 
@@ -138,8 +145,7 @@ fn a_clock_ahead_of_the_server_s_does_not_hold_back_later_sessions() {
     let mut ahead = event(1, "u", 1, true, 5000.0, 40 * 24 * 60);
     ahead.arrived = START;
     run(&bolt, &mut memory, &[ahead]);
-    let state = &memory.hashes[&learner_key("u")]["state"];
-    assert_eq!(Reading::of(state).unwrap().at, START);
+    assert_eq!(stored(&memory, "u").at, START);
 }
 
 #[test]

@@ -143,8 +143,8 @@ pub fn elo(step: f64, slowing: f64) -> Parameters {
     }
 }
 
-/// The bolt, and the schema of its input.
-pub fn bolt(parameters: Parameters, emit: bool) -> (Mastery, Schema) {
+/// The bolt, split into so many partitions, and the schema of its input.
+pub fn bolt(parameters: Parameters, emit: bool, partitions: u16) -> (Mastery, Schema) {
     let field = |index, name: &str| FieldRef { index, name: name.into() };
     let options = Options {
         learner: field(0, "learner"),
@@ -159,7 +159,7 @@ pub fn bolt(parameters: Parameters, emit: bool) -> (Mastery, Schema) {
     let rest = [Field::new("correct", FieldType::Bool), Field::new("at", FieldType::Time)];
     let fields = texts.into_iter().chain(rest).collect();
     let schema = Schema { fields, id: None, key: Some(0), time: Some(4) };
-    (Mastery::new(options, schema.clone()), schema)
+    (Mastery::new(options, schema.clone(), partitions), schema)
 }
 
 /// The answers as events, in their order.

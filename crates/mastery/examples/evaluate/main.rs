@@ -30,7 +30,8 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use tallyd_mastery::{Ability, Parameters};
+use tallyd_bolt::Key;
+use tallyd_mastery::{Parameters, read_more, read_own};
 
 const MAX_DIFFERENCE: f64 = 1e-9;
 /// What the defaults are held to: the start of a log's name, the part of it, AUC and calibration
@@ -178,7 +179,8 @@ fn table(
     );
     println!("16 partitions: what others learned is seen after 512 answers of the whole log");
     println!("tallyd: {:.0} ns of CPU an answer in batches of 512", run::cost(answers));
-    println!("a stored ability is {:.1} bytes on average\n", bytes(&ours));
+    let (bytes, concepts) = bytes(&ours);
+    println!("a learner is {bytes:.0} bytes on average, with {concepts:.1} concepts\n");
     let all = part(&ours.predicted, answers, &vec![true; answers.len()]);
     println!("{}", calibration(&all));
 
@@ -242,11 +244,24 @@ fn part(predicted: &[f64], answers: &[Answer], of: &[bool]) -> Vec<Scored> {
     scored.zip(of).filter(|(_, of)| **of).map(|(scored, _)| scored).collect()
 }
 
-fn bytes(run: &run::Run) -> f64 {
-    let abilities = run.memory.hashes.values().flat_map(|hash| hash.values());
-    let sizes: Vec<f64> = abilities
-        .filter(|value| Ability::decode(value).is_ok())
-        .map(|value| value.len() as f64)
-        .collect();
-    sizes.iter().sum::<f64>() / sizes.len() as f64
+/// The bytes of a learner, and in how many concepts.
+fn bytes(run: &run::Run) -> (f64, f64) {
+    let of_learners = |(key, _): &(&Key, _)| {
+        ["learners:", "more:"].iter().any(|kind| key.as_str().starts_with(kind))
+    };
+    let hashes = run.memory.hashes.iter().filter(of_learners);
+    let fields = hashes.flat_map(|(key, hash)| {
+        let is_more = key.as_str().starts_with("more:");
+        hash.values().map(move |bytes| (is_more, bytes))
+    });
+    let (mut learners, mut concepts, mut sum) = (0, 0, 0);
+    for (is_more, bytes) in fields {
+        let of_learner = match is_more {
+            true => read_more(bytes).map(|more| (0, more.len())),
+            false => read_own(bytes).map(|(_, own)| (1, own.len())),
+        };
+        let Ok((learner, of)) = of_learner else { continue };
+        (learners, concepts, sum) = (learners + learner, concepts + of, sum + bytes.len());
+    }
+    (sum as f64 / f64::from(learners), concepts as f64 / f64::from(learners))
 }

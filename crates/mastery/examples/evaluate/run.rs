@@ -3,11 +3,10 @@
 use crate::log::{Answer, bolt, events};
 use std::error::Error;
 use tallyd_bolt::{Batch, Bolt, Effects, Reads, memory::Memory};
-use tallyd_event::Event;
+use tallyd_event::{Event, partition_of};
 use tallyd_mastery::{
-    Abilities, Ability, OVERALL_FIELD, Parameters, concept_field, grasp, learner_key,
+    Abilities, Parameters, grasp, learner_fields, numbers_key, read_more, read_own,
 };
-use xxhash_rust::xxh3::xxh3_64;
 
 /// What a run predicted before each answer, and what it left.
 pub struct Run {
@@ -24,7 +23,7 @@ const BATCH: usize = 512;
 
 /// In one partition, in batches.
 pub fn whole(answers: &[Answer], parameters: Parameters) -> Result<Run, Box<dyn Error>> {
-    let (bolt, schema) = bolt(parameters, true);
+    let (bolt, schema) = bolt(parameters, true, 1);
     let mut run = Run { predicted: Vec::new(), levels: Vec::new(), memory: Memory::default() };
     for events in events(answers).chunks(BATCH) {
         let effects = run.memory.run(&bolt, &Batch { schema: &schema, events, now: 0 });
@@ -41,25 +40,38 @@ pub type Shown = (u64, f64, f64);
 
 /// What is shown of the concept after each answer.
 pub fn shown(answers: &[Answer], parameters: Parameters) -> Result<Vec<Shown>, Box<dyn Error>> {
-    let (bolt, schema) = bolt(parameters, false);
+    let (bolt, schema) = bolt(parameters, false, 1);
     let mut memory = Memory::default();
     let mut shown = Vec::with_capacity(answers.len());
     for (event, answer) in events(answers).iter().zip(answers) {
         let batch = Batch { schema: &schema, events: std::slice::from_ref(event), now: 0 };
         memory.run(&bolt, &batch);
-        let hash = memory.hashes.get(&learner_key(&answer.learner)).ok_or("no learner")?;
-        let of = |field: &str| Ability::decode(hash.get(field).map_or(&[], |bytes| &bytes[..]));
-        let (overall, concept) = (of(OVERALL_FIELD)?, of(&concept_field(&answer.concept))?);
-        let grasp = grasp(&Abilities { overall, concept }, &parameters, answer.at);
+        let abilities = abilities(&memory, answer)?;
+        let (concept, grasp) = (abilities.concept, grasp(&abilities, &parameters, answer.at));
         shown.push((concept.answers, grasp.mastery, grasp.uncertainty));
     }
     Ok(shown)
 }
 
+/// What is stored of an answer's learner and concept, in one partition.
+fn abilities(memory: &Memory, answer: &Answer) -> Result<Abilities, Box<dyn Error>> {
+    let number = memory.hashes.get(&numbers_key(0)).and_then(|all| all.get(&*answer.concept));
+    let number: u32 = std::str::from_utf8(number.ok_or("no concept")?)?.parse()?;
+    let fields = learner_fields(&answer.learner, 1).into_iter();
+    let mut stored = fields.map(|(key, field)| memory.hashes.get(&key)?.get(&field));
+    let (overall, mut concepts) = read_own(stored.next().flatten().ok_or("no learner")?)?;
+    for page in stored.flatten() {
+        concepts.extend(read_more(page)?);
+    }
+    let concept = concepts.into_iter().find(|(of, _)| *of == number);
+    let (_, concept) = concept.ok_or("no concept of the learner")?;
+    Ok(Abilities { overall, concept })
+}
+
 /// What the bolt takes an answer, in ns of CPU: to ask for its state and to process, without emitting.
 /// Between the two the runtime works, which is not counted.
 pub fn cost(answers: &[Answer]) -> f64 {
-    let (bolt, schema) = bolt(Parameters::default(), false);
+    let (bolt, schema) = bolt(Parameters::default(), false, 1);
     let (mut memory, mut ns) = (Memory::default(), 0.0);
     for events in events(answers).chunks(BATCH) {
         let batch = Batch { schema: &schema, events, now: 0 };
@@ -86,19 +98,18 @@ fn cpu_ns() -> f64 {
 pub fn split(
     answers: &[Answer],
     parameters: Parameters,
-    partitions: u64,
+    partitions: u16,
     block: usize,
 ) -> Result<Vec<f64>, Box<dyn Error>> {
-    let (bolt, schema) = bolt(parameters, true);
+    let (bolt, schema) = bolt(parameters, true, partitions);
     let all = events(answers);
     let mut memory = Memory::default();
     let mut predicted = vec![f64::NAN; answers.len()];
     for (number, block_of) in all.chunks(block).enumerate() {
-        let mut parts: Vec<(Vec<usize>, Vec<Event>)> =
-            vec![Default::default(); partitions as usize];
+        let mut parts: Vec<(Vec<usize>, Vec<Event>)> = vec![Default::default(); partitions.into()];
         for (place, event) in block_of.iter().enumerate() {
-            let part = xxh3_64(event.value(0).to_text().as_bytes()) % partitions;
-            if let Some((places, events)) = parts.get_mut(part as usize) {
+            let part = partition_of([event.value(0).to_text().as_str()], partitions);
+            if let Some((places, events)) = parts.get_mut(usize::from(part)) {
                 places.push(number * block + place);
                 events.push(event.clone());
             }

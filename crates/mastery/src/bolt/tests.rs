@@ -1,10 +1,11 @@
 //! Table and property tests of the bolt, on state in plain maps.
 
 use super::*;
-use crate::{Ability, PICOLOGITS, Parameters};
+use crate::{Ability, PICOLOGITS, Parameters, Variance, learner_fields, read_more, read_own};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use tallyd_bolt::{FieldRef, Key, memory::Memory};
-use tallyd_event::EntryId;
+use tallyd_event::{EditKind, EntryId};
 
 /// Round numbers to compute with by hand.
 const ROUND: Parameters = Parameters {
@@ -18,6 +19,8 @@ const ROUND: Parameters = Parameters {
     item_slowing: 0.0,
     certainty_days: 180.0,
 };
+
+const PARTITIONS: u16 = 3;
 
 fn schema() -> Schema {
     let optional = |name, kind| Field { optional: true, ..Field::new(name, kind) };
@@ -43,7 +46,7 @@ fn bolt(parameters: Parameters) -> Mastery {
         known_after: 5,
         parameters,
     };
-    Mastery::new(options, schema())
+    Mastery::new(options, schema(), PARTITIONS)
 }
 
 /// An event of `user concept question right`, where `_` is left out.
@@ -65,14 +68,26 @@ fn run(memory: &mut Memory, bolt: &Mastery, texts: &[&str]) -> Effects {
     memory.run(bolt, &Batch { schema: &schema(), events: &events, now: 0 })
 }
 
-fn stored(memory: &Memory, learner: &str, field: &str) -> Ability {
-    Ability::decode(&memory.hashes[&learner_key(learner)][field]).unwrap()
+/// What is stored of a learner: the overall ability, and that in each concept.
+fn stored(memory: &Memory, learner: &str) -> Option<(Ability, BTreeMap<String, Ability>)> {
+    let names = &memory.hashes[&names_key(partition_of([learner], PARTITIONS))];
+    let mut fields = learner_fields(learner, PARTITIONS).into_iter().map(|(key, field)| {
+        let hash = memory.hashes.get(&key)?;
+        hash.get(&field).map(Vec::as_slice)
+    });
+    let (overall, mut concepts) = read_own(fields.next()??).unwrap();
+    concepts.extend(fields.flatten().flat_map(|page| read_more(page).unwrap()));
+    let named = concepts.into_iter().map(|(number, ability)| {
+        let name = &names[number.to_string().as_str()];
+        (String::from_utf8(name.clone()).unwrap(), ability)
+    });
+    Some((overall, named.collect()))
 }
 
 /// Answers, right ones, level and variance.
-fn figures(memory: &Memory, field: &str) -> (u64, u64, i64, u16) {
-    let Ability { answers, correct, level, variance, .. } = stored(memory, "u", field);
-    (answers, correct, level, variance)
+fn figures(ability: &Ability) -> (u64, u64, i64, f64) {
+    let Ability { answers, correct, level, variance, .. } = *ability;
+    (answers, correct, level, variance.value())
 }
 
 fn levels(effects: &Effects) -> Vec<f64> {
@@ -88,15 +103,17 @@ fn answers_move_abilities_and_difficulty_as_computed_by_hand() {
     let mut memory = Memory::default();
     // p = 1/2, so each moves by half of its step: 0.25, 0.5, −0.4.
     run(&mut memory, &bolt(ROUND), &["u c q 1"]);
-    // Variances of 27/32 and 7/8, in 2,048ths.
-    assert_eq!(figures(&memory, "overall"), (1, 1, 250_000_000_000, 1728));
-    assert_eq!(figures(&memory, "c:c"), (1, 1, 500_000_000_000, 1792));
+    let (overall, concepts) = stored(&memory, "u").unwrap();
+    assert_eq!(figures(&overall), (1, 1, 250_000_000_000, 27.0 / 32.0));
+    assert_eq!(figures(&concepts["c"]), (1, 1, 500_000_000_000, 7.0 / 8.0));
     assert_eq!(memory.counters[&item_key("q")]["b"], -400_000_000_000);
     // p = σ(0.25 + 0.5 + 0.4); the steps are 0.5/1.1, 1/1.5 and 0.8.
     let effects = run(&mut memory, &bolt(ROUND), &["u c q 0"]);
     assert!((levels(&effects)[0] - 0.759_510_916_949).abs() < 1e-12);
-    assert_eq!(figures(&memory, "overall"), (2, 1, -95_232_234_977, 1542));
-    assert_eq!(figures(&memory, "c:c"), (2, 1, -6_340_611_299, 1574));
+    let (overall, concepts) = stored(&memory, "u").unwrap();
+    let [below, below_in] = [0.753, 0.769].map(|v| Variance::below(v).value());
+    assert_eq!(figures(&overall), (2, 1, -95_232_235_000, below));
+    assert_eq!(figures(&concepts["c"]), (2, 1, -6_340_611_000, below_in));
     let item = &memory.counters[&item_key("q")];
     assert_eq!((item["b"], item["n"]), (207_608_733_559, 2));
 }
@@ -106,7 +123,7 @@ fn without_an_overall_step_the_overall_ability_is_no_part_of_the_model() {
     let parameters = Parameters { overall_step: 0.0, ..ROUND };
     let mut memory = Memory::default();
     run(&mut memory, &bolt(parameters), &["u c q 1", "u c q 0", "u d q 1"]);
-    assert_eq!(figures(&memory, "overall"), (3, 2, 0, 0));
+    assert_eq!(figures(&stored(&memory, "u").unwrap().0), (3, 2, 0, 0.0));
 }
 
 #[test]
@@ -114,12 +131,9 @@ fn learners_concepts_and_items_are_apart_whatever_their_names() {
     let mut memory = Memory::default();
     let texts = ["u overall q 1", "u:c overall q 1", "u c:d{} q% 0", "u concept:c q 1"];
     run(&mut memory, &bolt(ROUND), &texts);
-    let fields = |learner: &str| {
-        memory.hashes[&learner_key(learner)].keys().map(|k| k.to_string()).collect::<Vec<_>>()
-    };
-    let expected = ["c:c:d{}", "c:concept:c", "c:overall", "overall"];
-    assert_eq!(fields("u"), expected);
-    assert_eq!(fields("u:c"), ["c:overall", "overall"]);
+    let of = |learner: &str| stored(&memory, learner).unwrap().1.into_keys().collect::<Vec<_>>();
+    assert_eq!(of("u"), ["c:d{}", "concept:c", "overall"]);
+    assert_eq!(of("u:c"), ["overall"]);
     let shared: Vec<&str> = memory.counters.keys().map(Key::as_str).collect();
     let concepts = ["concept:c%3Ad%7B%7D", "concept:concept%3Ac", "concept:overall"];
     assert_eq!(shared, [&concepts[..], &["head", "item:q", "item:q%25"]].concat());
@@ -136,7 +150,7 @@ fn an_event_that_lacks_a_field_is_rejected_and_changes_nothing() {
         let rejection = &effects.rejects[0];
         assert_eq!(rejection.event, 0);
         assert_eq!(rejection.reason, format!("field \"{missing}\" is missing"));
-        assert_eq!((effects.emits.len(), memory.hashes.len()), (1, 1), "{text}");
+        assert_eq!((effects.emits.len(), memory.counters[&item_key("q")]["n"]), (1, 1), "{text}");
     }
     let mut odd = event(0, "u c q 1");
     odd.values[4] = Value::Str("yes".into());
@@ -146,18 +160,67 @@ fn an_event_that_lacks_a_field_is_rejected_and_changes_nothing() {
 }
 
 #[test]
-fn stored_bytes_that_are_no_ability_are_left_alone() {
+fn stored_bytes_that_are_no_abilities_are_left_alone() {
+    let partition = partition_of(["u"], PARTITIONS);
     let mut memory = Memory::default();
-    let spoilt = [("overall".into(), b"what".to_vec())].into();
-    memory.hashes.insert(learner_key("u"), spoilt);
-    let before = memory.clone();
-    let effects = run(&mut memory, &bolt(ROUND), &["u c q 1"]);
-    assert_eq!(
-        effects.rejects[0].reason,
-        "learner \"u\", field \"overall\": the 4 bytes stored are no ability \
-         (delete the field to begin again)"
-    );
-    assert_eq!(memory, before);
+    run(&mut memory, &bolt(ROUND), &["u c q 1"]);
+    let cases = [
+        (
+            learners_key(partition),
+            "u",
+            "learner \"u\" in learners:2: the 4 bytes stored are no abilities (delete the field to begin again)",
+        ),
+        (
+            numbers_key(partition),
+            "c",
+            "field \"c\" of numbers:2: \"what\" is no number (restore it)",
+        ),
+    ];
+    for (key, field, reason) in cases {
+        let mut memory = memory.clone();
+        memory.hashes.get_mut(&key).unwrap().insert(field.into(), b"what".to_vec());
+        let before = memory.clone();
+        let effects = run(&mut memory, &bolt(ROUND), &["u c q 1"]);
+        assert_eq!(effects.rejects[0].reason, reason);
+        assert_eq!(memory, before);
+    }
+    let count = memory.hashes.get_mut(&names_key(partition)).unwrap();
+    count.insert(COUNT.into(), b"-1".to_vec());
+    let effects = run(&mut memory, &bolt(ROUND), &["u d q 1"]);
+    let reason = "field \"count\" of names:2: \"-1\" is no number (restore it)";
+    assert_eq!(effects.rejects[0].reason, reason);
+}
+
+/// Who practises more concepts than find room in one field, some of them several times, in batches of
+/// one answer and in one batch.
+#[test]
+fn a_learner_may_practise_any_number_of_concepts() {
+    let texts: Vec<String> =
+        (0..300).map(|n| format!("u c{} q{n} {}", n * 7 % 120, n % 2)).collect();
+    let events: Vec<Event> = (0..).zip(&texts).map(|(n, text)| event(n, text)).collect();
+    let (mut one_by_one, mut at_once) = (Memory::default(), Memory::default());
+    for event in &events {
+        let batch = Batch { schema: &schema(), events: std::slice::from_ref(event), now: 0 };
+        one_by_one.run(&bolt(ROUND), &batch);
+    }
+    at_once.run(&bolt(ROUND), &Batch { schema: &schema(), events: &events, now: 0 });
+    assert_eq!(one_by_one, at_once);
+    let (overall, concepts) = stored(&at_once, "u").unwrap();
+    assert_eq!((overall.answers, concepts.len()), (300, 120));
+    assert!(concepts.iter().all(|(name, of)| {
+        let expected = texts.iter().filter(|text| text.contains(&format!(" {name} ")));
+        of.answers == expected.count() as u64
+    }));
+    let fields = learner_fields("u", PARTITIONS).into_iter();
+    let longest = fields.map(|(key, field)| at_once.hashes[&key][&field].len()).max();
+    assert!(longest < Some(700), "{longest:?}");
+
+    let partition = partition_of(["u"], PARTITIONS);
+    let at = EditAt { partition, partitions: PARTITIONS, now: 0 };
+    let forget = Edit::new("e1", EditKind::Forget, "user", "u");
+    assert_eq!(at_once.edit(&bolt(ROUND), &forget, at, 9), 1);
+    assert!(at_once.hashes.values().all(|hash| !hash.contains_key("u")));
+    assert_eq!(at_once.edit(&bolt(ROUND), &forget, at, 9), 0);
 }
 
 #[test]
@@ -207,6 +270,12 @@ fn what_others_added_to_an_item_is_seen_once_it_is_read() {
     assert_eq!(memory.counters[&item]["n"], 10);
 }
 
+/// The same, where there may be nothing yet.
+fn shown_of(memory: &Memory, learner: &str) -> Option<(Ability, BTreeMap<String, Ability>)> {
+    let partition = partition_of([learner], PARTITIONS);
+    memory.hashes.contains_key(&names_key(partition)).then(|| stored(memory, learner))?
+}
+
 fn any_answer() -> impl Strategy<Value = String> {
     let word = |words: &'static [&'static str]| proptest::sample::select(words);
     let learner = word(&["u", "v", "w:{x}", "_"]);
@@ -254,14 +323,10 @@ proptest! {
         run(&mut memory, &bolt(Parameters::default()), &texts);
         let whole = |text: &&&str| !text.contains('_');
         let (mut in_concepts, mut overall, mut right) = (0, 0, 0);
-        for (field, value) in memory.hashes.values().flatten() {
-            let ability = Ability::decode(value).unwrap();
-            if field == OVERALL_FIELD {
-                overall += ability.answers;
-                right += ability.correct;
-            } else {
-                in_concepts += ability.answers;
-            }
+        for (of_all, concepts) in ["u", "v", "w:{x}"].iter().filter_map(|of| shown_of(&memory, of)) {
+            overall += of_all.answers;
+            right += of_all.correct;
+            in_concepts += concepts.values().map(|ability| ability.answers).sum::<u64>();
         }
         let counted = |of: fn(&Key) -> bool| -> i64 {
             memory.counters.iter().filter(|(key, _)| of(key)).map(|(_, hash)| hash["n"]).sum()
@@ -282,11 +347,11 @@ proptest! {
         let (bolt, parameters) = (bolt(Parameters::default()), Parameters::default());
         let mut memory = Memory::default();
         let shown = |memory: &Memory, learner: &str, concept: &str| {
-            let hash = memory.hashes.get(&learner_key(learner));
-            let of = |field: &str| hash.and_then(|h| h.get(field)).map(|b| Ability::decode(b).unwrap());
             let unknown = Abilities::unknown(&parameters);
-            let overall = of(OVERALL_FIELD).unwrap_or(unknown.overall);
-            let concept = of(&concept_field(concept)).unwrap_or(unknown.concept);
+            let found = shown_of(memory, learner);
+            let overall = found.as_ref().map_or(unknown.overall, |(overall, _)| *overall);
+            let concept = found.and_then(|(_, concepts)| concepts.get(concept).copied());
+            let concept = concept.unwrap_or(unknown.concept);
             crate::grasp(&Abilities { overall, concept }, &parameters, 0).mastery
         };
         for text in answers {

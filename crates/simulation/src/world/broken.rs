@@ -1,9 +1,11 @@
-//! Keys of learners that somebody overwrites with a value of another type, and what comes of it.
+//! Hashes of learners that somebody overwrites with a value of another type, and what comes of it.
 
 use super::{Slot, World};
 use crate::Mutation;
+use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use tallyd_bolt::{Key, Write};
+use tallyd_event::partition_of;
 use tallyd_runtime::{
     StoreError,
     store::{ErrorKind, Fence, Owner, Part},
@@ -11,14 +13,13 @@ use tallyd_runtime::{
 
 /// The bolt whose keys are overwritten.
 pub const OVERWRITTEN: &str = "fatigue";
-/// The field of a learner's hash that says how many answers are counted there.
-const ANSWERS: &str = "answers";
 
 /// What was overwritten.
 #[derive(Debug, Default)]
 pub(super) struct Broken {
-    /// By learner's key: how many answers were counted there and are gone.
-    gone: BTreeMap<Key, u64>,
+    /// By the key of a partition's learners: how many answers of each were counted there and are
+    /// gone.
+    gone: BTreeMap<Key, BTreeMap<SmolStr, u64>>,
     /// From when on an operator resumes what is halted, if one looks at all.
     pub(super) resume_at: Option<i64>,
     /// The partitions that ever were halted.
@@ -26,28 +27,35 @@ pub(super) struct Broken {
 }
 
 impl World {
-    /// Sets a string at the key of the hash of a learner.
+    /// Sets a string at the key of the hash that has a learner.
     pub fn overwrite(&mut self, user: usize, ms: u64) {
-        let key = Key::new(&["learner", &format!("u{user}")]);
+        let key = self.key_of(&format!("u{user}"));
         self.broken.resume_at = Some(self.now.saturating_add_unsigned(ms));
         let Some((place, _)) = self.topology.node(OVERWRITTEN) else { return };
         let memory = self.bolts.entry(place).or_default();
-        let hash = memory.hashes.remove(&key);
-        let counted = hash.as_ref().and_then(|hash| number(hash.get(ANSWERS)?));
+        let hash = memory.hashes.remove(&key).unwrap_or_default();
         memory.expiries.remove(&key);
-        self.broken.gone.entry(key).or_insert(counted.unwrap_or_default());
+        let counted = || hash.iter().map(|(name, value)| (name.clone(), answers(value)));
+        self.broken.gone.entry(key).or_insert_with(|| counted().collect());
     }
 
-    /// How many answers were counted at this learner's key before it was overwritten, or were in
+    /// The key of the hash that has a learner.
+    fn key_of(&self, learner: &str) -> Key {
+        let partition = partition_of([learner], self.topology.partitions);
+        Key::new(&["learners", &partition.to_string()])
+    }
+
+    /// How many answers were counted of this learner before the key was overwritten, or were in
     /// the commit that failed; `None` where it was not.
     #[must_use]
     pub fn overwritten(&self, learner: &str) -> Option<u64> {
-        self.broken.gone.get(&Key::new(&["learner", learner])).copied()
+        let gone = self.broken.gone.get(&self.key_of(learner))?;
+        Some(gone.get(learner).copied().unwrap_or_default())
     }
 
-    /// The learners whose keys were overwritten.
-    pub fn overwritten_learners(&self) -> impl Iterator<Item = &str> {
-        self.broken.gone.keys().filter_map(|key| key.as_str().rsplit(':').next())
+    /// The partitions whose learners' key was overwritten.
+    pub fn overwritten_partitions(&self) -> impl Iterator<Item = u16> {
+        self.broken.gone.keys().filter_map(|key| key.as_str().rsplit(':').next()?.parse().ok())
     }
 
     /// The partitions that ever were halted.
@@ -70,10 +78,9 @@ impl World {
                 writes.push(write.clone());
                 continue;
             }
-            if let Write::Field { key, name, value } = write
-                && name == ANSWERS
-            {
-                self.broken.gone.insert(key.clone(), number(value).unwrap_or_default());
+            if let Write::Field { key, name, value } = write {
+                let gone = self.broken.gone.entry(key.clone()).or_default();
+                gone.insert(name.clone(), answers(value));
             }
             failed.push((part.node, write.key().clone()));
         }
@@ -104,6 +111,8 @@ impl World {
     }
 }
 
-fn number(bytes: &[u8]) -> Option<u64> {
-    std::str::from_utf8(bytes).ok()?.parse().ok()
+/// The answers that a learner's field begins with, as LEB128.
+pub fn answers(bytes: &[u8]) -> u64 {
+    let number = bytes.chunk_by(|byte, _| *byte >= 0x80).next().unwrap_or_default();
+    number.iter().rev().fold(0, |sum, byte| sum << 7 | u64::from(byte & 0x7f))
 }

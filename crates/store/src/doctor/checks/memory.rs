@@ -149,8 +149,8 @@ pub fn compact_hashes(facts: &Facts) -> Vec<Finding> {
     }
     vec![HASHES.warning(
         format!("{name} is {most}: hashes of more fields leave their compact form"),
-        "a mastery bolt has a field for each concept of a learner, an aggregate one for each \
-         measure of a group: beyond that many they take several times the memory",
+        "an aggregate has a field or two for each measure of a group: beyond that many they take \
+         several times the memory",
         facts.set(name, &COMPACT_FIELDS.to_string()),
     )]
 }

@@ -1,0 +1,97 @@
+//! What the bolts of testprep keep of each learner, against the answers that were sent.
+
+use super::{Findings, ask, scan};
+use crate::{Deployment, HarnessError};
+use redis::from_redis_value;
+use std::collections::{BTreeMap, HashMap, hash_map::Entry};
+use tallyd_bolt::Key;
+use tallyd_event::partition_of;
+use tallyd_learners::Ledger;
+use tallyd_topology::bolts::{fatigue, mastery};
+
+/// Answers, and how many of them were right.
+type Counts = (u64, u64);
+
+/// Compares the counts of every learner, and that nothing is kept of anybody else.
+pub(super) async fn compare(
+    open: &mut Deployment,
+    ledger: &Ledger,
+    findings: &mut Findings,
+) -> Result<(), HarnessError> {
+    let partitions = open.topology.partitions;
+    let mut names: HashMap<u16, HashMap<String, String>> = HashMap::new();
+    for (user, count) in &ledger.learners {
+        let of_fatigue = stored(open, "fatigue", fatigue::learner_fields(user, partitions)).await?;
+        let found = of_fatigue.into_iter().flatten().next();
+        let found = found.map(|bytes| fatigue::Reading::of(&bytes).map(|of| of.answers));
+        findings.compare(
+            || format!("fatigue of {user}: answers"),
+            &Some(Ok(count.total.answers)),
+            &found,
+        );
+
+        let partition = partition_of([&**user], partitions);
+        let of_partition = match names.entry(partition) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let key = open.keys.bolt("mastery", &mastery::names_key(partition));
+                let all = from_redis_value(ask(open, |p| p.cmd("HGETALL").arg(&key)).await?)?;
+                new.insert(all)
+            }
+        };
+        let of_mastery = stored(open, "mastery", mastery::learner_fields(user, partitions)).await?;
+        let found = counts(&of_mastery, of_partition);
+        let (total, concepts) = found.unwrap_or_default();
+        let expected = (count.total.answers, count.total.right);
+        findings.compare(|| format!("mastery of {user}: overall"), &expected, &total);
+        let what = || format!("mastery of {user}: concepts");
+        findings.compare(what, &count.concepts.len(), &concepts.len());
+        for (concept, tally) in &count.concepts {
+            let what = || format!("mastery of {user}: {concept}");
+            let expected = Some((tally.answers, tally.right));
+            findings.compare(what, &expected, &concepts.get(&**concept).copied());
+        }
+    }
+    for bolt in ["fatigue", "mastery"] {
+        let mut fields = 0;
+        for key in scan(open, &format!("bolt:{bolt}:learners:*")).await? {
+            let of_key: usize = from_redis_value(ask(open, |p| p.cmd("HLEN").arg(&key)).await?)?;
+            fields += of_key;
+        }
+        findings.compare(|| format!("learners of {bolt}"), &ledger.learners.len(), &fields);
+    }
+    Ok(())
+}
+
+/// What stands in these fields of a bolt's hashes.
+async fn stored(
+    open: &mut Deployment,
+    bolt: &str,
+    fields: Vec<(Key, impl AsRef<str>)>,
+) -> Result<Vec<Option<Vec<u8>>>, HarnessError> {
+    let mut values = Vec::with_capacity(fields.len());
+    for (key, field) in fields {
+        let key = open.keys.bolt(bolt, &key);
+        let value = ask(open, |p| p.cmd("HGET").arg(&key).arg(field.as_ref())).await?;
+        values.push(from_redis_value(value)?);
+    }
+    Ok(values)
+}
+
+/// The counts of a learner: in all, and by concept. `None` where something is stored that is none of
+/// the bolt's.
+fn counts(
+    fields: &[Option<Vec<u8>>],
+    names: &HashMap<String, String>,
+) -> Option<(Counts, BTreeMap<String, Counts>)> {
+    let (own, more) = fields.split_first()?;
+    let (overall, mut concepts) = mastery::read_own(own.as_ref()?).ok()?;
+    for page in more.iter().flatten() {
+        concepts.extend(mastery::read_more(page).ok()?);
+    }
+    let of = |ability: &mastery::Ability| (ability.answers, ability.correct);
+    let named = concepts
+        .iter()
+        .map(|(number, ability)| Some((names.get(&number.to_string())?.clone(), of(ability))));
+    Some((of(&overall), named.collect::<Option<_>>()?))
+}
