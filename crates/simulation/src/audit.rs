@@ -1,5 +1,6 @@
 //! The audit: the ledger against what the simulated server holds, to the last figure.
 
+mod corrections;
 mod gaps;
 
 use crate::{
@@ -27,6 +28,7 @@ pub(crate) fn differences(world: &World, ledger: &Ledger) -> Vec<String> {
     audit.dead(ledger);
     audit.concepts(ledger);
     audit.users(ledger);
+    audit.corrections(ledger);
     audit.edits(ledger);
     audit.halts();
     audit.gaps(ledger);
@@ -49,6 +51,8 @@ impl Audit<'_> {
     fn counts(&mut self, ledger: &Ledger) {
         let Ledger { distinct, duplicates, malformed, poisoned, lost, .. } = *ledger;
         let events = distinct + duplicates;
+        // Each that counts, and each that is taken back.
+        let versions = distinct - ledger.outdated + ledger.replaced;
         let expected = [
             ("answers", events, events, 0, malformed),
             ("unique", events, distinct, duplicates, 0),
@@ -57,6 +61,9 @@ impl Audit<'_> {
             ("latest", distinct, 0, 0, 0),
             ("mastery", distinct, distinct, 0, 0),
             ("predicted", distinct, 0, 0, 0),
+            ("corrected", distinct, versions, ledger.outdated, 0),
+            ("standing", versions, 0, 0, 0),
+            ("asked", versions, 0, 0, 0),
         ];
         for (name, events, emitted, duplicates, dead) in expected {
             let place = self.world.topology.node(name).map_or(usize::MAX, |(place, _)| place);

@@ -60,6 +60,12 @@ pub struct Ledger {
     pub arrivals: BTreeMap<String, Vec<i64>>,
     pub concepts: BTreeMap<String, Concept>,
     pub users: BTreeMap<String, User>,
+    /// Of each user and question the latest answer, and when it arrived.
+    pub latest: BTreeMap<(String, String), (i64, Answer)>,
+    /// How many of them took the place of another.
+    pub replaced: u64,
+    /// How many answers were older than the latest one when they came.
+    pub outdated: u64,
     /// The users who stand on no board.
     pub hidden: BTreeSet<String>,
     /// The ids of the edits that took effect, each once.
@@ -112,5 +118,18 @@ impl Ledger {
         concept.ms += answer.ms;
         concept.slowest = concept.slowest.max(answer.ms);
         concept.users.insert(answer.user.clone());
+        self.correct(answer, arrival);
+    }
+
+    /// Takes an answer in the place of the one to the same question before, if it is the later one.
+    fn correct(&mut self, answer: &Answer, arrival: i64) {
+        let key = (answer.user.clone(), answer.question.clone());
+        let before = self.latest.get(&key);
+        if before.is_some_and(|(at, kept)| (arrival, &answer.id) <= (*at, &kept.id)) {
+            self.outdated += 1;
+            return;
+        }
+        self.replaced += u64::from(before.is_some());
+        self.latest.insert(key, (arrival, answer.clone()));
     }
 }

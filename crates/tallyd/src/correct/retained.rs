@@ -16,8 +16,10 @@ use tallyd_topology::{
     bolts::latest::{self, Version},
 };
 
-/// How many entries are read at once.
-const PAGE: usize = 1000;
+/// How many entries are read at once: the first time, and at most.
+const PAGES: (usize, usize) = (10, 1000);
+/// How many bytes an answer may have before less is read, or more is. An entry may have 4 MiB.
+const PAGE_BYTES: (usize, usize) = (1 << 20, 4 << 20);
 /// By how much a version may be younger than its window at least, in ms: a correction is processed a
 /// little later.
 const MARGIN_MS: i64 = 60_000;
@@ -176,10 +178,11 @@ pub async fn read(c: &mut Connection, wanted: &Wanted<'_>, now: i64) -> anyhow::
     let mut found = Found::default();
     let mut latest: Vec<HashMap<Vec<SmolStr>, Latest>> = Vec::new();
     latest.resize_with(wanted.guards.len(), HashMap::new);
-    let mut from = "-".to_owned();
+    let (mut from, mut count) = ("-".to_owned(), PAGES.0);
     loop {
-        let entries = page(c, wanted.stream, &from).await?;
+        let entries = page(c, wanted.stream, &from, count).await?;
         let Some(last) = entries.last() else { break };
+        count = next_page(count, entries.iter().map(bytes_of).sum());
         from = format!("({}", last.id);
         for entry in &entries {
             found.since = found.since.or(Some(entry.id.time()));
@@ -236,9 +239,27 @@ fn events(schema: &Schema, entry: &Entry, now: i64) -> Vec<Event> {
     decode::decode_at(schema, TimeLimits::NONE, arrival, &sent).events
 }
 
-async fn page(c: &mut Connection, stream: &str, from: &str) -> Result<Vec<Entry>, StoreError> {
+fn bytes_of(entry: &Entry) -> usize {
+    entry.fields.iter().map(|(name, value)| name.len() + value.len()).sum()
+}
+
+/// How many entries to read next, after so many that had so many bytes.
+fn next_page(count: usize, bytes: usize) -> usize {
+    match bytes {
+        _ if bytes < PAGE_BYTES.0 => (count * 2).min(PAGES.1),
+        _ if bytes > PAGE_BYTES.1 => (count / 4).max(1),
+        _ => count,
+    }
+}
+
+async fn page(
+    c: &mut Connection,
+    stream: &str,
+    from: &str,
+    count: usize,
+) -> Result<Vec<Entry>, StoreError> {
     let mut ask = Pipeline::new();
-    ask.cmd("XRANGE").arg(stream).arg(from).arg("+").arg("COUNT").arg(PAGE);
+    ask.cmd("XRANGE").arg(stream).arg(from).arg("+").arg("COUNT").arg(count);
     reply::entries(c.all(&ask).await?.pop().unwrap_or(Reply::Nil))
 }
 
