@@ -16,6 +16,9 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// Whether bolts are fused where they can be.
     pub fuse: bool,
+    /// Whether there are bolts behind one that corrects. In no plan of a seed alone: what else a seed
+    /// does stays as it was.
+    pub corrects: bool,
     /// Whether the first workers have the file with more bolts.
     pub begins_with_more: bool,
     /// A safeguard that the simulated server takes away, for tests of the simulation.
@@ -301,6 +304,7 @@ impl Plan {
             sendings: random.random_range(20..120),
             faults,
             fuse: random.random(),
+            corrects: false,
             begins_with_more: false,
             mutation: None,
         }

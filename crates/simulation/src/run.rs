@@ -22,6 +22,8 @@ use tokio::{
 const TOPOLOGY: &str = include_str!("topology.toml");
 /// What the other file has more.
 const MORE: &str = include_str!("more.toml");
+/// What both have more in plans with corrections.
+const CORRECTED: &str = include_str!("corrected.toml");
 /// How many workers there may be at once.
 const MAX_WORKERS: usize = 4;
 /// How often the runner looks at what to do.
@@ -101,7 +103,13 @@ struct Workers {
 }
 
 async fn simulate(plan: &Plan, logging: bool) -> Report {
-    let (fewer, more) = (topology(plan.fuse), topology_with_more(plan.fuse));
+    let (fewer, more) = match plan.corrects {
+        false => (topology(plan.fuse), topology_with_more(plan.fuse)),
+        true => {
+            let fewer = format!("{TOPOLOGY}{CORRECTED}");
+            (parsed(&fewer, plan.fuse), parsed(&format!("{fewer}{MORE}"), plan.fuse))
+        }
+    };
     let whole = if plan.has_two_files() { &more } else { &fewer };
     let server = Server::new(Arc::clone(whole), plan, logging);
     let files = if plan.begins_with_more { [more, fewer] } else { [fewer, more] };
