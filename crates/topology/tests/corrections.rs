@@ -268,6 +268,7 @@ fn figures(left: &[&Sent], memory: &Memory, day: impl Fn(i64) -> String) {
     let listed: BTreeSet<String> = memory
         .members
         .iter()
+        .filter(|(key, _)| key.as_str().starts_with("groups:"))
         .flat_map(|(key, groups)| groups.iter().map(|g| format!("{}:{g}", key.as_str())))
         .map(|name| name.trim_start_matches("groups:").to_owned())
         .collect();
