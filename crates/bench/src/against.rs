@@ -3,6 +3,7 @@
 
 use crate::{
     BenchError, gaps, latency,
+    light::{self, LightPoint},
     machine::Machine,
     processes::Deployed,
     results::{Gaps, LatencyPoint},
@@ -46,6 +47,8 @@ pub struct Turn {
     pub gaps: Gaps,
     /// The delay at light load; nothing where no probe came back.
     pub delay: Option<LatencyPoint>,
+    /// What an event costs and how long it takes at steady loads.
+    pub loads: Vec<LightPoint>,
 }
 
 /// The other build, and the folder that it was built in.
@@ -97,12 +100,18 @@ async fn turn(
 ) -> Result<Turn, BenchError> {
     let gaps = gaps::measure(setting, GAPS_AT).await?;
     let delay = latency::at(setting, LIGHT, each).await?;
+    let loads = light::measure(setting, each).await?;
     let p99 = delay.as_ref().map_or(f64::NAN, |delay| delay.p99_ms);
     println!(
         "round {round} {name}: {:.0} ms after SIGKILL, {:.0} ms in a rolling restart, p99 {p99:.2} ms at light load",
         gaps.takeover_ms, gaps.rolling_restart_ms
     );
-    Ok(Turn { gaps, delay })
+    for LightPoint { rate, workers, redis_cpu_us, worker_cpu_us, p50_ms, p99_ms } in &loads {
+        println!(
+            "round {round} {name}: {rate:.0} events/s, {workers} workers: Redis {redis_cpu_us:.1} µs, workers {worker_cpu_us:.1} µs, p50 {p50_ms:.1} ms, p99 {p99_ms:.1} ms"
+        );
+    }
+    Ok(Turn { gaps, delay, loads })
 }
 
 /// A program as it is, or a revision, built in a worktree of its own.

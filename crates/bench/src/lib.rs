@@ -17,6 +17,7 @@ pub mod footprint;
 pub mod gaps;
 pub mod info;
 pub mod latency;
+pub mod light;
 pub mod load;
 pub mod machine;
 pub mod options;

@@ -57,8 +57,8 @@ pub struct Options {
     /// Let the servers write an append-only file, synced once a second
     #[arg(long)]
     pub aof: bool,
-    /// Measure this build against another one, in turn, for as many rounds: gaps and the delay at
-    /// light load. A path of a tallyd program, or a revision of this repository, which is built
+    /// Measure this build against another one, in turn, for as many rounds: gaps, the delay at
+    /// light load, and what an event costs at steady loads. A path of a tallyd program, or a revision of this repository, which is built
     #[arg(long, value_name = "PATH_OR_REV")]
     pub against: Option<String>,
     /// The release build of tallyd [default: beside this program]

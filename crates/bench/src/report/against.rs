@@ -4,6 +4,7 @@ use super::{cell, place};
 use crate::{
     against::{Against, Turn},
     figures::Spread,
+    light::LightPoint,
 };
 use std::fmt::Write;
 
@@ -16,6 +17,17 @@ const ROWS: &[Row] = &[
     ("delay at light load, p50 ms", |t| Some(t.delay.as_ref()?.p50_ms), 2),
     ("delay at light load, p99 ms", |t| Some(t.delay.as_ref()?.p99_ms), 2),
     ("delay at light load, longest ms", |t| Some(t.delay.as_ref()?.max_ms), 1),
+];
+
+/// A row of each load, in the same form.
+type LoadRow = (&'static str, fn(&LightPoint) -> f64, usize);
+
+const LOADS: &[LoadRow] = &[
+    ("CPU of both, µs", |load| load.redis_cpu_us + load.worker_cpu_us, 0),
+    ("CPU of Redis, µs", |load| load.redis_cpu_us, 1),
+    ("CPU of workers, µs", |load| load.worker_cpu_us, 1),
+    ("p50, ms", |load| load.p50_ms, 1),
+    ("p99, ms", |load| load.p99_ms, 1),
 ];
 
 /// The figures as Markdown: of each the median, and the lowest and highest round.
@@ -35,6 +47,37 @@ pub(super) fn markdown(against: &Against) -> String {
         };
         // Writing to a string does not fail.
         let _ = writeln!(text, "| {title} | {} | {} |", spread(this), spread(that));
+    }
+    text + &loads(this, that)
+}
+
+/// What an event costs at steady loads.
+fn loads(this: &[Turn], that: &[Turn]) -> String {
+    let mut text = "\nSteady loads, 200 classes of 25 learners; CPU is that of Redis and all workers for an event.\n\n| events/s, workers | | this build | the other | ratio |\n| --- | --- | --- | --- | --- |\n".to_owned();
+    let count = this.first().map_or(0, |turn| turn.loads.len());
+    for place in 0..count {
+        for (title, figure, places) in LOADS {
+            let of = |turns: &[Turn]| {
+                let values = turns.iter().filter_map(|turn| turn.loads.get(place).map(figure));
+                Spread::of(values.collect())
+            };
+            let shown = |spread: &Option<Spread>| {
+                spread.as_ref().map_or_else(|| "-".to_owned(), |spread| cell(spread, 1.0, *places))
+            };
+            let (this_spread, that_spread) = (of(this), of(that));
+            let ratio = this_spread.as_ref().zip(that_spread.as_ref());
+            let ratio = ratio.map_or(f64::NAN, |(this, that)| this.median / that.median);
+            let load = this.first().and_then(|turn| turn.loads.get(place));
+            let load =
+                load.map_or_else(String::new, |load| format!("{:.0}, {}", load.rate, load.workers));
+            // Writing to a string does not fail.
+            let _ = writeln!(
+                text,
+                "| {load} | {title} | {} | {} | {ratio:.2} |",
+                shown(&this_spread),
+                shown(&that_spread)
+            );
+        }
     }
     text
 }
