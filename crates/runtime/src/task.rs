@@ -12,7 +12,7 @@ mod edit;
 mod idle;
 mod measures;
 mod ownership;
-mod pace;
+pub(crate) mod pace;
 mod reading;
 
 use crate::{
@@ -72,6 +72,8 @@ pub struct TaskOptions {
     pub released: Arc<Notify>,
     /// How many bytes of state it caches for each bolt.
     pub cache_bytes: u64,
+    /// As in [`crate::WorkerOptions`].
+    pub rests_from: f64,
     /// The monotonic clock that the shared one goes by.
     pub clock: Instant,
 }
@@ -130,6 +132,7 @@ impl<S: Store> Task<S> {
         };
         Self {
             metrics: TaskMetrics::new(name(context.place)),
+            pace: Pace::new(options.rests_from),
             sizing: Sizing::new(settings.max_batch, largest_entry(&context)),
             nodes: context.stages.iter().map(of_node).collect(),
             store,
@@ -143,7 +146,6 @@ impl<S: Store> Task<S> {
             recovering: BTreeMap::new(),
             halting: BTreeMap::new(),
             reading: Reading::default(),
-            pace: Pace::default(),
             beginning: false,
             single_failed: 0,
             idle: false,

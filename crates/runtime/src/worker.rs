@@ -60,6 +60,9 @@ pub struct WorkerOptions {
     pub since: i64,
     /// Makes the bolt of a node: [`Topology::bolt`], but for tests that put another in its place.
     pub bolts: MakeBolt,
+    /// How many events must be about to come for a task to rest after a small batch:
+    /// [`RESTS_FROM`](crate::RESTS_FROM), but for simulations, in which few come.
+    pub rests_from: f64,
 }
 
 /// What a task and its worker tell each other without waiting.
@@ -250,6 +253,7 @@ impl<S: Store> Worker<S> {
                     meter,
                     released: Arc::clone(&signals.released),
                     cache_bytes: self.topology.settings.cache_bytes / number as u64,
+                    rests_from: self.options.rests_from,
                     clock: self.clock,
                 };
                 tasks.spawn(Task::new(self.store.clone(), context.clone(), options).run());

@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tallyd_runtime::{Worker, WorkerOptions};
+use tallyd_runtime::{RESTS_FROM, Worker, WorkerOptions};
 use tallyd_topology::Topology;
 use tokio::{
     sync::watch,
@@ -98,6 +98,7 @@ struct Workers {
     /// Those that were told to end, and may be killed while they do.
     ending: BTreeMap<SmolStr, JoinHandle<()>>,
     started: usize,
+    rests_from: f64,
     /// Until when none is to run.
     away_until: Instant,
 }
@@ -120,6 +121,8 @@ async fn simulate(plan: &Plan, logging: bool) -> Report {
         running: BTreeMap::new(),
         ending: BTreeMap::new(),
         started: 0,
+        // So few events come that no task would rest: every third time all do, after each batch.
+        rests_from: if plan.seed.is_multiple_of(3) { 0.0 } else { RESTS_FROM },
         away_until: Instant::now(),
     };
     (0..plan.workers).for_each(|_| workers.join());
@@ -164,6 +167,7 @@ impl Workers {
             host: "simulated".into(),
             pid: 0,
             bolts: bolts::bolt,
+            rests_from: self.rests_from,
         };
         let (stop, stopped) = watch::channel(false);
         let store = SimulatedStore::new(&self.server, file, &id);

@@ -12,13 +12,15 @@ const REST: Duration = Duration::from_millis(4);
 /// A batch of so many events is not small: what it costs by itself is little beside them.
 const LARGE: usize = 64;
 /// How many events must be about to come in a rest to make it worthwhile.
-const WORTH: f64 = 2.0;
+pub const RESTS_FROM: f64 = 2.0;
 /// How fast the rate follows: the weight of the newest batch.
 const WEIGHT: f64 = 0.2;
 
 /// The pace of one task.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pace {
+    /// From how many events on that are about to come it rests.
+    from: f64,
     /// When the last batch began.
     last: Option<Instant>,
     /// Events a millisecond, on average over the last batches.
@@ -28,6 +30,11 @@ pub(super) struct Pace {
 }
 
 impl Pace {
+    /// Nothing is known yet.
+    pub(super) fn new(from: f64) -> Self {
+        Self { from, last: None, rate: 0.0, until: None }
+    }
+
     /// Whether to rest after a batch that began then and holds so many events: if so, nothing is read
     /// with its commit.
     pub(super) fn batch(&mut self, events: usize, began: Instant) -> bool {
@@ -39,7 +46,7 @@ impl Pace {
             self.rate += WEIGHT * (events as f64 / ms.max(0.01) - self.rate);
         }
         let about_to_come = self.rate * REST.as_secs_f64() * 1000.0;
-        let rests = events < LARGE && about_to_come >= WORTH;
+        let rests = events < LARGE && about_to_come >= self.from;
         self.until = rests.then(|| began + REST);
         rests
     }
@@ -64,7 +71,7 @@ mod tests {
     #[test]
     fn it_rests_only_where_more_is_about_to_come() {
         let us = Duration::from_micros;
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(RESTS_FROM);
         assert!(!pace.batch(1, Instant::now()), "nothing is known yet");
         assert!(!rests(&mut pace, 50, 1, us(2_500)), "one or two in a rest are not enough");
         assert!(rests(&mut pace, 50, 1, us(500)));

@@ -143,6 +143,7 @@ fn task() -> Task<Nothing> {
         meter: Arc::new(Meter::new(1)),
         released: Arc::default(),
         cache_bytes: 1 << 20,
+        rests_from: crate::RESTS_FROM,
         clock: Instant::now(),
     };
     let mut task = Task::new(Nothing, context, options);
