@@ -1,7 +1,7 @@
 //! What the bolts of testprep keep of each learner, against the answers that were sent.
 
 use super::{Findings, ask, scan};
-use crate::{Deployment, HarnessError};
+use crate::{Deployment, HarnessError, probe};
 use redis::from_redis_value;
 use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 use tallyd_bolt::Key;
@@ -53,12 +53,16 @@ pub(super) async fn compare(
         }
     }
     for bolt in ["fatigue", "mastery"] {
-        let mut fields = 0;
+        let mut others = Vec::new();
         for key in scan(open, &format!("bolt:{bolt}:learners:*")).await? {
-            let of_key: usize = from_redis_value(ask(open, |p| p.cmd("HLEN").arg(&key)).await?)?;
-            fields += of_key;
+            let of_key: Vec<String> =
+                from_redis_value(ask(open, |p| p.cmd("HKEYS").arg(&key)).await?)?;
+            let is_other = |name: &String| {
+                name != probe::LEARNER && !ledger.learners.contains_key(name.as_str())
+            };
+            others.extend(of_key.into_iter().filter(is_other));
         }
-        findings.compare(|| format!("learners of {bolt}"), &ledger.learners.len(), &fields);
+        findings.compare(|| format!("learners of {bolt} who sent nothing"), &Vec::new(), &others);
     }
     Ok(())
 }
