@@ -35,7 +35,7 @@ pub enum Write {
         deltas: Vec<i64>,
     },
     /// Deletes a key, whatever it holds, that one partition owns. For edits: what is cached of the key
-    /// has to be looked for.
+    /// has to be looked for. Nothing else may be written to the key in the same commit.
     Drop {
         /// The key.
         key: Key,

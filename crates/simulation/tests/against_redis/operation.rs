@@ -193,10 +193,14 @@ impl State {
                 Next::Pending { partition, from, count }
             }
         };
-        // A bolt writes an address once.
+        // A bolt writes an address once, and nothing into a key that it deletes in the same commit.
         let mut written = BTreeSet::new();
         let writes = (0..rng.random_range(0..5)).map(|_| write(rng));
-        let writes = writes.filter(|write| written.insert(place(write))).collect();
+        let writes: Vec<Write> = writes.filter(|write| written.insert(place(write))).collect();
+        let dropped = |key: &Key| writes.contains(&Write::Drop { key: key.clone() });
+        let keeps =
+            |write: &&Write| matches!(write, Write::Drop { .. }) || !dropped(&place(write).0);
+        let writes = writes.iter().filter(keeps).cloned().collect();
         // A time that is not reached: the simulated server lets nothing go.
         let expiries = (0..rng.random_range(0..2)).map(|_| key(rng.random_range(0..6)));
         let expiries = expiries.collect();
