@@ -314,7 +314,7 @@ async fn after_a_forget_a_search_finds_nothing_whatever_workers_were_killed() {
     come_back(&mut school).await;
 }
 
-/// A retry of an old event does not bring a member back, and a new event begins anew.
+/// A retry of an old event does not bring a member back, and a new event counts from nothing.
 async fn come_back(school: &mut School) {
     let name = FORGOTTEN[0];
     let number = (1..).find(|number| number % 3 != 0 && number * 7 % 25 == 22).unwrap();

@@ -3,7 +3,9 @@
 //! This crate does no I/O, asks no clock, draws no random numbers and knows nothing of Redis or
 //! tokio. Neither may a bolt.
 
+pub mod bytes;
 pub mod calendar;
+pub mod forget;
 pub mod labels;
 pub mod memory;
 

@@ -10,7 +10,7 @@ use crate::{
 };
 use hashbrown::HashMap;
 use smol_str::{SmolStr, format_smolstr};
-use tallyd_bolt::{Batch, Bolt, EditAt, EditStep, Effects, FieldRef, Key, Reads, State};
+use tallyd_bolt::{Batch, Bolt, EditAt, EditStep, Effects, FieldRef, Key, Reads, State, forget};
 use tallyd_event::{Edit, Event, Schema, partition_of};
 
 /// The hash of the learners of a partition: a field for each, by the name, which
@@ -116,11 +116,16 @@ impl Bolt for Fatigue {
     }
 
     fn edit_reads(&self, edit: &Edit, at: EditAt, reads: &mut Reads<'_>) {
-        self.ask_to_forget(edit, at, reads);
+        if forget::is_of(edit, at, self.learner_field()) {
+            forget::ask(&learner_fields(&edit.member, at.partitions), reads);
+        }
     }
 
     fn edit(&self, edit: &Edit, at: EditAt, state: &State) -> Vec<EditStep> {
-        self.steps_to_forget(edit, at, state)
+        match forget::is_of(edit, at, self.learner_field()) {
+            true => forget::steps(learner_fields(&edit.member, at.partitions), state),
+            false => Vec::new(),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is kept of a learner, and the bytes that hold it.
 
 use crate::{Parameters, met::Met};
+use tallyd_bolt::bytes;
 
 /// The state of a learner. Numbers are 32-bit floats, rounded after every answer, so that what
 /// is stored is exactly what is continued from.
@@ -121,10 +122,10 @@ impl Learner {
 pub(crate) fn encode(learner: &Learner, met: &Met) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(120);
     for count in learner.counts() {
-        put(&mut bytes, count.into());
+        bytes::put_count(&mut bytes, count.into());
     }
     // The time begins at 0, and only grows.
-    put(&mut bytes, learner.at.max(0).unsigned_abs() << 1 | u64::from(learner.tired));
+    bytes::put_count(&mut bytes, learner.at.max(0).unsigned_abs() << 1 | u64::from(learner.tired));
     for number in learner.numbers() {
         bytes.extend(number.to_le_bytes());
     }
@@ -137,17 +138,17 @@ pub(crate) fn encode(learner: &Learner, met: &Met) -> Vec<u8> {
 /// # Errors
 /// Where they are something else.
 pub(crate) fn decode(bytes: &[u8]) -> Result<(Learner, Met), Unreadable> {
-    let mut rest = Some(bytes);
+    let mut rest = bytes;
     let learner = fields(&mut rest);
-    let met = rest.and_then(Met::decode);
+    let met = Met::decode(rest);
     learner.zip(met).ok_or(Unreadable(bytes.len()))
 }
 
-fn fields(rest: &mut Option<&[u8]>) -> Option<Learner> {
-    let mut count = || count(rest).and_then(|count| u32::try_from(count).ok());
+fn fields(rest: &mut &[u8]) -> Option<Learner> {
+    let mut count = || bytes::count(rest).and_then(|count| u32::try_from(count).ok());
     let (answers, in_session, known) = (count()?, count()?, count()?);
-    let at = self::count(rest)?;
-    let mut number = || take(rest).map(f32::from_le_bytes).filter(|x| x.is_finite());
+    let at = bytes::count(rest)?;
+    let mut number = || bytes::take(rest).map(f32::from_le_bytes).filter(|x| x.is_finite());
     let score = number()?;
     Some(Learner {
         at: i64::try_from(at >> 1).ok()?,
@@ -164,39 +165,6 @@ fn fields(rest: &mut Option<&[u8]>) -> Option<Learner> {
         load: number()?,
         score,
     })
-}
-
-/// Puts a number behind other bytes as LEB128: 7 bits a byte, lowest first; a byte of 128 or more is
-/// followed by another.
-fn put(bytes: &mut Vec<u8>, mut count: u64) {
-    while count >= 0x80 {
-        bytes.push(0x80 | (count & 0x7f) as u8);
-        count >>= 7;
-    }
-    bytes.push(count as u8);
-}
-
-/// The number that stands first, taken off.
-fn count(rest: &mut Option<&[u8]>) -> Option<u64> {
-    let mut count = 0u64;
-    for shift in (0..64).step_by(7) {
-        let [byte] = take(rest)?;
-        let part = u64::from(byte & 0x7f) << shift;
-        count |= part;
-        if byte < 0x80 {
-            // Bits beyond the highest, or a byte of nothing at the end, are none of ours.
-            let sound = part >> shift == u64::from(byte) && (byte > 0 || shift == 0);
-            return sound.then_some(count);
-        }
-    }
-    None
-}
-
-/// The next `N` bytes, taken off; `None` from then on where there are fewer.
-fn take<const N: usize>(rest: &mut Option<&[u8]>) -> Option<[u8; N]> {
-    let (head, tail) = rest.take()?.split_first_chunk::<N>()?;
-    *rest = Some(tail);
-    Some(*head)
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@
 
 mod alert;
 mod bolt;
-mod forget;
 mod items;
 mod kind;
 mod learner;

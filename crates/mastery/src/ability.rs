@@ -4,10 +4,11 @@
 //! language.
 
 use crate::{
-    bytes::{count, pair, put_count, take, unpair},
     items::Items,
+    pair::{pair, unpair},
     variance::Variance,
 };
+use tallyd_bolt::bytes::{count, put_count, take};
 
 /// Levels and difficulties are held in whole picologits: 10¹² of them are one logit.
 pub const PICOLOGITS: f64 = 1e12;

@@ -6,12 +6,12 @@ use crate::{
     concept_key,
     features::features,
     head::Forecast,
-    head_key, item_key, learners_key, names_key, numbers_key,
+    head_key, item_key, learner_fields, learners_key, names_key, numbers_key,
     stored::{may_be_full, more_key, page_of},
     working::Working,
 };
 use smol_str::SmolStr;
-use tallyd_bolt::{Batch, Bolt, EditAt, EditStep, Effects, Reads, State};
+use tallyd_bolt::{Batch, Bolt, EditAt, EditStep, Effects, Reads, State, forget};
 use tallyd_event::{Edit, Event, Field, FieldType, Schema, Value, partition_of};
 
 /// The bolt. Its input is partitioned by the learner, so it owns the abilities of the learners
@@ -97,11 +97,16 @@ impl Bolt for Mastery {
     }
 
     fn edit_reads(&self, edit: &Edit, at: EditAt, reads: &mut Reads<'_>) {
-        self.ask_to_forget(edit, at, reads);
+        if forget::is_of(edit, at, self.learner_field()) {
+            forget::ask(&learner_fields(&edit.member, at.partitions), reads);
+        }
     }
 
     fn edit(&self, edit: &Edit, at: EditAt, state: &State) -> Vec<EditStep> {
-        self.steps_to_forget(edit, at, state)
+        match forget::is_of(edit, at, self.learner_field()) {
+            true => forget::steps(learner_fields(&edit.member, at.partitions), state),
+            false => Vec::new(),
+        }
     }
 }
 

@@ -6,9 +6,7 @@
 mod ability;
 mod answer;
 mod bolt;
-mod bytes;
 mod features;
-mod forget;
 mod grasp;
 mod head;
 mod items;
@@ -16,6 +14,7 @@ mod kind;
 mod model;
 mod options;
 mod page;
+mod pair;
 mod parameters;
 mod stored;
 mod variance;

@@ -5,11 +5,8 @@
 //! as a distance from the newest of the page, both as LEB128, and the ability. What a batch does
 //! not touch is copied without being read.
 
-use crate::{
-    Ability,
-    ability::TIME_STEP,
-    bytes::{count, put_count, take},
-};
+use crate::{Ability, ability::TIME_STEP};
+use tallyd_bolt::bytes::{count, put_count, take};
 
 /// What is read of a page, and what a batch changes in it.
 #[derive(Clone, Debug, Default)]
