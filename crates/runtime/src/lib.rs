@@ -25,6 +25,7 @@ mod worker;
 pub use store::{Session, Store, StoreError};
 pub use task::pace::RESTS_FROM;
 pub use work::{
-    ARRIVED_FIELD, EDIT_FIELD, FRAME_FIELD, ONLY_FIELD, PROBE_FIELD, arrival, edit_of, is_probe,
+    ARRIVED_FIELD, EDIT_FIELD, FRAME_FIELD, ONLY_FIELD, PROBE_FIELD, arrival, edit_of, entry_bytes,
+    is_probe,
 };
 pub use worker::{Ended, Worker, WorkerOptions, WorkerStatus};

@@ -103,7 +103,7 @@ struct StageWork {
 
 /// How many bytes an entry is long.
 #[must_use]
-pub fn weight(entry: &Entry) -> usize {
+pub fn entry_bytes(entry: &Entry) -> usize {
     entry.fields.iter().map(|(name, value)| name.len() + value.len()).sum()
 }
 

@@ -14,7 +14,7 @@ pub use request::{Refusal, Request, check};
 pub(crate) use sweep::sweep;
 
 use crate::{
-    commands::done_field,
+    commands::{done_field, place_field},
     connection::{Connection, checked},
     keys::Keys,
     random, reply,
@@ -120,7 +120,7 @@ async fn look(
     for bolt in &bolts {
         ask.cmd("HGET").arg(keys.cursors(bolt)).arg(0);
     }
-    for stream in sources(topology) {
+    for (_, stream) in sources(topology) {
         // What is no stream is known before anything is done.
         ask.cmd("XLEN").arg(stream);
     }
@@ -190,7 +190,11 @@ fn transaction(topology: &Topology, keys: &Keys, waiting: &[Entry], found: &Foun
                 for bolt in &found.bolts {
                     note.arg(done_field(bolt)).arg(0);
                 }
-                for stream in sources(topology) {
+                for (source, _) in sources(topology) {
+                    // Known to be on its way, until the task of the source says where it stands.
+                    note.arg(place_field(source)).arg("-");
+                }
+                for (_, stream) in sources(topology) {
                     all.cmd("XADD").arg(stream).arg("*").arg(EDIT_FIELD).arg(edit.to_text());
                 }
                 met.insert(id.clone());
@@ -217,10 +221,10 @@ fn id(entry: &Entry) -> SmolStr {
     given.filter(|id| !id.is_empty()).map_or_else(own, SmolStr::from)
 }
 
-/// The streams of the sources.
-fn sources(topology: &Topology) -> impl Iterator<Item = &str> {
+/// The sources, each with its stream.
+fn sources(topology: &Topology) -> impl Iterator<Item = (&str, &str)> {
     topology.nodes.iter().filter_map(|node| match &node.kind {
-        NodeKind::Source(source) => Some(source.stream.as_str()),
+        NodeKind::Source(source) => Some((node.name.as_str(), source.stream.as_str())),
         NodeKind::Bolt(_) => None,
     })
 }

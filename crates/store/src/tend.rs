@@ -18,7 +18,7 @@ use redis::{Pipeline, Value};
 use std::collections::BTreeMap;
 use tallyd_runtime::{
     StoreError,
-    store::{Cursor, Lag, Survey},
+    store::{Cursor, ErrorKind, Lag, Survey},
 };
 use tallyd_topology::{NodeKind, Topology};
 
@@ -92,12 +92,17 @@ pub async fn tend(
             edits::forget_old(c, topology, keys).await?;
             survey.sweeps = true;
         }
-        if in_force {
-            edits::sweep(c, topology, keys, &sweeps).await?;
-        }
         let bound = topology.settings.dead_letters_bytes;
         survey.dead_dropped = trim_dead_letters(c, keys, survey.dead_letters, bound).await?;
         survey.dead_letters = survey.dead_letters.saturating_sub(survey.dead_dropped);
+        if in_force {
+            // The last, and bounded: what it can't do must not keep the rest of upkeep from its work.
+            match edits::sweep(c, topology, keys, &sweeps).await {
+                Err(error) if error.kind == ErrorKind::Connection => return Err(error),
+                Err(error) => tracing::warn!(%error, "forgetting goes on as soon as Redis lets it"),
+                Ok(()) => {}
+            }
+        }
     }
     Ok(survey)
 }

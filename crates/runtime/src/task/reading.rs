@@ -5,7 +5,7 @@ use crate::{
     reckon::{Reach, Reckoning, corrected, reckon},
     sizing::{Ahead, MAX_QUEUE_BYTES},
     store::{Cursors, Next, Read, Session, Span, Store, StoreError, last},
-    work::{Queue, Work, weight},
+    work::{Queue, Work, entry_bytes},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -106,7 +106,7 @@ impl<S: Store> Task<S> {
 
     /// Takes in what a read brought.
     pub(super) fn arrived(&mut self, next: &Next, read: &mut Read) {
-        let largest = read.entries.iter().map(|(_, entry)| weight(entry)).max();
+        let largest = read.entries.iter().map(|(_, entry)| entry_bytes(entry)).max();
         if *next != Next::Nothing {
             self.sizing.arrived(largest.unwrap_or_default());
             self.single_failed = 0;
@@ -124,7 +124,8 @@ impl<S: Store> Task<S> {
         if self.queue.is_empty() {
             self.reading.bytes = 0;
         }
-        self.reading.bytes += read.entries.iter().map(|(_, entry)| weight(entry)).sum::<usize>();
+        self.reading.bytes +=
+            read.entries.iter().map(|(_, entry)| entry_bytes(entry)).sum::<usize>();
         self.queue.extend(read.entries.drain(..));
     }
 

@@ -1,6 +1,6 @@
 //! What is taken off the queue for one batch.
 
-use super::{EditWork, Queue, StageWork, Work, edit_of, weight};
+use super::{EditWork, Queue, StageWork, Work, edit_of, entry_bytes};
 use crate::{context::Context, store::Cursors};
 use tallyd_event::mark;
 
@@ -43,7 +43,7 @@ pub fn take(
             newest = Some(entry);
             break;
         }
-        bytes += weight(&entry);
+        bytes += entry_bytes(&entry);
         events += work.decode(context, partition, &entry, read_at);
         work.last.insert(partition, entry.id);
         *work.read.entry(partition).or_default() += 1;

@@ -16,10 +16,13 @@ use crate::{
     tend::needed,
 };
 use redis::{Pipeline, Value};
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 use tallyd_event::EntryId;
 use tallyd_runtime::{
-    PROBE_FIELD, StoreError,
+    PROBE_FIELD, StoreError, entry_bytes,
     reckon::began_again,
     store::{Entry, ErrorKind},
 };
@@ -28,8 +31,10 @@ use trace::Person;
 
 /// How many pages of a stream are looked at in one turn of upkeep.
 const PAGES: usize = 40;
-/// How many entries a page has at first: an entry may be some MB long.
-const PAGE: usize = 16;
+/// After how long the next edit waits for the next turn: nothing else of upkeep goes on meanwhile.
+const TURN: Duration = Duration::from_millis(500);
+/// How many entries a page has at first: an entry may be 4 MiB long.
+const PAGE: usize = 8;
 /// The most that it has.
 const MAX_PAGE: usize = 512;
 /// How many bytes a page should have.
@@ -77,7 +82,8 @@ pub(crate) async fn sweep(
     keys: &Keys,
     ids: &[String],
 ) -> Result<(), StoreError> {
-    for id in ids {
+    let began = Instant::now();
+    for id in ids.iter().take_while(|_| began.elapsed() < TURN) {
         match one(c, topology, keys, id).await? {
             Some(record) if record.bolts_are_done() => go_on(c, topology, keys, &record).await?,
             Some(_) => {}
@@ -118,12 +124,19 @@ async fn go_on(
         let place = match stream.what {
             What::Source(of) => {
                 let node = topology.nodes.get(of);
-                node.and_then(|node| known.get(&place_field(&node.name))?.parse().ok())
+                // A source that has been added since never had the edit, and none of what is from
+                // before.
+                let noted = node.and_then(|node| known.get(&place_field(&node.name)));
+                let Some(noted) = noted else { continue };
+                noted.parse().ok()
             }
             _ => Some(EntryId { ms: over, seq: u64::MAX }),
         };
-        // A source that has been added since never had the edit, and none of what is from before.
-        let Some(last) = place else { continue };
+        let Some(last) = place else {
+            // The source has not come to the edit yet.
+            is_done = false;
+            continue;
+        };
         let from: EntryId = at.parse().unwrap_or_default();
         match pages(c, topology, keys, (&key, &stream), (from, last), &person).await {
             Ok(done) => is_done &= done,
@@ -182,7 +195,7 @@ async fn pages(
         let range = ask.cmd("XRANGE").arg(&stream.key).arg(from.to_string());
         range.arg(last.to_string()).arg("COUNT").arg(count);
         let entries = reply::entries(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
-        let bytes: usize = entries.iter().map(weight).sum();
+        let bytes: usize = entries.iter().map(entry_bytes).sum();
         let is_last = entries.len() < count;
         let may = entries.iter().take_while(|entry| entry.id < free.before);
         let looked: Vec<&Entry> = may.collect();
@@ -239,7 +252,8 @@ struct Free {
     /// It ends before this entry. A cursor stands at the last one that is processed, which tells whether
     /// the stream began again: that one stays.
     before: EntryId,
-    /// Whether all has been read, so that the next entry frees that one too.
+    /// Whether all has been processed and nothing has come since, so that another entry frees that one
+    /// too.
     goes_on: bool,
 }
 
@@ -259,12 +273,14 @@ async fn free(
     let Some(cursor) = cursors.get(&0) else { return Ok(None) };
     let ask = Ask { stream: &source.stream, reader: Some((&group, cursor.last)) };
     let facts = streams::look(c, &[ask]).await?.pop().flatten();
-    if facts.is_none_or(|facts| facts.ungrouped || began_again(cursor, &facts)) {
-        return Ok(None);
-    }
+    let sound = facts.filter(|facts| !facts.ungrouped && !began_again(cursor, facts));
+    let Some(facts) = sound else { return Ok(None) };
     let needed = needed(c, &source.stream, &group, cursor.last).await?;
-    let free =
-        |needed: EntryId| Free { before: needed.before(), goes_on: needed == cursor.last.next() };
+    let is_at_end = facts.generated == cursor.last;
+    let free = |needed: EntryId| Free {
+        before: needed.before(),
+        goes_on: is_at_end && needed == cursor.last.next(),
+    };
     Ok(needed.map(free))
 }
 
@@ -361,9 +377,4 @@ async fn leave(
     let note_in = note.cmd("HSET").arg(edit).arg(position(&stream.key)).arg(DONE);
     note_in.arg([LEFT, &stream.key].concat()).arg(&error.message);
     c.all(&note).await.map(drop)
-}
-
-/// How many bytes an entry is long.
-fn weight(entry: &Entry) -> usize {
-    entry.fields.iter().map(|(name, value)| name.len() + value.len()).sum()
 }

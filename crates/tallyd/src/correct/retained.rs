@@ -9,7 +9,7 @@ use tallyd_event::{
     EntryId, Event, Field, FieldType, Schema, Value,
     decode::{self, TimeLimits},
 };
-use tallyd_runtime::{ARRIVED_FIELD, StoreError, arrival, store::Entry};
+use tallyd_runtime::{ARRIVED_FIELD, StoreError, arrival, entry_bytes, store::Entry};
 use tallyd_store::{Connection, reply};
 use tallyd_topology::{
     NodeKind, Topology,
@@ -182,7 +182,7 @@ pub async fn read(c: &mut Connection, wanted: &Wanted<'_>, now: i64) -> anyhow::
     loop {
         let entries = page(c, wanted.stream, &from, count).await?;
         let Some(last) = entries.last() else { break };
-        count = next_page(count, entries.iter().map(bytes_of).sum());
+        count = next_page(count, entries.iter().map(entry_bytes).sum());
         from = format!("({}", last.id);
         for entry in &entries {
             found.since = found.since.or(Some(entry.id.time()));
@@ -237,10 +237,6 @@ fn events(schema: &Schema, entry: &Entry, now: i64) -> Vec<Event> {
     let sent = entry.fields.iter().filter(|(name, _)| name != ARRIVED_FIELD.as_bytes());
     let sent: decode::Fields = sent.cloned().collect();
     decode::decode_at(schema, TimeLimits::NONE, arrival, &sent).events
-}
-
-fn bytes_of(entry: &Entry) -> usize {
-    entry.fields.iter().map(|(name, value)| name.len() + value.len()).sum()
 }
 
 /// How many entries to read next, after so many that had so many bytes.
