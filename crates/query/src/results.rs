@@ -165,6 +165,7 @@ fn ordered(memory: &Memory, key: &Key, ascending: bool) -> Vec<(SmolStr, f64)> {
     set
 }
 
-fn as_usize(number: u64) -> usize {
+/// As a number of things in memory.
+pub(crate) fn as_usize(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }

@@ -4,7 +4,7 @@
 //! A shard answers from one moment, but not all from the same one: a board that changes meanwhile may
 //! be a round trip old in one part of it, as it may be between two pages.
 
-use crate::{Look, QueryError, Ranked, Seen};
+use crate::{Look, QueryError, Ranked, Seen, results::as_usize};
 use smol_str::SmolStr;
 use std::cmp::Ordering;
 use tallyd_bolt::Key;
@@ -122,8 +122,4 @@ fn order(ascending: bool, one: (&str, f64), other: (&str, f64)) -> Ordering {
     let by_score = (one.1 + 0.0).total_cmp(&(other.1 + 0.0));
     let order = by_score.then_with(|| one.0.cmp(other.0));
     if ascending { order } else { order.reverse() }
-}
-
-fn as_usize(number: u64) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
 }
