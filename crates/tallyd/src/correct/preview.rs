@@ -11,6 +11,9 @@ use tallyd_query::catalog::as_leaderboard;
 use tallyd_store::{Connection, keys::Keys, reply};
 use tallyd_topology::{NodeKind, bolts::latest};
 
+/// How many members are asked for at once.
+const ASKED: usize = 1000;
+
 /// How one member's score changes on one board.
 #[derive(Debug, serde::Serialize)]
 pub struct Change {
@@ -182,12 +185,17 @@ async fn of_board(
     let Some(period) = options.periods.get(board.period) else { return Ok(Vec::new()) };
     let key = keys.bolt(&node.name, &board_key(period, &board.label, &board.group));
     let state = keys.bolt(&node.name, &state_key(period, &board.label, &board.group));
-    let mut ask = Pipeline::new();
-    for member in deltas.keys() {
-        ask.cmd("ZSCORE").arg(&key).arg(member.as_str());
-        ask.cmd("HGET").arg(&state).arg(member.as_str());
+    let mut replies = Vec::with_capacity(deltas.len() * 2);
+    let members: Vec<&SmolStr> = deltas.keys().collect();
+    for some in members.chunks(ASKED) {
+        let mut ask = Pipeline::new();
+        for member in some {
+            ask.cmd("ZSCORE").arg(&key).arg(member.as_str());
+            ask.cmd("HGET").arg(&state).arg(member.as_str());
+        }
+        replies.extend(c.all(&ask).await?);
     }
-    let mut replies = c.all(&ask).await?.into_iter();
+    let mut replies = replies.into_iter();
     let mut all = Vec::new();
     for (member, delta) in deltas {
         let before = reply::number(replies.next().unwrap_or(Reply::Nil))?;
@@ -225,29 +233,41 @@ async fn ranks(
     all: &[Stands],
     ties: Ties,
 ) -> anyhow::Result<Vec<(Option<u64>, Option<u64>)>> {
-    let mut ask = Pipeline::new();
-    for score in all.iter().flat_map(|stands| [stands.before, stands.after]) {
-        let above = score.map_or_else(|| "+inf".to_owned(), |score| format!("({score}"));
-        ask.cmd("ZCOUNT").arg(key).arg(above).arg("+inf");
-    }
     if all.is_empty() || ties == Ties::Dense {
         return Ok(vec![(None, None); all.len()]);
     }
-    let counts = c.all(&ask).await?;
-    let counts = counts.iter().map(reply::count).collect::<Result<Vec<u64>, _>>()?;
+    let mut counts = Vec::with_capacity(all.len());
+    for some in all.chunks(ASKED) {
+        let mut ask = Pipeline::new();
+        for score in some.iter().flat_map(|stands| [stands.before, stands.after]) {
+            let above = score.map_or_else(|| "+inf".to_owned(), |score| format!("({score}"));
+            ask.cmd("ZCOUNT").arg(key).arg(above).arg("+inf");
+        }
+        for reply in c.all(&ask).await? {
+            counts.push(reply::count(&reply)?);
+        }
+    }
+    let (before, after) = (sorted(all, |of| of.before), sorted(all, |of| of.after));
+    let better = |scores: &[f64], than: f64| {
+        (scores.len() - scores.partition_point(|score| *score <= than)) as u64
+    };
     let ranks = all.iter().zip(counts.chunks(2)).map(|(stands, counts)| {
-        let (Some(before), Some(after)) = (counts.first(), counts.last()) else {
-            return (None, None);
-        };
-        let better = |of: fn(&Stands) -> Option<f64>| {
-            let is_better = |other: &&Stands| of(other) > stands.after;
-            all.iter().filter(is_better).count() as u64
-        };
+        let &[above_before, above_after] = counts else { return (None, None) };
         // Those that change are counted as they will be.
-        let after = (after + better(|of| of.after)).saturating_sub(better(|of| of.before));
-        (stands.before.map(|_| before + 1), stands.after.map(|_| after + 1))
+        let rank_after = |score| {
+            let now = above_after + better(&after, score);
+            now.saturating_sub(better(&before, score)) + 1
+        };
+        (stands.before.map(|_| above_before + 1), stands.after.map(rank_after))
     });
     Ok(ranks.collect())
+}
+
+/// The scores of those that have one, the lowest first.
+fn sorted(all: &[Stands], of: fn(&Stands) -> Option<f64>) -> Vec<f64> {
+    let mut scores: Vec<f64> = all.iter().filter_map(of).collect();
+    scores.sort_by(f64::total_cmp);
+    scores
 }
 
 fn text(options: &Options, score: f64) -> String {
