@@ -158,7 +158,10 @@ fn read(section: &Section<'_>, input: Option<&Input>) -> Option<Options> {
     let source_key = input.and_then(|input| input.schema.key);
     let by_source_key = key.iter().any(|field| Some(field.index) == source_key);
     let (fields, window_ms) = (fields?, window_ms?);
-    is_sound.then_some(Options { key, fields, retract, window_ms, by_source_key })
+    let mut options =
+        Options { key, fields, retract, window_ms, by_source_key, stored_as: String::new() };
+    options.stored_as = input.map(|input| options.describe(&input.schema)).unwrap_or_default();
+    is_sound.then_some(options)
 }
 
 fn check_key(section: &Section<'_>, input: Option<&Input>, key: &[FieldRef]) -> bool {

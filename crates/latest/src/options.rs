@@ -19,6 +19,8 @@ pub struct Options {
     /// Whether the key of the source is one of `key`: then it says which partition a version is in,
     /// else all fields of `key` do.
     pub by_source_key: bool,
+    /// What is stored of a version, as [`Options::describe`] says it.
+    pub stored_as: String,
 }
 
 impl Options {
@@ -29,11 +31,10 @@ impl Options {
             let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
             names.join(",")
         };
-        let fields = self.fields.as_deref().map_or_else(|| "all".to_owned(), names);
         vec![
             ("type".to_owned(), "latest".to_owned()),
             ("key".to_owned(), names(&self.key)),
-            ("fields".to_owned(), fields),
+            ("stored".to_owned(), self.stored_as.clone()),
             (
                 "retract".to_owned(),
                 self.retract.as_ref().map_or("", |field| &field.name).to_owned(),
@@ -72,12 +73,25 @@ impl Options {
     }
 
     /// The places in the input of the fields that are stored of a version: what is passed on, and
-    /// not known by the next version or by when it was.
+    /// not known by the next version or by when it was. In the order of their names, so that nothing
+    /// stored depends on where a file has them.
     #[must_use]
     pub fn stored(&self, input: &Schema) -> Vec<usize> {
         let is_known = |place: &usize| {
             input.time == Some(*place) || self.key.iter().any(|field| field.index == *place)
         };
-        self.passed_on(input).into_iter().filter(|place| !is_known(place)).collect()
+        let mut places = self.passed_on(input);
+        places.retain(|place| !is_known(place));
+        places.sort_by_key(|place| input.fields.get(*place).map(|field| &field.name));
+        places
+    }
+
+    /// What is stored of a version, with what decides which one is later: names and types.
+    #[must_use]
+    pub fn describe(&self, input: &Schema) -> String {
+        let places = self.stored(input).into_iter().chain(input.time);
+        let fields = places.filter_map(|place| input.fields.get(place));
+        let fields = fields.map(|field| format!("{} {:?}", field.name, field.kind));
+        fields.collect::<Vec<String>>().join(",")
     }
 }

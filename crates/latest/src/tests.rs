@@ -30,6 +30,7 @@ fn options() -> Options {
         retract: Some(field("gone")),
         window_ms: WINDOW_MS,
         by_source_key: true,
+        stored_as: String::new(),
     }
 }
 
@@ -156,14 +157,66 @@ fn it_is_remembered_for_the_window_and_then_forgotten() {
 #[test]
 fn what_is_stored_by_somebody_else_is_a_dead_letter() {
     let latest = latest(options());
-    let (mut memory, _) = run(&latest, &[answer(0, "a", 5, 1)], &[], false);
-    for hash in memory.hashes.values_mut() {
-        hash.values_mut().for_each(|value| *value = b"\xff".to_vec());
+    // The list, a version, and the values in one; and what the reason says.
+    type Spoil = fn(&str, &mut Vec<u8>);
+    let cases: [(Spoil, &str); 3] = [
+        (
+            |key, value| {
+                if key.contains("generations") {
+                    *value = b"\xff".to_vec()
+                }
+            },
+            "the list of generations",
+        ),
+        (
+            |key, value| {
+                if !key.contains("generations") {
+                    *value = b"\xff".to_vec()
+                }
+            },
+            "can't be read",
+        ),
+        (
+            |key, value| {
+                if !key.contains("generations") {
+                    let _ = value.pop();
+                }
+            },
+            "",
+        ),
+    ];
+    for (spoil, reason) in cases {
+        let (mut memory, _) = run(&latest, &[answer(0, "a", 5, 1)], &[], false);
+        for (key, hash) in &mut memory.hashes {
+            hash.values_mut().for_each(|value| spoil(&format!("{key:?}"), value));
+        }
+        let (schema, events) = (schema(), [answer(1, "b", 6, 1)]);
+        let batch = Batch { schema: &schema, events: &events, now: T };
+        let effects = memory.run(&latest, &batch);
+        assert_eq!((effects.emits.len(), effects.writes.len(), effects.rejects.len()), (0, 0, 1));
+        let said = &effects.rejects[0].reason;
+        assert!(said.contains(reason), "{said}");
     }
-    let (schema, events) = (schema(), [answer(1, "b", 6, 1)]);
-    let batch = Batch { schema: &schema, events: &events, now: T };
-    let effects = memory.run(&latest, &batch);
-    assert_eq!((effects.emits.len(), effects.writes.len(), effects.rejects.len()), (0, 0, 1));
+}
+
+/// What is stored is read by names: a file may have its fields in another order.
+#[test]
+fn the_order_of_the_fields_decides_nothing() {
+    let (one, mut other) = (schema(), schema());
+    other.fields.swap(3, 4);
+    let of = |schema: &Schema| Latest::new(options(), schema.clone(), PARTITIONS, [7; 16]);
+    let mut memory = Memory::default();
+    let first = [answer(0, "a", 5, 1)];
+    memory.run(&of(&one), &Batch { schema: &one, events: &first, now: T });
+    let mut second = [answer(1, "b", 6, 2)];
+    second[0].values.swap(3, 4);
+    let effects = memory.run(&of(&other), &Batch { schema: &other, events: &second, now: T });
+    let taken = effects.emits.iter().find(|event| event.taken_back).unwrap();
+    assert_eq!((&taken.values[3], &taken.values[4]), (&Value::Int(1), &Value::Str("10B".into())));
+    let described = |schema: &Schema| options().describe(schema);
+    assert_eq!(described(&one), described(&other));
+    other.fields[0].kind = FieldType::Int;
+    assert_ne!(described(&one), described(&other));
 }
 
 fn answers() -> impl Strategy<Value = Vec<Event>> {

@@ -2,6 +2,7 @@
 
 use siphasher::sip::SipHasher13;
 use std::hash::Hasher;
+use tallyd_bolt::bytes::{count, put_count};
 use tallyd_event::{Event, Schema, Value};
 
 /// The longest base of an id that is stored as it is, in bytes. Of a longer one the first
@@ -99,11 +100,11 @@ impl Kept {
             | flag(*revision > 0, REVISED);
         let mut bytes = Vec::with_capacity(20 + base.len() + self.values.len());
         bytes.push(flags | (base.len() as u8) << FLAG_BITS);
-        put(&mut bytes, zigzag(*time));
-        put(&mut bytes, zigzag(self.arrived.wrapping_sub(*time)));
+        put_count(&mut bytes, zigzag(*time));
+        put_count(&mut bytes, zigzag(self.arrived.wrapping_sub(*time)));
         bytes.extend_from_slice(base);
         if *revision > 0 {
-            put(&mut bytes, *revision);
+            put_count(&mut bytes, *revision);
         }
         bytes.extend_from_slice(&self.values);
         bytes
@@ -113,12 +114,12 @@ impl Kept {
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let (flags, mut rest) = bytes.split_first()?;
         let rest = &mut rest;
-        let time = unzigzag(take(rest)?);
-        let arrived = time.wrapping_add(unzigzag(take(rest)?));
+        let time = unzigzag(count(rest)?);
+        let arrived = time.wrapping_add(unzigzag(count(rest)?));
         let (base, after) = rest.split_at_checked(usize::from(flags >> FLAG_BITS))?;
         *rest = after;
         let has = |flag| flags & flag != 0;
-        let revision = if has(REVISED) { take(rest)? } else { 0 };
+        let revision = if has(REVISED) { count(rest)? } else { 0 };
         let version = Version { time, base: base.to_vec(), revision };
         let (retracted, without_time) = (has(RETRACTED), has(WITHOUT_TIME));
         Some(Self { version, arrived, without_time, retracted, values: rest.to_vec() })
@@ -131,29 +132,6 @@ fn zigzag(number: i64) -> u64 {
 
 fn unzigzag(number: u64) -> i64 {
     (number >> 1) as i64 ^ -((number & 1) as i64)
-}
-
-/// Writes a number as LEB128.
-fn put(bytes: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-}
-
-/// Takes a number off the bytes.
-fn take(bytes: &mut &[u8]) -> Option<u64> {
-    let mut number = 0;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        number |= u64::from(byte & 0x7f) << shift;
-        if *byte < 0x80 {
-            return Some(number);
-        }
-    }
-    None
 }
 
 #[cfg(test)]
