@@ -174,9 +174,12 @@ impl Column {
         let (sum, value, is_beyond) = match self.rule {
             Rule::ExactSum { place } => {
                 let (sum, value) = (cell.exact_sum(), event.value(place).as_number()?);
+                let value = if event.taken_back { -value } else { value };
                 let is_beyond = sum.plus(&ExactSum::of(value)).value().is_infinite();
                 (Figure::Float(sum.value()), Figure::Float(value), is_beyond)
             }
+            // What was counted can be taken out again.
+            Rule::Sum { .. } if event.taken_back => return None,
             Rule::Sum { place } => {
                 let value = figure(event.value(place))?;
                 let sum = cell.figure().unwrap_or(self.zero());

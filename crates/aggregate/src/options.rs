@@ -99,8 +99,6 @@ impl Options {
             }
             (format!("measure.{}", measure.name), shape)
         }));
-        // Nothing else tells it from what was stored before there were corrections.
-        shape.extend(self.corrected.then(|| ("corrected".to_owned(), "true".to_owned())));
         shape
     }
 }

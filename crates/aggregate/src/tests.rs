@@ -1,5 +1,6 @@
 //! What each measure counts, and that no split or rerun of batches changes it.
 
+mod back;
 mod exact;
 mod forget;
 

@@ -51,6 +51,11 @@ impl Input {
         }
     }
 
+    /// Whether an event may leave a field out.
+    pub fn is_optional(&self, field: &FieldRef) -> bool {
+        self.schema.fields.get(field.index).is_some_and(|declared| declared.optional)
+    }
+
     /// The same events, passed on by another node.
     pub fn passed_on_by(&self, node: &str) -> Self {
         Self { node: node.into(), ..self.clone() }

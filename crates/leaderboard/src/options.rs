@@ -95,8 +95,6 @@ impl Options {
         shape.extend(self.periods.iter().map(|period| {
             (format!("period.{}", period.name), format!("{:?}", period.length).to_lowercase())
         }));
-        // Nothing else tells it from what was stored before there were corrections.
-        shape.extend(self.corrected.then(|| ("corrected".to_owned(), "true".to_owned())));
         shape
     }
 

@@ -6,7 +6,8 @@ use smol_str::{SmolStr, format_smolstr};
 use tallyd_bolt::ExactSum;
 use tallyd_event::Event;
 
-/// The field that says how many events are left, where no measure does. No measure has such a name.
+/// The field that says how many events are left. It is no measure's: those come and go, and a group
+/// that has events must not look empty by one that was added later.
 const LEFT: &str = "events.left";
 
 /// Adds the columns that say what is left: of each sum how many values, and of a group how many
@@ -20,9 +21,7 @@ pub(crate) fn count_what_is_left(columns: &mut Vec<Column>) {
         column.left = Some(name.clone());
         more.push(counting(name, Rule::TallyPresent { place }));
     }
-    if left(columns).is_none() {
-        more.push(counting(SmolStr::new_static(LEFT), Rule::Tally));
-    }
+    more.push(counting(SmolStr::new_static(LEFT), Rule::Tally));
     for column in more {
         if columns.iter().all(|known| known.name != column.name) {
             columns.push(column);
@@ -36,7 +35,7 @@ fn counting(name: SmolStr, rule: Rule) -> Column {
 
 /// The place of a column that says how many events are left.
 pub(crate) fn left(columns: &[Column]) -> Option<usize> {
-    columns.iter().position(|column| matches!(column.rule, Rule::Tally))
+    columns.iter().position(|column| column.name == LEFT)
 }
 
 /// Empties the cells of which nothing is left; all of them, where no event is.

@@ -1,16 +1,13 @@
 //! What of an aggregate can't be undone of an event that is taken back.
 
 use crate::{Function, Options};
-use tallyd_bolt::calendar::Length;
+use tallyd_bolt::{FieldRef, calendar::Length};
 use tallyd_kind::{corrected::Corrected, input::Input, section::Section};
 
 /// Faults the measures that can't take events back, where the input has such.
 pub(super) fn check(section: &Section<'_>, input: Option<&Input>, options: &Options) {
     for measure in &options.measures {
         let what = format!("measure \"{}\" ({})", measure.name, called(&measure.function));
-        let refuse = |way: fn(&Corrected, &Options) -> Option<String>| {
-            section.refuse_corrected(input, &what, "measures", |corrected| way(corrected, options));
-        };
         match &measure.function {
             Function::Count
             | Function::CountPresent(_)
@@ -18,17 +15,21 @@ pub(super) fn check(section: &Section<'_>, input: Option<&Input>, options: &Opti
             | Function::Mean(_)
             | Function::Rate
             | Function::Sum(_) => {}
-            Function::Last(_) | Function::LastArrived(_) => {
-                let stays = |corrected: &Corrected| stays(corrected, options);
+            Function::Last(field) | Function::LastArrived(field) => {
+                let optional = input.is_some_and(|input| input.is_optional(field));
                 let corrected = input.and_then(|input| input.corrected.as_deref());
-                if !corrected.is_none_or(stays) {
-                    refuse(|corrected, options| Some(way(corrected, options)));
+                if !corrected.is_none_or(|corrected| stays(corrected, options) && !optional) {
+                    let optional = optional.then_some(field);
+                    let way = |corrected: &Corrected| Some(way(corrected, options, optional));
+                    section.refuse_corrected(input, &what, "measures", way);
                 }
             }
             Function::Distinct(_)
             | Function::Max(_)
             | Function::Min(_)
-            | Function::Quantile(..) => refuse(|_, _| None),
+            | Function::Quantile(..) => {
+                section.refuse_corrected(input, &what, "measures", |_| None)
+            }
         }
     }
 }
@@ -39,7 +40,7 @@ fn stays(corrected: &Corrected, options: &Options) -> bool {
     !corrected.retracts && all_time && corrected.keeps(&options.by)
 }
 
-fn way(corrected: &Corrected, options: &Options) -> String {
+fn way(corrected: &Corrected, options: &Options, optional: Option<&FieldRef>) -> String {
     let mut needs = Vec::new();
     if corrected.retracts {
         needs.push(format!("leave retract out of \"{}\"", corrected.by));
@@ -51,6 +52,10 @@ fn way(corrected: &Corrected, options: &Options) -> String {
     let others: Vec<&str> = others.map(|field| field.name.as_str()).collect();
     if !others.is_empty() {
         needs.push(format!("group by fields of its key, not by {}", others.join(", ")));
+    }
+    // A version without the field would leave the value of the one before.
+    if let Some(field) = optional {
+        needs.push(format!("let every event have {} (take optional = true away)", field.name));
     }
     needs.join(", ")
 }

@@ -1,7 +1,7 @@
 //! What of a leaderboard can't be undone of an event that is taken back.
 
 use crate::{Options, Score, Ties};
-use tallyd_bolt::calendar::Length;
+use tallyd_bolt::{FieldRef, calendar::Length};
 use tallyd_kind::{corrected::Corrected, fault::Fault, input::Input, section::Section};
 
 /// Faults what can't take events back, where the input has such.
@@ -16,16 +16,26 @@ pub(super) fn check(section: &Section<'_>, input: Option<&Input>, options: &Opti
         let help = "write ties = \"shared\" or \"dense\"";
         section.sheet.fault(Fault::new(message, section.span("ties")).help(help));
     }
+    let optional = match &options.score {
+        Score::Last(field) | Score::LastArrived(field) => {
+            Some(field).filter(|field| input.is_some_and(|input| input.is_optional(field)))
+        }
+        Score::Count | Score::Sum(_) | Score::Max(_) | Score::Min(_) => None,
+    };
     let name = match &options.score {
         Score::Count | Score::Sum(_) => return,
-        Score::Last(_) | Score::LastArrived(_) if stays(corrected, options) => return,
+        Score::Last(_) | Score::LastArrived(_)
+            if stays(corrected, options) && optional.is_none() =>
+        {
+            return;
+        }
         Score::Last(_) => "last",
         Score::LastArrived(_) => "last_arrived",
         Score::Max(_) => "max",
         Score::Min(_) => "min",
     };
     let way = matches!(options.score, Score::Last(_) | Score::LastArrived(_));
-    let way = way.then(|| way_of_last(corrected, options));
+    let way = way.then(|| way_of_last(corrected, options, optional));
     let what = format!("score \"{name}\"");
     section.sheet.fault(corrected.fault(&what, section.span("score"), way.as_deref()));
 }
@@ -46,7 +56,7 @@ fn others<'a>(corrected: &Corrected, options: &'a Options) -> Vec<&'a str> {
     others.map(|field| field.name.as_str()).collect()
 }
 
-fn way_of_last(corrected: &Corrected, options: &Options) -> String {
+fn way_of_last(corrected: &Corrected, options: &Options, optional: Option<&FieldRef>) -> String {
     let mut needs = Vec::new();
     if corrected.retracts {
         needs.push(format!("leave retract out of \"{}\"", corrected.by));
@@ -57,6 +67,10 @@ fn way_of_last(corrected: &Corrected, options: &Options) -> String {
     let others = others(corrected, options);
     if !others.is_empty() {
         needs.push(format!("put {} into its key", others.join(", ")));
+    }
+    // A version without the field would leave the score of the one before.
+    if let Some(field) = optional {
+        needs.push(format!("let every event have {} (take optional = true away)", field.name));
     }
     needs.join(", ")
 }
