@@ -70,8 +70,10 @@ impl BoltOptions for Options {
         Some(&self.learner)
     }
 
-    fn stays(&self, _: Option<&str>) -> Option<String> {
-        Some("what is usual for items, to which all learners' answers add".to_owned())
+    fn stays(&self, field: Option<&str>) -> Option<String> {
+        let named = field.is_some_and(|of| of == self.item.name);
+        let where_named = if named { ", in keys that have the name" } else { "" };
+        Some(format!("what is usual for items, to which all learners' answers add{where_named}"))
     }
 
     fn emits_as<'a>(&self, field: &'a str) -> Option<&'a str> {

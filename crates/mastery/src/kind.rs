@@ -73,9 +73,11 @@ impl BoltOptions for Options {
         Some(&self.learner)
     }
 
-    fn stays(&self, _: Option<&str>) -> Option<String> {
+    fn stays(&self, field: Option<&str>) -> Option<String> {
         let what = "the difficulties of items and the weights of the head, which learn from all";
-        Some(what.to_owned())
+        let named = field.is_some_and(|of| of == self.item.name || of == self.concept.name);
+        let where_named = if named { ", in keys and fields that have the name" } else { "" };
+        Some(format!("{what}{where_named}"))
     }
 
     fn emits_as<'a>(&self, field: &'a str) -> Option<&'a str> {
