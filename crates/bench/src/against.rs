@@ -2,12 +2,15 @@
 //! both.
 
 use crate::{
-    BenchError, gaps, latency,
+    BenchError,
+    contender::Contender,
+    figures::Figures,
+    gaps, latency,
     light::{self, LightPoint},
     machine::Machine,
     processes::Deployed,
     results::{Gaps, LatencyPoint},
-    run::Setting,
+    run::{self, Setting},
     scale,
 };
 use serde::Serialize;
@@ -49,6 +52,8 @@ pub struct Turn {
     pub delay: Option<LatencyPoint>,
     /// What an event costs and how long it takes at steady loads.
     pub loads: Vec<LightPoint>,
+    /// All events at once, as single entries.
+    pub drain: Figures,
 }
 
 /// The other build, and the folder that it was built in.
@@ -111,7 +116,16 @@ async fn turn(
             "round {round} {name}: {rate:.0} events/s, {workers} workers: Redis {redis_cpu_us:.1} µs, workers {worker_cpu_us:.1} µs, p50 {p50_ms:.1} ms, p99 {p99_ms:.1} ms"
         );
     }
-    Ok(Turn { gaps, delay, loads })
+    let drain = run::run(Contender::Tallyd, setting).await?.figures;
+    let figure = |name| drain.get(name).unwrap_or(f64::NAN);
+    println!(
+        "round {round} {name}: a drain at {:.0} events/s, Redis {:.1} µs, worker {:.1} µs an event, EXEC p99 {:.1} ms",
+        figure("events_per_second"),
+        figure("redis_cpu_us"),
+        figure("client_cpu_us"),
+        figure("exec_p99_us") / 1000.0
+    );
+    Ok(Turn { gaps, delay, loads, drain })
 }
 
 /// A program as it is, or a revision, built in a worktree of its own.

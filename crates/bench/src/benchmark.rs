@@ -4,7 +4,7 @@ use crate::{
     BenchError, against,
     contender::{ALL, Contender},
     figures::Figures,
-    footprint, gaps, latency,
+    footprint, forget, gaps, latency,
     machine::Machine,
     options::{Options, Parts},
     plots,
@@ -118,6 +118,10 @@ async fn others(
         let machine = results.machine.clone();
         results.serving = Some(serving::measure(setting, machine, of_serving).await?);
     }
+    if parts.forget {
+        let place = (results.machine.clone(), results.command.clone());
+        results.forget = Some(forget::measure(setting, place, options.rounds).await?);
+    }
     if parts.memory {
         results.footprint = Some(footprint::measure(setting).await?);
     }
@@ -195,6 +199,7 @@ async fn empty(options: &Options, setting: &Setting<'_>) -> Result<Results, Benc
         scale: Vec::new(),
         against: None,
         serving: None,
+        forget: None,
     })
 }
 
@@ -215,6 +220,9 @@ fn write(results: &Results, parts: Parts, folder: &Path) -> Result<(), BenchErro
     if let Some(serving) = &results.serving {
         page = report::page_serving(&page, serving)?;
     }
+    if let Some(forget) = &results.forget {
+        page = report::page_forget(&page, forget)?;
+    }
     if parts.is_apart() {
         return put("performance.md", page);
     }
@@ -229,7 +237,7 @@ fn with_both(measured: Value, stored: Option<Value>, parts: Parts) -> Value {
     else {
         return measured;
     };
-    let apart = ["against", "serving"].map(|part| {
+    let apart = ["against", "serving", "forget"].map(|part| {
         let newest = measured.remove(part).or_else(|| stored.get(part).cloned());
         (part, newest)
     });

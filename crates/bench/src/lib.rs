@@ -14,6 +14,7 @@ pub mod cpu;
 pub mod error;
 pub mod figures;
 pub mod footprint;
+pub mod forget;
 pub mod gaps;
 pub mod info;
 pub mod latency;

@@ -35,6 +35,9 @@ pub struct Options {
     /// Measure results over HTTP, compared with webdis and nchan
     #[arg(long)]
     pub serving: bool,
+    /// Measure what forgetting one of many learners costs, once a round
+    #[arg(long)]
+    pub forget: bool,
     /// How many clients follow live updates
     #[arg(long, default_value_t = 10_000)]
     pub clients: usize,
@@ -81,13 +84,15 @@ pub struct Parts {
     pub scale: bool,
     /// Results over HTTP.
     pub serving: bool,
+    /// Forgetting a learner.
+    pub forget: bool,
     /// Another build.
     pub against: bool,
 }
 
 impl Parts {
-    /// Whether nothing is measured but what has a place of its own on the page: another build, or
-    /// results over HTTP.
+    /// Whether nothing is measured but what has a place of its own on the page: another build,
+    /// results over HTTP, or forgetting.
     #[must_use]
     pub fn is_apart(self) -> bool {
         let Self { contenders, latency, gaps, memory, scale, .. } = self;
@@ -99,9 +104,10 @@ impl Options {
     /// The parts that were asked for; all where none was.
     #[must_use]
     pub fn parts(&self) -> Parts {
-        let Self { latency, gaps, memory, scale, serving, .. } = *self;
+        let Self { latency, gaps, memory, scale, serving, forget, .. } = *self;
         let (contenders, against) = (!self.only.is_empty(), self.against.is_some());
-        let all = !(contenders || latency || gaps || memory || scale || serving || against);
+        let some = contenders || latency || gaps || memory || scale || serving || forget;
+        let all = !(some || against);
         Parts {
             contenders: contenders || all,
             latency: latency || all,
@@ -109,6 +115,7 @@ impl Options {
             memory: memory || all,
             scale: scale || all,
             serving: serving || all,
+            forget: forget || all,
             against,
         }
     }
@@ -116,8 +123,8 @@ impl Options {
     /// Where results are written: nowhere by default, where some parts are measured only.
     #[must_use]
     pub fn folder(&self) -> Option<PathBuf> {
-        let Parts { contenders, latency, gaps, memory, scale, serving, .. } = self.parts();
-        let measured = [contenders, latency, gaps, memory, scale, serving];
+        let Parts { contenders, latency, gaps, memory, scale, serving, forget, .. } = self.parts();
+        let measured = [contenders, latency, gaps, memory, scale, serving, forget];
         let all = measured.iter().all(|part| *part) && self.only.is_empty();
         self.out.clone().or_else(|| all.then(|| PathBuf::from("docs/internals")))
     }

@@ -2,6 +2,7 @@
 //! The prose around them is written by hand, and kept.
 
 mod against;
+mod forget;
 mod serving;
 
 use crate::{
@@ -9,6 +10,7 @@ use crate::{
     against::Against,
     contender::ALL,
     figures::Spread,
+    forget::Forget,
     machine::Machine,
     results::{Footprint, Gaps, LatencyPoint, Results, ScalePoint},
     serving::Serving,
@@ -54,12 +56,20 @@ const BEGIN_SERVING: &str =
     "<!-- serving: written by `make bench ARGS=\"--serving\"` from here -->";
 const END_SERVING: &str = "<!-- serving: to here -->";
 
+const BEGIN_FORGET: &str = "<!-- forget: written by `make bench ARGS=\"--forget\"` from here -->";
+const END_FORGET: &str = "<!-- forget: to here -->";
+
 /// A page of nothing but figures.
 #[must_use]
 pub fn plain() -> String {
-    [BEGIN, END, BEGIN_SERVING, END_SERVING, BEGIN_AGAINST, END_AGAINST]
-        .map(|mark| format!("{mark}\n"))
-        .concat()
+    [
+        (BEGIN, END),
+        (BEGIN_SERVING, END_SERVING),
+        (BEGIN_FORGET, END_FORGET),
+        (BEGIN_AGAINST, END_AGAINST),
+    ]
+    .map(|(begin, end)| format!("{begin}\n{end}\n"))
+    .concat()
 }
 
 /// The page with the figures in their place.
@@ -86,12 +96,21 @@ pub fn page_serving(page: &str, serving: &Serving) -> Result<String, BenchError>
     put(page, (BEGIN_SERVING, END_SERVING), &serving::markdown(serving))
 }
 
+/// The page with the figures of forgetting in their place, and all others as they are.
+///
+/// # Errors
+/// Where the page has no place for them.
+pub fn page_forget(page: &str, forget: &Forget) -> Result<String, BenchError> {
+    put(page, (BEGIN_FORGET, END_FORGET), &forget::markdown(forget))
+}
+
 /// The figures that have places of their own on the page, as Markdown.
 #[must_use]
 pub fn apart(results: &Results) -> String {
     let serving = results.serving.as_ref().map(serving::markdown);
     let against = results.against.as_ref().map(against::markdown);
-    [serving, against].into_iter().flatten().collect::<Vec<_>>().join("\n")
+    let forget = results.forget.as_ref().map(forget::markdown);
+    [serving, forget, against].into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
 fn put(
@@ -249,9 +268,12 @@ mod tests {
     fn the_page_has_a_place_for_figures() {
         let plain = plain();
         for page in [include_str!("../../../docs/internals/performance.md"), &plain] {
-            for (begin, end) in
-                [(BEGIN, END), (BEGIN_AGAINST, END_AGAINST), (BEGIN_SERVING, END_SERVING)]
-            {
+            for (begin, end) in [
+                (BEGIN, END),
+                (BEGIN_AGAINST, END_AGAINST),
+                (BEGIN_SERVING, END_SERVING),
+                (BEGIN_FORGET, END_FORGET),
+            ] {
                 assert!(page.find(end).unwrap() > page.find(begin).unwrap());
             }
         }

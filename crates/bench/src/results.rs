@@ -4,6 +4,7 @@ use crate::{
     against::Against,
     contender::Contender,
     figures::{Figures, Spread},
+    forget::Forget,
     info::CommandCost,
     machine::Machine,
     serving::Serving,
@@ -52,6 +53,9 @@ pub struct Results {
     /// Results over HTTP.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serving: Option<Serving>,
+    /// Forgetting a learner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forget: Option<Forget>,
 }
 
 /// What a command cost, an event.

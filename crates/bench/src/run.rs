@@ -117,6 +117,10 @@ pub async fn run_on(
     figures.set("memory_peak_bytes", after.field("used_memory_peak")?);
     figures.set("commands", costs.commands / events);
     figures.set("reads", costs.reads / events);
+    // Redis 7 and newer tell it.
+    if let Ok(micros) = after.field("exec_p99_usec") {
+        figures.set("exec_p99_us", micros);
+    }
     Ok(Measured { figures, costs })
 }
 

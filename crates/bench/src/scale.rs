@@ -96,19 +96,35 @@ async fn filled(
     with_state: bool,
 ) -> Result<run::Measured, BenchError> {
     let mut server = Private::start(setting.aof).await?;
-    let mut first = Workload::new(&WorkloadOptions { events: FIRST, ..*options });
-    first.answers.iter_mut().for_each(|answer| answer.number += FIRST_NUMBER);
-    let making = Setting { options, workload: &first, checked: false, ..*setting };
-    run::run_on(&mut server, Contender::Tallyd, &making).await?;
-    boards(&mut server, learners, options.classes).await?;
-    if with_state {
-        for pattern in [outcome::FATIGUE, outcome::LEARNERS] {
-            states(&mut server, pattern, learners, setting.deployed.topology.partitions).await?;
-        }
-    }
+    fill(&mut server, setting, options, learners, with_state).await?;
     let workload = Workload::new(options);
     let measuring = Setting { options, workload: &workload, checked: false, ..*setting };
     run::run_on(&mut server, Contender::Tallyd, &measuring).await
+}
+
+/// Puts so many learners on a fresh server: on all boards, and with state in all bolts where that
+/// is asked for.
+///
+/// # Errors
+/// Where a worker or the server fails.
+pub async fn fill(
+    server: &mut Private,
+    setting: &Setting<'_>,
+    options: &WorkloadOptions,
+    learners: u32,
+    with_state: bool,
+) -> Result<(), BenchError> {
+    let mut first = Workload::new(&WorkloadOptions { events: FIRST, ..*options });
+    first.answers.iter_mut().for_each(|answer| answer.number += FIRST_NUMBER);
+    let making = Setting { options, workload: &first, checked: false, ..*setting };
+    run::run_on(server, Contender::Tallyd, &making).await?;
+    boards(server, learners, options.classes).await?;
+    if with_state {
+        for pattern in [outcome::FATIGUE, outcome::LEARNERS] {
+            states(server, pattern, learners, setting.deployed.topology.partitions).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn boards(server: &mut Private, learners: u32, classes: u32) -> Result<(), BenchError> {

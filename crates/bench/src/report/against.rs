@@ -48,7 +48,38 @@ pub(super) fn markdown(against: &Against) -> String {
         // Writing to a string does not fail.
         let _ = writeln!(text, "| {title} | {} | {} |", spread(this), spread(that));
     }
-    text + &loads(this, that)
+    text + &drains(this, that) + &loads(this, that)
+}
+
+/// The figures of a drain: title, name, by what it is divided, and how many places are shown.
+const DRAINS: &[(&str, &str, f64, usize)] = &[
+    ("events/s", "events_per_second", 1.0, 0),
+    ("CPU of Redis, µs", "redis_cpu_us", 1.0, 1),
+    ("CPU of the worker, µs", "client_cpu_us", 1.0, 1),
+    ("EXEC, p99, ms", "exec_p99_us", 1_000.0, 1),
+    ("memory at the end, MB", "memory_end_bytes", 1e6, 0),
+];
+
+/// What an event costs where all are sent at once.
+fn drains(this: &[Turn], that: &[Turn]) -> String {
+    let mut text = "\nA drain: all events at once, as single entries; CPU is that of one event.\n\n| | this build | the other | ratio |\n| --- | --- | --- | --- |\n".to_owned();
+    for (title, name, unit, places) in DRAINS {
+        let of = |turns: &[Turn]| {
+            Spread::of(turns.iter().filter_map(|turn| turn.drain.get(name)).collect())
+        };
+        // Redis 6.2 does not tell how long an EXEC takes.
+        if let (Some(this), Some(that)) = (of(this), of(that)) {
+            // Writing to a string does not fail.
+            let _ = writeln!(
+                text,
+                "| {title} | {} | {} | {:.2} |",
+                cell(&this, *unit, *places),
+                cell(&that, *unit, *places),
+                this.median / that.median
+            );
+        }
+    }
+    text
 }
 
 /// What an event costs at steady loads.
