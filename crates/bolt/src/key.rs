@@ -41,6 +41,17 @@ impl Key {
         Self(key.finish())
     }
 
+    /// Of a word without `:` and the name of something, encoded: what `Key::new(&[word,
+    /// &Key::encode(name)])` gives, without a copy between.
+    #[must_use]
+    pub fn named(word: &str, name: &str) -> Self {
+        let mut key = SmolStrBuilder::new();
+        key.push_str(word);
+        key.push(':');
+        utf8_percent_encode(name, ENCODED).for_each(|piece| key.push_str(piece));
+        Self(key.finish())
+    }
+
     /// The key as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -94,6 +105,9 @@ mod tests {
     fn no_name_reaches_beyond_its_part() {
         assert_eq!(Key::encode("a:b{c}%/ü\n"), "a%3Ab%7Bc%7D%25%2F%C3%BC%0A");
         assert_eq!(Key::decode(&Key::encode("a:b{c}%/ü\n")), "a:b{c}%/ü\n");
+        for name in ["", "u7", "a:b{c}%/ü\n", "longer than what a short key holds in place"] {
+            assert_eq!(Key::named("item", name), Key::new(&["item", &Key::encode(name)]));
+        }
         assert_eq!(Key::group([("class", Some("10B")), ("city", None)]), "class=10B:city");
         assert_ne!(Key::group([("a", Some("b:c"))]), Key::group([("a", Some("b")), ("c", None)]));
     }

@@ -33,7 +33,8 @@ pub struct Fatigue {
     options: Options,
     input: Schema,
     output: Schema,
-    partitions: u16,
+    /// [`learners_key`] of each partition: spelt once, because every answer looks at one.
+    keys: Vec<Key>,
 }
 
 impl Fatigue {
@@ -41,12 +42,15 @@ impl Fatigue {
     /// which is split into `partitions` by the learner. What is stored depends on these.
     #[must_use]
     pub fn new(options: Options, input: Schema, partitions: u16) -> Self {
-        Self { options, input, output: output_schema(), partitions }
+        let keys = (0..partitions).map(learners_key).collect();
+        Self { options, input, output: output_schema(), keys }
     }
 
     /// The hash that has a learner's field.
-    fn key(&self, learner: &str) -> Key {
-        learners_key(partition_of([learner], self.partitions))
+    fn key(&self, learner: &str) -> &Key {
+        let partition = partition_of([learner], self.keys.len() as u16);
+        #[expect(clippy::indexing_slicing, reason = "there is one for each partition")]
+        &self.keys[usize::from(partition)]
     }
 
     /// An event as an answer, or why it is none.
@@ -90,7 +94,7 @@ impl Bolt for Fatigue {
         items::ask_all(reads);
         for event in batch.events {
             if let Ok(given) = self.given(event) {
-                reads.field(&self.key(&given.learner), &given.learner);
+                reads.field(self.key(&given.learner), &given.learner);
                 items::ask(reads, &given.item);
             }
         }
@@ -209,11 +213,11 @@ impl Learners {
 impl Known {
     fn load(name: &SmolStr, state: &State, bolt: &Fatigue) -> Result<Self, String> {
         let key = bolt.key(name);
-        let stored = state.field(&key, name).map(learner::decode).transpose();
+        let stored = state.field(key, name).map(learner::decode).transpose();
         let stored = stored.map_err(|error| format!("learner \"{name}\" in {key:?}: {error}"))?;
         let new = || (Learner::new(&bolt.options.parameters), Met::default());
         let (learner, met) = stored.unwrap_or_else(new);
-        Ok(Self { name: name.clone(), key, learner, met })
+        Ok(Self { name: name.clone(), key: key.clone(), learner, met })
     }
 }
 

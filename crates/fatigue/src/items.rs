@@ -25,7 +25,7 @@ const FIELDS: &[&str; 6] =
 
 /// The key of an item's numbers.
 pub(crate) fn item_key(item: &str) -> Key {
-    Key::new(&["item", &Key::encode(item)])
+    Key::named("item", item)
 }
 
 /// The key of the numbers over all items. They have no difficulty.

@@ -6,13 +6,13 @@ use crate::{
     concept_key,
     features::features,
     head::Forecast,
-    head_key, item_key, learner_fields, learners_key, names_key, numbers_key,
-    stored::{may_be_full, more_key, page_of},
+    head_key, item_key, learner_fields,
+    stored::{Hashes, may_be_full, more_key, page_of},
     working::Working,
 };
 use smol_str::SmolStr;
 use tallyd_bolt::{Batch, Bolt, EditAt, EditStep, Effects, Reads, State, forget};
-use tallyd_event::{Edit, Event, Field, FieldType, Schema, Value, partition_of};
+use tallyd_event::{Edit, Event, Field, FieldType, Schema, Value};
 
 /// The bolt. Its input is partitioned by the learner, so it owns the abilities of the learners
 /// that it sees; the difficulty of an item, the weight of a concept and those of the head are
@@ -22,7 +22,7 @@ pub struct Mastery {
     options: Options,
     input: Schema,
     output: Schema,
-    partitions: u16,
+    hashes: Vec<Hashes>,
 }
 
 impl Mastery {
@@ -30,7 +30,7 @@ impl Mastery {
     /// which is split into `partitions` by the learner. What is stored depends on these.
     #[must_use]
     pub fn new(options: Options, input: Schema, partitions: u16) -> Self {
-        Self { options, input, output: output_schema(), partitions }
+        Self { options, input, output: output_schema(), hashes: Hashes::all(partitions) }
     }
 }
 
@@ -79,7 +79,7 @@ impl Bolt for Mastery {
 
     fn process(&self, batch: &Batch<'_>, state: &State) -> Effects {
         let unknown = Abilities::unknown(&self.options.parameters);
-        let mut working = Working::new(state, unknown, self.partitions);
+        let mut working = Working::new(state, unknown, &self.hashes);
         let mut effects = Effects::default();
         for (place, event) in batch.events.iter().enumerate() {
             let taken = Answer::of(&self.options, &self.input, event)
@@ -118,13 +118,13 @@ impl Mastery {
 
     fn ask_for_learner(&self, answer: &Answer, reads: &mut Reads<'_>) {
         let Answer { learner, concept, .. } = answer;
-        let partition = partition_of([learner.as_str()], self.partitions);
-        if reads.look(&numbers_key(partition), concept).is_none() {
-            reads.field(&names_key(partition), COUNT);
+        let (partition, hashes) = Hashes::of(&self.hashes, learner);
+        if reads.look(&hashes.numbers, concept).is_none() {
+            reads.field(&hashes.names, COUNT);
         }
         // Only where the own field has no room left can anything stand in the others: it is never
         // emptied, but with them.
-        if reads.look(&learners_key(partition), learner).is_some_and(may_be_full) {
+        if reads.look(&hashes.learners, learner).is_some_and(may_be_full) {
             reads.field(&more_key(page_of(concept), partition), learner);
         }
     }

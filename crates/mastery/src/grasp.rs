@@ -48,13 +48,13 @@ pub(crate) fn seconds(ms: i64) -> u32 {
 /// The hash of an item: its difficulty and number of answers.
 #[must_use]
 pub fn item_key(item: &str) -> Key {
-    Key::new(&["item", &Key::encode(item)])
+    Key::named("item", item)
 }
 
 /// The hash of a concept: its weight in the head.
 #[must_use]
 pub fn concept_key(concept: &str) -> Key {
-    Key::new(&["concept", &Key::encode(concept)])
+    Key::named("concept", concept)
 }
 
 /// The hash of the head's weights.

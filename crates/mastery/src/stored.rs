@@ -49,6 +49,33 @@ pub fn names_key(partition: u16) -> Key {
     Key::new(&["names", &format_smolstr!("{partition}")])
 }
 
+/// The hashes of a partition that nearly every answer looks at. They are spelt once.
+#[derive(Clone, Debug)]
+pub(crate) struct Hashes {
+    pub learners: Key,
+    pub numbers: Key,
+    pub names: Key,
+}
+
+impl Hashes {
+    /// Those of each partition.
+    pub fn all(partitions: u16) -> Vec<Self> {
+        let of = |partition| Self {
+            learners: learners_key(partition),
+            numbers: numbers_key(partition),
+            names: names_key(partition),
+        };
+        (0..partitions).map(of).collect()
+    }
+
+    /// Those of a learner's partition, and which one it is.
+    pub fn of<'a>(all: &'a [Self], learner: &str) -> (u16, &'a Self) {
+        let partition = partition_of([learner], all.len() as u16);
+        #[expect(clippy::indexing_slicing, reason = "there are some for each partition")]
+        (partition, &all[usize::from(partition)])
+    }
+}
+
 /// Every field that may hold something of a learner, with its hash. Whoever deletes one deletes all
 /// of them, in one commit.
 #[must_use]

@@ -12,6 +12,7 @@ use crate::{
     features::Everyone,
     head::{ANSWERS, CORRECT, Lesson, SHARED},
     head_key, item_key,
+    stored::Hashes,
 };
 use hashbrown::HashMap;
 use learners::Learners;
@@ -55,10 +56,10 @@ struct Item {
 
 impl<'a> Working<'a> {
     /// Nothing is read yet. `unknown`: the abilities of whom nothing is known.
-    pub fn new(stored: &'a State, unknown: Abilities, partitions: u16) -> Self {
+    pub fn new(stored: &'a State, unknown: Abilities, hashes: &'a [Hashes]) -> Self {
         Self {
             stored,
-            learners: Learners::new(stored, unknown, partitions),
+            learners: Learners::new(stored, unknown, hashes),
             items: Vec::new(),
             item_places: HashMap::new(),
             concepts: Vec::new(),

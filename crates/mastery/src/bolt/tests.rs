@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::{Ability, PICOLOGITS, Parameters, Variance, learner_fields, read_more, read_own};
+use crate::{learners_key, names_key, numbers_key};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use tallyd_bolt::{FieldRef, Key, memory::Memory};
-use tallyd_event::{EditKind, EntryId};
+use tallyd_event::{EditKind, EntryId, partition_of};
 
 /// Round numbers to compute with by hand.
 const ROUND: Parameters = Parameters {

@@ -3,24 +3,22 @@
 use crate::{
     Abilities, Ability, COUNT, NoAbilities,
     answer::Unusable,
-    learners_key, names_key, numbers_key,
     page::Page,
-    stored::{FULL, Own, more_key, page_of},
+    stored::{FULL, Hashes, Own, more_key, page_of},
 };
 use hashbrown::HashMap;
 use smol_str::{SmolStr, ToSmolStr};
 use tallyd_bolt::{Effects, Key, State};
-use tallyd_event::partition_of;
 
 /// The learners that a batch names, in the order in which it first names them.
 #[derive(Debug)]
 pub(crate) struct Learners<'a> {
     stored: &'a State,
     unknown: Abilities,
-    partitions: u16,
+    hashes: &'a [Hashes],
     all: Vec<Learner<'a>>,
     places: HashMap<SmolStr, usize>,
-    numbers: Vec<Numbers>,
+    numbers: Vec<Numbers<'a>>,
 }
 
 /// What is known of a learner.
@@ -28,6 +26,7 @@ pub(crate) struct Learners<'a> {
 struct Learner<'a> {
     name: SmolStr,
     partition: u16,
+    hashes: &'a Hashes,
     own: Own<'a>,
     /// How long the learner's own field is.
     length: usize,
@@ -38,9 +37,9 @@ struct Learner<'a> {
 
 /// The numbers of concepts in a partition.
 #[derive(Debug)]
-struct Numbers {
+struct Numbers<'a> {
     partition: u16,
-    key: Key,
+    hashes: &'a Hashes,
     known: HashMap<SmolStr, u32>,
     /// How many concepts have a number, once a new one came.
     count: Option<u32>,
@@ -61,9 +60,9 @@ pub(crate) struct Places {
 
 impl<'a> Learners<'a> {
     /// Nothing is read yet. `unknown`: the abilities of whom nothing is known.
-    pub fn new(stored: &'a State, unknown: Abilities, partitions: u16) -> Self {
+    pub fn new(stored: &'a State, unknown: Abilities, hashes: &'a [Hashes]) -> Self {
         let (all, places, numbers) = (Vec::new(), HashMap::new(), Vec::new());
-        Self { stored, unknown, partitions, all, places, numbers }
+        Self { stored, unknown, hashes, all, places, numbers }
     }
 
     /// The abilities of a learner as they are now, and where they stand.
@@ -87,7 +86,7 @@ impl<'a> Learners<'a> {
         let Self { stored, unknown, all, numbers, .. } = self;
         #[expect(clippy::indexing_slicing, reason = "places holds only places of learners")]
         let learner = &mut all[place];
-        let numbers = Numbers::of(numbers, learner.partition);
+        let numbers = Numbers::of(numbers, learner.partition, learner.hashes);
         let known = numbers.find(stored, concept)?;
         let (more, found) = learner.find(stored, known, concept)?;
         let number = match known {
@@ -100,16 +99,17 @@ impl<'a> Learners<'a> {
     }
 
     fn read(&self, name: &SmolStr) -> Result<Learner<'a>, Unusable> {
-        let partition = partition_of([name.as_str()], self.partitions);
-        let key = learners_key(partition);
-        let bytes = self.stored.field(&key, name);
+        let (partition, hashes) = Hashes::of(self.hashes, name);
+        let bytes = self.stored.field(&hashes.learners, name);
         let own = match bytes {
             None => Own { overall: self.unknown.overall, page: Page::default() },
-            Some(bytes) => Own::read(bytes).ok_or_else(|| unreadable(name, key, bytes))?,
+            Some(bytes) => {
+                Own::read(bytes).ok_or_else(|| unreadable(name, hashes.learners.clone(), bytes))?
+            }
         };
         let length = bytes.map_or(0, <[u8]>::len);
         let more = Vec::new();
-        Ok(Learner { name: name.clone(), partition, own, length, own_changed: false, more })
+        Ok(Learner { name: name.clone(), partition, hashes, own, length, own_changed: false, more })
     }
 
     /// Sets the abilities at these places.
@@ -135,7 +135,7 @@ impl<'a> Learners<'a> {
     pub fn write(&self, effects: &mut Effects) {
         for learner in self.all.iter().filter(|learner| learner.own_changed) {
             let bytes = learner.own.encode(learner.length + 32);
-            effects.set_field(&learners_key(learner.partition), &learner.name, bytes);
+            effects.set_field(&learner.hashes.learners, &learner.name, bytes);
             for (page, of, _) in learner.more.iter().filter(|(_, _, changed)| *changed) {
                 let key = more_key(*page, learner.partition);
                 effects.set_field(&key, &learner.name, of.encode());
@@ -156,7 +156,7 @@ impl<'a> Learner<'a> {
         number: Option<u32>,
         concept: &SmolStr,
     ) -> Result<(Option<usize>, Option<Ability>), Unusable> {
-        let key = || learners_key(self.partition);
+        let key = || self.hashes.learners.clone();
         let in_own = find(&self.own.page, number);
         let in_own = in_own.ok_or_else(|| self.spoilt(key(), self.length))?;
         if in_own.is_some() || self.own.page.len() < FULL {
@@ -196,11 +196,11 @@ fn unreadable(name: &SmolStr, key: Key, bytes: &[u8]) -> Unusable {
     Unusable::Stored { learner: name.clone(), key, error: NoAbilities(bytes.len()) }
 }
 
-impl Numbers {
-    fn of(all: &mut Vec<Self>, partition: u16) -> &mut Self {
+impl<'a> Numbers<'a> {
+    fn of<'n>(all: &'n mut Vec<Self>, partition: u16, hashes: &'a Hashes) -> &'n mut Self {
         let place = all.iter().position(|of| of.partition == partition).unwrap_or_else(|| {
             let (known, new) = (HashMap::new(), Vec::new());
-            all.push(Self { partition, key: numbers_key(partition), known, count: None, new });
+            all.push(Self { partition, hashes, known, count: None, new });
             all.len() - 1
         });
         #[expect(clippy::indexing_slicing, reason = "it is the place of one of them")]
@@ -212,9 +212,9 @@ impl Numbers {
         if let Some(number) = self.known.get(concept) {
             return Ok(Some(*number));
         }
-        let Some(bytes) = stored.field(&self.key, concept) else { return Ok(None) };
+        let Some(bytes) = stored.field(&self.hashes.numbers, concept) else { return Ok(None) };
         let number = number(bytes).ok_or_else(|| Unusable::NoNumber {
-            key: self.key.clone(),
+            key: self.hashes.numbers.clone(),
             field: concept.clone(),
             given: shown(bytes),
         })?;
@@ -227,12 +227,12 @@ impl Numbers {
         let count = match self.count {
             Some(count) => count,
             None => {
-                let key = names_key(self.partition);
-                let bytes = stored.field(&key, COUNT).unwrap_or(b"0");
+                let key = &self.hashes.names;
+                let bytes = stored.field(key, COUNT).unwrap_or(b"0");
                 let given = || shown(bytes);
                 let count = number(bytes).filter(|count| *count < u32::MAX);
                 count.ok_or_else(|| Unusable::NoNumber {
-                    key,
+                    key: key.clone(),
                     field: COUNT.into(),
                     given: given(),
                 })?
@@ -246,14 +246,14 @@ impl Numbers {
 
     fn write(&self, effects: &mut Effects) {
         let Some(count) = self.count else { return };
-        let names = names_key(self.partition);
+        let names = &self.hashes.names;
         let first = count - self.new.len() as u32;
         for (number, concept) in (first..).zip(&self.new) {
             let number = number.to_smolstr();
-            effects.set_field(&self.key, concept, number.as_str());
-            effects.set_field(&names, &number, concept.as_str());
+            effects.set_field(&self.hashes.numbers, concept, number.as_str());
+            effects.set_field(names, &number, concept.as_str());
         }
-        effects.set_field(&names, COUNT, count.to_smolstr().as_str());
+        effects.set_field(names, COUNT, count.to_smolstr().as_str());
     }
 }
 
