@@ -18,7 +18,8 @@ pub struct Lab {
     /// The server.
     pub server: Server,
     connection: Connection,
-    _worker: WorkerProcess,
+    /// The worker.
+    pub worker: WorkerProcess,
     /// The topology file, in a folder that is deleted afterwards.
     pub file: PathBuf,
     /// How many events were sent: each has an id of its own.
@@ -36,7 +37,7 @@ impl Lab {
         let program = Path::new(env!("CARGO_BIN_EXE_tallyd"));
         let worker = WorkerProcess::start(program, folder.path(), &file, &server.url, 0).unwrap();
         let connection = Connection::open(&server.url).await.unwrap();
-        Self { server, connection, _worker: worker, file, sent: 0, _folder: folder }
+        Self { server, connection, worker, file, sent: 0, _folder: folder }
     }
 
     /// Sends events, and waits until they are processed.

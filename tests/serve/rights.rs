@@ -1,6 +1,10 @@
 //! Who may see what: every endpoint with every right.
 
-use crate::{FILE, lab::Lab, server::Serve};
+use crate::{
+    FILE,
+    lab::Lab,
+    server::{Serve, until},
+};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -147,6 +151,54 @@ async fn every_endpoint_asks_for_its_right() {
     let names: Vec<&Value> =
         named["nodes"].as_array().unwrap().iter().map(|n| &n["name"]).collect();
     assert_eq!(names, ["board"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_may_have_itself_forgotten_where_its_token_says_so() {
+    let (lab, serve) = lab().await;
+    let of = |tallyd: Value| format!("Bearer {}", token(json!({"sub": "u7", "tallyd": tallyd})));
+    let post = |bearer: &str, body: Value| {
+        let headers = [("content-type", "application/json"), ("authorization", bearer)];
+        serve.post("/v1/edits", &headers, body.to_string().as_bytes())
+    };
+    let own = of(json!({"member": "u7", "erase": true}));
+    let itself = json!({"do": "forget", "member": "u7"});
+    for (why, bearer, body, status) in [
+        ("no such right", &of(json!({"member": "u7"})), itself.clone(), 403),
+        ("nobody itself", &of(json!({"erase": true})), itself.clone(), 403),
+        ("somebody else", &own, json!({"do": "forget", "member": "u8"}), 403),
+        ("another name", &own, json!({"do": "forget", "member": "u7 "}), 403),
+        ("another edit", &own, json!({"do": "hide", "member": "u7"}), 403),
+        ("no edit", &own, json!({"do": "forgets", "member": "u7"}), 403),
+        ("an id", &own, json!({"do": "forget", "member": "u7", "id": "e1"}), 400),
+        ("a name to stay", &own, json!({"do": "forget", "member": "u7", "by": "u7"}), 400),
+    ] {
+        let answer = post(bearer, body);
+        assert_eq!(answer.status, status, "{why}: {}", answer.json());
+    }
+    assert_eq!(lab.json(&["edits"]), json!([]));
+    let cookie = own.replace("Bearer ", "tallyd_token=");
+    let headers = [("content-type", "application/json"), ("cookie", cookie.as_str())];
+    assert_eq!(serve.post("/v1/edits", &headers, itself.to_string().as_bytes()).status, 403);
+    // The worker stands still, so that the first one is under way when it is asked for again.
+    lab.worker.pause().unwrap();
+    let first = post(&own, itself.clone());
+    assert_eq!(first.status, 200, "{}", first.json());
+    assert_eq!(first.json()["by"], "the member itself");
+    let id = first.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(post(&own, itself.clone()).json()["id"], id.as_str());
+    lab.worker.go_on().unwrap();
+    let operator = of(json!({"operator": true}));
+    let looks = [("authorization", operator.as_str())];
+    let path = format!("/v1/edits/{id}");
+    until("it is done", || serve.get(&path, &looks).json()["done"] == true);
+    assert_eq!(lab.json(&["edits"]).as_array().unwrap().len(), 1);
+    let board = "/v1/boards/board/members/";
+    assert_eq!(serve.get(&format!("{board}u7"), &[]).status, 404);
+    assert_eq!(serve.get(&format!("{board}u8"), &[]).status, 200);
+    let listed = [("authorization", own.as_str())];
+    assert_eq!(serve.get("/v1/edits", &listed).status, 403);
+    assert_eq!(serve.get(&path, &listed).status, 403);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -107,6 +107,13 @@ impl Caller {
         }
     }
 
+    /// Whether it may have somebody forgotten without the operator's right: itself, where its
+    /// token says so.
+    #[must_use]
+    pub fn may_erase(&self, member: &str) -> bool {
+        self.grant.erase && self.grant.member.as_deref() == Some(member)
+    }
+
     /// Whether it may see what operators see, and send edits.
     ///
     /// # Errors

@@ -30,6 +30,10 @@ use utoipa::ToSchema;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// When a full server is asked again.
 const LATER: Duration = Duration::from_secs(5);
+/// Who asked, in the list of edits, where a member erases itself: its name must not stay there.
+const OWN_RIGHT: &str = "the member itself";
+/// Among how many of the last edits one is looked for that is under way.
+const UNDER_WAY: usize = 50;
 /// The most edits of one answer.
 const MOST: u64 = 1000;
 const LISTED: u64 = 20;
@@ -136,12 +140,19 @@ pub(crate) async fn post(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    caller.may_operate()?;
+    if !caller.grant.erase {
+        caller.may_operate()?;
+    }
     Params::parse(uri.query())?.end("none")?;
     expect_kind(&headers, &["application/json"])?;
     let body: EditBody = serde_json::from_slice(&body)
         .map_err(|error| bad(format!("the body can't be read: {error}")))?;
     let mut request = Request::from(body);
+    let is_own = !caller.grant.operator;
+    if is_own {
+        may_erase_itself(&caller, &request)?;
+        request.by = OWN_RIGHT.into();
+    }
     if request.by.is_empty() {
         request.by = caller.subject.clone();
     }
@@ -151,6 +162,9 @@ pub(crate) async fn post(
     // It watches, and so it can't share a connection.
     let sending = async {
         let mut c = Connection::open_at(&app.address).await.map_err(QueryError::from)?;
+        if is_own && let Some(record) = under_way(&app, &mut c, &request).await? {
+            return Ok(record);
+        }
         accepted(&app, &mut c, &request).await
     };
     let record = match timeout(PATIENCE, sending).await {
@@ -159,6 +173,31 @@ pub(crate) async fn post(
         Err(_) => return Err(unsure(&request)),
     };
     Ok(unkept(&EditAnswer::from(record)))
+}
+
+/// Whether one without the operator's right may ask for this: to be forgotten, and nothing else. An
+/// id would show an edit of somebody else, and a name in `by` would stay in the list.
+fn may_erase_itself(caller: &Caller, request: &Request) -> Result<(), Problem> {
+    let is_erasure = request.kind == EditKind::Forget.name() && caller.may_erase(&request.member);
+    if !is_erasure {
+        return caller.may_operate();
+    }
+    match request.id.is_empty() && request.by.is_empty() {
+        true => Ok(()),
+        false => Err(bad("leave out \"id\" and \"by\": they are the operator's to choose")),
+    }
+}
+
+/// The edit that forgets this member already: asking again and again costs no more than asking once.
+async fn under_way(
+    app: &App,
+    c: &mut Connection,
+    request: &Request,
+) -> Result<Option<Record>, Problem> {
+    let records = edits::list(c, &app.topology, &app.keys, UNDER_WAY).await?;
+    let forgets = EditKind::Forget.name();
+    let is_same = |record: &Record| record.kind == forgets && record.member == request.member;
+    Ok(records.into_iter().find(|record| record.refused.is_none() && is_same(record)))
 }
 
 async fn accepted(app: &App, c: &mut Connection, request: &Request) -> Result<Record, Problem> {

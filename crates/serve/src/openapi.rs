@@ -194,7 +194,7 @@ const OPERATIONS: &[Operation] = &[
     Operation {
         method: "post",
         path: "/v1/edits",
-        summary: "Takes an edit of what is counted, from operators",
+        summary: "Takes an edit of what is counted, from operators; or from one who may erase itself",
         view: None,
         parameters: &[],
         body: Body::Of("EditBody"),

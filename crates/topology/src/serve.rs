@@ -70,6 +70,8 @@ pub struct Grant {
     pub by: BTreeMap<SmolStr, SmolStr>,
     /// The member that it is: it may be shown that learner, and no other one.
     pub member: Option<SmolStr>,
+    /// Whether it may have all that is kept of its own member forgotten.
+    pub erase: bool,
     /// Whether it may be shown every learner.
     pub learners: bool,
     /// The sources that it may send to, or `*`.
@@ -152,6 +154,12 @@ pub const ACCESS_KEYS: &[KeySpec] = &[
         default: Default::Absent("none"),
         doc: "The member that it is. It may be shown this learner, and on boards no other member \
               alone.",
+    },
+    KeySpec {
+        name: "erase",
+        kind: Kind::Bool,
+        default: Default::value("false"),
+        doc: "Whether it may have all that is kept of its own `member` forgotten.",
     },
     KeySpec {
         name: "learners",
@@ -274,6 +282,7 @@ fn access_key<'a>(
         read: words(texts(&section, "read")?),
         by,
         member: member.map(|word| word.text.into()),
+        erase: section.bool("erase")?,
         learners: section.bool("learners")?,
         ingest: words(texts(&section, "ingest")?),
         operator: section.bool("operator")?,
