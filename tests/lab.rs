@@ -55,6 +55,7 @@ impl Lab {
         }
         self.connection.all(&pipeline).await.unwrap();
         self.tallyd(&["wait", "--timeout", "60"]);
+        self.worker.check().unwrap();
     }
 
     /// What a command of the program prints.
