@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "edits/season.rs"]
+mod season;
+
 use redis::{Pipeline, Value};
 use serde_json::json;
 use std::{
@@ -261,7 +264,7 @@ async fn any_client_can_edit_and_the_same_id_does_it_once() {
     assert_eq!(ids, [&json!("bad"), &json!("ban-u7")]);
     assert_eq!(
         listed[0]["refused"],
-        json!("unknown edit \"burn\" (expected hide, unhide or forget)")
+        json!("unknown edit \"burn\" (expected hide, unhide, forget, close or reset)")
     );
     assert_eq!(listed[1]["by"], json!("kim"));
     let one = school.done(&["edits", "ban-u7"]);

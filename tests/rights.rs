@@ -177,6 +177,7 @@ async fn bolt(store: &RedisStore, topology: &Topology) -> Result<(), StoreError>
         ("board", Kind::Score),
         ("seen", Kind::Log),
         ("groups", Kind::Names),
+        ("board", Kind::Ranked(0, 1)),
     ];
     let address = |(name, kind)| Address { kind, key: key(name), name: "f".into() };
     session.fetch(vec![(place, kinds.into_iter().map(address).collect())], &[]).await?;

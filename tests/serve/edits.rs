@@ -59,6 +59,33 @@ async fn an_edit_takes_effect_once_and_says_how_far_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_period_is_closed_and_boards_start_over() {
+    let (_lab, serve) = lab().await;
+    let close = json!({ "do": "close", "bolt": "board", "period": "all", "id": "term" });
+    let accepted = ask(&serve, &close);
+    assert_eq!(accepted.status, 200, "{}", accepted.json());
+    // What is left out is said.
+    assert_eq!(accepted.json()["label"], "all");
+    until("it is closed", || serve.get("/v1/edits/term", &[]).json()["done"] == true);
+    let board = "/v1/boards/board?period=all";
+    until("readers see it", || serve.get(board, &[]).json()["final"] == true);
+    let again = ask(&serve, &json!({ "do": "close", "bolt": "board", "period": "all" })).json();
+    assert_eq!(again["code"], "edit-refused");
+    assert!(again["detail"].as_str().unwrap().contains("is closed already"), "{again}");
+    let sizes = || {
+        ["", "&by.class=10B"]
+            .map(|by| serve.get(&format!("{board}{by}"), &[]).json()["size"].clone())
+    };
+    assert_eq!(sizes(), [json!(2), json!(2)]);
+    let class = json!({ "do": "reset", "bolt": "board", "group": "class=10B", "id": "class" });
+    assert_eq!(ask(&serve, &class).json()["group"], "class=10B");
+    until("the class starts over", || sizes() == [json!(2), json!(0)]);
+    assert_eq!(ask(&serve, &json!({ "do": "reset", "bolt": "board" })).status, 200);
+    until("all start over", || sizes() == [json!(0), json!(0)]);
+    until("it goes on", || serve.get(board, &[]).json()["final"] == false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_edit_that_can_not_be_done_is_a_problem_and_is_not_stored() {
     let (lab, serve) = lab().await;
     let cases = [
@@ -70,6 +97,16 @@ async fn an_edit_that_can_not_be_done_is_a_problem_and_is_not_stored() {
             json!({ "do": "hide", "member": "u7", "field": "class" }),
             "edit-refused",
             "no leaderboard ranks by \"class\"",
+        ),
+        (
+            json!({ "do": "close", "bolt": "once" }),
+            "edit-refused",
+            "\"once\" is no bolt with periods",
+        ),
+        (
+            json!({ "do": "reset", "bolt": "board", "group": "class=1A" }),
+            "edit-refused",
+            "\"board\" has counted nothing there",
         ),
         (json!({ "do": "hide", "member": 7 }), "bad-request", "can't be read"),
         (json!({ "do": "hide", "name": "u7" }), "bad-request", "unknown field `name`"),

@@ -1,6 +1,7 @@
 //! Tumbling windows and calendar periods: where one begins and ends, and what it is called.
 
 mod clock;
+mod label;
 
 use jiff::{
     Timestamp, Zoned,

@@ -5,6 +5,7 @@
 
 pub mod bytes;
 pub mod calendar;
+pub mod cuts;
 pub mod forget;
 pub mod labels;
 pub mod memory;

@@ -7,7 +7,7 @@ use crate::{
 };
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
-use tallyd_event::Edit;
+use tallyd_event::{Edit, partition_of};
 
 /// The stored values of one bolt, by key.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -93,6 +93,11 @@ impl Memory {
             Kind::Log => Cell::Log(self.logs.get(key).cloned().unwrap_or_default()),
             Kind::Names => {
                 Cell::Names(self.members.get(key).into_iter().flatten().cloned().collect())
+            }
+            Kind::Ranked(partition, of) => {
+                let is_of = |name: &&SmolStr| partition_of([name.as_str()], *of) == *partition;
+                let all = self.scores.get(key).into_iter().flat_map(BTreeMap::keys);
+                Cell::Names(all.filter(is_of).cloned().collect())
             }
             Kind::Score => Cell::Score(self.scores.get(key).and_then(|s| s.get(name)).copied()),
         }

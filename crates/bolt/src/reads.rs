@@ -48,6 +48,11 @@ impl<'a> Reads<'a> {
         self.ask(Kind::Names, key, "");
     }
 
+    /// Asks for the members of a sorted set that are of a partition, of so many.
+    pub fn ranked(&mut self, key: &Key, (partition, of): (u16, u16)) {
+        self.ask(Kind::Ranked(partition, of), key, "");
+    }
+
     /// Asks for a member's score.
     pub fn score(&mut self, key: &Key, member: &str) {
         self.ask(Kind::Score, key, member);

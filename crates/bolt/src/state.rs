@@ -20,6 +20,9 @@ pub enum Kind {
     Names,
     /// A member's score in a sorted set; the member belongs to one partition.
     Score,
+    /// The members of a sorted set that are of a partition, of so many: those of the others are left
+    /// out. For edits: no batch of events asks for it, and no cache holds it.
+    Ranked(u16, u16),
 }
 
 impl Hash for Kind {
@@ -77,7 +80,7 @@ pub enum Cell {
     Field(Option<Vec<u8>>),
     /// The fingerprints of a log; empty where there is none yet.
     Log(Fingerprints),
-    /// The members of a set; empty where there is none yet.
+    /// The members of a set, or some of those of a sorted set; empty where there is none yet.
     Names(HashSet<SmolStr>),
     /// A member's score.
     Score(Option<f64>),
@@ -171,6 +174,15 @@ impl State {
     /// The members of a set, in no order.
     pub fn names(&self, key: &Key) -> impl Iterator<Item = &SmolStr> {
         let names = match self.cell(Kind::Names, key, "") {
+            Some(Cell::Names(names)) => Some(names),
+            _ => None,
+        };
+        names.into_iter().flatten()
+    }
+
+    /// The members of a sorted set that are of a partition, of so many, in no order.
+    pub fn ranked(&self, key: &Key, (partition, of): (u16, u16)) -> impl Iterator<Item = &SmolStr> {
+        let names = match self.cell(Kind::Ranked(partition, of), key, "") {
             Some(Cell::Names(names)) => Some(names),
             _ => None,
         };

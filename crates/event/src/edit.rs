@@ -1,6 +1,12 @@
 //! Edits: what an operator takes back of what is counted. They go the way of events, in their place
 //! among them, and are none.
 
+mod cut;
+mod scope;
+
+pub use cut::Cuts;
+pub use scope::Scope;
+
 use crate::frame::{EncodeError, VERSION};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -14,9 +20,15 @@ pub struct Edit {
     #[serde(rename = "do")]
     pub kind: EditKind,
     /// The field that names the member in events: bolts that rank, or keep learners, by it are edited.
+    /// Empty where it is of no member.
+    #[serde(default, skip_serializing_if = "SmolStr::is_empty")]
     pub field: SmolStr,
     /// The member.
+    #[serde(default, skip_serializing_if = "SmolStr::is_empty")]
     pub member: SmolStr,
+    /// What it is of, where it is of no member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
     /// How often a partition of its reader gets it: once from each partition of the node before that
     /// may send events of the member. It takes effect with the last.
     #[serde(default = "one", skip_serializing_if = "is_one")]
@@ -33,11 +45,16 @@ pub enum EditKind {
     Unhide,
     /// Takes out all that is kept of the member.
     Forget,
+    /// Makes a period or window final now.
+    Close,
+    /// Starts results over.
+    Reset,
 }
 
 impl EditKind {
     /// Those that a client can ask for.
-    pub const ALL: [EditKind; 3] = [EditKind::Hide, EditKind::Unhide, EditKind::Forget];
+    pub const ALL: [EditKind; 5] =
+        [EditKind::Hide, EditKind::Unhide, EditKind::Forget, EditKind::Close, EditKind::Reset];
 
     /// Its name, as clients write it.
     #[must_use]
@@ -46,6 +63,8 @@ impl EditKind {
             EditKind::Hide => "hide",
             EditKind::Unhide => "unhide",
             EditKind::Forget => "forget",
+            EditKind::Close => "close",
+            EditKind::Reset => "reset",
         }
     }
 
@@ -60,7 +79,15 @@ impl Edit {
     /// An edit of a member that each partition gets once.
     #[must_use]
     pub fn new(id: &str, kind: EditKind, field: &str, member: &str) -> Self {
-        Self { id: id.into(), kind, field: field.into(), member: member.into(), copies: 1 }
+        let (id, field, member) = (id.into(), field.into(), member.into());
+        Self { id, kind, field, member, scope: None, copies: 1 }
+    }
+
+    /// Whether it is the first copy that a partition gets of an edit that takes effect with that: of one
+    /// that has a scope.
+    #[must_use]
+    pub fn is_first_copy(&self) -> bool {
+        self.scope.as_ref().is_some_and(|scope| scope.left.saturating_add(1) >= self.copies)
     }
 
     /// As text: what an entry of a source holds.
@@ -146,5 +173,10 @@ mod tests {
             assert_eq!(EditKind::named(kind.name()), Some(kind));
         }
         assert_eq!(EditKind::named("burn"), None);
+        let scope = Some(Scope { bolt: "points".into(), ..Scope::default() });
+        let reset = Edit { scope, ..Edit::new("e1", EditKind::Reset, "", "") };
+        let whole = r#"{"id":"e1","do":"reset","scope":{"bolt":"points"}}"#;
+        assert_eq!(reset.to_text(), whole);
+        assert_eq!(Edit::from_text(whole.as_bytes()), Some(reset));
     }
 }

@@ -37,7 +37,10 @@ use std::{
     fmt::{self, Debug},
     sync::Arc,
 };
-use tallyd_bolt::{Bolt, FieldRef, calendar::Calendar};
+use tallyd_bolt::{
+    Bolt, FieldRef, Lasting,
+    calendar::{Calendar, Length},
+};
 use tallyd_event::Schema;
 
 /// The types of bolts that a topology may name.
@@ -152,6 +155,11 @@ pub trait BoltOptions: Any + Debug + Send + Sync {
         None
     }
 
+    /// The parts of its results that an edit can close, or begin anew; `None` where it has none.
+    fn extent(&self) -> Option<Extent<'_>> {
+        None
+    }
+
     /// Whether it emits nothing but events that it read, as they came.
     fn passes_events_on(&self) -> bool {
         false
@@ -161,6 +169,17 @@ pub trait BoltOptions: Any + Debug + Send + Sync {
     fn windows(&self) -> Vec<&str> {
         Vec::new()
     }
+}
+
+/// The parts of a bolt's results: each is of a group in a period or window.
+#[derive(Clone, Debug)]
+pub struct Extent<'a> {
+    /// The kinds of periods or windows, each with its name.
+    pub periods: Vec<(&'a str, Length, Lasting)>,
+    /// The fields that its groups are by.
+    pub groups: Vec<Vec<&'a str>>,
+    /// Whether a group is named by all of its fields. Else those that are left out may have any value.
+    pub whole: bool,
 }
 
 impl Debug for dyn BoltKind {

@@ -1,7 +1,8 @@
 //! The boards and periods that a batch's events are on, each named once.
 
 use crate::{
-    Options, PeriodOptions, board_key, composite::Span, hidden_key, keys::EVERYONE, state_key,
+    Options, PeriodOptions, board_key, composite::Span, edit::CutsOf, hidden_key, keys::EVERYONE,
+    state_key,
 };
 use hashbrown::HashMap;
 use smol_str::SmolStr;
@@ -15,6 +16,8 @@ pub(crate) struct Boards<'a> {
     /// The places in `all`, by the places of the period, its window, the board and the group.
     places: HashMap<(usize, usize, usize, usize), usize>,
     all: Vec<Board<'a>>,
+    member: &'a FieldRef,
+    cuts: CutsOf,
 }
 
 /// One board of one group in one period.
@@ -43,8 +46,13 @@ impl Board<'_> {
 }
 
 impl<'a> Boards<'a> {
-    /// The boards of a new batch: none yet.
-    pub(crate) fn new(options: &'a Options, calendar: &'a Calendar, now: i64) -> Self {
+    /// The boards of a new batch: none yet. `cuts` are those of its partitions.
+    pub(crate) fn new(
+        options: &'a Options,
+        calendar: &'a Calendar,
+        cuts: CutsOf,
+        now: i64,
+    ) -> Self {
         let memo = |period: &'a PeriodOptions| {
             (period, WindowMemo::new(calendar, period.length, period.lasting).at(now))
         };
@@ -54,6 +62,8 @@ impl<'a> Boards<'a> {
             boards: options.boards.iter().map(groups).collect(),
             places: HashMap::new(),
             all: Vec::new(),
+            member: &options.member,
+            cuts,
         }
     }
 
@@ -69,7 +79,7 @@ impl<'a> Boards<'a> {
         places.clear();
         late.clear();
         let (time, arrival) = (event.time(schema), event.arrival());
-        let Self { periods, boards, places: known, all } = self;
+        let Self { periods, boards, places: known, all, member, cuts } = self;
         let is_on = |(fields, _): &(&[FieldRef], GroupMemo<'_>)| {
             fields.iter().all(|field| !event.value(field.index).is_null())
         };
@@ -77,10 +87,14 @@ impl<'a> Boards<'a> {
             // On no board it is not late for one either.
             return;
         }
+        let cuts = cuts.get(|| member.text(event));
         for (number, (period, memo)) in periods.iter_mut().enumerate() {
+            let is_closed = |label: &str| {
+                cuts.is_some_and(|cuts| cuts.are_before(&period.name, label, event.origin))
+            };
             let kept = match memo.find(time, arrival) {
-                Ok(kept) => kept,
-                Err(closed) => {
+                Ok(kept) if !is_closed(&kept.window.label) => kept,
+                Ok(closed) | Err(closed) => {
                     let (window, label) = (period.name.clone(), closed.window.label.clone());
                     late.push(Late { event: index, window, label });
                     continue;
@@ -91,6 +105,13 @@ impl<'a> Boards<'a> {
                     continue;
                 }
                 let group = groups.place(event);
+                let of = (period.name.as_str(), kept.window.label.as_str());
+                let is_taken_back = cuts.is_some_and(|cuts| {
+                    cuts.are_after(of, (groups.name(group), true), event.origin)
+                });
+                if is_taken_back {
+                    continue;
+                }
                 let place = known.entry((number, kept.place, board, group)).or_insert_with(|| {
                     let (label, group): (&SmolStr, &str) = (&kept.window.label, groups.name(group));
                     let (key, state) =

@@ -1,6 +1,7 @@
 //! Edits of a member: on all boards that the directory lists.
 
 mod forget;
+mod scope;
 
 use crate::{
     Leaderboard, MEMBERS, PeriodOptions, board_key, groups_key, hidden_key, hides_key, labels_key,
@@ -8,12 +9,34 @@ use crate::{
 };
 use hashbrown::HashSet;
 use smol_str::SmolStr;
-use std::collections::BTreeSet;
-use tallyd_bolt::{Batch, EditAt, EditStep, Key, Reads, State, labels::live};
-use tallyd_event::{Edit, EditKind, partition_of};
+use std::collections::{BTreeMap, BTreeSet};
+use tallyd_bolt::{
+    Batch, EditAt, EditStep, Key, Reads, State,
+    cuts::{cuts_field, cuts_key},
+    labels::live,
+};
+use tallyd_event::{Cuts, Edit, EditKind, partition_of};
 
 /// How many boards are changed in one step at most: a commit of two commands for each.
 const BOARDS: usize = if cfg!(test) { 2 } else { 500 };
+
+/// The cuts of the partitions of a batch. Each holds for the events of its partition alone: of two, one
+/// may know of an edit already and the other not yet.
+#[derive(Default)]
+pub(crate) struct CutsOf {
+    cuts: BTreeMap<u16, Cuts>,
+    partitions: u16,
+}
+
+impl CutsOf {
+    /// Those for the events of a member; `None` where there are none.
+    pub(crate) fn get(&self, member: impl FnOnce() -> Option<SmolStr>) -> Option<&Cuts> {
+        if self.cuts.is_empty() {
+            return None;
+        }
+        self.cuts.get(&partition_of([member()?.as_str()], self.partitions))
+    }
+}
 
 /// A board that an edit looks at.
 struct Place<'a> {
@@ -24,13 +47,14 @@ struct Place<'a> {
 }
 
 impl Leaderboard {
-    /// The hidden members of the partitions of a batch. `look` gives the bytes of a field of a hash.
-    pub(crate) fn hidden<'s>(
+    /// The hidden members of the partitions of a batch, and which of their periods are cut. `look`
+    /// gives the bytes of a field of a hash.
+    pub(crate) fn edited<'s>(
         &self,
         batch: &Batch<'_>,
         mut look: impl FnMut(&Key, &str) -> Option<&'s [u8]>,
-    ) -> HashSet<SmolStr> {
-        let mut hidden = HashSet::new();
+    ) -> (HashSet<SmolStr>, CutsOf) {
+        let (mut hidden, mut cuts) = (HashSet::new(), BTreeMap::new());
         let mut met = vec![false; usize::from(self.partitions.max(1))];
         for event in batch.events {
             let Some(member) = self.options.member.text(event) else { continue };
@@ -40,8 +64,12 @@ impl Leaderboard {
             };
             *met = true;
             hidden.extend(members(look(&hides_key(partition), MEMBERS)));
+            let of = Cuts::read(look(&cuts_key(), &cuts_field(partition)));
+            if !of.is_empty() {
+                cuts.insert(partition, of);
+            }
         }
-        hidden
+        (hidden, CutsOf { cuts, partitions: self.partitions })
     }
 
     /// Whether an edit is for a member that this partition ranks.
@@ -50,12 +78,15 @@ impl Leaderboard {
     }
 
     pub(crate) fn ask_for_edit(&self, edit: &Edit, at: EditAt, reads: &mut Reads<'_>) {
+        if let Some(scope) = &edit.scope {
+            return self.ask_for_scope((edit, scope), at, reads);
+        }
         if !self.concerns(edit, at) {
             return;
         }
         let mut hidden = members(reads.look(&hides_key(at.partition), MEMBERS));
         let looks_at_hidden = match edit.kind {
-            EditKind::Hide => false,
+            EditKind::Hide | EditKind::Close | EditKind::Reset => false,
             EditKind::Unhide => true,
             EditKind::Forget => hidden.any(|member| member == edit.member),
         };
@@ -73,6 +104,9 @@ impl Leaderboard {
     }
 
     pub(crate) fn steps_of_edit(&self, edit: &Edit, at: EditAt, state: &State) -> Vec<EditStep> {
+        if let Some(scope) = &edit.scope {
+            return self.steps_of_scope((edit, scope), at, state);
+        }
         if !self.concerns(edit, at) {
             return Vec::new();
         }
@@ -81,6 +115,7 @@ impl Leaderboard {
             let changed = match edit.kind {
                 EditKind::Hide | EditKind::Unhide => place.change(edit, state, &mut step),
                 EditKind::Forget => self.forget(&place, &edit.member, state, &mut step),
+                EditKind::Close | EditKind::Reset => false,
             };
             if !changed {
                 continue;
@@ -96,6 +131,7 @@ impl Leaderboard {
         let is_new = match edit.kind {
             EditKind::Hide => hidden.insert(edit.member.clone()),
             EditKind::Unhide | EditKind::Forget => hidden.remove(&edit.member),
+            EditKind::Close | EditKind::Reset => false,
         };
         if is_new && hidden.is_empty() {
             step.effects.remove_field(&key, MEMBERS);

@@ -10,7 +10,7 @@ use tallyd_bolt::{
 };
 use tallyd_event::{FieldType, Schema};
 use tallyd_kind::{
-    BoltKind, BoltOptions, Wanted,
+    BoltKind, BoltOptions, Extent, Wanted,
     call::Call,
     fault::{Fault, did_you_mean},
     hints,
@@ -107,6 +107,14 @@ impl BoltOptions for Options {
         let board = self.boards.iter().find(names)?;
         let by: Vec<&str> = board.iter().map(|field| field.name.as_str()).collect();
         Some(format!("the boards by {}, whose keys have the member's name", by.join(", ")))
+    }
+
+    fn extent(&self) -> Option<Extent<'_>> {
+        let periods =
+            self.periods.iter().map(|of| (of.name.as_str(), of.length, of.lasting)).collect();
+        let names =
+            self.boards.iter().map(|board| board.iter().map(|of| of.name.as_str()).collect());
+        Some(Extent { periods, groups: names.collect(), whole: true })
     }
 
     fn windows(&self) -> Vec<&str> {

@@ -79,9 +79,9 @@ impl Bolt for Leaderboard {
     }
 
     fn reads(&self, batch: &Batch<'_>, reads: &mut Reads<'_>) {
-        let mut boards = Boards::new(&self.options, &self.calendar, batch.now);
+        let (hidden, cuts) = self.edited(batch, |key, field| reads.look(key, field));
+        let mut boards = Boards::new(&self.options, &self.calendar, cuts, batch.now);
         let (mut places, mut late) = (Vec::new(), Vec::new());
-        let hidden = self.hidden(batch, |key, field| reads.look(key, field));
         boards.periods().for_each(|period| reads.names(&labels_key(period)));
         for event in batch.events.iter().enumerate() {
             let Some((member, _)) = self.entry(event.1) else { continue };
@@ -101,10 +101,10 @@ impl Bolt for Leaderboard {
 
     fn process(&self, batch: &Batch<'_>, state: &State) -> Effects {
         let mut effects = Effects::default();
-        let mut boards = Boards::new(&self.options, &self.calendar, batch.now);
+        let (hidden, cuts) = self.edited(batch, |key, field| state.field(key, field));
+        let mut boards = Boards::new(&self.options, &self.calendar, cuts, batch.now);
         let mut standings = Standings::default();
         let (mut places, mut late) = (Vec::new(), Vec::new());
-        let hidden = self.hidden(batch, |key, field| state.field(key, field));
         for (index, event) in batch.events.iter().enumerate() {
             let Some((name, points)) = self.entry(event) else { continue };
             let is_hidden = !hidden.is_empty() && hidden.contains(&name);

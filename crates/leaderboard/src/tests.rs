@@ -2,6 +2,7 @@
 
 mod edit;
 mod order;
+mod season;
 
 use super::*;
 use composite::{GREATEST, Span, reached};

@@ -19,6 +19,7 @@ mod error;
 mod finals;
 mod footprint;
 mod head;
+pub mod parts;
 mod preview;
 mod readers;
 mod results;

@@ -1,8 +1,8 @@
 //! What an edit would change, before it is sent.
 
-use crate::{QueryError, Standing, footprint, standing};
+use crate::{QueryError, Standing, footprint, head, parts, standing};
 use smol_str::SmolStr;
-use tallyd_event::{Edit, EditKind};
+use tallyd_event::{Edit, EditKind, Scope};
 use tallyd_store::{Connection, keys::Keys};
 use tallyd_topology::Topology;
 
@@ -25,6 +25,19 @@ pub enum NoChange {
         /// The member.
         member: SmolStr,
     },
+    /// The period or window is closed already.
+    #[error("{period} {label} of \"{bolt}\" is closed already")]
+    IsClosed {
+        /// The bolt.
+        bolt: SmolStr,
+        /// The kind of period or window.
+        period: SmolStr,
+        /// Which one.
+        label: SmolStr,
+    },
+    /// Nothing was counted there.
+    #[error("\"{0}\" has counted nothing there (of what was sent just now, tallyd wait first)")]
+    Nothing(SmolStr),
     /// The member is not hidden.
     #[error(
         "{field} \"{member}\" is not hidden (of one that was hidden just now, tallyd wait first)"
@@ -53,8 +66,29 @@ pub async fn preview(
         let found = footprint(c, topology, keys, of).await?;
         return Ok(Ok(found.boards + found.groups + found.learners));
     }
+    if let Some(scope) = &edit.scope {
+        return part(c, topology, keys, (edit.kind, scope)).await;
+    }
     let stands = standing(c, topology, keys, &edit.field, &edit.member).await?;
     Ok(would_change(edit, &stands))
+}
+
+/// The same, of an edit of a part of a bolt's results.
+async fn part(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+    (kind, scope): (EditKind, &Scope),
+) -> Result<Result<u64, NoChange>, QueryError> {
+    let bolt = scope.bolt.clone();
+    if let (EditKind::Close, Some(period), Some(label)) = (kind, &scope.period, &scope.label)
+        && head(c, keys, &bolt).await?.is_closed(period, label)
+    {
+        let (period, label) = (period.clone(), label.clone());
+        return Ok(Err(NoChange::IsClosed { bolt, period, label }));
+    }
+    let groups = parts::groups(c, topology, keys, scope).await?.len() as u64;
+    Ok(if groups > 0 { Ok(groups) } else { Err(NoChange::Nothing(bolt)) })
 }
 
 fn would_change(edit: &Edit, stands: &Standing) -> Result<u64, NoChange> {
@@ -63,6 +97,8 @@ fn would_change(edit: &Edit, stands: &Standing) -> Result<u64, NoChange> {
         EditKind::Hide if stands.boards > 0 => Ok(stands.boards),
         EditKind::Hide if stands.is_hidden => Err(NoChange::IsHidden { field, member }),
         EditKind::Hide => Err(NoChange::NoMember { field, member }),
+        // They are of no member.
+        EditKind::Close | EditKind::Reset => Ok(0),
         EditKind::Unhide if stands.is_hidden || stands.hidden > 0 => Ok(stands.hidden),
         EditKind::Unhide | EditKind::Forget => Err(NoChange::NotHidden { field, member }),
     }

@@ -134,7 +134,7 @@ mod tests {
                 Kind::Counters(names) => Cell::Counters(names.iter().map(|_| 0).collect(), 0),
                 Kind::Field => Cell::Field(Some(vec![0; 1000])),
                 Kind::Log => Cell::Log([1].into()),
-                Kind::Names => Cell::Names(["n".into()].into()),
+                Kind::Names | Kind::Ranked(..) => Cell::Names(["n".into()].into()),
                 Kind::Score => Cell::Score(None),
             };
             cache.insert(address.clone(), cell, now);

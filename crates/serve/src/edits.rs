@@ -22,6 +22,7 @@ use tallyd_query::{QueryError, preview};
 use tallyd_store::{
     Connection,
     edits::{self, Record, Request},
+    server_ms,
 };
 use tokio::time::timeout;
 use utoipa::ToSchema;
@@ -62,6 +63,22 @@ pub struct EditBody {
     #[serde(default)]
     #[schema(value_type = String)]
     id: SmolStr,
+    /// Of an edit of no member, the bolt.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    bolt: SmolStr,
+    /// The kind of period or window, such as `week`.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    period: SmolStr,
+    /// Which one, such as `2026-W05`; the one that is now where it is left out.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    label: SmolStr,
+    /// The group, as it stands in keys, such as `class=10B`; all of them where it is left out.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    group: SmolStr,
     /// Who asks, for the list of edits; the caller where it is left out.
     #[serde(default)]
     #[schema(value_type = String)]
@@ -80,10 +97,18 @@ pub struct EditAnswer {
     /// What it does.
     #[serde(rename = "do")]
     kind: String,
-    /// The field that names the member.
+    /// The field that names the member; empty of an edit of no member.
     field: String,
     /// The member; empty of one that is forgotten.
     member: String,
+    /// Of an edit of no member, the bolt.
+    bolt: String,
+    /// The kind of period or window; empty: all of them.
+    period: String,
+    /// Which one; empty: all of them.
+    label: String,
+    /// The group, as it stands in keys; empty: all of them.
+    group: String,
     /// Why it was refused, if it was.
     refused: Option<String>,
     /// Whether nothing is left to do.
@@ -113,22 +138,25 @@ pub struct EditsAnswer {
 }
 
 impl From<EditBody> for Request {
-    fn from(EditBody { kind, member, field, counts, id, by }: EditBody) -> Self {
-        Self { id, kind, member, field, counts, by }
+    fn from(body: EditBody) -> Self {
+        let EditBody { kind, member, field, counts, id, bolt, period, label, group, by } = body;
+        Self { id, kind, member, field, counts, bolt, period, label, group, by }
     }
 }
 
 impl From<Record> for EditAnswer {
     fn from(record: Record) -> Self {
         let done = record.is_over();
-        let Record { id, at, by, kind, field, member, refused, bolts, .. } = record;
+        let Record { id, at, by, kind, field, member, .. } = record;
+        let Record { bolt, period, label, group, refused, bolts, .. } = record;
         let bolts = bolts.into_iter().map(|of| EditOfBolt {
             bolt: of.bolt.to_string(),
             done: of.done.min(of.of),
             of: of.of,
             changed: of.changed,
         });
-        Self { id, at, by, kind, field, member, refused, done, bolts: bolts.collect() }
+        let bolts = bolts.collect();
+        Self { id, at, by, kind, field, member, bolt, period, label, group, refused, done, bolts }
     }
 }
 
@@ -207,11 +235,16 @@ async fn accepted(app: &App, c: &mut Connection, request: &Request) -> Result<Re
         return Ok(before);
     }
     let refuse = |why: String| Problem::new(Code::EditRefused, why);
-    let edit = edits::check(topology, request).map_err(|refusal| refuse(refusal.to_string()))?;
+    let now = server_ms(c).await?;
+    let edit =
+        edits::check(topology, request, now).map_err(|refusal| refuse(refusal.to_string()))?;
     // Nothing keeps somebody from being forgotten, so there is nothing to look for.
     if edit.kind != EditKind::Forget {
         preview(c, topology, keys, &edit).await?.map_err(|why| refuse(why.to_string()))?;
     }
+    // A period that is now may be over when it is accepted.
+    let (id, by) = (request.id.clone(), request.by.clone());
+    let request = &Request { id, by, ..Request::of(&edit) };
     let sent = async {
         edits::add(c, keys, request).await?;
         edits::accept(c, topology, keys).await?;

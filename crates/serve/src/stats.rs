@@ -127,6 +127,7 @@ pub(crate) async fn read(app: &App, question: &StatsQuestion) -> Result<Answer, 
     let rows = found.iter().zip(finals).map(|(figures, is_final)| {
         let order = question.order.as_ref().and_then(|(measure, _)| number(figures, measure));
         let is_ratio = question.order.as_ref().is_some_and(|(of, _)| of.over.is_some());
+        let is_final = is_final || head.is_closed(&of.name, &figures.window.label);
         let row = stats_row(options, figures, Some(is_final));
         let ratio = order.filter(|_| is_ratio).map_or(Cell::LeftOut, Cell::Float);
         (order, row.with("ratio", ratio))

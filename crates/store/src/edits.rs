@@ -7,10 +7,12 @@
 
 mod list;
 mod request;
+mod scope;
 mod sweep;
 
 pub use list::{OfNode, Record, Swept, list, one};
 pub use request::{Refusal, Request, check};
+pub use scope::ScopeRefusal;
 pub(crate) use sweep::sweep;
 
 use crate::{
@@ -173,19 +175,21 @@ fn transaction(topology: &Topology, keys: &Keys, waiting: &[Entry], found: &Foun
         }
         let request = Request::read(&entry.fields);
         let checked = match found.bolts.is_empty() {
-            false => check(topology, &request),
+            false => check(topology, &request, found.now),
             true => Err(Refusal::NeverRan),
         };
         let key = keys.edit(&id);
         all.cmd("UNLINK").arg(&key);
         let note = all.cmd("HSET").arg(&key);
         note.arg("at").arg(found.now).arg("by").arg(request.by.as_str());
-        note.arg("do").arg(request.kind.as_str()).arg("member").arg(request.member.as_str());
         let is_swept = checked.as_ref().is_ok_and(|edit| edit.kind == EditKind::Forget);
+        let shown = checked.as_ref().map_or_else(|_| request.clone(), Request::of);
+        for (name, value) in shown.fields().filter(|(name, _)| !["id", "by"].contains(name)) {
+            note.arg(name).arg(value);
+        }
         match checked {
             Ok(edit) => {
                 let edit = Edit { id: id.clone(), ..edit };
-                note.arg("field").arg(edit.field.as_str());
                 note.arg("partitions").arg(topology.partitions);
                 for bolt in &found.bolts {
                     note.arg(done_field(bolt)).arg(0);

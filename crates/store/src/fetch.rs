@@ -9,6 +9,7 @@ use hashbrown::{HashMap, HashSet};
 use redis::{Pipeline, Value};
 use smol_str::SmolStr;
 use tallyd_bolt::{Address, Cell, Fingerprints, Key, Kind};
+use tallyd_event::partition_of;
 use tallyd_runtime::{
     StoreError,
     store::{ErrorKind, Refused},
@@ -56,6 +57,7 @@ pub async fn fetch(
             Kind::Score => ask.cmd("ZMSCORE").arg(key).arg(texts(names)),
             Kind::Log => ask.cmd("LRANGE").arg(key).arg(0).arg(FIRST - 1),
             Kind::Names => ask.cmd("SSCAN").arg(key).arg(0).arg("COUNT").arg(NAMES),
+            Kind::Ranked(..) => ask.cmd("ZSCAN").arg(key).arg(0).arg("COUNT").arg(NAMES),
         };
     }
     let mut others = connection.send(&ask).await?;
@@ -95,7 +97,10 @@ async fn cells_of(
         Kind::Field => each(answer, |value| reply::bytes(value).map(Cell::Field)),
         Kind::Score => each(answer, |value| reply::number(value).map(Cell::Score)),
         Kind::Log => Ok(vec![whole_log(connection, full, answer).await?]),
-        Kind::Names => Ok(vec![whole_set(connection, full, answer).await?]),
+        Kind::Names => Ok(vec![whole_set(connection, full, answer, None).await?]),
+        Kind::Ranked(partition, of) => {
+            Ok(vec![whole_set(connection, full, answer, Some((partition, of))).await?])
+        }
     }
 }
 
@@ -129,24 +134,31 @@ async fn whole_log(
     Ok(Cell::Log(log))
 }
 
-/// The set that begins with this answer. What is put in meanwhile may be missing.
+/// The set that begins with this answer, or of a sorted set the members of one partition of so many.
+/// What is put in meanwhile may be missing.
 async fn whole_set(
     connection: &mut Connection,
     key: &str,
     first: Value,
+    ranked: Option<(u16, u16)>,
 ) -> Result<Cell, StoreError> {
+    // The members of a sorted set come with their scores.
+    let (scan, step) = if ranked.is_some() { ("ZSCAN", 2) } else { ("SSCAN", 1) };
+    let is_wanted = |name: &SmolStr| {
+        ranked.is_none_or(|(partition, of)| partition_of([name.as_str()], of) == partition)
+    };
     let mut names = HashSet::new();
     let mut answer = first;
     loop {
         let mut parts = reply::array(answer)?.into_iter();
         let (cursor, page) = (parts.next().unwrap_or(Value::Nil), parts.next());
-        for name in reply::array(page.unwrap_or(Value::Nil))? {
-            names.extend(reply::text(name)?.map(SmolStr::from));
+        for name in reply::array(page.unwrap_or(Value::Nil))?.into_iter().step_by(step) {
+            names.extend(reply::text(name)?.map(SmolStr::from).filter(is_wanted));
         }
         match reply::text(cursor)? {
             Some(cursor) if cursor != "0" => {
                 let mut ask = Pipeline::new();
-                ask.cmd("SSCAN").arg(key).arg(cursor).arg("COUNT").arg(NAMES);
+                ask.cmd(scan).arg(key).arg(cursor).arg("COUNT").arg(NAMES);
                 answer = connection.all(&ask).await?.pop().unwrap_or(Value::Nil);
             }
             _ => return Ok(Cell::Names(names)),

@@ -90,6 +90,7 @@ pub const WORKER: &[Right] = &[
     right("SADD KEY v", OWN, "the groups of a window or period"),
     right("SREM KEY v", OWN, "the periods of a leaderboard that are gone"),
     right("SSCAN KEY 0", OWN, "the boards that an edit goes through"),
+    right("ZSCAN KEY 0", OWN, "the members that an edit goes through"),
     right("ZADD KEY 1 v", OWN, "leaderboards, heartbeats"),
     right("ZMSCORE KEY v", OWN, "leaderboards"),
     right("ZRANGE KEY 0 -1", OWN, "the workers, edits"),

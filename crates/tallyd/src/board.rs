@@ -15,7 +15,7 @@ use tallyd_leaderboard::BOARD;
 use tallyd_query::{
     Stored,
     board::{Board, MOST_ROWS, Page},
-    catalog, finals,
+    catalog, finals, head,
     rows::board_row,
     when::When,
 };
@@ -89,6 +89,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let period = args.period.as_deref();
     let board = Board::new(options, &topology.calendar, &args.by, period, at)?;
     let gaps = Gaps::read(&mut connection, &keys, [args.name.as_str()]).await?;
+    // Read before the rows: what was closed by then does not change.
+    let head = head(&mut connection, &keys, &args.name).await.ok();
     let mut results = Stored::new(&mut connection, &keys, &args.name);
     let shown = read(&board, &mut results, &args).await?;
     if args.target.json {
@@ -97,6 +99,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         let is_final =
             finals(&mut connection, (&topology, &keys), &args.name, &closes, now).await.ok();
         let is_final = is_final.and_then(|all| all.first().copied());
+        let is_closed = head.is_some_and(|of| of.is_closed(&board.period, &board.window.label));
+        let is_final = is_final.map(|is_final| is_final || is_closed);
         let shown = as_json(&board, &shown, (&gaps, is_final));
         outln!("{}", serde_json::to_string_pretty(&shown)?)?;
     } else {

@@ -1,17 +1,18 @@
 //! `tallyd hide`, `tallyd unhide` and `tallyd edits`: what is taken back of what is counted.
 
+pub(crate) mod ask;
+
 use crate::{
-    connect::{Open, Target},
+    connect::Target,
     forget,
     gaps::when,
-    terminal::{Head, Table, safe},
-    wrong_use::WrongUse,
+    terminal::{Head, Table},
 };
-use anyhow::{Context, bail};
+use anyhow::Context;
+use ask::{Looked, accepted, look, one, said, send, would};
 use std::process::ExitCode;
 use tallyd_event::EditKind;
-use tallyd_query::preview;
-use tallyd_store::edits::{self, Record, Refusal, Request};
+use tallyd_store::edits::{self, Record, Request};
 
 /// The arguments of an edit of a member.
 #[derive(clap::Args)]
@@ -48,72 +49,22 @@ pub struct ListArgs {
 
 /// Sends an edit of a member, and sees that it is accepted.
 pub async fn run(kind: EditKind, args: Args) -> anyhow::Result<ExitCode> {
-    let mut open = args.target.open().await?;
-    if let Some(before) = before(&mut open, args.id.as_deref()).await? {
-        return accepted(args.target.json, &before, "was accepted before");
-    }
-    let request = Request {
-        id: args.id.clone().unwrap_or_default().into(),
+    let (mut open, json) = (args.target.open().await?, args.target.json);
+    let mut request = Request {
+        id: args.id.unwrap_or_default().into(),
         kind: kind.name().into(),
         member: args.member.as_str().into(),
-        field: args.field.clone().unwrap_or_default().into(),
-        by: args.by.clone().unwrap_or_default().into(),
+        field: args.field.unwrap_or_default().into(),
+        by: args.by.unwrap_or_default().into(),
         ..Request::default()
     };
-    let edit = edits::check(&open.topology, &request).map_err(|refusal| match refusal {
-        Refusal::WhichField(_) => WrongUse(format!("{refusal}, by --field")),
-        _ => WrongUse(refusal.to_string()),
-    })?;
-    let Open { topology, keys, connection } = &mut open;
-    let changes = preview(connection, topology, keys, &edit).await?;
-    let boards = changes.map_err(|why| WrongUse(why.to_string()))?;
-    if args.dry_run {
-        if args.target.json {
-            outln!("{}", serde_json::json!({ "would_change": boards }))?;
-        } else {
-            outln!("{} {} would change {boards} boards", kind.name(), safe(&args.member))?;
+    match look(&mut open, &mut request).await? {
+        Looked::Accepted(before) => accepted(json, &before, "was accepted before"),
+        Looked::Would(_, boards) if args.dry_run => {
+            would(json, &format!("{} {}", kind.name(), args.member), boards, "boards")
         }
-        return Ok(ExitCode::SUCCESS);
+        Looked::Would(..) => accepted(json, &send(&mut open, request).await?, "is accepted"),
     }
-    let record = send(&mut open, request).await?;
-    accepted(args.target.json, &record, "is accepted")
-}
-
-/// The edit that was accepted with this id before, if one was.
-pub async fn before(open: &mut Open, id: Option<&str>) -> anyhow::Result<Option<Record>> {
-    let Some(id) = id else { return Ok(None) };
-    Ok(one(open, id).await?.filter(|record| record.refused.is_none()))
-}
-
-/// Sends an edit, and sees that it is accepted.
-pub async fn send(open: &mut Open, mut request: Request) -> anyhow::Result<Record> {
-    if request.id.is_empty() {
-        request.id = edits::new_id()?;
-    }
-    let Open { topology, keys, connection } = &mut *open;
-    let again = || format!("run it again with --id {}: it takes effect once", request.id);
-    edits::add(connection, keys, &request).await.with_context(again)?;
-    edits::accept(connection, topology, keys).await.with_context(again)?;
-    let record = one(open, &request.id).await?.with_context(again)?;
-    if let Some(refused) = &record.refused {
-        bail!("edit {} was refused: {refused}", record.id);
-    }
-    Ok(record)
-}
-
-async fn one(open: &mut Open, id: &str) -> anyhow::Result<Option<Record>> {
-    Ok(edits::one(&mut open.connection, &open.topology, &open.keys, id).await?)
-}
-
-/// Says that an edit is accepted, and how.
-pub fn accepted(json: bool, record: &Record, how: &str) -> anyhow::Result<ExitCode> {
-    if json {
-        outln!("{}", serde_json::to_string_pretty(record)?)?;
-    } else {
-        let (id, edit) = (safe(&record.id), safe(&said(record)));
-        outln!("edit {id} {how}: {edit}; how far it is: tallyd edits; wait for it: tallyd wait")?;
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Lists edits, or shows one.
@@ -157,14 +108,6 @@ pub async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn said(record: &Record) -> String {
-    let member = if record.member.is_empty() { "(forgotten)" } else { &record.member };
-    match record.field.as_str() {
-        "" => format!("{} {member}", record.kind),
-        field => format!("{} {field} {member}", record.kind),
-    }
 }
 
 fn far(record: &Record) -> String {

@@ -157,6 +157,20 @@ Examples:
   tallyd edits 9f0c2b7a1d3e4f56    one, bolt by bolt
   tallyd edits --limit 500 --json";
 
+/// Of `tallyd close`.
+pub const CLOSE: &str = "\
+Examples:
+  tallyd close points --period week                               this week is over now
+  tallyd close points --period week --snapshot week.jsonl         and its boards as a file
+  tallyd close points --period week --label 2026-W48 --dry-run    how many boards it is of";
+
+/// Of `tallyd reset`.
+pub const RESET: &str = "\
+Examples:
+  tallyd reset points                            all boards, in all periods
+  tallyd reset points --by class=10B             the boards of a class
+  tallyd reset points --period week --dry-run    this week: how many boards it would change";
+
 /// Of `tallyd resume`.
 pub const RESUME: &str = "\
 Example:

@@ -2,7 +2,7 @@
 
 use crate::{
     connect::{Open, Target},
-    edits::{accepted, before, send},
+    edits::ask::{accepted, before, send},
     gaps::when,
     terminal::safe,
     wrong_use::WrongUse,
@@ -11,7 +11,10 @@ use smol_str::SmolStr;
 use std::process::ExitCode;
 use tallyd_event::EditKind;
 use tallyd_query::footprint;
-use tallyd_store::edits::{self, Record, Refusal, Request};
+use tallyd_store::{
+    edits::{self, Record, Refusal, Request},
+    server_ms,
+};
 use tallyd_topology::{NodeKind, Topology};
 
 /// The arguments of `tallyd forget`.
@@ -51,8 +54,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         field: args.field.clone().unwrap_or_default().into(),
         counts: args.counts.as_str().into(),
         by: args.by.clone().unwrap_or_default().into(),
+        ..Request::default()
     };
-    let edit = edits::check(&open.topology, &request).map_err(|refusal| match refusal {
+    let now = server_ms(&mut open.connection).await?;
+    let edit = edits::check(&open.topology, &request, now).map_err(|refusal| match refusal {
         Refusal::WhichPerson(_) => WrongUse(format!("{refusal}, by --field")),
         _ => WrongUse(refusal.to_string()),
     })?;

@@ -28,6 +28,7 @@ mod logging;
 mod probe;
 mod risks;
 mod run;
+mod season;
 mod send;
 mod serve;
 mod shell;
@@ -110,6 +111,12 @@ enum Command {
     /// Take out all that is kept of a member, for good
     #[command(after_help = examples::FORGET)]
     Forget(forget::Args),
+    /// Make a period of a leaderboard final now
+    #[command(after_help = examples::CLOSE)]
+    Close(season::Args),
+    /// Start boards of a leaderboard over, from this moment
+    #[command(after_help = examples::RESET)]
+    Reset(season::ResetArgs),
     /// List edits: who asked for what, how far it is, and what it changed
     #[command(after_help = examples::EDITS)]
     Edits(edits::ListArgs),
@@ -181,6 +188,8 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Unhide(args) => edits::run(EditKind::Unhide, args).await,
         Command::Correct(args) => correct::run(args).await,
         Command::Forget(args) => forget::run(args).await,
+        Command::Close(args) => season::close(args).await,
+        Command::Reset(args) => season::reset(args).await,
         Command::Edits(args) => edits::list(args).await,
         Command::Resume(args) => status::resume(args).await,
         Command::Completions(args) => shell::completions(&args),

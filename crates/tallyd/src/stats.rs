@@ -13,7 +13,7 @@ use tallyd_kind::row::Row;
 use tallyd_query::{
     Stored, catalog,
     figures::{Figures, figures, group_of, groups, window, windows},
-    finals,
+    finals, head,
     rows::stats_row,
     when::When,
 };
@@ -56,6 +56,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Err(WrongUse(message).into());
     }
     let gaps = Gaps::read(&mut connection, &keys, [args.name.as_str()]).await?;
+    // Read before the figures: what was closed by then does not change.
+    let head = head(&mut connection, &keys, &args.name).await.unwrap_or_default();
     let mut results = Stored::new(&mut connection, &keys, &args.name);
     let windows = windows(calendar, of, from, to)?;
     let groups = match args.by.is_empty() {
@@ -72,9 +74,12 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         // Unknown to one who may read the results alone.
         let finals =
             finals(&mut connection, (&topology, &keys), &args.name, &closes, now).await.ok();
-        let is_final = |place| finals.as_ref().and_then(|all: &Vec<bool>| all.get(place).copied());
+        let is_final = |place, row: &Figures| {
+            let settled = finals.as_ref().and_then(|all: &Vec<bool>| all.get(place).copied());
+            settled.map(|settled| settled || head.is_closed(&of.name, &row.window.label))
+        };
         let row = |(place, row)| WithGaps {
-            of: stats_row(options, row, is_final(place)),
+            of: stats_row(options, row, is_final(place, row)),
             gaps: gaps.json(),
         };
         let rows: Vec<WithGaps<Row>> = figures.iter().enumerate().map(row).collect();

@@ -34,5 +34,5 @@ pub use parts::{Parts, fingerprint};
 pub use plan::{BoltNode, Edge, EdgeKey, Node, NodeKind, Retain, Settings, Sink, Source, Topology};
 pub use redis_address::RedisAddress;
 pub use serve::{ANY, AccessKey, Grant, JwtOptions, Serve};
-pub use tallyd_kind::{BoltKind, BoltOptions, Kinds, fault::Fault, key_spec};
+pub use tallyd_kind::{BoltKind, BoltOptions, Extent, Kinds, fault::Fault, key_spec};
 pub use test_case::TestCase;

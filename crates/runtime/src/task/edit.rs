@@ -16,6 +16,7 @@ use crate::{
 use smol_str::SmolStr;
 use std::sync::Arc;
 use tallyd_bolt::{Address, Bolt, Cell, EditAt, EditStep, Effects, Key, Kind, Reads, State};
+use tallyd_event::Edit;
 use tokio::time::Instant;
 
 /// How many cells are fetched at once, so that no answer is too long.
@@ -46,10 +47,15 @@ impl<S: Store> Task<S> {
         let partitions = self.context.topology.partitions;
         let at = EditAt { partition: of.partition, partitions, now };
         let mut copies = self.note_copy(session, &mut of).await?;
-        let stages = if of.waits { Vec::new() } else { self.context.stages.clone() };
+        let edit = of.for_bolts();
+        let stages = self.context.stages.clone();
         for (number, stage) in stages.iter().enumerate() {
-            let Some(bolt) = &stage.bolt else { continue };
-            let mut steps = self.steps(session, stage, bolt, &of, at).await?;
+            let (Some(bolt), Some(edit)) = (&stage.bolt, &edit) else { continue };
+            let name = self.context.node(stage)?.name.as_str();
+            let mut steps = match &edit.scope {
+                Some(scope) if scope.bolt != name => Vec::new(),
+                _ => self.steps(session, stage, bolt, edit, at).await?,
+            };
             let last = steps.pop().unwrap_or_default();
             for step in steps {
                 if !self.step(session, (number, stage), &of, step).await? {
@@ -65,14 +71,14 @@ impl<S: Store> Task<S> {
             }
             work.finish(&self.context, StageId(number), effects)?;
         }
-        if of.waits {
+        if edit.is_none() {
             work.finish(&self.context, StageId::READS, copies)?;
         }
         work.edit = Some(of);
         Ok(Edited::Ready(Vec::new()))
     }
 
-    /// Counts the copies of an edit that come by several partitions, and says whether it waits.
+    /// Counts the copies of an edit that come by several partitions.
     async fn note_copy(
         &mut self,
         session: &mut S::Session,
@@ -87,8 +93,8 @@ impl<S: Store> Task<S> {
         let state = self.gather(session, place, |reads| reads.field(&key, &id)).await?;
         let came = state.field(&key, &id).and_then(|bytes| std::str::from_utf8(bytes).ok());
         let came = came.and_then(|text| text.parse::<u32>().ok()).unwrap_or_default() + 1;
-        of.waits = came < of.edit.copies;
-        if of.waits {
+        of.came = came;
+        if came < of.edit.copies {
             effects.set_field(&key, &id, came.to_string());
         } else {
             effects.remove_field(&key, &id);
@@ -102,10 +108,9 @@ impl<S: Store> Task<S> {
         session: &mut S::Session,
         stage: &Stage,
         bolt: &Arc<dyn Bolt>,
-        of: &EditWork,
+        edit: &Edit,
         at: EditAt,
     ) -> Result<Vec<EditStep>, StoreError> {
-        let edit = &of.edit;
         let panicked = |said: String| StoreError::bug(format!("edit {}: {said}", edit.id));
         // A bolt that panics here would do so again: the state is read outside of the guard.
         let ask = |reads: &mut Reads<'_>| bolt.edit_reads(edit, at, reads);
@@ -189,7 +194,7 @@ fn empty(address: &Address) -> Cell {
         Kind::Counters(names) => Cell::Counters(names.iter().map(|_| 0).collect(), 0),
         Kind::Field => Cell::Field(None),
         Kind::Log => Cell::Log(tallyd_bolt::Fingerprints::default()),
-        Kind::Names => Cell::Names(Default::default()),
+        Kind::Names | Kind::Ranked(..) => Cell::Names(Default::default()),
         Kind::Score => Cell::Score(None),
     }
 }

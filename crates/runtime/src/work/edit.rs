@@ -3,7 +3,8 @@
 //! An entry of a source is an edit if it has the one field [`EDIT_FIELD`], and no other. It is a batch
 //! of its own, and goes on along every edge to each partition that the member may be in. Where that
 //! are several partitions that each send it to all of the next node, that one waits for the last: none
-//! of the member's events that came before it can come after that.
+//! of the member's events that came before it can come after that. An edit of a part of a bolt's
+//! results takes effect with the first, because what came before it is told by the entries of events.
 
 use super::{EDIT_FIELD, FRAME_FIELD, entry::field};
 use crate::{
@@ -32,22 +33,44 @@ pub struct EditWork {
     pub partition: u16,
     /// The edit.
     pub edit: Edit,
-    /// Whether it waits for another copy: then it takes no effect yet.
-    pub waits: bool,
+    /// How many copies of it have come, this one included.
+    pub came: u32,
     /// By stage: how many results the commit of this batch changes.
     pub changed: Vec<u64>,
 }
 
 impl EditWork {
     pub(super) fn new(partition: u16, edit: Edit, stages: usize) -> Self {
-        Self { partition, edit, waits: false, changed: vec![0; stages] }
+        Self { partition, edit, came: 1, changed: vec![0; stages] }
+    }
+
+    /// Whether it waits for another copy.
+    fn waits(&self) -> bool {
+        self.came < self.edit.copies
+    }
+
+    /// The edit as bolts get it, if they do by now.
+    pub fn for_bolts(&self) -> Option<Edit> {
+        let mut edit = self.edit.clone();
+        match &mut edit.scope {
+            Some(scope) => scope.left = edit.copies.saturating_sub(self.came),
+            None if self.waits() => return None,
+            None => {}
+        }
+        Some(edit)
     }
 
     /// What the commit does of it in the bolt of a stage.
     pub(super) fn part(&self, stage: usize) -> Option<EditPart> {
         let changed = self.changed.get(stage).copied().unwrap_or_default();
-        let part = || EditPart { id: self.edit.id.clone(), changed, done: true, place: None };
-        (!self.waits).then(part)
+        let done = !self.waits();
+        let id = || self.edit.id.clone();
+        (done || self.edit.scope.is_some()).then(|| EditPart {
+            id: id(),
+            changed,
+            done,
+            place: None,
+        })
     }
 
     /// What the commit of a source notes of it: where it stands in the stream, for those who sweep up
@@ -57,6 +80,12 @@ impl EditWork {
         Some(EditPart { id: self.edit.id.clone(), changed: 0, done: false, place: Some(place) })
     }
 
+    /// Whether it goes on with this copy. One with a scope does so twice: before any event that comes
+    /// after it, and behind all that came before it.
+    fn goes_on(&self) -> bool {
+        !self.waits() || (self.edit.scope.is_some() && self.came == 1)
+    }
+
     /// By which other partitions of the node it goes on too; `None` where this one has no events of
     /// the member, and it does not.
     fn copies(&self, context: &Context) -> Option<u32> {
@@ -64,6 +93,10 @@ impl EditWork {
             return Some(1);
         }
         let partitions = context.topology.partitions;
+        if self.edit.scope.is_some() {
+            let times = if self.edit.copies > 1 { 2 } else { 1 };
+            return Some(u32::from(partitions) * times);
+        }
         let by_member = match context.topology.partitioned_by(context.place)? {
             EdgeKey::Fields(places) => match places.as_slice() {
                 [place] => {
@@ -88,12 +121,14 @@ pub(super) fn frames(
     (place, node): (usize, &Node),
     edit: Option<&EditWork>,
 ) -> Result<Vec<Frame>, frame::EncodeError> {
-    let Some(work) = edit.filter(|work| !work.waits && !node.edges.is_empty()) else {
+    let Some(work) = edit.filter(|work| work.goes_on() && !node.edges.is_empty()) else {
         return Ok(Vec::new());
     };
     let Some(copies) = work.copies(context) else { return Ok(Vec::new()) };
     let field = match work.edit.kind {
-        EditKind::Hide | EditKind::Unhide => work.edit.field.clone(),
+        EditKind::Hide | EditKind::Unhide | EditKind::Close | EditKind::Reset => {
+            work.edit.field.clone()
+        }
         // All that is kept of the member, by whatever name a bolt calls the field. Where it emits none,
         // nobody behind it has anything of the member, and says so for each partition all the same.
         EditKind::Forget => context.topology.emits_as(place, &work.edit.field).unwrap_or_default(),

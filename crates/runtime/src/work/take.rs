@@ -36,7 +36,10 @@ pub fn take(
         if entry.id <= done {
             continue;
         }
-        if let Some(edit) = edit {
+        if let Some(mut edit) = edit {
+            if let Some(scope) = edit.scope.as_mut().filter(|_| context.reads_source()) {
+                scope.at = entry.id;
+            }
             work.edit = Some(EditWork::new(partition, edit, context.stages.len()));
             work.last.insert(partition, entry.id);
             *work.read.entry(partition).or_default() += 1;

@@ -297,10 +297,12 @@ pub fn addresses() -> Vec<Address> {
         (Kind::Log, 2),
         (Kind::Score, 3),
         (Kind::Names, 5),
+        (Kind::Ranked(0, 2), 3),
+        (Kind::Ranked(1, 2), 3),
     ];
     let address = |(kind, number): (Kind, usize)| {
         let names = match kind {
-            Kind::Counters(_) | Kind::Log | Kind::Names => vec![""],
+            Kind::Counters(_) | Kind::Log | Kind::Names | Kind::Ranked(..) => vec![""],
             Kind::Field | Kind::Score => vec!["x", "y", "never"],
         };
         names.into_iter().map(move |name| Address { kind, key: key(number), name: name.into() })

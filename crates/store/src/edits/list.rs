@@ -32,6 +32,18 @@ pub struct Record {
     pub field: String,
     /// The member.
     pub member: String,
+    /// Of an edit of no member, the bolt.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub bolt: String,
+    /// The kind of period or window; empty: all of them.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub period: String,
+    /// Which one; empty: all of them.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub label: String,
+    /// The group, as it stands in keys; empty: all of them.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub group: String,
     /// Why it was refused, if it was.
     pub refused: Option<String>,
     /// The bolts that do it.
@@ -155,6 +167,10 @@ pub async fn one(
         kind: text("do"),
         field: text("field"),
         member: text("member"),
+        bolt: text("bolt"),
+        period: text("period"),
+        label: text("label"),
+        group: text("group"),
         refused: fields.get("refused").cloned(),
         // One that the file has no more does nothing more.
         bolts: topology.nodes.iter().filter_map(|node| of_node(&node.name)).collect(),

@@ -1,5 +1,6 @@
 //! What a client asks for, and why it may be refused. Pure.
 
+use super::scope::{ScopeRefusal, scope};
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
 use tallyd_event::{Edit, EditKind, MAX_STRING_BYTES, decode::Fields};
@@ -24,6 +25,14 @@ pub struct Request {
     /// Of one that forgets a member, what becomes of the counts to which its events added; empty, or
     /// `keep`: they stay.
     pub counts: SmolStr,
+    /// Of an edit of no member, the bolt.
+    pub bolt: SmolStr,
+    /// The kind of period or window.
+    pub period: SmolStr,
+    /// Which one; empty: the one that is now.
+    pub label: SmolStr,
+    /// The group, as it stands in keys; empty: all of them.
+    pub group: SmolStr,
     /// Who asks.
     pub by: SmolStr,
 }
@@ -78,6 +87,9 @@ pub enum Refusal {
         "counts can't be {0}: what a member's events added to them is not kept apart (leave \"counts\" out, or say keep)"
     )]
     Counts(SmolStr),
+    /// It is of a part of a bolt's results, and that can't be.
+    #[error(transparent)]
+    Scope(#[from] ScopeRefusal),
     /// No worker has ever run the topology.
     #[error("no worker has run this topology yet: there is nothing to edit")]
     NeverRan,
@@ -94,9 +106,20 @@ impl Request {
                 .unwrap_or_default()
         };
         let by = text("by").chars().filter(|c| !c.is_control()).take(MAX_BY).collect();
-        let (id, kind) = (text("id"), text("do"));
-        let (member, field, counts) = (text("member"), text("field"), text("counts"));
-        Self { id, kind, member, field, counts, by }
+        let [id, kind, member, field, counts] = ["id", "do", "member", "field", "counts"].map(text);
+        let [bolt, period, label, group] = ["bolt", "period", "label", "group"].map(text);
+        Self { id, kind, member, field, counts, bolt, period, label, group, by }
+    }
+
+    /// The request that asks for an edit. It says all that another may leave out.
+    #[must_use]
+    pub fn of(edit: &Edit) -> Self {
+        let Edit { id, kind, field, member, .. } = edit.clone();
+        let scope = edit.scope.clone().unwrap_or_default();
+        let (period, label) = (scope.period.unwrap_or_default(), scope.label.unwrap_or_default());
+        let (bolt, group) = (scope.bolt, scope.group.join(":").into());
+        let (kind, counts, by) = (kind.name().into(), SmolStr::default(), SmolStr::default());
+        Self { id, kind, member, field, counts, bolt, period, label, group, by }
     }
 
     /// The fields of its entry.
@@ -107,22 +130,30 @@ impl Request {
             ("member", &self.member),
             ("field", &self.field),
             ("counts", &self.counts),
+            ("bolt", &self.bolt),
+            ("period", &self.period),
+            ("label", &self.label),
+            ("group", &self.group),
             ("by", &self.by),
         ];
         all.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, of)| (name, of.as_str()))
     }
 }
 
-/// The edit that a request asks for.
+/// The edit that a request asks for at a time, in ms since the epoch.
 ///
 /// # Errors
 /// Where it can't be done.
-pub fn check(topology: &Topology, request: &Request) -> Result<Edit, Refusal> {
+pub fn check(topology: &Topology, request: &Request, now: i64) -> Result<Edit, Refusal> {
     if request.id.len() > MAX_ID {
         return Err(Refusal::Id(request.id.len()));
     }
     let kind = EditKind::named(&request.kind);
     let kind = kind.ok_or_else(|| Refusal::Kind(request.kind.chars().take(40).collect()))?;
+    if matches!(kind, EditKind::Close | EditKind::Reset) {
+        let scope = Some(scope(topology, (kind, request), now)?);
+        return Ok(Edit { scope, ..Edit::new(&request.id, kind, "", "") });
+    }
     if request.member.is_empty() {
         return Err(Refusal::NoMember);
     }
@@ -132,6 +163,7 @@ pub fn check(topology: &Topology, request: &Request) -> Result<Edit, Refusal> {
     let field = match kind {
         EditKind::Hide | EditKind::Unhide => ranked(topology, &request.field)?,
         EditKind::Forget => named(topology, request)?,
+        EditKind::Close | EditKind::Reset => SmolStr::default(),
     };
     Ok(Edit::new(&request.id, kind, &field, &request.member))
 }
@@ -215,7 +247,7 @@ team = "string"
     fn refusal(bolts: &[&str], request: &Request) -> String {
         let file = [&[BEGIN], bolts].concat().concat();
         let topology = tallyd_topology::parse("t.toml", &file, &|_| None).unwrap();
-        match check(&topology, request) {
+        match check(&topology, request, 0) {
             Ok(edit) => format!("{} {}={}", edit.kind.name(), edit.field, edit.member),
             Err(refusal) => refusal.to_string(),
         }
@@ -252,7 +284,7 @@ team = "string"
             (
                 &[BY_USER],
                 asked("burn", "u7", ""),
-                "unknown edit \"burn\" (expected hide, unhide or forget)",
+                "unknown edit \"burn\" (expected hide, unhide, forget, close or reset)",
             ),
             (&[BY_USER], asked("hide", "", ""), "it names no member (give the field \"member\")"),
             (
@@ -301,6 +333,10 @@ team = "string"
             member: "u 7".into(),
             field: "user".into(),
             counts: "keep".into(),
+            bolt: "points".into(),
+            period: "week".into(),
+            label: "2026-W48".into(),
+            group: "class=10B".into(),
             by: "anna".into(),
         };
         for request in [Request { field: SmolStr::default(), ..whole.clone() }, whole] {
