@@ -63,7 +63,8 @@ impl Audit<'_> {
         for (name, events, emitted, duplicates, dead) in expected {
             let found = self.counted(name);
             let lost = if name == "answers" { lost } else { 0 };
-            let expected = Counts { events, emitted, duplicates, dead, late: 0, lost };
+            let late = ledger.late.get(name).copied().unwrap_or_default();
+            let expected = Counts { events, emitted, duplicates, dead, late, lost };
             self.compare(name, &expected, &found);
         }
     }
@@ -123,7 +124,7 @@ impl Audit<'_> {
         let shown = || ledger.users.iter().filter(|(name, _)| !ledger.hidden.contains(*name));
         let on_board = shown().filter(|(_, user)| user.points.is_some()).count();
         self.compare("members on the board", &on_board, &points.len());
-        let on_latest = shown().filter(|(_, user)| user.answers > 0).count();
+        let on_latest = shown().filter(|(_, user)| user.last.is_some()).count();
         self.compare("members of the latest", &on_latest, &latest.len());
         let hidden = ["points", "latest"].map(|name| self.memory(name)).map(hidden_scores);
         let [mut all_points, mut all_latest] = hidden;
@@ -143,10 +144,9 @@ impl Audit<'_> {
             let score = |score: Option<&f64>| score.map(|&score| score as i64);
             self.compare(&format!("{name} points"), &user.points, &score(points.get(&**name)));
             let last = score(latest.get(&**name));
+            self.compare(&format!("{name} last points"), &user.last, &last);
             // Of one who was forgotten and has not answered since, nothing is kept.
             let is_known = user.answers > 0;
-            let expected = is_known.then_some(user.last);
-            self.compare(&format!("{name} last points"), &expected, &last);
             let answers = is_known.then(|| user.answers.to_string());
             let field = |memory: &Memory, key: Key, field: &str| {
                 memory.hashes.get(&key).and_then(|hash| hash.get(field)).map(|bytes| text(bytes))

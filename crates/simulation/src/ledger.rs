@@ -37,8 +37,9 @@ pub struct User {
     pub right: u64,
     /// The points on the board whose bolt panics on poison, if it is on it.
     pub points: Option<i64>,
-    /// The points of the latest answer: events without a time of their own happen as they arrive.
-    pub last: i64,
+    /// The points of the latest answer, if the user is on its board: events without a time of their own
+    /// happen as they arrive.
+    pub last: Option<i64>,
     /// When that one arrived.
     pub last_at: i64,
 }
@@ -68,6 +69,10 @@ pub struct Ledger {
     pub outdated: u64,
     /// The users who stand on no board.
     pub hidden: BTreeSet<String>,
+    /// The leaderboards whose one period is closed.
+    pub closed: BTreeSet<String>,
+    /// How many answers came too late for each.
+    pub late: BTreeMap<String, u64>,
     /// The ids of the edits that took effect, each once.
     pub edits: Vec<String>,
 }
@@ -88,6 +93,31 @@ impl Ledger {
         }
     }
 
+    /// Counts an edit that the server has taken and that closes a leaderboard, or starts it over.
+    pub fn cut(&mut self, id: &str, what: &str, board: &str) {
+        self.edits.push(id.to_owned());
+        if what == "close" {
+            self.closed.insert(board.to_owned());
+            return;
+        }
+        self.closed.remove(board);
+        for user in self.users.values_mut() {
+            match board {
+                "points" => user.points = None,
+                _ => (user.last, user.last_at) = (None, 0),
+            }
+        }
+    }
+
+    /// Whether an answer counts on a leaderboard; one that does not is late for it.
+    fn is_on(&mut self, board: &str) -> bool {
+        let closed = self.closed.contains(board);
+        if closed {
+            *self.late.entry(board.to_owned()).or_default() += 1;
+        }
+        !closed
+    }
+
     /// Counts an answer that the server has taken; it arrived at this time, in ms.
     pub fn count(&mut self, answer: &Answer, poisoned: bool, arrival: i64) {
         let second = arrival / 1000;
@@ -104,14 +134,7 @@ impl Ledger {
         self.arrivals.entry(answer.id.clone()).or_default().push(arrival);
         user.answers += 1;
         user.right += u64::from(answer.correct);
-        if arrival >= user.last_at {
-            (user.last, user.last_at) = (answer.points, arrival);
-        }
-        if poisoned {
-            self.poisoned += 1;
-        } else {
-            *user.points.get_or_insert_default() += answer.points;
-        }
+        self.rank(answer, poisoned, arrival);
         let concept = self.concepts.entry(answer.concept.clone()).or_default();
         concept.answers += 1;
         concept.right += u64::from(answer.correct);
@@ -119,6 +142,20 @@ impl Ledger {
         concept.slowest = concept.slowest.max(answer.ms);
         concept.users.insert(answer.user.clone());
         self.correct(answer, arrival);
+    }
+
+    /// Counts an answer on the leaderboards.
+    fn rank(&mut self, answer: &Answer, poisoned: bool, arrival: i64) {
+        self.poisoned += u64::from(poisoned);
+        let is_on_points = !poisoned && self.is_on("points");
+        let is_on_latest = self.is_on("latest");
+        let user = self.users.entry(answer.user.clone()).or_default();
+        if is_on_points {
+            *user.points.get_or_insert_default() += answer.points;
+        }
+        if is_on_latest && arrival >= user.last_at {
+            (user.last, user.last_at) = (Some(answer.points), arrival);
+        }
     }
 
     /// Takes an answer in the place of the one to the same question before, if it is the later one.

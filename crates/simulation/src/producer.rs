@@ -9,7 +9,7 @@ use crate::{
 use rand::{RngExt, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use std::{sync::Arc, time::Duration};
-use tallyd_event::{Edit, EditKind, EntryId, decode::Fields};
+use tallyd_event::{Edit, EditKind, EntryId, Scope, decode::Fields};
 use tallyd_runtime::{EDIT_FIELD, PROBE_FIELD};
 use tokio::time::sleep;
 
@@ -24,6 +24,9 @@ const PROBE_EVERY: usize = 7;
 
 /// In every fifth plan an edit follows about each sending of so many.
 const EDIT_EVERY: u32 = 6;
+
+/// One of so many edits closes a leaderboard, or starts it over.
+const CUT_EVERY: u32 = 3;
 
 enum Sending {
     Answers(Vec<Answer>),
@@ -67,6 +70,9 @@ impl Book {
                         ledger.count(answer, answer.id.starts_with(bolts::POISON), arrival);
                     }
                 }
+                Sending::Edit(Edit { id, kind, scope: Some(scope), .. }) => {
+                    ledger.cut(id, kind.name(), &scope.bolt);
+                }
                 Sending::Edit(edit) => {
                     let user = (edit.field == "user").then_some(edit.member.as_str());
                     ledger.edit(&edit.id, edit.kind.name(), user);
@@ -92,7 +98,11 @@ pub async fn run(server: Arc<Server>, plan: &Plan) -> Book {
         let sending = next(&mut random, number, &mut answers);
         book.send(&server, sending).await;
         if edits && of_edits.random_ratio(1, EDIT_EVERY) {
-            book.send(&server, Sending::Edit(edit(&mut of_edits, number, forgets(plan)))).await;
+            let edit = match cuts(plan) && of_edits.random_ratio(1, CUT_EVERY) {
+                true => cut(&mut of_edits, number),
+                false => edit(&mut of_edits, number, forgets(plan)),
+            };
+            book.send(&server, Sending::Edit(edit)).await;
         }
         if plan.seed % 3 == 2 && number % PROBE_EVERY == 0 {
             // It must come to nothing: no ledger knows of it.
@@ -134,6 +144,22 @@ fn answer(random: &mut ChaCha8Rng, number: usize, member: usize) -> Answer {
 /// Whether a plan may forget users: of one whose key is overwritten nothing can be read.
 fn forgets(plan: &Plan) -> bool {
     !plan.faults.iter().any(|fault| matches!(fault.kind, FaultKind::Overwrite(..)))
+}
+
+/// Whether leaderboards may be closed and started over in a plan: not where the stream begins again with
+/// lower ids, by which what was sent before and after such an edit can't be told.
+fn cuts(plan: &Plan) -> bool {
+    !plan.faults.iter().any(|fault| matches!(fault.kind, FaultKind::StreamBeginsAgain(_)))
+}
+
+fn cut(random: &mut ChaCha8Rng, number: usize) -> Edit {
+    let closes = random.random_ratio(1, 3);
+    let kind = if closes { EditKind::Close } else { EditKind::Reset };
+    let bolt = if random.random() { "points" } else { "latest" };
+    // Without a period, a reset is of all of them.
+    let all = (closes || random.random()).then(|| "all".into());
+    let scope = Scope { bolt: bolt.into(), period: all.clone(), label: all, ..Scope::default() };
+    Edit { scope: Some(scope), ..Edit::new(&format!("e{number}"), kind, "", "") }
 }
 
 fn edit(random: &mut ChaCha8Rng, number: usize, forgets: bool) -> Edit {
