@@ -236,11 +236,12 @@ fn gaps(gaps: &Gaps) -> String {
 
 fn footprint(footprint: &Footprint) -> String {
     format!(
-        "### Memory\n\n{:.1} bytes for an id in the dedup window. {:.0} bytes for a learner with state in all bolts and 20 concepts, boards aside ({:.0} of fatigue, {:.0} of mastery).\n\n",
+        "### Memory\n\n{:.1} bytes for an id in the dedup window. {:.0} bytes for a learner with state in all bolts and 20 concepts, boards aside ({:.0} of fatigue, {:.0} of mastery), and {:.0} with 200 concepts.\n\n",
         footprint.bytes_per_id,
         footprint.bytes_per_learner,
         footprint.bytes_per_learner_fatigue,
-        footprint.bytes_per_learner_mastery
+        footprint.bytes_per_learner_mastery,
+        footprint.bytes_per_learner_of_200
     )
 }
 

@@ -112,6 +112,8 @@ pub struct Footprint {
     pub bytes_per_learner_fatigue: f64,
     /// Of these, mastery.
     pub bytes_per_learner_mastery: f64,
+    /// For a learner with state in all bolts and 200 concepts, boards aside.
+    pub bytes_per_learner_of_200: f64,
 }
 
 /// The cost of an event where one thing is larger or smaller.
