@@ -96,7 +96,7 @@ async fn a_snapshot_of_a_closed_period_is_what_was_sent_before() {
     school.send(300).await;
     let file = school.folder.path().join("season.jsonl");
     let name = file.to_str().unwrap().to_owned();
-    let close = ["close", "points", "--period", "all", "--snapshot", &name];
+    let close = ["close", "points", "--period", "all", "--id", "c1", "--snapshot", &name];
     let (sent, points) = (school.done(&close), school.points());
     assert!(sent.contains("is done: close points all all"), "{sent}");
     school.send(300).await;
@@ -140,6 +140,22 @@ async fn a_snapshot_of_a_closed_period_is_what_was_sent_before() {
     let text = std::fs::read_to_string(&file).unwrap();
     assert_eq!(text.lines().count(), 1 + USERS, "{text}");
     assert!(text.lines().next().unwrap().contains("before the edit was sent"), "{text}");
+    // What began anew is no snapshot of what was closed, and another edit is none at all.
+    school.done(&["reset", "points", "--id", "r1"]);
+    school.done(&["wait", "--timeout", "100s"]);
+    let late = school.folder.path().join("late.jsonl");
+    let late = late.to_str().unwrap();
+    let of = |id| ["close", "points", "--period", "all", "--id", id, "--snapshot", late];
+    for (id, code, why) in
+        [("c1", 1, "it is not closed any more"), ("r1", 2, "is that of another edit: reset points")]
+    {
+        let refused = school.tallyd(&of(id));
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(code) && said.contains(why), "{id}: {said}");
+    }
+    let left = std::fs::read_dir(school.folder.path()).unwrap();
+    let names = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(!names.into_iter().any(|name| name.starts_with("late")));
 }
 
 #[tokio::test]
@@ -151,7 +167,7 @@ async fn an_edit_of_no_part_that_there_is_is_refused_before_it_is_stored() {
     std::fs::write(&there, "mine").unwrap();
     let there = there.to_str().unwrap();
     let cases: [(&[&str], i32, &str); 8] = [
-        (&["close", "pints"], 2, "\"pints\" is no bolt with periods or windows"),
+        (&["close", "pints"], 2, "\"pints\" is no leaderboard"),
         (&["close", "unique"], 2, "(there are: points or played)"),
         (&["close", "points"], 2, "say which period is meant: day or all"),
         (&["close", "points", "--period", "week"], 2, "the bolt has no period \"week\""),

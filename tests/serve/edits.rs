@@ -98,11 +98,7 @@ async fn an_edit_that_can_not_be_done_is_a_problem_and_is_not_stored() {
             "edit-refused",
             "no leaderboard ranks by \"class\"",
         ),
-        (
-            json!({ "do": "close", "bolt": "once" }),
-            "edit-refused",
-            "\"once\" is no bolt with periods",
-        ),
+        (json!({ "do": "close", "bolt": "once" }), "edit-refused", "\"once\" is no leaderboard"),
         (
             json!({ "do": "reset", "bolt": "board", "group": "class=1A" }),
             "edit-refused",

@@ -4,10 +4,10 @@ mod snapshot;
 
 use crate::{
     connect::{Open, Target},
-    edits::ask::{Looked, accepted, look, one, send, would},
+    edits::ask::{Looked, accepted, look, one, said, send, would},
     wrong_use::WrongUse,
 };
-use anyhow::bail;
+use anyhow::{Context, bail};
 use smol_str::SmolStr;
 use snapshot::{Moment, Snapshot};
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -85,9 +85,15 @@ async fn run(kind: EditKind, args: Args, group: SmolStr) -> anyhow::Result<ExitC
         ..Request::default()
     };
     let looked = look(&mut open, &mut request).await?;
+    if let Looked::Accepted(before) = &looked {
+        is_same(&request, before)?;
+    }
     if let (Looked::Would(_, results), true) = (&looked, args.dry_run) {
-        let what = format!("{} {}", kind.name(), args.bolt);
-        return would(json, &what, *results, "boards");
+        // The request says all of it by now, which period it is too.
+        let Request { bolt, period, label, group, .. } = &request;
+        let what = [kind.name(), bolt, period, label, group].map(str::to_owned);
+        let what: Vec<String> = what.into_iter().filter(|of| !of.is_empty()).collect();
+        return would(json, &what.join(" "), *results, "boards");
     }
     // A file that can't be written is told before anything is sent.
     let mut snapshot = args.snapshot.map(Snapshot::create).transpose()?;
@@ -108,8 +114,32 @@ async fn run(kind: EditKind, args: Args, group: SmolStr) -> anyhow::Result<ExitC
     };
     let Some(file) = snapshot else { return accepted(json, &record, how) };
     let record = done(&mut open, record, args.timeout).await?;
-    file.write(&mut open, (&record.id, &scope_of(&record)), Moment::Final).await?;
+    let again = || {
+        let id = &record.id;
+        format!("edit {id} is done, without its snapshot: run the same again with --id {id}")
+    };
+    file.write(&mut open, (&record.id, &scope_of(&record)), Moment::Final)
+        .await
+        .with_context(again)?;
     accepted(json, &record, "is done")
+}
+
+/// An id may be that of another edit: then what is asked for now was never done, and a snapshot of
+/// it would not be what it says.
+fn is_same(request: &Request, before: &Record) -> Result<(), WrongUse> {
+    let named = |asked: &str, was: &str| asked.is_empty() || asked == was;
+    let is_same = request.kind == before.kind
+        && request.bolt == before.bolt
+        && named(&request.period, &before.period)
+        && named(&request.label, &before.label)
+        && request.group == before.group;
+    match is_same {
+        true => Ok(()),
+        false => {
+            let (id, was) = (&before.id, said(before));
+            Err(WrongUse(format!("id {id} is that of another edit: {was} (choose another id)")))
+        }
+    }
 }
 
 /// Waits until an edit is done.

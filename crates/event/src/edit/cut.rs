@@ -79,9 +79,11 @@ impl Cuts {
         })
     }
 
-    /// The periods or windows that are closed, each with its label.
+    /// The periods or windows that are closed and to which nothing from before can come any more, each
+    /// with its label.
     pub fn closed(&self) -> impl Iterator<Item = (&SmolStr, &SmolStr)> {
-        let is_closed = |cut: &&Cut| cut.kind == EditKind::Close && cut.opened.is_none();
+        let is_closed =
+            |cut: &&Cut| cut.kind == EditKind::Close && cut.whole && cut.opened.is_none();
         let closed = self.0.iter().filter(is_closed);
         closed.filter_map(|cut| cut.scope.period.as_ref().zip(cut.scope.label.as_ref()))
     }
@@ -160,7 +162,7 @@ mod tests {
         let cuts = none.after(&week(EditKind::Close, "W05", 5, (3, 4)), Some(100), 0).unwrap();
         assert!(!cuts.are_before("week", "W05", at(4)) && cuts.are_before("week", "W05", at(6)));
         assert!(!cuts.are_before("week", "W06", at(6)) && !cuts.are_before("day", "W05", at(6)));
-        assert_eq!(cuts.closed().collect::<Vec<_>>(), [(&"week".into(), &"W05".into())]);
+        assert_eq!(cuts.closed().next(), None, "what was sent before may still come");
         assert_eq!(Cuts::read(Some(cuts.to_text().as_bytes())), cuts);
         // Its other copies change nothing, and neither does another edit that comes later.
         for (ms, left) in [(5, 2), (9, 3)] {
@@ -169,6 +171,7 @@ mod tests {
         }
         // With the last, all is late that comes, whatever its entry.
         let whole = cuts.after(&week(EditKind::Close, "W05", 5, (0, 4)), Some(100), 0).unwrap();
+        assert_eq!(whole.closed().collect::<Vec<_>>(), [(&"week".into(), &"W05".into())]);
         assert!(whole.are_before("week", "W05", at(4)) && !whole.are_before("week", "W06", at(4)));
         // They change nothing once it was opened again.
         assert_eq!(none.after(&week(EditKind::Close, "W05", 5, (0, 4)), Some(100), 0), None);

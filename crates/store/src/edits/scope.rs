@@ -16,7 +16,7 @@ pub enum ScopeRefusal {
     #[error("it names no bolt (give the field \"bolt\": {})", or(.0))]
     NoBolt(Vec<SmolStr>),
     /// The bolt that it names has no such parts, or there is none.
-    #[error("\"{bolt}\" is no bolt with periods or windows (there are: {})", or(known))]
+    #[error("\"{bolt}\" is no leaderboard (there are: {})", or(known))]
     Bolt {
         /// What was given.
         bolt: SmolStr,
@@ -267,7 +267,7 @@ periods = ["all"]
             ),
             (
                 of("once", "week", "", ""),
-                "\"once\" is no bolt with periods or windows (there are: points or visits)",
+                "\"once\" is no leaderboard (there are: points or visits)",
             ),
             (
                 of("points", "month", "", ""),

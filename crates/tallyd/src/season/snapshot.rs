@@ -19,7 +19,7 @@ use tallyd_kind::row::Row;
 use tallyd_query::{
     Stored,
     board::{Board, MOST_ROWS},
-    catalog,
+    catalog, head,
     parts::{self, Part},
     rows::board_row,
 };
@@ -70,6 +70,9 @@ impl Snapshot {
             rows.extend(of_part(open, &scope.bolt, part).await?);
         }
         let to = server_ms(&mut open.connection).await?;
+        if moment == Moment::Final {
+            still_closed(open, scope).await?;
+        }
         let moment = match moment {
             Moment::Before => "before the edit was sent; events were counted meanwhile",
             Moment::Final => "final: what was sent before the edit, and nothing else",
@@ -78,13 +81,35 @@ impl Snapshot {
             "bolt": scope.bolt, "edit": edit, "moment": moment, "read_from": from, "read_to": to,
             "parts": found.len(), "rows": rows.len(),
         });
-        for line in std::iter::once(&head).chain(&rows) {
+        let path = self.path.clone();
+        self.put(&head, &rows).with_context(|| format!("can't write {}", path.display()))
+    }
+
+    fn put(&mut self, head: &Value, rows: &[Value]) -> std::io::Result<()> {
+        for line in std::iter::once(head).chain(rows) {
             writeln!(self.file, "{line}")?;
         }
         self.file.flush()?;
         self.file.get_ref().sync_all()?;
         fs::rename(&self.part, &self.path)
-            .with_context(|| format!("can't write {}", self.path.display()))
+    }
+}
+
+impl Drop for Snapshot {
+    /// What did not become a snapshot leaves nothing behind.
+    fn drop(&mut self) {
+        // Once it has its name there is nothing to remove.
+        let _ = fs::remove_file(&self.part);
+    }
+}
+
+/// Boards may have begun anew since they were closed, where an edit is asked for again by its id.
+async fn still_closed(open: &mut Open, scope: &Scope) -> anyhow::Result<()> {
+    let head = head(&mut open.connection, &open.keys, &scope.bolt).await?;
+    let (period, label) = (scope.period.as_ref(), scope.label.as_ref());
+    match period.zip(label).is_some_and(|(period, label)| head.is_closed(period, label)) {
+        true => Ok(()),
+        false => bail!("it is not closed any more: its boards started over, or are kept no longer"),
     }
 }
 
