@@ -5,6 +5,7 @@
 
 mod abilities;
 mod digits;
+mod edits;
 mod learners;
 mod stored;
 mod streams;
@@ -71,7 +72,7 @@ pub async fn run(
         status.nodes.iter().find(|n| n.name == name).map(|n| n.counts).unwrap_or_default()
     };
     nodes(&mut findings, ledger, probes, &counts);
-    findings.compare(|| "dead letters stored".into(), &ledger.dead_letters(), &status.dead_letters);
+    edits::swept(open, ledger.dead_letters(), status.dead_letters, &mut findings).await?;
     concepts(open, ledger, probes, status.now, &mut findings).await?;
     boards(open, ledger, probes, status.now, &mut findings).await?;
     abilities::compare(open, ledger, &mut findings).await?;
@@ -201,6 +202,7 @@ async fn boards(
 ) -> Result<(), HarnessError> {
     let Some(options) = options::<leaderboard::Options>(open, "points") else { return Ok(()) };
     let mut found = scan(open, "bolt:points:board:*").await?;
+    let mut kept = scan(open, "bolt:points:hidden:*").await?;
     for (Board { class, period, start }, ranking) in &ledger.boards {
         let Some(of_period) = options.periods.iter().find(|p| *p.name == **period) else {
             continue;
@@ -227,8 +229,13 @@ async fn boards(
                 );
             }
         }
-        board(findings, &key, ranking, of_period.length, &window, &stored);
+        let (of_hidden, hidden) = edits::hidden(open, (period, &window.label, &group)).await?;
+        kept.retain(|other| *other != of_hidden);
+        let of_board = (&key, ledger, ranking);
+        edits::scores_of_hidden(findings, of_board, &hidden);
+        board(findings, of_board, of_period.length, &window, &stored);
     }
+    findings.compare(|| "hidden scores of no board".into(), &Vec::new(), &kept);
     // The probe, which is in no class, may have opened a period of its own, just after midnight; or
     // all of them, where the load ended before it began.
     let is_probes = found.iter().all(|key| key.ends_with(":everyone"));
@@ -240,13 +247,13 @@ async fn boards(
 /// Every member with its score, and every place: ties by who reached the score first.
 fn board(
     findings: &mut Findings,
-    key: &str,
-    ranking: &Ranking,
+    (key, ledger, ranking): (&String, &Ledger, &Ranking),
     length: Length,
     window: &Window,
     stored: &[(String, f64)],
 ) {
-    findings.compare(|| format!("{key}: members"), &ranking.members.len(), &stored.len());
+    let shown = ranking.members.keys().filter(|user| !ledger.is_hidden(user)).count();
+    findings.compare(|| format!("{key}: members"), &shown, &stored.len());
     let mut above: Option<(i64, i64)> = None;
     for (member, composite) in stored {
         let score = composite.floor() as i64;

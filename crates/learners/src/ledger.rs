@@ -4,8 +4,10 @@
 //! engine counts: plain maps, one answer at a time, nothing sketched or rounded.
 
 mod clock;
+mod edits;
 
 pub use clock::{Length, UnknownTimeZone};
+pub use edits::Part;
 
 use crate::{Answer, Item, Malformation, Sending};
 use clock::Clock;
@@ -149,6 +151,7 @@ pub struct Ledger {
     /// Of those that count, how many answers came so short before their period was deleted that a
     /// worker may have found it gone.
     pub perhaps_late_periods: u64,
+    edited: edits::Edited,
     windows: Vec<(Span, Clock)>,
     periods: Vec<(Span, Clock)>,
     /// The length of an eighth of the time for which an answer is known, in ms.
@@ -181,6 +184,7 @@ impl Ledger {
             perhaps_late: 0,
             late_periods: BTreeMap::new(),
             perhaps_late_periods: 0,
+            edited: edits::Edited::default(),
             windows: clocked(options.windows)?,
             periods: clocked(options.periods)?,
             eighth_ms: options.remembered_ms.map(|ms| (ms + 7) / 8).map(|eighth| eighth.max(1000)),
@@ -254,7 +258,8 @@ impl Ledger {
     fn count_periods(&mut self, answer: &Answer, arrival_ms: i64) {
         for (span, clock) in &mut self.periods {
             let (start, end) = clock.around(answer.at);
-            if span.is_too_late(end, arrival_ms) {
+            let is_closed = self.edited.is_closed(&span.name, || clock.label(start));
+            if is_closed || span.is_too_late(end, arrival_ms) {
                 *self.late_periods.entry(Arc::clone(&span.name)).or_default() += 1;
                 continue;
             }

@@ -8,7 +8,7 @@ use crate::zipf::Zipf;
 use crate::{Answer, Malformation, OptionsError, SimulationOptions};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 /// How many of the latest answers may be sent again.
 const REMEMBERED: usize = 4_096;
@@ -81,6 +81,18 @@ impl Simulation {
             faults: options.faults,
             recent: VecDeque::with_capacity(REMEMBERED),
         })
+    }
+
+    /// The names of the learners, the busiest first.
+    #[must_use]
+    pub fn users(&self) -> &[Arc<str>] {
+        &self.world.users
+    }
+
+    /// The names of the classes.
+    #[must_use]
+    pub fn classes(&self) -> &[Arc<str>] {
+        &self.world.classes
     }
 
     /// The next entry, at the time `now_ms` in ms since the epoch.
@@ -214,6 +226,6 @@ impl Simulation {
     }
 }
 
-fn name_of(names: &[std::sync::Arc<str>], place: u32) -> std::sync::Arc<str> {
+fn name_of(names: &[Arc<str>], place: u32) -> Arc<str> {
     names.get(place as usize).cloned().unwrap_or_default()
 }

@@ -38,7 +38,7 @@ pub(crate) struct World {
     seed: u64,
     /// The users' names, the busiest first.
     pub(crate) users: Vec<Arc<str>>,
-    classes: Vec<Arc<str>>,
+    pub(crate) classes: Vec<Arc<str>>,
     /// The concepts' names, the most asked first.
     pub(crate) concepts: Vec<Arc<str>>,
 }

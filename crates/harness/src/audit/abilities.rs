@@ -24,9 +24,11 @@ pub(super) async fn compare(
         let of_fatigue = stored(open, "fatigue", fatigue::learner_fields(user, partitions)).await?;
         let found = of_fatigue.into_iter().flatten().next();
         let found = found.map(|bytes| fatigue::Reading::of(&bytes).map(|of| of.answers));
+        // Of one who was forgotten and has not answered since, nothing is kept.
+        let is_known = count.total.answers > 0;
         findings.compare(
             || format!("fatigue of {user}: answers"),
-            &Some(Ok(count.total.answers)),
+            &is_known.then_some(Ok(count.total.answers)),
             &found,
         );
 
@@ -40,6 +42,11 @@ pub(super) async fn compare(
             }
         };
         let of_mastery = stored(open, "mastery", mastery::learner_fields(user, partitions)).await?;
+        if !is_known {
+            let left = of_mastery.iter().flatten().count();
+            findings.compare(|| format!("mastery of {user}: fields"), &0, &left);
+            continue;
+        }
         let found = counts(&of_mastery, of_partition);
         let (total, concepts) = found.unwrap_or_default();
         let expected = (count.total.answers, count.total.right);
@@ -58,7 +65,8 @@ pub(super) async fn compare(
             let of_key: Vec<String> =
                 from_redis_value(ask(open, |p| p.cmd("HKEYS").arg(&key)).await?)?;
             let is_other = |name: &String| {
-                name != probe::LEARNER && !ledger.learners.contains_key(name.as_str())
+                let learner = ledger.learners.get(name.as_str());
+                name != probe::LEARNER && learner.is_none_or(|of| of.total.answers == 0)
             };
             others.extend(of_key.into_iter().filter(is_other));
         }

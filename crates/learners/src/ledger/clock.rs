@@ -62,6 +62,20 @@ impl Clock {
         }
     }
 
+    /// What the day, week, month or all time is called that begins at a time. Of any other length, when
+    /// it begins.
+    pub(crate) fn label(&self, start: i64) -> String {
+        let first = Timestamp::from_millisecond(start).unwrap_or_default();
+        let first = first.to_zoned(self.zone.clone());
+        match self.length {
+            Length::All => "all".to_owned(),
+            Length::Day => first.strftime("%Y-%m-%d").to_string(),
+            Length::Millis(_) => start.to_string(),
+            Length::Month => first.strftime("%Y-%m").to_string(),
+            Length::Week => first.strftime("%G-W%V").to_string(),
+        }
+    }
+
     fn turn(&self, length: Length, time: i64) -> (i64, i64) {
         let at = Timestamp::from_millisecond(time).unwrap_or_default();
         let mut first = at.to_zoned(self.zone.clone());
@@ -160,6 +174,22 @@ mod tests {
             let expected = (start.to_owned(), end.to_owned());
             assert_eq!(around(length, zone, time), expected, "{length:?} {zone} {time}");
         }
+    }
+
+    #[test]
+    fn what_is_called_by_its_first_day() {
+        let label = |length, time: &str| {
+            let time: Timestamp = time.parse().unwrap();
+            let mut clock = Clock::new(length, "Asia/Kolkata").unwrap();
+            let (start, _) = clock.around(time.as_millisecond());
+            clock.label(start)
+        };
+        // The first week of 2026 began in December.
+        let new_year = "2025-12-31T18:30:00Z";
+        assert_eq!(label(Length::Day, new_year), "2026-01-01");
+        assert_eq!(label(Length::Week, new_year), "2026-W01");
+        assert_eq!(label(Length::Month, "2025-12-31T18:29:59Z"), "2025-12");
+        assert_eq!(label(Length::All, new_year), "all");
     }
 
     #[test]

@@ -128,6 +128,51 @@ fn the_score_is_reached_by_the_latest_answer_that_changed_it() {
     assert_eq!(standing(&ledger, None, "all", 0, "u1"), Some((3, Some(NEW_YEAR + 50))));
 }
 
+#[test]
+fn edits_take_back_what_was_answered_before_them() {
+    let mut ledger = ledger();
+    let mut number = 0;
+    let mut sent = |ledger: &mut Ledger, user: &str, class: &str| {
+        number += 1;
+        let answer = answer(user, number, Some(class), 1_000, 4, NEW_YEAR);
+        record(ledger, vec![Item::Answer(answer.clone())], NEW_YEAR);
+        answer
+    };
+    let first = sent(&mut ledger, "u1", "6A");
+    sent(&mut ledger, "u2", "6B");
+    ledger.hide("u1".into());
+    assert!(ledger.is_hidden("u1"));
+    ledger.forget("u1");
+    assert!(!ledger.is_hidden("u1"));
+    assert_eq!(standing(&ledger, Some("6A"), "day", NEW_YEAR, "u1"), None);
+    assert_eq!(ledger.learners["u1"].total, Tally::default());
+    // What it added to others' figures stays, and it is known if it comes again.
+    assert_eq!(ledger.concepts[&window("all", 0)].answers, 2);
+    record(&mut ledger, vec![Item::Answer(first)], NEW_YEAR);
+    assert_eq!((ledger.duplicates, ledger.learners["u1"].total.answers), (1, 0));
+
+    ledger.close("day".into(), "2026-01-01".to_owned());
+    sent(&mut ledger, "u2", "6B");
+    assert_eq!(ledger.late_periods, BTreeMap::from([("day".into(), 1)]));
+    let scores = |ledger: &Ledger, class| {
+        let score = |(period, start)| Some(standing(ledger, class, period, start, "u2")?.0);
+        [("day", NEW_YEAR), ("week", NEW_YEAR - 3 * DAY), ("all", 0)].map(score)
+    };
+    assert_eq!(scores(&ledger, Some("6B")), [Some(4), Some(8), Some(8)]);
+    // A class that starts over opens nothing; all of a period does.
+    ledger.reset(&Part { class: Some("6B".into()), ..Part::default() });
+    assert_eq!(scores(&ledger, Some("6B")), [None, None, None]);
+    assert_eq!(scores(&ledger, None), [Some(4), Some(8), Some(8)]);
+    sent(&mut ledger, "u2", "6B");
+    assert_eq!(scores(&ledger, None), [Some(4), Some(12), Some(12)]);
+    let day =
+        Part { period: Some("day".into()), label: Some("2026-01-01".to_owned()), class: None };
+    ledger.reset(&day);
+    sent(&mut ledger, "u2", "6B");
+    assert_eq!(scores(&ledger, None), [Some(4), Some(16), Some(16)]);
+    assert_eq!(scores(&ledger, Some("6B")), [Some(4), Some(8), Some(8)]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
