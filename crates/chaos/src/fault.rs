@@ -49,11 +49,21 @@ pub enum Kind {
     ServerPaused,
     /// `maxmemory` is set below what is used, and raised again.
     MemoryFull,
+    /// An edit: a member is taken off the boards.
+    MemberHidden,
+    /// An edit: a member is put back, hidden or not.
+    MemberUnhidden,
+    /// An edit: all that is kept of a member is taken out.
+    MemberForgotten,
+    /// An edit: the day, the week or all time of the leaderboard is final now.
+    PeriodClosed,
+    /// An edit: boards start over, and with all of a period's also one that was closed.
+    BoardsReset,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 21] = [
+    pub const ALL: [Kind; 26] = [
         Kind::AllWorkersAway,
         Kind::WorkerAdded,
         Kind::WorkerKilled,
@@ -75,6 +85,11 @@ impl Kind {
         Kind::ServerFrozen,
         Kind::ServerPaused,
         Kind::MemoryFull,
+        Kind::MemberHidden,
+        Kind::MemberUnhidden,
+        Kind::MemberForgotten,
+        Kind::PeriodClosed,
+        Kind::BoardsReset,
     ];
 
     /// Its name in logs and tables.
@@ -102,6 +117,11 @@ impl Kind {
             Kind::ServerFrozen => "redis-server frozen",
             Kind::ServerPaused => "CLIENT PAUSE",
             Kind::MemoryFull => "memory full",
+            Kind::MemberHidden => "edit: member hidden",
+            Kind::MemberUnhidden => "edit: member unhidden",
+            Kind::MemberForgotten => "edit: member forgotten",
+            Kind::PeriodClosed => "edit: period closed",
+            Kind::BoardsReset => "edit: boards reset",
         }
     }
 
@@ -110,15 +130,18 @@ impl Kind {
         match self {
             // It has a time of its own: nothing that hits workers can happen meanwhile.
             Kind::AllWorkersAway => 0,
-            Kind::RollingRestart => 1,
+            Kind::PeriodClosed | Kind::RollingRestart => 1,
+            Kind::BoardsReset => 2,
             Kind::AllConnectionsKilled
             | Kind::ExecLate
+            | Kind::MemberUnhidden
             | Kind::MemoryFull
             | Kind::ServerFrozen
             | Kind::ServerKilled
             | Kind::ServerPaused
             | Kind::WorkerAdded
             | Kind::WorkerRemoved => 3,
+            Kind::MemberForgotten | Kind::MemberHidden => 5,
             Kind::CutInsideCommit
             | Kind::CutReply
             | Kind::CutRequest

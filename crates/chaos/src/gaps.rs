@@ -37,6 +37,11 @@ impl Gaps {
         self.open().faults.push((Instant::now(), kind));
     }
 
+    /// Whether there are cursors at all: workers have run.
+    pub fn has_begun(&self) -> bool {
+        !self.open().moved.is_empty()
+    }
+
     /// How long ago any partition moved.
     pub fn still(&self) -> Duration {
         self.open().moved.values().max().map_or(Duration::ZERO, Instant::elapsed)

@@ -5,6 +5,7 @@
 //! takes from the source stream by the ledger of `tallyd-learners`.
 
 mod client;
+mod edit;
 mod error;
 mod fault;
 mod fleet;

@@ -81,6 +81,7 @@ pub(crate) async fn gather(
         ("dead letters", ledger.dead_letters()),
         ("entries", tape.entries() as u64),
         ("entries that stand twice, their first answer lost", tape.copies() as u64),
+        ("edits done", tape.edits() as u64),
         ("sendings repeated", load.retries.load(Ordering::Relaxed)),
         ("workers started", stage.fleet.started() as u64),
         ("partitions taken over", take_overs(open).await?),

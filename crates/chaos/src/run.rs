@@ -3,6 +3,7 @@
 use crate::{
     ChaosError,
     client::Client,
+    edit::Names,
     fault::Schedule,
     fleet::{Fleet, FleetOptions},
     outcome::{self, Outcome},
@@ -72,11 +73,12 @@ pub struct Options {
 /// Where the audit could not be reached: a worker ended by itself, nothing moved any more, or the
 /// machine refused something.
 pub async fn run(options: Options) -> Result<Outcome, ChaosError> {
-    let mut stage = set(&options).await?;
     let book = Arc::new(Book::default());
     let seed = options.seed;
     let simulation = Simulation::new(SimulationOptions { seed, ..Default::default() })
         .map_err(tallyd_harness::HarnessError::from)?;
+    let edits = (Names::of(&simulation), Arc::clone(&book));
+    let mut stage = set(&options, edits).await?;
     let load = Arc::new(Load::new(simulation, Arc::clone(&book)));
     let direct = direct_url(&options);
     let looking = |name: &str| Client::new(&direct, name, WATCHER_PATIENCE);
@@ -122,7 +124,7 @@ pub async fn run(options: Options) -> Result<Outcome, ChaosError> {
 }
 
 /// Starts the server, the proxy and the workers.
-async fn set(options: &Options) -> Result<Stage, ChaosError> {
+async fn set(options: &Options, edits: (Names, Arc<Book>)) -> Result<Stage, ChaosError> {
     let file = options.folder.join("testprep.toml");
     std::fs::write(&file, topology::text()).map_err(ChaosError::io("can't write the topology"))?;
     let durable = ServerOptions { program: options.redis.clone(), ..ServerOptions::durable() };
@@ -140,7 +142,7 @@ async fn set(options: &Options) -> Result<Stage, ChaosError> {
     }
     let topology = topology::topology()?;
     let keys = Keys::new(&topology.name, 0);
-    Ok(Stage::new(fleet, Subject::new(server), proxy, (topology, keys), (fewest, most)))
+    Ok(Stage::new(fleet, Subject::new(server), proxy, (topology, keys), edits, (fewest, most)))
 }
 
 fn direct_url(options: &Options) -> String {

@@ -3,10 +3,12 @@
 
 use crate::{
     ChaosError,
+    edit::Names,
     fault::{Fault, Kind},
     fleet::Fleet,
     gaps::Gaps,
     subject::{self, Subject},
+    tape::Book,
     topology::{DEDUP_WINDOW, SESSION_TIMEOUT},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -51,6 +53,10 @@ pub struct Stage {
     pub topology: Topology,
     /// Its keys.
     pub keys: Keys,
+    /// Whom and what edits are of.
+    pub names: Names,
+    /// Where those are noted that are asked for.
+    pub book: Arc<Book>,
     /// Who watches the results.
     pub gaps: Arc<Gaps>,
     /// How few and how many workers there may be.
@@ -70,11 +76,25 @@ impl Stage {
         subject: Subject,
         proxy: Proxy,
         (topology, keys): (Topology, Keys),
+        (names, book): (Names, Arc<Book>),
         workers: (usize, usize),
     ) -> Self {
         let (struck, ends, gaps) = (BTreeMap::new(), Vec::new(), Arc::default());
         let began = Instant::now();
-        Self { fleet, subject, proxy, topology, keys, gaps, workers, struck, began, ends }
+        Self {
+            fleet,
+            subject,
+            proxy,
+            topology,
+            keys,
+            names,
+            book,
+            gaps,
+            workers,
+            struck,
+            began,
+            ends,
+        }
     }
 
     /// Strikes a fault. Returns whether it was possible.
@@ -100,6 +120,11 @@ impl Stage {
                 return Ok(true);
             }
             _ if self.subject.away => None,
+            Kind::BoardsReset
+            | Kind::MemberForgotten
+            | Kind::MemberHidden
+            | Kind::MemberUnhidden
+            | Kind::PeriodClosed => self.edit(fault).await,
             _ => self.strike_server(fault).await?,
         };
         if let Some(target) = &target {
@@ -122,6 +147,20 @@ impl Stage {
         self.end(away, End::WorkersReturn(count.max(self.workers.0)));
         self.note(Kind::AllWorkersAway, &format!("{count} workers, for {away:.1?}"));
         Ok(())
+    }
+
+    /// Asks for an edit. Where no answer comes it may have been taken or not: the source says which.
+    async fn edit(&mut self, fault: &Fault) -> Option<String> {
+        if !self.gaps.has_begun() {
+            // Before a worker has run there is nothing to edit, and it is refused.
+            return None;
+        }
+        let asked = self.names.draw(fault, self.total())?;
+        self.book.ask(&asked.id);
+        if self.subject.send(&asked.command(&self.keys)).await {
+            self.book.take(&asked.id);
+        }
+        Some(asked.said())
     }
 
     async fn strike_workers(&mut self, fault: &Fault) -> Result<Option<String>, ChaosError> {

@@ -102,6 +102,11 @@ impl Subject {
         self.control.all(&set).await.is_ok()
     }
 
+    /// Sends commands. Returns whether all of them were done; if not, that is not known.
+    pub async fn send(&mut self, commands: &Pipeline) -> bool {
+        self.control.all(commands).await.is_ok()
+    }
+
     /// Kills the connection of a worker or producer. Returns which.
     pub async fn kill_connection(&mut self, fault: &Fault) -> Option<String> {
         let mut ask = Pipeline::new();

@@ -7,7 +7,7 @@
 //! both sides are compared: what was meant is there, what was acknowledged is there under the id
 //! that the producer was told, and nothing else is.
 
-use crate::{ChaosError, client::Client};
+use crate::{ChaosError, client::Client, edit::Entered};
 use redis::{Pipeline, Value, from_redis_value};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -19,7 +19,7 @@ use std::{
 };
 use tallyd_event::EntryId;
 use tallyd_learners::{Ledger, Sending};
-use tallyd_runtime::PROBE_FIELD;
+use tallyd_runtime::{EDIT_FIELD, PROBE_FIELD};
 use tokio::time::sleep;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -44,6 +44,8 @@ struct Producers {
     meant: HashMap<Digest, Sending>,
     /// The ids that were told for it.
     acknowledged: BTreeMap<EntryId, Digest>,
+    /// The ids of the edits that were asked for, and whether the server has said that it took each.
+    edits: BTreeMap<String, bool>,
 }
 
 /// The producers' own book, which all of them write.
@@ -67,6 +69,16 @@ impl Book {
         self.open().acknowledged.insert(id, digest);
     }
 
+    /// Notes an edit before it is sent.
+    pub fn ask(&self, edit: &str) {
+        self.open().edits.insert(edit.to_owned(), false);
+    }
+
+    /// Notes that the server took an edit.
+    pub fn take(&self, edit: &str) {
+        self.open().edits.insert(edit.to_owned(), true);
+    }
+
     fn open(&self) -> MutexGuard<'_, Producers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -80,6 +92,8 @@ pub struct Tape {
     pub ledger: Ledger,
     last: EntryId,
     entries: BTreeMap<EntryId, Digest>,
+    /// The ids of the edits that stood in it.
+    edits: HashSet<String>,
     /// One line for each thing that must not be.
     pub faults: Vec<String>,
 }
@@ -97,8 +111,8 @@ impl Tape {
         let mut make = Pipeline::new();
         make.cmd("XGROUP").arg("CREATE").arg(STREAM).arg(GROUP).arg("0").arg("MKSTREAM");
         client.all(&make).await?;
-        let (last, entries) = (EntryId::ZERO, BTreeMap::new());
-        Ok(Self { client, book, ledger, last, entries, faults: Vec::new() })
+        let (last, entries, edits) = (EntryId::ZERO, BTreeMap::new(), HashSet::new());
+        Ok(Self { client, book, ledger, last, entries, edits, faults: Vec::new() })
     }
 
     /// Reads until told to stop, and then to the end.
@@ -147,6 +161,12 @@ impl Tape {
                 // Workers send these, and they count nowhere.
                 continue;
             }
+            if let [[name, text]] = pairs
+                && name == EDIT_FIELD.as_bytes()
+            {
+                self.edit(id, text);
+                continue;
+            }
             let digest =
                 digest(pairs.iter().map(|[name, value]| (name.as_slice(), value.as_slice())));
             match self.book.open().meant.get(&digest) {
@@ -158,6 +178,23 @@ impl Tape {
         Ok(count)
     }
 
+    /// Does an edit to the ledger, in its place among the entries.
+    fn edit(&mut self, entry: EntryId, text: &[u8]) {
+        let edit = serde_json::from_slice::<Entered>(text).ok();
+        let asked = edit.filter(|edit| self.book.open().edits.contains_key(&edit.id));
+        let Some(edit) = asked else {
+            self.faults.push(format!("entry {entry}: an edit that nobody asked for"));
+            return;
+        };
+        let id = edit.id.clone();
+        if !self.edits.insert(id.clone()) {
+            self.faults.push(format!("entry {entry}: edit {id} once more"));
+        }
+        if !edit.apply(&mut self.ledger) {
+            self.faults.push(format!("entry {entry}: edit {id} is none that was asked for"));
+        }
+    }
+
     /// The stream against the producers' book.
     fn compare(&mut self) {
         let book = self.book.open();
@@ -166,6 +203,11 @@ impl Tape {
                 self.faults
                     .push(format!("entry {id}: acknowledged to its producer, and not there"));
             }
+        }
+        for (edit, _) in
+            book.edits.iter().filter(|(id, taken)| **taken && !self.edits.contains(*id))
+        {
+            self.faults.push(format!("edit {edit}: taken by the server, and not in the source"));
         }
         let there: HashSet<&Digest> = self.entries.values().collect();
         let missing = book.meant.keys().filter(|digest| !there.contains(digest)).count();
@@ -178,6 +220,12 @@ impl Tape {
     #[must_use]
     pub fn entries(&self) -> usize {
         self.entries.len()
+    }
+
+    /// How many edits it held.
+    #[must_use]
+    pub fn edits(&self) -> usize {
+        self.edits.len()
     }
 
     /// How many of them stand there once more, sent again by a producer that had no answer.
@@ -212,6 +260,7 @@ mod tests {
             ledger: producer::ledger(&topology).unwrap(),
             last: EntryId::ZERO,
             entries: BTreeMap::new(),
+            edits: HashSet::new(),
             faults: Vec::new(),
         }
     }
@@ -224,6 +273,45 @@ mod tests {
             Value::Array(vec![text(id.as_bytes()), Value::Array(fields.collect())])
         };
         Value::Array(sendings.iter().map(entry).collect())
+    }
+
+    #[test]
+    fn an_edit_is_done_to_the_ledger_in_its_place_and_must_be_there_once() {
+        let book = Arc::new(Book::default());
+        for id in ["e1", "e2", "e3"] {
+            book.ask(id);
+        }
+        book.take("e1");
+        book.take("e2");
+        let edit = |id: &str, what: &str| {
+            let text = format!(r#"{{"id":"{id}","do":"{what}","field":"user","member":"u1"}}"#);
+            Sending { fields: vec![(EDIT_FIELD, text.into_bytes())], items: Vec::new() }
+        };
+        let (hide, unhide) = (edit("e1", "hide"), edit("e2", "unhide"));
+        let mut whole = tape(&book);
+        whole.record(range(&[("5-0", &hide)])).unwrap();
+        assert!(whole.ledger.is_hidden("u1"));
+        whole.record(range(&[("6-0", &unhide)])).unwrap();
+        whole.compare();
+        assert!(!whole.ledger.is_hidden("u1"));
+        assert_eq!((whole.faults.as_slice(), whole.edits(), whole.entries()), (&[][..], 2, 0));
+
+        let mut torn = tape(&book);
+        torn.record(range(&[
+            ("5-0", &hide),
+            ("5-1", &hide),
+            ("6-0", &edit("x", "hide")),
+            ("7-0", &edit("e3", "burn")),
+        ]))
+        .unwrap();
+        torn.compare();
+        let faults = [
+            "entry 5-1: edit e1 once more",
+            "entry 6-0: an edit that nobody asked for",
+            "entry 7-0: edit e3 is none that was asked for",
+            "edit e2: taken by the server, and not in the source",
+        ];
+        assert_eq!(torn.faults, faults);
     }
 
     #[test]
