@@ -241,7 +241,7 @@ async fn a_long_log_is_fetched_whole() {
         let address = Address { kind: Kind::Log, key, name: "".into() };
         let cells = session.fetch(vec![(1, vec![address.clone()])], &[]).await.unwrap().cells;
         let expected: Fingerprints = (0..length).collect();
-        assert!(cells == [(1, address, Cell::Log(expected))], "{name}");
+        assert!(cells == [(1, address, Cell::Log(Box::new(expected)))], "{name}");
     }
 }
 

@@ -102,7 +102,10 @@ mod tests {
         let list = labels_key("1h");
         let mut state = State::default();
         let address = Address { kind: Kind::Names, key: list.clone(), name: SmolStr::default() };
-        state.insert(address, Cell::Names(["a 10".into(), "b 30".into(), "c -".into()].into()));
+        state.insert(
+            address,
+            Cell::Names(Box::new(["a 10".into(), "b 30".into(), "c -".into()].into())),
+        );
         let mut listing = Listing::default();
         assert!(!listing.note(&list, ("b", Some(30)), (&state, 20)));
         assert!(!listing.note(&list, ("c", None), (&state, 20)));

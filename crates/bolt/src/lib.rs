@@ -17,6 +17,7 @@ mod key;
 mod parameter;
 mod reads;
 mod state;
+mod tables;
 mod window_memo;
 
 pub use effects::{Effects, Late, Rejection, Write};

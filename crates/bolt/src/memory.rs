@@ -90,14 +90,14 @@ impl Memory {
                 Cell::Counters(names.iter().map(value).collect(), 0)
             }
             Kind::Field => Cell::Field(self.hashes.get(key).and_then(|h| h.get(name)).cloned()),
-            Kind::Log => Cell::Log(self.logs.get(key).cloned().unwrap_or_default()),
-            Kind::Names => {
-                Cell::Names(self.members.get(key).into_iter().flatten().cloned().collect())
-            }
+            Kind::Log => Cell::Log(Box::new(self.logs.get(key).cloned().unwrap_or_default())),
+            Kind::Names => Cell::Names(Box::new(
+                self.members.get(key).into_iter().flatten().cloned().collect(),
+            )),
             Kind::Ranked(partition, of) => {
                 let is_of = |name: &&SmolStr| partition_of([name.as_str()], *of) == *partition;
                 let all = self.scores.get(key).into_iter().flat_map(BTreeMap::keys);
-                Cell::Names(all.filter(is_of).cloned().collect())
+                Cell::Names(Box::new(all.filter(is_of).cloned().collect()))
             }
             Kind::Score => Cell::Score(self.scores.get(key).and_then(|s| s.get(name)).copied()),
         }

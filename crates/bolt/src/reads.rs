@@ -73,7 +73,7 @@ impl<'a> Reads<'a> {
     pub fn look_names(&mut self, key: &Key) -> impl Iterator<Item = &'a SmolStr> + use<'a> {
         self.names(key);
         let names = match self.seen(Kind::Names, key, "") {
-            Some(Cell::Names(names)) => Some(names),
+            Some(Cell::Names(names)) => Some(&**names),
             _ => None,
         };
         names.into_iter().flatten()

@@ -61,6 +61,12 @@ impl Hash for AddressRef<'_> {
     }
 }
 
+impl<'a> From<&'a Address> for AddressRef<'a> {
+    fn from(Address { kind, key, name }: &'a Address) -> Self {
+        Self { kind: *kind, key, name }
+    }
+}
+
 impl Equivalent<Address> for AddressRef<'_> {
     fn equivalent(&self, other: &Address) -> bool {
         self.kind == other.kind && self.name == other.name.as_str() && self.key == &other.key
@@ -79,9 +85,9 @@ pub enum Cell {
     /// The bytes of a field.
     Field(Option<Vec<u8>>),
     /// The fingerprints of a log; empty where there is none yet.
-    Log(Fingerprints),
+    Log(Box<Fingerprints>),
     /// The members of a set, or some of those of a sorted set; empty where there is none yet.
-    Names(HashSet<SmolStr>),
+    Names(Box<HashSet<SmolStr>>),
     /// A member's score.
     Score(Option<f64>),
 }
@@ -93,8 +99,8 @@ pub struct State {
     bytes: u64,
 }
 
-/// What a cell takes beside its bytes: its place in the map.
-const CELL_BYTES: usize = size_of::<(Address, Cell)>();
+/// What a cell takes beside its bytes: its place among those of its key.
+const CELL_BYTES: usize = size_of::<(SmolStr, Cell)>();
 
 /// What an address and its place take.
 fn bytes_of(address: &Address) -> u64 {
@@ -156,7 +162,7 @@ impl State {
     /// The fingerprints of a log.
     pub fn log(&self, key: &Key) -> impl Iterator<Item = u128> {
         let log = match self.cell(Kind::Log, key, "") {
-            Some(Cell::Log(log)) => Some(log),
+            Some(Cell::Log(log)) => Some(&**log),
             _ => None,
         };
         log.into_iter().flatten().copied()
@@ -174,7 +180,7 @@ impl State {
     /// The members of a set, in no order.
     pub fn names(&self, key: &Key) -> impl Iterator<Item = &SmolStr> {
         let names = match self.cell(Kind::Names, key, "") {
-            Some(Cell::Names(names)) => Some(names),
+            Some(Cell::Names(names)) => Some(&**names),
             _ => None,
         };
         names.into_iter().flatten()
@@ -183,7 +189,7 @@ impl State {
     /// The members of a sorted set that are of a partition, of so many, in no order.
     pub fn ranked(&self, key: &Key, (partition, of): (u16, u16)) -> impl Iterator<Item = &SmolStr> {
         let names = match self.cell(Kind::Ranked(partition, of), key, "") {
-            Some(Cell::Names(names)) => Some(names),
+            Some(Cell::Names(names)) => Some(&**names),
             _ => None,
         };
         names.into_iter().flatten()
@@ -209,7 +215,7 @@ impl State {
 
     /// Takes a cell out.
     pub fn remove(&mut self, address: &Address) -> Option<Cell> {
-        let cell = self.cells.remove(address)?;
+        let cell = self.cells.remove(&address.into())?;
         self.bytes = self.bytes.saturating_sub(bytes_of(address) + held(&cell));
         Some(cell)
     }
@@ -217,7 +223,7 @@ impl State {
     /// Whether the cell of an address is here.
     #[must_use]
     pub fn contains(&self, address: &Address) -> bool {
-        self.cells.get(address).is_some()
+        self.cells.get(&address.into()).is_some()
     }
 
     /// About how much memory the cells take, long logs aside.
@@ -276,8 +282,9 @@ impl State {
         });
         let dropped: HashSet<&Key> = dropped.collect();
         if !dropped.is_empty() {
-            let gone = self.cells.extract_if(|address| dropped.contains(&address.key));
-            let bytes: u64 = gone.map(|(address, cell)| bytes_of(&address) + held(&cell)).sum();
+            let gone = self.cells.extract_if(|key| dropped.contains(key));
+            let bytes = |(address, cell): &(Address, Cell)| bytes_of(address) + held(cell);
+            let bytes: u64 = gone.iter().map(bytes).sum();
             self.bytes = self.bytes.saturating_sub(bytes);
         }
     }

@@ -133,8 +133,8 @@ mod tests {
             let cell = match address.kind {
                 Kind::Counters(names) => Cell::Counters(names.iter().map(|_| 0).collect(), 0),
                 Kind::Field => Cell::Field(Some(vec![0; 1000])),
-                Kind::Log => Cell::Log([1].into()),
-                Kind::Names | Kind::Ranked(..) => Cell::Names(["n".into()].into()),
+                Kind::Log => Cell::Log(Box::new([1].into())),
+                Kind::Names | Kind::Ranked(..) => Cell::Names(Box::new(["n".into()].into())),
                 Kind::Score => Cell::Score(None),
             };
             cache.insert(address.clone(), cell, now);

@@ -131,7 +131,7 @@ async fn whole_log(
         let more = add_elements(&mut log, answer)?;
         (read, full) = (read + more, more == MORE);
     }
-    Ok(Cell::Log(log))
+    Ok(Cell::Log(Box::new(log)))
 }
 
 /// The set that begins with this answer, or of a sorted set the members of one partition of so many.
@@ -161,7 +161,7 @@ async fn whole_set(
                 ask.cmd(scan).arg(key).arg(cursor).arg("COUNT").arg(NAMES);
                 answer = connection.all(&ask).await?.pop().unwrap_or(Value::Nil);
             }
-            _ => return Ok(Cell::Names(names)),
+            _ => return Ok(Cell::Names(Box::new(names))),
         }
     }
 }

@@ -193,8 +193,8 @@ fn empty(address: &Address) -> Cell {
     match address.kind {
         Kind::Counters(names) => Cell::Counters(names.iter().map(|_| 0).collect(), 0),
         Kind::Field => Cell::Field(None),
-        Kind::Log => Cell::Log(tallyd_bolt::Fingerprints::default()),
-        Kind::Names | Kind::Ranked(..) => Cell::Names(Default::default()),
+        Kind::Log => Cell::Log(Box::default()),
+        Kind::Names | Kind::Ranked(..) => Cell::Names(Box::default()),
         Kind::Score => Cell::Score(None),
     }
 }
