@@ -17,8 +17,14 @@ const FIRST: usize = 64 * 1024;
 /// How little room is worth a read.
 const LEAST: usize = 16 * 1024;
 
-/// How much of a buffer is kept after a large reply or many commands.
+/// How much room a buffer always keeps.
 const KEPT: usize = 256 * 1024;
+
+/// A buffer gives its room back once it is so many times what was needed of late.
+const SPARE: usize = 4;
+
+/// What was needed of late shrinks by one part in so many with each round trip.
+const FORGETS: usize = 64;
 
 /// TCP or unix, or what a test puts in their place.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
@@ -31,6 +37,8 @@ pub(crate) struct Socket {
     parser: Parser,
     /// The commands of this round trip.
     commands: Vec<u8>,
+    /// How many bytes of commands were sent at once of late.
+    asked: Recent,
     /// How many bytes of them are sent.
     sent: usize,
     received: Received,
@@ -45,6 +53,7 @@ impl Socket {
             stream: Box::new(stream),
             parser: Parser::default(),
             commands: Vec::new(),
+            asked: Recent::default(),
             sent: 0,
             received: Received::default(),
             broken: false,
@@ -73,9 +82,10 @@ impl Socket {
         }
         // A server that answers before it was told everything has hung up, and said why.
         self.broken = self.sent < self.commands.len();
-        if self.commands.capacity() > KEPT {
+        if self.asked.is_too_much(self.commands.len(), self.commands.capacity()) {
             self.commands = Vec::new();
         }
+        self.received.end_of_round_trip();
         Ok(replies)
     }
 
@@ -125,6 +135,19 @@ fn unreadable(why: &str) -> RedisError {
     (redis::ErrorKind::Parse, "the reply can't be read", why.to_owned()).into()
 }
 
+/// The most that was needed of late: a drain needs megabytes with each batch, and a buffer that is
+/// made again each time is cleared by the system, page by page, and moved as it grows.
+#[derive(Default)]
+struct Recent(usize);
+
+impl Recent {
+    /// Notes what a round trip needed. Whether a buffer of this room is to be given back.
+    fn is_too_much(&mut self, needed: usize, room: usize) -> bool {
+        self.0 = needed.max(self.0 - self.0.div_ceil(FORGETS));
+        room > KEPT && room / SPARE > self.0
+    }
+}
+
 /// What was received and is not read yet. The bytes around it are free, and stay as they are: to
 /// clear them for each read would cost as much as the read.
 #[derive(Default)]
@@ -132,6 +155,9 @@ struct Received {
     all: Vec<u8>,
     start: usize,
     end: usize,
+    /// The most bytes that stood there at once in this round trip.
+    most: usize,
+    needed: Recent,
 }
 
 impl Received {
@@ -141,9 +167,10 @@ impl Received {
 
     /// Where the next bytes go.
     fn room(&mut self) -> &mut [u8] {
+        self.most = self.most.max(self.end - self.start);
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
-            if self.all.is_empty() || self.all.len() > KEPT {
+            if self.all.is_empty() {
                 self.all = vec![0; FIRST];
             }
         } else if self.all.len() - self.end < LEAST {
@@ -156,5 +183,32 @@ impl Received {
             }
         }
         self.all.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// Gives back what is no longer needed: nothing stands there.
+    fn end_of_round_trip(&mut self) {
+        if self.needed.is_too_much(std::mem::take(&mut self.most), self.all.len()) {
+            *self = Self { needed: std::mem::take(&mut self.needed), ..Self::default() };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_stays_while_it_is_needed_and_goes_when_it_is_not() {
+        let mut recent = Recent::default();
+        for _ in 0..1_000 {
+            assert!(!recent.is_too_much(3 << 20, 4 << 20));
+            // The round trips between need little.
+            assert!((0..9).all(|_| !recent.is_too_much(100, 4 << 20)));
+        }
+        let kept = (0..1_000).take_while(|_| !recent.is_too_much(100, 4 << 20)).count();
+        assert!((50..500).contains(&kept), "{kept}");
+        // A small one always stays.
+        assert!((0..1_000).all(|_| !recent.is_too_much(0, KEPT)));
+        assert_eq!(recent.0, 0);
     }
 }
