@@ -4,7 +4,7 @@ use super::Task;
 use crate::{
     reckon::{Reach, Reckoning, corrected, reckon},
     sizing::{Ahead, MAX_QUEUE_BYTES},
-    store::{Cursors, Next, Read, Session, Span, Store, StoreError, last},
+    store::{Cursors, Entry, Next, Read, Session, Span, Store, StoreError, last},
     work::{Queue, Work, entry_bytes},
 };
 use std::{
@@ -106,15 +106,22 @@ impl<S: Store> Task<S> {
 
     /// Takes in what a read brought.
     pub(super) fn arrived(&mut self, next: &Next, read: &mut Read) {
-        let largest = read.entries.iter().map(|(_, entry)| entry_bytes(entry)).max();
+        let (mut largest, mut bytes) = (0, 0);
+        for (_, entry) in &read.entries {
+            let long = entry_bytes(entry);
+            (largest, bytes) = (long.max(largest), bytes + long);
+        }
         if *next != Next::Nothing {
-            self.sizing.arrived(largest.unwrap_or_default());
+            self.sizing.arrived(largest);
             self.single_failed = 0;
         }
         self.unchecked.extend(spans(next, read, &self.cursors, &self.queue));
         if let Next::New { partitions, count } = next {
-            let full = |p: &u16| read.entries.iter().filter(|(of, _)| of == p).count() >= *count;
-            self.reading.more = partitions.iter().any(full);
+            let mut came: BTreeMap<u16, usize> = BTreeMap::new();
+            for (partition, run) in runs(&read.entries) {
+                *came.entry(partition).or_default() += run.len();
+            }
+            self.reading.more = came.values().any(|came| came >= count);
             let all = partitions.len() == self.owned.len();
             self.reading.drained = (all && !self.reading.more).then(Instant::now);
             let quiet = if read.entries.is_empty() { partitions.len() } else { 0 };
@@ -124,8 +131,7 @@ impl<S: Store> Task<S> {
         if self.queue.is_empty() {
             self.reading.bytes = 0;
         }
-        self.reading.bytes +=
-            read.entries.iter().map(|(_, entry)| entry_bytes(entry)).sum::<usize>();
+        self.reading.bytes += bytes;
         self.queue.extend(read.entries.drain(..));
     }
 
@@ -186,20 +192,59 @@ fn reach(batch: Option<(EntryId, u64)>, cursor: EntryId, partition: u16, queue: 
 /// entries have none. Where the wait saw that entry as the first, nothing can be before it.
 fn spans(next: &Next, read: &Read, cursors: &Cursors, queue: &Queue) -> Vec<Span> {
     let mut before: BTreeMap<u16, EntryId> = BTreeMap::new();
-    for (partition, entry) in queue {
-        let last = before.entry(*partition).or_default();
-        *last = entry.id.max(*last);
-    }
     let mut seen = BTreeSet::new();
     let mut spans = Vec::new();
-    for (partition, entry) in &read.entries {
-        let cursor = last(cursors, *partition);
-        let after = before.insert(*partition, entry.id).unwrap_or(cursor).max(cursor);
-        let first = seen.insert(*partition);
-        let looked = first || matches!(next, Next::Pending { .. });
-        if looked && entry.id > after.next() && !read.woken.contains(&(*partition, entry.id)) {
-            spans.push((*partition, after, entry.id));
+    for (partition, run) in runs(&read.entries) {
+        let cursor = last(cursors, partition);
+        let first = usize::from(seen.insert(partition));
+        if first == 1 {
+            // From its end: a read of a few entries must not cost a walk through all that wait.
+            let waiting = queue.iter().rev().find(|(of, _)| *of == partition);
+            before.extend(waiting.map(|(_, entry)| (partition, entry.id)));
         }
+        let looked = if matches!(next, Next::Pending { .. }) { run.len() } else { first };
+        for (_, entry) in run.iter().take(looked) {
+            let after = before.insert(partition, entry.id).unwrap_or(cursor).max(cursor);
+            if entry.id > after.next() && !read.woken.contains(&(partition, entry.id)) {
+                spans.push((partition, after, entry.id));
+            }
+        }
+        before.extend(run.last().map(|(_, entry)| (partition, entry.id)));
     }
     spans
+}
+
+/// Entries in runs of one partition: a read brings each partition's one behind the other, and to
+/// look for what is known of the partition with each entry would cost as much as to decode it.
+fn runs(entries: &[(u16, Entry)]) -> impl Iterator<Item = (u16, &[(u16, Entry)])> {
+    let runs = entries.chunk_by(|(one, _), (next, _)| one == next);
+    runs.filter_map(|run| Some((run.first()?.0, run)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Cursor;
+
+    #[test]
+    fn gaps_are_looked_for_from_the_end_of_the_queue() {
+        let id = |ms, seq| EntryId { ms, seq };
+        let entry = |partition, id| (partition, Entry { id, fields: Default::default() });
+        let at = |last| vec![Cursor { last, ..Cursor::default() }];
+        let cursors = Cursors::from([(0, at(id(1, 0))), (1, at(id(5, 0))), (2, at(id(7, 0)))]);
+        let waiting = [(0, id(2, 0)), (1, id(6, 0)), (0, id(4, 0))];
+        let queue: Queue = waiting.into_iter().map(|(p, id)| entry(p, id)).collect();
+        // What follows at once has no gap before it, nor does what the wait saw as the first.
+        let came = [(0, id(5, 0)), (0, id(9, 0)), (1, id(6, 1)), (2, id(8, 0)), (0, id(9, 1))];
+        let entries = came.into_iter().map(|(p, id)| entry(p, id)).collect();
+        let read = Read { entries, woken: vec![(2, id(8, 0))], ..Read::default() };
+        let new = Next::New { partitions: vec![0, 1, 2], count: 9 };
+        assert_eq!(spans(&new, &read, &cursors, &queue), [(0, id(4, 0), id(5, 0))]);
+        let pending = Next::Pending { partition: 0, from: EntryId::ZERO, count: 9 };
+        let each = [(0, id(4, 0), id(5, 0)), (0, id(5, 0), id(9, 0))];
+        assert_eq!(spans(&pending, &read, &cursors, &queue), each);
+        // Where nothing waits, from the cursor.
+        let read = Read { entries: vec![entry(1, id(9, 0))], ..Read::default() };
+        assert_eq!(spans(&new, &read, &cursors, &Queue::new()), [(1, id(5, 0), id(9, 0))]);
+    }
 }
