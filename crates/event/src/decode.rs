@@ -4,8 +4,10 @@ mod batch;
 mod given;
 pub mod json;
 mod messagepack;
+mod packed;
 
 pub use given::Given;
+pub use packed::{Packed, PackedIter};
 
 use crate::{EntryId, Event, Field, Schema, Value, ValueError, value::time::rfc3339};
 use smol_str::SmolStr;
@@ -175,10 +177,7 @@ pub fn decode(
     decode_at(schema, limits, origin.into(), entry)
 }
 
-/// Decodes one entry of a source stream.
-///
-/// A field that the schema does not name is ignored. An empty text is a missing value, except of
-/// a bool: there it is refused.
+/// Decodes one entry of a source stream. As [`decode_pairs`].
 #[must_use]
 pub fn decode_at(
     schema: &Schema,
@@ -186,16 +185,32 @@ pub fn decode_at(
     arrival: Arrival,
     entry: &[(Vec<u8>, Vec<u8>)],
 ) -> Decoded {
+    let pairs = entry.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
+    decode_pairs(schema, limits, arrival, pairs)
+}
+
+/// Decodes one entry of a source stream.
+///
+/// A field that the schema does not name is ignored. An empty text is a missing value, except of
+/// a bool: there it is refused.
+#[must_use]
+pub fn decode_pairs<'a>(
+    schema: &Schema,
+    limits: TimeLimits,
+    arrival: Arrival,
+    entry: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
+) -> Decoded {
+    let whole = || entry.clone().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
     let source = Source { schema, limits, arrival };
-    let mut batches = entry.iter().filter(|(name, _)| name == BATCH_FIELD.as_bytes());
+    let mut batches = entry.clone().filter(|(name, _)| *name == BATCH_FIELD.as_bytes());
     let batch = batches.next().filter(|_| schema.index(BATCH_FIELD).is_none());
     let mut decoded = Decoded::default();
     let Some((_, bytes)) = batch else {
-        let given = entry.iter().filter_map(|(name, text)| {
+        let given = entry.clone().filter_map(|(name, text)| {
             let place = schema.fields.iter().position(|f| f.name.as_bytes() == name)?;
             Some((place, Given::Text(text)))
         });
-        decoded.take(0, source.event(0, fill(schema, given)), || entry.to_vec());
+        decoded.take(0, source.event(0, fill(schema, given)), whole);
         return decoded;
     };
     let members = match batches.next() {
@@ -203,7 +218,7 @@ pub fn decode_at(
         None => batch::open(bytes).map_err(Reason::Batch),
     };
     match members {
-        Err(reason) => decoded.take(0, Err(reason), || entry.to_vec()),
+        Err(reason) => decoded.take(0, Err(reason), whole),
         Ok(members) => {
             let is_one = members.len() == 1;
             // What is no event has no id either to be found by.

@@ -22,7 +22,10 @@ pub use streams::{Begun, Lag, StreamFacts};
 use smol_str::SmolStr;
 use std::{collections::BTreeMap, future::Future, time::Duration};
 use tallyd_bolt::{Address, Write};
-use tallyd_event::{EntryId, decode::Fields};
+use tallyd_event::{
+    EntryId,
+    decode::{Fields, Packed},
+};
 
 /// Who may work on a partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,7 +58,7 @@ pub struct Entry {
     /// Its id.
     pub id: EntryId,
     /// Its fields, in order. Empty for an entry that was deleted while it was pending.
-    pub fields: Fields,
+    pub fields: Packed,
 }
 
 /// An event or entry that could not be processed.

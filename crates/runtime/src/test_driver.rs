@@ -35,11 +35,8 @@ pub struct NodeRun {
 #[must_use]
 pub fn entries(test: &TestCase) -> Vec<(usize, Entry)> {
     let entry = |(seq, event): (u64, &tallyd_topology::test_case::TestEvent)| {
-        let bytes = |(name, text): &(smol_str::SmolStr, String)| {
-            (name.as_bytes().to_vec(), text.as_bytes().to_vec())
-        };
         let id = EntryId { ms: u64::try_from(event.arrival).unwrap_or_default(), seq };
-        (event.source, Entry { id, fields: event.fields.iter().map(bytes).collect() })
+        (event.source, Entry { id, fields: event.fields.iter().map(|(n, v)| (n, v)).collect() })
     };
     // From 1 on, because no entry is at or below the cursor 0-0.
     (1..).zip(&test.events).map(entry).collect()
@@ -130,7 +127,7 @@ impl Task {
     fn deliver(&mut self, partition: u16, bytes: Vec<u8>, ms: u64) {
         let seq = self.delivered.entry(partition).or_default();
         *seq += 1;
-        let fields = vec![(FRAME_FIELD.as_bytes().to_vec(), bytes)];
+        let fields = [(FRAME_FIELD, bytes)].into_iter().collect();
         self.queue.push_back((partition, Entry { id: EntryId { ms, seq: *seq }, fields }));
     }
 

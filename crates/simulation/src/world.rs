@@ -215,6 +215,7 @@ impl World {
             return facts;
         }
         let ungrouped = !stream.groups.contains_key(&self.group_of(slot));
+        let mark = |of: &Fields| mark(of.iter().map(|(name, value)| (&name[..], &value[..])));
         StreamFacts { ungrouped, at: stream.entries.get(&at).map(mark), ..facts }
     }
 

@@ -3,6 +3,7 @@
 use crate::{
     connection::{Way, classify},
     plain,
+    wire::Entries,
 };
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, Pipeline,
@@ -49,7 +50,7 @@ pub(crate) async fn open(address: &RedisAddress) -> Result<Way, StoreError> {
     };
     let mut hello = Pipeline::new();
     hello.cmd("HELLO");
-    heard(&client, address, way.exchange(&hello)).await?;
+    heard(&client, address, way.exchange(&hello, Entries::Plain)).await?;
     Ok(way)
 }
 

@@ -3,6 +3,7 @@
 use crate::{
     address::{connect, fix, open},
     socket::Socket,
+    wire::Entries,
 };
 use redis::{
     Pipeline, RedisError, ServerErrorKind, Value,
@@ -54,9 +55,15 @@ pub(crate) enum Way {
 }
 
 impl Way {
-    pub(crate) async fn exchange(&mut self, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
+    /// Sends commands and returns the reply to each. Entries are told as they are wanted, or plainly:
+    /// whoever reads entries takes them in either way.
+    pub(crate) async fn exchange(
+        &mut self,
+        commands: &Pipeline,
+        entries: Entries,
+    ) -> Result<Vec<Value>, RedisError> {
         match self {
-            Way::Plain(socket) => socket.exchange(commands).await,
+            Way::Plain(socket) => socket.exchange(commands, entries).await,
             Way::Client(client) => client.req_packed_commands(commands, 0, commands.len()).await,
         }
     }
@@ -95,7 +102,7 @@ impl Connection {
     /// Where the connection broke or gave no answer in time: whether the commands happened is
     /// then unknown, and the connection must not be used again.
     pub async fn send(&mut self, commands: &Pipeline) -> Result<Vec<Value>, StoreError> {
-        self.send_waiting(commands, Duration::ZERO).await
+        self.exchange(commands, Duration::ZERO, Entries::Plain).await
     }
 
     /// As [`Connection::send`], for commands that block the connection for up to `wait`.
@@ -107,11 +114,35 @@ impl Connection {
         commands: &Pipeline,
         wait: Duration,
     ) -> Result<Vec<Value>, StoreError> {
+        self.exchange(commands, wait, Entries::Plain).await
+    }
+
+    /// As [`Connection::send_waiting`], and entries may be told packed: [`reply::entries`] reads
+    /// them. No reply to these commands may have something else that looks like one.
+    ///
+    /// [`reply::entries`]: crate::reply::entries
+    ///
+    /// # Errors
+    /// As [`Connection::send`].
+    pub(crate) async fn send_reading(
+        &mut self,
+        commands: &Pipeline,
+        wait: Duration,
+    ) -> Result<Vec<Value>, StoreError> {
+        self.exchange(commands, wait, Entries::Packed).await
+    }
+
+    async fn exchange(
+        &mut self,
+        commands: &Pipeline,
+        wait: Duration,
+        entries: Entries,
+    ) -> Result<Vec<Value>, StoreError> {
         let count = commands.len();
         if count == 0 {
             return Ok(Vec::new());
         }
-        let answer = self.way.exchange(commands);
+        let answer = self.way.exchange(commands, entries);
         let replies = tokio::time::timeout(ANSWER + wait, answer).await.map_err(|_| {
             let limit = (ANSWER + wait).as_millis();
             StoreError::new(ErrorKind::Timeout, format!("no answer within {limit} ms"))

@@ -132,10 +132,7 @@ fn as_text<S: serde::Serializer>(id: &EntryId, serializer: S) -> Result<S::Ok, S
 
 fn letter(entry: Entry) -> Result<Letter, StoreError> {
     let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let about = |name: &str| {
-        let found = entry.fields.iter().find(|(n, _)| n == name.as_bytes());
-        found.map(|(_, value)| show(value))
-    };
+    let about = |name: &str| entry.fields.get(name).map(show);
     let no = |name: &str| {
         let message = format!(
             "{} is no dead letter of tallyd: its field \"{name}\" is missing or can't be read \
@@ -145,8 +142,8 @@ fn letter(entry: Entry) -> Result<Letter, StoreError> {
         StoreError::new(ErrorKind::Reply, message)
     };
     let written = |name: &str| about(name).ok_or_else(|| no(name));
-    let original = |(name, value): &(Vec<u8>, Vec<u8>)| {
-        Some((name.strip_prefix(b"field:")?.to_vec(), value.clone()))
+    let original = |(name, value): (&[u8], &[u8])| {
+        Some((name.strip_prefix(b"field:")?.to_vec(), value.to_vec()))
     };
     let raw: Vec<(Vec<u8>, Vec<u8>)> = entry.fields.iter().filter_map(original).collect();
     Ok(Letter {

@@ -220,8 +220,7 @@ fn transaction(topology: &Topology, keys: &Keys, waiting: &[Entry], found: &Foun
 fn id(entry: &Entry) -> SmolStr {
     let EntryId { ms, seq } = entry.id;
     let own = || format_smolstr!("{ms}-{seq}");
-    let given = entry.fields.iter().find(|(name, _)| name == b"id");
-    let given = given.map(|(_, value)| String::from_utf8_lossy(value).into_owned());
+    let given = entry.fields.get("id").map(|value| String::from_utf8_lossy(value).into_owned());
     given.filter(|id| !id.is_empty()).map_or_else(own, SmolStr::from)
 }
 

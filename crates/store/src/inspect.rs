@@ -160,8 +160,8 @@ async fn late(c: &mut Connection, keys: &Keys, node: &str) -> Result<Late, Store
             StoreError::new(ErrorKind::Reply, message)
         };
         let text = |name: &str| {
-            let field = entry.fields.iter().find(|(field, _)| field == name.as_bytes());
-            let text = field.map(|(_, value)| SmolStr::from(String::from_utf8_lossy(value)));
+            let field = entry.fields.get(name);
+            let text = field.map(|value| SmolStr::from(String::from_utf8_lossy(value)));
             text.ok_or_else(|| no(name))
         };
         let time = |name: &str| text(name)?.parse().map_err(|_| no(name));

@@ -1,6 +1,6 @@
 //! From the address of a server without TLS to a socket that is logged in.
 
-use crate::socket::Socket;
+use crate::{socket::Socket, wire::Entries};
 use futures::future::select_ok;
 use redis::{
     ConnectionAddr, ConnectionInfo, ErrorKind, Pipeline, RedisConnectionInfo, RedisError,
@@ -57,7 +57,7 @@ async fn log_in(socket: &mut Socket, login: &RedisConnectionInfo) -> Result<(), 
     if ask.is_empty() {
         return Ok(());
     }
-    let mut replies = socket.exchange(&ask).await?.into_iter();
+    let mut replies = socket.exchange(&ask, Entries::Plain).await?.into_iter();
     if login.password().is_some() {
         match replies.next() {
             Some(Value::Okay) => {}

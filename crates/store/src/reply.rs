@@ -2,7 +2,7 @@
 
 use redis::Value;
 use std::collections::BTreeMap;
-use tallyd_event::EntryId;
+use tallyd_event::{EntryId, decode::Packed};
 use tallyd_runtime::{
     StoreError,
     store::{Counts, Cursor, Entry, ErrorKind, Fence, Owner, StreamFacts},
@@ -79,20 +79,38 @@ pub fn entry_id(reply: Value) -> Result<EntryId, StoreError> {
         .map_err(|e: tallyd_event::EntryIdError| StoreError::new(ErrorKind::Reply, e.to_string()))
 }
 
-/// Entries of a stream. Redis 6.2 gives nil for a pending entry that was deleted.
+/// Entries of a stream, told in either way ([`Entries`](crate::wire::Entries)). Redis 6.2 gives nil
+/// for a pending entry that was deleted.
 pub fn entries(reply: Value) -> Result<Vec<Entry>, StoreError> {
-    let items = array(reply)?.into_iter().filter(|item| !matches!(item, Value::Nil));
-    let entry = |item: Value| {
-        let mut parts = array(item)?.into_iter();
-        let id = entry_id(parts.next().unwrap_or(Value::Nil))?;
-        let mut flat = array(parts.next().unwrap_or(Value::Nil))?.into_iter();
-        let mut fields = Vec::with_capacity(flat.len() / 2);
-        while let (Some(name), Some(value)) = (flat.next(), flat.next()) {
-            fields.push((bytes(name)?.unwrap_or_default(), bytes(value)?.unwrap_or_default()));
+    let mut items = array(reply)?.into_iter();
+    let mut entries = Vec::with_capacity(items.len().div_ceil(3));
+    while let Some(item) = items.next() {
+        match item {
+            Value::Nil => {}
+            Value::Int(ms) => match (items.next(), items.next()) {
+                (Some(Value::Int(seq)), Some(Value::BulkString(packed))) => {
+                    let id = EntryId { ms: ms.cast_unsigned(), seq: seq.cast_unsigned() };
+                    entries.push(Entry { id, fields: packed.into() });
+                }
+                (_, other) => {
+                    return Err(unexpected("an entry", &other.unwrap_or(Value::Int(ms))));
+                }
+            },
+            item => entries.push(entry(item)?),
         }
-        Ok(Entry { id, fields })
-    };
-    items.map(entry).collect()
+    }
+    Ok(entries)
+}
+
+fn entry(item: Value) -> Result<Entry, StoreError> {
+    let mut parts = array(item)?.into_iter();
+    let id = entry_id(parts.next().unwrap_or(Value::Nil))?;
+    let mut flat = array(parts.next().unwrap_or(Value::Nil))?.into_iter();
+    let mut fields = Packed::default();
+    while let (Some(name), Some(value)) = (flat.next(), flat.next()) {
+        fields.push(&bytes(name)?.unwrap_or_default(), &bytes(value)?.unwrap_or_default());
+    }
+    Ok(Entry { id, fields })
 }
 
 /// Pairs of names and values, as `XINFO` and `HGETALL` give them.

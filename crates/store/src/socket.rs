@@ -1,7 +1,7 @@
 //! A plain socket to a server, driven by the task that uses it: commands out, replies in, nothing
 //! between.
 
-use crate::wire::Parser;
+use crate::wire::{Entries, Parser};
 use redis::{Pipeline, RedisError, Value};
 use std::{
     future::poll_fn,
@@ -60,16 +60,22 @@ impl Socket {
         }
     }
 
-    /// Sends commands and returns the reply to each, errors in their places.
+    /// Sends commands and returns the reply to each, errors in their places, and entries as they
+    /// are wanted.
     ///
     /// # Errors
     /// Where the connection broke, now or before, or where what came is no reply.
-    pub(crate) async fn exchange(&mut self, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
+    pub(crate) async fn exchange(
+        &mut self,
+        commands: &Pipeline,
+        entries: Entries,
+    ) -> Result<Vec<Value>, RedisError> {
         if self.broken {
             let message = "the connection broke before, or an answer was not waited for";
             return Err(io::Error::new(io::ErrorKind::NotConnected, message).into());
         }
         self.broken = true;
+        self.parser.tell(entries);
         self.commands.clear();
         self.sent = 0;
         for command in commands.cmd_iter() {

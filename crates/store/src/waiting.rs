@@ -81,8 +81,7 @@ fn events<'a>(page: &'a [Entry], waiting: &Waiting) -> impl Iterator<Item = &'a 
 }
 
 fn frame_of(entry: &Entry) -> Option<&[u8]> {
-    let (_, bytes) = entry.fields.iter().find(|(name, _)| name == FRAME_FIELD.as_bytes())?;
-    Some(bytes)
+    entry.fields.get(FRAME_FIELD)
 }
 
 /// When the first of an entry's events arrived. One of a source that no clock gave its id has not

@@ -1,6 +1,9 @@
 //! A server's replies: from the bytes of RESP2, in whatever pieces they come, to values. What was
 //! read is kept; only a line or a string that is not whole yet is looked at again.
 
+mod entry;
+
+use entry::{Scan, entry};
 use redis::Value;
 
 /// How many arrays may stand in each other. Redis's own replies have four or five.
@@ -35,6 +38,20 @@ pub struct Parser {
     open: Vec<Open>,
     /// How much of the line that is not whole yet was searched for its end.
     searched: usize,
+    entries: Entries,
+}
+
+/// How the entries of streams are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Entries {
+    /// As the server tells them: each an array of its id and its names and values.
+    #[default]
+    Plain,
+    /// Each as three values in the array that holds it: the two halves of its id, as ints with the
+    /// bits of the unsigned ones, and its names and values, as the bytes of a
+    /// [`Packed`](tallyd_event::decode::Packed). For replies in which nothing else is an array of
+    /// an entry's id and an even number of strings.
+    Packed,
 }
 
 struct Open {
@@ -47,9 +64,16 @@ enum Token {
     Whole(Value),
     /// An array of so many items that follow.
     Begun(usize),
+    /// An entry: what stands for it.
+    Entry([Value; 3]),
 }
 
 impl Parser {
+    /// How entries are told from the next reply on.
+    pub fn tell(&mut self, entries: Entries) {
+        self.entries = entries;
+    }
+
     /// Reads on. Returns how many bytes are done with, and the value that is whole with them, if
     /// one is. The other bytes must be given again, first, once more have come.
     ///
@@ -94,6 +118,13 @@ impl Parser {
             },
             b'*' => match length(text, MAX_ITEMS)? {
                 Some(0) => Value::Array(Vec::new()),
+                Some(2) if self.entries == Entries::Packed && !self.open.is_empty() => {
+                    return Ok(match entry(rest) {
+                        Scan::Is((entry, rest)) => Some((Token::Entry(entry), rest)),
+                        Scan::Not => Some((Token::Begun(2), rest)),
+                        Scan::Short => None,
+                    });
+                }
                 Some(count) => return Ok(Some((Token::Begun(count), rest))),
                 None => Value::Nil,
             },
@@ -128,6 +159,12 @@ impl Parser {
     fn place(&mut self, token: Token) -> Result<Option<Value>, WireError> {
         let mut value = match token {
             Token::Whole(value) => value,
+            Token::Entry([ms, seq, packed]) => {
+                if let Some(array) = self.open.last_mut() {
+                    array.items.extend([ms, seq]);
+                }
+                packed
+            }
             Token::Begun(_) if self.open.len() == MAX_DEPTH => {
                 return Err(WireError(format!("more than {MAX_DEPTH} arrays in each other")));
             }

@@ -70,9 +70,8 @@ fn entry((number, [user, class, concept, question]): (usize, &Answer)) -> (usize
         ("points", "4"),
         ("at", "1767225600000"),
     ];
-    let bytes = |(name, value): (&str, &str)| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
     let id = EntryId { ms: 1_767_225_600_000, seq: number as u64 + 1 };
-    (0, Entry { id, fields: fields.into_iter().map(bytes).collect() })
+    (0, Entry { id, fields: fields.into_iter().collect() })
 }
 
 /// What Redis hashes to find the slot: what is between the first `{` and the next `}`.

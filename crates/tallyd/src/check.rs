@@ -84,7 +84,9 @@ fn last_time(topology: &Topology, test: &TestCase) -> i64 {
     let time = |(source, entry): (usize, tallyd_runtime::store::Entry)| {
         let node = topology.nodes.get(source)?;
         let NodeKind::Source(source) = &node.kind else { return None };
-        let decoded = decode::decode(&node.schema, source.limits, entry.id, &entry.fields);
+        let arrival = entry.id.into();
+        let decoded =
+            decode::decode_pairs(&node.schema, source.limits, arrival, entry.fields.iter());
         decoded.events.last().map(|event| event.time(&node.schema))
     };
     let arrival = || test.events.last().map(|event| event.arrival);

@@ -49,7 +49,7 @@ pub(super) async fn kept(open: &mut Deployment) -> Result<u64, HarnessError> {
 
 /// Whether an entry of a source or an edge is a probe or an edit.
 fn probes(entry: &Entry) -> bool {
-    let mut frames = entry.fields.iter().filter(|(name, _)| name == FRAME_FIELD.as_bytes());
+    let mut frames = entry.fields.iter().filter(|(name, _)| *name == FRAME_FIELD.as_bytes());
     let is_edit = [true, false].into_iter().any(|source| edit_of(source, entry).is_some());
     is_edit || is_probe(entry) || frames.any(|(_, bytes)| frame::probe(bytes).is_some())
 }

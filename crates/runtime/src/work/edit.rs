@@ -18,10 +18,8 @@ use tallyd_topology::{EdgeKey, Node};
 #[must_use]
 pub fn edit_of(source: bool, entry: &Entry) -> Option<Edit> {
     if source {
-        return match entry.fields.as_slice() {
-            [(name, text)] if name == EDIT_FIELD.as_bytes() => Edit::from_text(text),
-            _ => None,
-        };
+        let only = entry.fields.only().filter(|(name, _)| *name == EDIT_FIELD.as_bytes());
+        return only.and_then(|(_, text)| Edit::from_text(text));
     }
     Edit::decode(field(entry, FRAME_FIELD)?)
 }

@@ -5,7 +5,6 @@ use crate::{
     context::Stage,
     store::{DeadLetter, Entry, Rejected},
 };
-use std::borrow::Cow;
 use tallyd_event::{
     EntryId, Event,
     decode::{self, Arrival, TimeLimits},
@@ -32,14 +31,8 @@ pub(super) fn decode_source(
     entry: &Entry,
     arrival: Arrival,
 ) -> (Vec<Event>, Vec<DeadLetter>) {
-    let sent: Cow<'_, [_]> = match field(entry, ARRIVED_FIELD) {
-        None => (&entry.fields).into(),
-        Some(_) => {
-            let is_sent = |(name, _): &&(Vec<u8>, _)| name != ARRIVED_FIELD.as_bytes();
-            entry.fields.iter().filter(is_sent).cloned().collect()
-        }
-    };
-    let decoded = decode::decode_at(&of.input, limits, arrival, &sent);
+    let sent = entry.fields.iter().filter(|(name, _)| *name != ARRIVED_FIELD.as_bytes());
+    let decoded = decode::decode_pairs(&of.input, limits, arrival, sent);
     let bury = |reject: decode::Reject| {
         let kind = Rejected::from(&reject.reason);
         let (fields, cut) = beginning(reject.fields);
@@ -88,7 +81,7 @@ pub(super) fn arrivals(events: &[Event]) -> Vec<(i64, u64)> {
 }
 
 pub(super) fn field<'a>(entry: &'a Entry, name: &str) -> Option<&'a [u8]> {
-    entry.fields.iter().find(|(n, _)| n == name.as_bytes()).map(|(_, value)| value.as_slice())
+    entry.fields.get(name)
 }
 
 pub(super) fn decode_frame(of: &Stage, entry: &Entry) -> (Vec<Event>, Vec<DeadLetter>) {
@@ -99,7 +92,7 @@ pub(super) fn decode_frame(of: &Stage, entry: &Entry) -> (Vec<Event>, Vec<DeadLe
     match outcome {
         Ok(events) => (events, Vec::new()),
         Err(reason) => {
-            let fields = entry.fields.clone();
+            let fields = entry.fields.to_fields();
             let from = (entry.id, entry.id.time());
             (Vec::new(), vec![dead_letter(Rejected::Frame, reason, from, fields)])
         }

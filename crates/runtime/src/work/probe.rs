@@ -22,7 +22,7 @@ use tallyd_topology::{Node, NodeKind};
 /// Whether an entry of a source is a probe.
 #[must_use]
 pub fn is_probe(entry: &Entry) -> bool {
-    matches!(entry.fields.as_slice(), [(name, _)] if name == PROBE_FIELD.as_bytes())
+    entry.fields.only().is_some_and(|(name, _)| name == PROBE_FIELD.as_bytes())
 }
 
 /// When a probe came into its source, in ms since the epoch; `None` for any other entry.
@@ -68,9 +68,8 @@ mod tests {
     }
 
     fn entry(seq: u64, fields: &[(&str, &str)]) -> Entry {
-        let bytes =
-            |(name, text): &(&str, &str)| (name.as_bytes().to_vec(), text.as_bytes().to_vec());
-        Entry { id: EntryId { ms: CAME as u64, seq }, fields: fields.iter().map(bytes).collect() }
+        let fields = fields.iter().copied().collect();
+        Entry { id: EntryId { ms: CAME as u64, seq }, fields }
     }
 
     fn commit(topology: &Arc<Topology>, node: &str, entries: Vec<Entry>) -> (Commit, Option<i64>) {
@@ -111,9 +110,9 @@ mod tests {
                 let reads = part.node == commit.parts[0].node;
                 assert_eq!(cursor.accounted, if reads { entries } else { 0 }, "{}", node.name);
                 for frame in &part.frames {
-                    let field = (FRAME_FIELD.as_bytes().to_vec(), frame.bytes.clone());
+                    let field = (FRAME_FIELD, &frame.bytes);
                     let id = EntryId { ms: CAME as u64 + 500, seq: 1 };
-                    came = vec![Entry { id, fields: vec![field] }];
+                    came = vec![Entry { id, fields: [field].into_iter().collect() }];
                 }
             }
         }

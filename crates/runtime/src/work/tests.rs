@@ -4,7 +4,10 @@ use super::{
     entry::{MAX_LETTER_BYTES, beginning},
     *,
 };
-use tallyd_event::{decode::TimeLimits, frame};
+use tallyd_event::{
+    decode::{Packed, TimeLimits},
+    frame,
+};
 use tallyd_topology::{Topology, parse};
 
 const FILE: &str = r#"
@@ -151,8 +154,8 @@ fn an_entry_arrives_no_later_than_it_is_read() {
     let (place, _) = context.topology.node("s").unwrap();
     let source = Context::new(&context.topology, place, |_| None).unwrap().unwrap();
     let fields = [("id", "a"), ("user", "u")];
-    let fields = fields.map(|(name, text)| (name.as_bytes().to_vec(), text.as_bytes().to_vec()));
-    let entry = |ms, seq| (0, Entry { id: EntryId { ms, seq }, fields: fields.clone().into() });
+    let fields: Packed = fields.into_iter().collect();
+    let entry = |ms, seq| (0, Entry { id: EntryId { ms, seq }, fields: fields.clone() });
     let far = 1_795_815_000_000_000;
     let mut queue: Queue = [entry(T - 1, 0), entry(far, 0), entry(far, 1)].into();
     let mut work = take(&source, &mut queue, &Cursors::new(), 100, T as i64);
@@ -193,7 +196,7 @@ fn what_is_replayed_arrived_when_it_came_first() {
         let bytes = fields.map(|(name, text)| (name.as_bytes().to_vec(), text.into()));
         let entry = |fields: &[(Vec<u8>, Vec<u8>)]| Entry {
             id: EntryId { ms: T as u64, seq: 0 },
-            fields: fields.to_vec(),
+            fields: fields.iter().map(|(name, value)| (name, value)).collect(),
         };
         let mut queue: Queue = [(0, entry(&bytes))].into();
         let mut work = take(&source, &mut queue, &Cursors::new(), 100, T + 5);

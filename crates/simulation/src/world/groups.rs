@@ -59,7 +59,9 @@ impl World {
                 group.pending.insert(*id, worker.clone());
             }
         }
-        let entry = |(id, fields)| (slot.1, Entry { id, fields });
+        let entry = |(id, fields): (EntryId, Fields)| {
+            (slot.1, Entry { id, fields: fields.into_iter().collect() })
+        };
         read.entries.extend(new.into_iter().map(entry));
     }
 
@@ -88,7 +90,10 @@ impl World {
             match entries.get(&id) {
                 Some(fields) => {
                     group.pending.insert(id, worker.clone());
-                    read.entries.push((slot.1, Entry { id, fields: fields.clone() }));
+                    read.entries.push((
+                        slot.1,
+                        Entry { id, fields: fields.iter().map(|(n, v)| (n, v)).collect() },
+                    ));
                 }
                 // Redis 7 takes entries that are deleted off the list.
                 None => drop(group.pending.remove(&id)),

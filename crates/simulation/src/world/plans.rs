@@ -69,7 +69,8 @@ impl World {
             let arrival = |(id, fields): (&EntryId, &Fields)| match frames {
                 true => of_frame(fields),
                 false => {
-                    let entry = Entry { id: *id, fields: fields.clone() };
+                    let entry =
+                        Entry { id: *id, fields: fields.iter().map(|(n, v)| (n, v)).collect() };
                     (!is_probe(&entry) && edit_of(true, &entry).is_none())
                         .then(|| arrival(&entry, self.now).arrived)
                 }

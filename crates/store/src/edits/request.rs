@@ -3,7 +3,7 @@
 use super::scope::{ScopeRefusal, scope};
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
-use tallyd_event::{Edit, EditKind, MAX_STRING_BYTES, decode::Fields};
+use tallyd_event::{Edit, EditKind, MAX_STRING_BYTES, decode::Packed};
 use tallyd_topology::{NodeKind, Topology};
 
 /// The longest that the name of who asks may be, in characters.
@@ -98,12 +98,10 @@ pub enum Refusal {
 impl Request {
     /// Reads the fields of an entry. What is left out is empty.
     #[must_use]
-    pub fn read(fields: &Fields) -> Self {
+    pub fn read(fields: &Packed) -> Self {
         let text = |name: &str| {
-            let found = fields.iter().find(|(of, _)| of == name.as_bytes());
-            found
-                .map(|(_, value)| SmolStr::from(String::from_utf8_lossy(value)))
-                .unwrap_or_default()
+            let found = fields.get(name);
+            found.map(|value| SmolStr::from(String::from_utf8_lossy(value))).unwrap_or_default()
         };
         let by = text("by").chars().filter(|c| !c.is_control()).take(MAX_BY).collect();
         let [id, kind, member, field, counts] = ["id", "do", "member", "field", "counts"].map(text);
@@ -340,10 +338,9 @@ team = "string"
             by: "anna".into(),
         };
         for request in [Request { field: SmolStr::default(), ..whole.clone() }, whole] {
-            let bytes = |(name, value): (&str, &str)| (name.into(), value.into());
-            assert_eq!(Request::read(&request.fields().map(bytes).collect()), request);
+            assert_eq!(Request::read(&request.fields().collect()), request);
         }
-        let by = vec![(b"by".to_vec(), b"a\x1b[31m".to_vec())];
+        let by = [("by", "a\x1b[31m")].into_iter().collect();
         assert_eq!(Request::read(&by).by, "a[31m");
     }
 }

@@ -155,7 +155,7 @@ impl Server for RedisServer {
         }
         // Twice: a server that stands still for a while may begin to when the wait has ended.
         let at_most = commit.wait.as_ref().map_or(Duration::ZERO, |wait| 2 * wait.at_most);
-        let mut replies = self.connection.send_waiting(&all, at_most).await?;
+        let mut replies = self.connection.send_reading(&all, at_most).await?;
         let time = if self.tells_time { replies.pop() } else { None };
         let now = time.map(|time| reply::time(checked(time)?)).transpose()?;
         let fences = replies.pop().unwrap_or(Value::Nil);

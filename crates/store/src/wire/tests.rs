@@ -1,13 +1,20 @@
 //! The reader of replies, in any pieces, against the client's own parser and bytes that are no reply.
 
 use super::*;
+use crate::reply;
 use proptest::{collection::vec, prelude::*, sample::Index};
+use tallyd_event::decode::Packed;
 
 /// Gives the parser bytes in pieces that end at these places, as a socket would.
-fn parsed(bytes: &[u8], mut ends: Vec<usize>) -> Result<Option<Value>, WireError> {
+fn parsed(bytes: &[u8], ends: Vec<usize>) -> Result<Option<Value>, WireError> {
+    told(Entries::Plain, bytes, ends)
+}
+
+fn told(entries: Entries, bytes: &[u8], mut ends: Vec<usize>) -> Result<Option<Value>, WireError> {
     ends.push(bytes.len());
     ends.sort_unstable();
     let (mut parser, mut start) = (Parser::default(), 0);
+    parser.tell(entries);
     for end in ends {
         let (used, value) = parser.parse(&bytes[start..end])?;
         start += used;
@@ -43,6 +50,31 @@ fn reply() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+fn string(text: impl AsRef<[u8]>) -> Vec<u8> {
+    let text = text.as_ref();
+    [format!("${}\r\n", text.len()).as_bytes(), text, END].concat()
+}
+
+fn array(items: &[Vec<u8>]) -> Vec<u8> {
+    [format!("*{}\r\n", items.len()).into_bytes(), items.concat()].concat()
+}
+
+/// Streams with their entries, as a read gives them: those of one field too, and one that was
+/// deleted while it was pending.
+fn streams() -> impl Strategy<Value = Vec<u8>> {
+    let text = || vec(any::<u8>(), 0..30);
+    let fields = vec((text(), text()), 1..5).prop_map(|fields| {
+        array(&fields.iter().flat_map(|(n, v)| [string(n), string(v)]).collect::<Vec<_>>())
+    });
+    let entry = (any::<u64>(), any::<u64>(), fields)
+        .prop_map(|(ms, seq, fields)| array(&[string(format!("{ms}-{seq}")), fields]));
+    let entry = prop_oneof![9 => entry, 1 => Just(b"*-1\r\n".to_vec())];
+    let key = prop_oneof![text(), Just(b"1-1".to_vec())];
+    let stream =
+        (key, vec(entry, 0..6)).prop_map(|(key, entries)| array(&[string(key), array(&entries)]));
+    vec(stream, 0..4).prop_map(|streams| array(&streams))
+}
+
 /// Bytes that are hardly ever a reply, but look like one.
 fn nearly() -> impl Strategy<Value = Vec<u8>> {
     let word = prop_oneof![
@@ -61,6 +93,20 @@ proptest! {
     fn reads_what_the_client_reads_in_any_pieces(bytes in reply(), ends in vec(any::<Index>(), 0..9)) {
         let ends = ends.iter().map(|end| end.index(bytes.len() + 1)).collect();
         prop_assert_eq!(parsed(&bytes, ends).unwrap(), redis::parse_redis_value(&bytes).ok());
+    }
+
+    #[test]
+    fn entries_are_the_same_in_either_way(bytes in streams(), ends in vec(any::<Index>(), 0..9)) {
+        let ends: Vec<usize> = ends.iter().map(|end| end.index(bytes.len() + 1)).collect();
+        let packed = told(Entries::Packed, &bytes, ends).unwrap().unwrap();
+        let plain = whole(&bytes).unwrap().unwrap();
+        prop_assert_eq!(reply::streams(packed).unwrap(), reply::streams(plain).unwrap());
+    }
+
+    #[test]
+    fn what_is_no_entry_is_told_as_it_comes(bytes in reply(), ends in vec(any::<Index>(), 0..9)) {
+        let ends = ends.iter().map(|end| end.index(bytes.len() + 1)).collect();
+        prop_assert_eq!(told(Entries::Packed, &bytes, ends).unwrap(), whole(&bytes).unwrap());
     }
 
     #[test]
@@ -121,6 +167,30 @@ fn what_no_server_sends_is_refused() {
     assert_eq!(whole(b"$536870912\r\nabc"), Ok(None));
 }
 
+#[test]
+fn an_entry_is_packed_and_what_only_looks_like_one_is_not() {
+    let of = |id: &str, items: &[&str]| {
+        let items: Vec<Vec<u8>> = items.iter().map(string).collect();
+        let bytes = array(&[array(&[string(id), array(&items)])]);
+        told(Entries::Packed, &bytes, Vec::new()).unwrap().unwrap()
+    };
+    let fields: Packed = [("user", "u7")].into_iter().collect();
+    let ids = [Value::Int(5), Value::Int(-1)];
+    let packed = [&ids[..], &[Value::BulkString(fields.into_bytes())]].concat();
+    assert_eq!(of("5-18446744073709551615", &["user", "u7"]), Value::Array(packed));
+    for (id, items) in [
+        // A page of a set's names, behind its cursor.
+        ("5", vec!["a", "b"]),
+        ("5-18446744073709551616", vec!["a", "b"]),
+        ("+5-1", vec!["a", "b"]),
+        ("5-1", vec!["a", "b", "c"]),
+        ("5-1", vec![]),
+    ] {
+        let Value::Array(told) = of(id, &items) else { panic!("{id}") };
+        assert!(matches!(told.as_slice(), [Value::Array(_)]), "{id} {items:?}: {told:?}");
+    }
+}
+
 /// Each byte comes alone. Were any of it read again each time, this would take hours.
 #[test]
 fn a_long_reply_in_small_pieces_is_read_once() {
@@ -129,6 +199,8 @@ fn a_long_reply_in_small_pieces_is_read_once() {
     let items = 500_000;
     let array = format!("*{items}\r\n{}", ":7\r\n".repeat(items)).into_bytes();
     let line = format!("+{}\r\n", "a".repeat(MAX_LINE - 10)).into_bytes();
+    let batch = [b"*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$5\r\nbatch\r\n", string.as_slice()].concat();
+    assert!(told(Entries::Packed, &batch, (0..batch.len()).collect()).unwrap().is_some());
     for bytes in [string, array, line] {
         assert!(parsed(&bytes, (0..bytes.len()).collect()).unwrap().is_some());
     }

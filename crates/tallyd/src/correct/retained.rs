@@ -234,9 +234,8 @@ fn note(
 /// The events of an entry, as its source reads them.
 fn events(schema: &Schema, entry: &Entry, now: i64) -> Vec<Event> {
     let arrival = arrival(entry, now);
-    let sent = entry.fields.iter().filter(|(name, _)| name != ARRIVED_FIELD.as_bytes());
-    let sent: decode::Fields = sent.cloned().collect();
-    decode::decode_at(schema, TimeLimits::NONE, arrival, &sent).events
+    let sent = entry.fields.iter().filter(|(name, _)| *name != ARRIVED_FIELD.as_bytes());
+    decode::decode_pairs(schema, TimeLimits::NONE, arrival, sent).events
 }
 
 /// How many entries to read next, after so many that had so many bytes.

@@ -39,22 +39,19 @@ impl<'a> Person<'a> {
 
     /// Whether an entry of the source at a place has an event of the member, or is an edit of it.
     pub(super) fn is_in_source(&self, place: usize, entry: &Entry) -> bool {
-        if let [(name, text)] = entry.fields.as_slice()
+        if let Some((name, text)) = entry.fields.only()
             && name == EDIT_FIELD.as_bytes()
         {
             return Edit::from_text(text).is_some_and(|edit| edit.member == self.member);
         }
-        self.is_in_fields(place, &entry.fields)
+        self.is_in_fields(place, entry.fields.iter())
     }
 
     /// Whether an entry of the dead letters is one of the member.
     pub(super) fn is_in_letter(&self, entry: &Entry) -> bool {
-        let about = |name: &str| {
-            let mut fields = entry.fields.iter();
-            fields.find(|(of, _)| of == name.as_bytes()).map(|(_, value)| value.as_slice())
-        };
-        let original = |(name, value): &(Vec<u8>, Vec<u8>)| {
-            Some((name.strip_prefix(b"field:")?.to_vec(), value.clone()))
+        let about = |name: &str| entry.fields.get(name);
+        let original = |(name, value): (&[u8], &[u8])| {
+            Some((name.strip_prefix(b"field:")?.to_vec(), value.to_vec()))
         };
         let fields: Fields = entry.fields.iter().filter_map(original).collect();
         let quoted = [b"\"", self.member.as_bytes(), b"\""].concat();
@@ -68,7 +65,10 @@ impl<'a> Person<'a> {
         let Some((place, node)) = node.and_then(|name| self.topology.node(name)) else {
             return fields.iter().any(|(_, value)| value == self.member.as_bytes());
         };
-        let NodeKind::Bolt(bolt) = &node.kind else { return self.is_in_fields(place, &fields) };
+        let NodeKind::Bolt(bolt) = &node.kind else {
+            let fields = fields.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
+            return self.is_in_fields(place, fields);
+        };
         let Some(from) = self.topology.nodes.get(bolt.from) else { return false };
         let frame = fields.iter().find(|(name, _)| name == FRAME_FIELD.as_bytes());
         match frame.filter(|_| from.schema.index(FRAME_FIELD).is_none()) {
@@ -87,7 +87,7 @@ impl<'a> Person<'a> {
             true => taken,
             false => taken.and_then(|name| self.topology.emits_as(place, &name)),
         };
-        let is = |(of, value): &(Vec<u8>, Vec<u8>)| {
+        let is = |(of, value): (&[u8], &[u8])| {
             name.as_ref().is_some_and(|name| of == name.as_bytes())
                 && value == self.member.as_bytes()
         };
@@ -100,12 +100,15 @@ impl<'a> Person<'a> {
     }
 
     /// Whether what a producer sent has an event of the member.
-    fn is_in_fields(&self, place: usize, fields: &Fields) -> bool {
+    fn is_in_fields<'f>(
+        &self,
+        place: usize,
+        fields: impl Iterator<Item = (&'f [u8], &'f [u8])> + Clone,
+    ) -> bool {
         let Some(node) = self.topology.nodes.get(place) else { return false };
-        let sent: Fields =
-            fields.iter().filter(|(name, _)| name != ARRIVED_FIELD.as_bytes()).cloned().collect();
+        let sent = fields.filter(|(name, _)| *name != ARRIVED_FIELD.as_bytes());
         let arrival = Arrival { origin: tallyd_event::EntryId::ZERO, arrived: 0, entered: 0 };
-        let decoded = decode::decode_at(&node.schema, TimeLimits::NONE, arrival, &sent);
+        let decoded = decode::decode_pairs(&node.schema, TimeLimits::NONE, arrival, sent);
         let mut rejects = decoded.rejects.iter();
         decoded.events.iter().any(|event| self.is_of(place, &node.schema, event))
             || rejects.any(|reject| self.is_named(place, &node.schema, &reject.fields))
@@ -173,9 +176,7 @@ score = "sum(points)"
 "#;
 
     fn entry(fields: &[(&str, &str)]) -> Entry {
-        let bytes =
-            |(name, value): &(&str, &str)| (name.as_bytes().into(), value.as_bytes().into());
-        Entry { id: EntryId::ZERO, fields: fields.iter().map(bytes).collect() }
+        Entry { id: EntryId::ZERO, fields: fields.iter().copied().collect() }
     }
 
     #[test]
