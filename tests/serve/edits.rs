@@ -42,6 +42,13 @@ async fn an_edit_takes_effect_once_and_says_how_far_it_is() {
     let back = ask(&serve, &json!({ "do": "unhide", "member": "u7", "by": "kim" })).json();
     assert_eq!(back["by"], "kim");
     until("u7 is back", || serve.get("/v1/boards/board/members/u7", &[]).status == 200);
+    let class = json!({ "do": "move", "member": "u7", "from": "class=10B", "to": "class=10A" });
+    let moved = ask(&serve, &class).json();
+    assert_eq!((&moved["to"], &moved["points"]), (&json!("class=10A"), &json!("keep")), "{moved}");
+    until("u7 is in the other class", || {
+        serve.get("/v1/boards/board/members/u7?class=10A", &[]).status == 200
+    });
+    assert_eq!(serve.get("/v1/boards/board/members/u7?class=10B", &[]).status, 404);
     // The name of one who is forgotten stands nowhere any more.
     let forget = ask(&serve, &json!({ "do": "forget", "member": "u8", "id": "forget-1" })).json();
     assert_eq!(forget["do"], "forget", "{forget}");
@@ -50,12 +57,12 @@ async fn an_edit_takes_effect_once_and_says_how_far_it_is() {
     assert_eq!(serve.get("/v1/boards/board/members/u8", &[]).status, 404);
     let rows = serve.get("/v1/edits", &[]).json()["rows"].clone();
     let ids: Vec<&Value> = rows.as_array().unwrap().iter().map(|row| &row["id"]).collect();
-    assert_eq!(ids, [&json!("forget-1"), &back["id"], &json!("ban/u7")]);
+    assert_eq!(ids, [&json!("forget-1"), &moved["id"], &back["id"], &json!("ban/u7")]);
     assert_eq!(serve.get("/v1/edits?limit=1", &[]).json()["rows"].as_array().unwrap().len(), 1);
     // The command line says the same.
     let listed = lab.json(&["edits"]);
-    assert_eq!(listed.as_array().unwrap().len(), 3);
-    assert!(!listed[2]["by"].as_str().unwrap().is_empty());
+    assert_eq!(listed.as_array().unwrap().len(), 4);
+    assert!(!listed[3]["by"].as_str().unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,6 +113,16 @@ async fn an_edit_that_can_not_be_done_is_a_problem_and_is_not_stored() {
         ),
         (json!({ "do": "hide", "member": 7 }), "bad-request", "can't be read"),
         (json!({ "do": "hide", "name": "u7" }), "bad-request", "unknown field `name`"),
+        (
+            json!({ "do": "move", "member": "u7" }),
+            "edit-refused",
+            "say which group the member leaves",
+        ),
+        (
+            json!({ "do": "move", "member": "u7", "from": "class=10C", "to": "class=10B" }),
+            "edit-refused",
+            "no board of class=10C has a user",
+        ),
         (json!("hide"), "bad-request", "can't be read"),
     ];
     for (body, code, detail) in cases {

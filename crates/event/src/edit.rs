@@ -2,9 +2,11 @@
 //! among them, and are none.
 
 mod cut;
+mod moves;
 mod scope;
 
 pub use cut::Cuts;
+pub use moves::Moves;
 pub use scope::Scope;
 
 use crate::frame::{EncodeError, VERSION};
@@ -29,6 +31,9 @@ pub struct Edit {
     /// What it is of, where it is of no member.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
+    /// Of a move, from which group to which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moves: Option<Moves>,
     /// How often a partition of its reader gets it: once from each partition of the node before that
     /// may send events of the member. It takes effect with the last.
     #[serde(default = "one", skip_serializing_if = "is_one")]
@@ -45,6 +50,8 @@ pub enum EditKind {
     Unhide,
     /// Takes out all that is kept of the member.
     Forget,
+    /// Takes the member from a group to another one.
+    Move,
     /// Makes a period or window final now.
     Close,
     /// Starts results over.
@@ -53,8 +60,14 @@ pub enum EditKind {
 
 impl EditKind {
     /// Those that a client can ask for.
-    pub const ALL: [EditKind; 5] =
-        [EditKind::Hide, EditKind::Unhide, EditKind::Forget, EditKind::Close, EditKind::Reset];
+    pub const ALL: [EditKind; 6] = [
+        EditKind::Hide,
+        EditKind::Unhide,
+        EditKind::Forget,
+        EditKind::Move,
+        EditKind::Close,
+        EditKind::Reset,
+    ];
 
     /// Its name, as clients write it.
     #[must_use]
@@ -63,6 +76,7 @@ impl EditKind {
             EditKind::Hide => "hide",
             EditKind::Unhide => "unhide",
             EditKind::Forget => "forget",
+            EditKind::Move => "move",
             EditKind::Close => "close",
             EditKind::Reset => "reset",
         }
@@ -80,7 +94,7 @@ impl Edit {
     #[must_use]
     pub fn new(id: &str, kind: EditKind, field: &str, member: &str) -> Self {
         let (id, field, member) = (id.into(), field.into(), member.into());
-        Self { id, kind, field, member, scope: None, copies: 1 }
+        Self { id, kind, field, member, scope: None, moves: None, copies: 1 }
     }
 
     /// Whether it is the first copy that a partition gets of an edit that takes effect with that: of one

@@ -180,6 +180,8 @@ pub struct Extent<'a> {
     pub groups: Vec<Vec<&'a str>>,
     /// Whether a group is named by all of its fields. Else those that are left out may have any value.
     pub whole: bool,
+    /// Whether events may be taken back from them, in the groups in which they counted.
+    pub corrected: bool,
 }
 
 impl Debug for dyn BoltKind {

@@ -1,6 +1,7 @@
 //! Edits of a member: on all boards that the directory lists.
 
 mod forget;
+mod moves;
 mod scope;
 
 use crate::{
@@ -84,9 +85,12 @@ impl Leaderboard {
         if !self.concerns(edit, at) {
             return;
         }
+        if let Some(moves) = &edit.moves {
+            return self.ask_to_move((&edit.member, moves), at, reads);
+        }
         let mut hidden = members(reads.look(&hides_key(at.partition), MEMBERS));
         let looks_at_hidden = match edit.kind {
-            EditKind::Hide | EditKind::Close | EditKind::Reset => false,
+            EditKind::Hide | EditKind::Move | EditKind::Close | EditKind::Reset => false,
             EditKind::Unhide => true,
             EditKind::Forget => hidden.any(|member| member == edit.member),
         };
@@ -110,12 +114,15 @@ impl Leaderboard {
         if !self.concerns(edit, at) {
             return Vec::new();
         }
+        if let Some(moves) = &edit.moves {
+            return self.steps_to_move((&edit.member, moves), at, state);
+        }
         let (mut steps, mut step) = (Vec::new(), EditStep::default());
         for place in self.places(at, state) {
             let changed = match edit.kind {
                 EditKind::Hide | EditKind::Unhide => place.change(edit, state, &mut step),
                 EditKind::Forget => self.forget(&place, &edit.member, state, &mut step),
-                EditKind::Close | EditKind::Reset => false,
+                EditKind::Move | EditKind::Close | EditKind::Reset => false,
             };
             if !changed {
                 continue;
@@ -131,7 +138,7 @@ impl Leaderboard {
         let is_new = match edit.kind {
             EditKind::Hide => hidden.insert(edit.member.clone()),
             EditKind::Unhide | EditKind::Forget => hidden.remove(&edit.member),
-            EditKind::Close | EditKind::Reset => false,
+            EditKind::Move | EditKind::Close | EditKind::Reset => false,
         };
         if is_new && hidden.is_empty() {
             step.effects.remove_field(&key, MEMBERS);

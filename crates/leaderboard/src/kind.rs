@@ -114,7 +114,7 @@ impl BoltOptions for Options {
             self.periods.iter().map(|of| (of.name.as_str(), of.length, of.lasting)).collect();
         let names =
             self.boards.iter().map(|board| board.iter().map(|of| of.name.as_str()).collect());
-        Some(Extent { periods, groups: names.collect(), whole: true })
+        Some(Extent { periods, groups: names.collect(), whole: true, corrected: self.corrected })
     }
 
     fn windows(&self) -> Vec<&str> {

@@ -3,6 +3,7 @@
 //! enough, the rest ([`Rest`]) stands beside it.
 
 mod back;
+mod merge;
 
 use crate::{
     Options, Score, Ties,

@@ -1,6 +1,7 @@
 //! Who stands where, and that no split or rerun of batches changes it.
 
 mod edit;
+mod moves;
 mod order;
 mod season;
 

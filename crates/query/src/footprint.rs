@@ -38,7 +38,7 @@ pub async fn footprint(
     (field, member): (&str, &str),
 ) -> Result<Footprint, QueryError> {
     let known = topology.known_as(field);
-    let standing = on_boards(c, topology, keys, &known, member).await?;
+    let standing = on_boards(c, (topology, keys), &known, (member, &|_| true)).await?;
     let boards = standing.boards + standing.hidden;
     let mut found = Footprint { boards, ..Footprint::default() };
     for (node, name) in topology.nodes.iter().zip(&known) {

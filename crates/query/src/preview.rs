@@ -1,6 +1,9 @@
 //! What an edit would change, before it is sent.
 
-use crate::{QueryError, Standing, footprint, head, parts, standing};
+use crate::{
+    QueryError, Standing, footprint, head, parts,
+    standing::{standing, standing_in},
+};
 use smol_str::SmolStr;
 use tallyd_event::{Edit, EditKind, Scope};
 use tallyd_store::{Connection, keys::Keys};
@@ -38,6 +41,18 @@ pub enum NoChange {
     /// Nothing was counted there.
     #[error("\"{0}\" has counted nothing there (of what was sent just now, tallyd wait first)")]
     Nothing(SmolStr),
+    /// The member has no score in the group.
+    #[error(
+        "no board of {group} has a {field} \"{member}\" (of what was sent just now, tallyd wait first)"
+    )]
+    NotInGroup {
+        /// The group that it is to leave.
+        group: SmolStr,
+        /// The field that names members.
+        field: SmolStr,
+        /// The member.
+        member: SmolStr,
+    },
     /// The member is not hidden.
     #[error(
         "{field} \"{member}\" is not hidden (of one that was hidden just now, tallyd wait first)"
@@ -69,6 +84,17 @@ pub async fn preview(
     if let Some(scope) = &edit.scope {
         return part(c, topology, keys, (edit.kind, scope)).await;
     }
+    if let Some(moves) = &edit.moves {
+        let is_left = |group: &str| moves.target(group).is_some();
+        let stands = standing_in(c, topology, keys, edit, &is_left).await?;
+        let (field, member) = (edit.field.clone(), edit.member.clone());
+        // Each is left, and another one joined.
+        let each = if moves.keeps { 2 } else { 1 };
+        return Ok(match (stands.boards + stands.hidden) * each {
+            0 => Err(NoChange::NotInGroup { group: moves.from.join(":").into(), field, member }),
+            boards => Ok(boards),
+        });
+    }
     let stands = standing(c, topology, keys, &edit.field, &edit.member).await?;
     Ok(would_change(edit, &stands))
 }
@@ -99,6 +125,7 @@ fn would_change(edit: &Edit, stands: &Standing) -> Result<u64, NoChange> {
         EditKind::Hide => Err(NoChange::NoMember { field, member }),
         // They are of no member.
         EditKind::Close | EditKind::Reset => Ok(0),
+        EditKind::Move => Ok(stands.boards),
         EditKind::Unhide if stands.is_hidden || stands.hidden > 0 => Ok(stands.hidden),
         EditKind::Unhide | EditKind::Forget => Err(NoChange::NotHidden { field, member }),
     }

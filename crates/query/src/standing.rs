@@ -5,7 +5,7 @@ use redis::{Pipeline, Value};
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
 use tallyd_bolt::Key;
-use tallyd_event::partition_of;
+use tallyd_event::{Edit, partition_of};
 use tallyd_runtime::StoreError;
 use tallyd_store::{Connection, keys::Keys, reply};
 use tallyd_topology::{Node, NodeKind, Topology};
@@ -36,16 +36,28 @@ pub async fn standing(
     member: &str,
 ) -> Result<Standing, StoreError> {
     let names = vec![Some(SmolStr::from(field)); topology.nodes.len()];
-    on_boards(c, topology, keys, &names, member).await
+    on_boards(c, (topology, keys), &names, (member, &|_| true)).await
 }
 
-/// Where a member stands on the leaderboards that rank by the name which their node has for its field.
-pub(crate) async fn on_boards(
+/// Where the member of an edit stands on the boards of which the groups are such.
+pub(crate) async fn standing_in(
     c: &mut Connection,
     topology: &Topology,
     keys: &Keys,
+    edit: &Edit,
+    is: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<Standing, StoreError> {
+    let names = vec![Some(edit.field.clone()); topology.nodes.len()];
+    on_boards(c, (topology, keys), &names, (&edit.member, is)).await
+}
+
+/// Where a member stands on the leaderboards that rank by the name which their node has for its field,
+/// on the boards of which the groups are such.
+pub(crate) async fn on_boards(
+    c: &mut Connection,
+    (topology, keys): (&Topology, &Keys),
     names_of_field: &[Option<SmolStr>],
-    member: &str,
+    (member, is): (&str, &(dyn Fn(&str) -> bool + Sync)),
 ) -> Result<Standing, StoreError> {
     let mut standing = Standing::default();
     for (node, field) in topology.nodes.iter().zip(names_of_field) {
@@ -60,7 +72,9 @@ pub(crate) async fn on_boards(
                 labels.iter().filter_map(|entry| Some(entry.split_once(' ')?.0)).collect();
             for label in labels {
                 let groups = full(&tallyd_leaderboard::groups_key(period, label));
-                for some in names(c, &groups).await?.chunks(PAGE) {
+                let mut groups = names(c, &groups).await?;
+                groups.retain(|group| is(group));
+                for some in groups.chunks(PAGE) {
                     let mut ask = Pipeline::new();
                     for group in some {
                         let board = tallyd_leaderboard::board_key(period, label, group);

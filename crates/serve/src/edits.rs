@@ -63,6 +63,18 @@ pub struct EditBody {
     #[serde(default)]
     #[schema(value_type = String)]
     id: SmolStr,
+    /// Of `move`: the group that the member leaves, as it stands in keys, such as `class=10A`.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    from: SmolStr,
+    /// The one that it joins, such as `class=10B`.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    to: SmolStr,
+    /// What becomes of its points: `keep` (they go with it) or `leave` (they are gone).
+    #[serde(default)]
+    #[schema(value_type = String)]
+    points: SmolStr,
     /// Of an edit of no member, the bolt.
     #[serde(default)]
     #[schema(value_type = String)]
@@ -101,6 +113,12 @@ pub struct EditAnswer {
     field: String,
     /// The member; empty of one that is forgotten.
     member: String,
+    /// Of a move, the group that the member leaves; else empty.
+    from: String,
+    /// The one that it joins; else empty.
+    to: String,
+    /// What becomes of its points: `keep` or `leave`; of other edits empty.
+    points: String,
     /// Of an edit of no member, the bolt.
     bolt: String,
     /// The kind of period or window; empty: all of them.
@@ -139,8 +157,9 @@ pub struct EditsAnswer {
 
 impl From<EditBody> for Request {
     fn from(body: EditBody) -> Self {
-        let EditBody { kind, member, field, counts, id, bolt, period, label, group, by } = body;
-        Self { id, kind, member, field, counts, bolt, period, label, group, by }
+        let EditBody { kind, member, field, counts, id, from, to, points, by, .. } = body;
+        let EditBody { bolt, period, label, group, .. } = body;
+        Self { id, kind, member, field, counts, from, to, points, bolt, period, label, group, by }
     }
 }
 
@@ -148,7 +167,7 @@ impl From<Record> for EditAnswer {
     fn from(record: Record) -> Self {
         let done = record.is_over();
         let Record { id, at, by, kind, field, member, .. } = record;
-        let Record { bolt, period, label, group, refused, bolts, .. } = record;
+        let Record { from, to, points, bolt, period, label, group, refused, bolts, .. } = record;
         let bolts = bolts.into_iter().map(|of| EditOfBolt {
             bolt: of.bolt.to_string(),
             done: of.done.min(of.of),
@@ -156,7 +175,24 @@ impl From<Record> for EditAnswer {
             changed: of.changed,
         });
         let bolts = bolts.collect();
-        Self { id, at, by, kind, field, member, bolt, period, label, group, refused, done, bolts }
+        Self {
+            id,
+            at,
+            by,
+            kind,
+            field,
+            member,
+            from,
+            to,
+            points,
+            bolt,
+            period,
+            label,
+            group,
+            refused,
+            done,
+            bolts,
+        }
     }
 }
 

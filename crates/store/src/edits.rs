@@ -6,11 +6,13 @@
 //! them.
 
 mod list;
+mod moves;
 mod request;
 mod scope;
 mod sweep;
 
 pub use list::{OfNode, Record, Swept, list, one};
+pub use moves::MoveRefusal;
 pub use request::{Refusal, Request, check};
 pub use scope::ScopeRefusal;
 pub(crate) use sweep::sweep;

@@ -1,6 +1,7 @@
 //! `tallyd hide`, `tallyd unhide` and `tallyd edits`: what is taken back of what is counted.
 
 pub(crate) mod ask;
+pub(crate) mod moves;
 
 use crate::{
     connect::Target,

@@ -150,6 +150,13 @@ Examples:
   tallyd forget ann
   tallyd forget 10B --field class --id erasure-2026-17";
 
+/// Of `tallyd move`.
+pub const MOVE: &str = "\
+Examples:
+  tallyd move ann --from class=10A --to class=10B --dry-run         how many boards it would change
+  tallyd move ann --from class=10A --to class=10B
+  tallyd move ann --from class=10A --to class=10B --points leave    she begins at nothing there";
+
 /// Of `tallyd edits`.
 pub const EDITS: &str = "\
 Examples:

@@ -111,6 +111,9 @@ enum Command {
     /// Take out all that is kept of a member, for good
     #[command(after_help = examples::FORGET)]
     Forget(forget::Args),
+    /// Take a member from the boards of a group to those of another one
+    #[command(after_help = examples::MOVE)]
+    Move(edits::moves::Args),
     /// Make a period of a leaderboard final now
     #[command(after_help = examples::CLOSE)]
     Close(season::Args),
@@ -188,6 +191,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Unhide(args) => edits::run(EditKind::Unhide, args).await,
         Command::Correct(args) => correct::run(args).await,
         Command::Forget(args) => forget::run(args).await,
+        Command::Move(args) => edits::moves::run(args).await,
         Command::Close(args) => season::close(args).await,
         Command::Reset(args) => season::reset(args).await,
         Command::Edits(args) => edits::list(args).await,

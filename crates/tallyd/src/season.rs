@@ -166,7 +166,8 @@ fn scope_of(record: &Record) -> Scope {
     Scope { bolt: record.bolt.as_str().into(), period, label, ..Scope::default() }
 }
 
-fn field_value(text: &str) -> Result<(SmolStr, SmolStr), String> {
+/// A field and a value, as arguments name a group.
+pub(crate) fn field_value(text: &str) -> Result<(SmolStr, SmolStr), String> {
     let parts = text.split_once('=').filter(|(field, _)| !field.is_empty());
     let (field, value) = parts.ok_or("expected FIELD=VALUE, such as class=10B")?;
     Ok((field.into(), value.into()))

@@ -124,7 +124,7 @@ pub(super) fn frames(
     };
     let Some(copies) = work.copies(context) else { return Ok(Vec::new()) };
     let field = match work.edit.kind {
-        EditKind::Hide | EditKind::Unhide | EditKind::Close | EditKind::Reset => {
+        EditKind::Hide | EditKind::Unhide | EditKind::Move | EditKind::Close | EditKind::Reset => {
             work.edit.field.clone()
         }
         // All that is kept of the member, by whatever name a bolt calls the field. Where it emits none,

@@ -32,6 +32,15 @@ pub struct Record {
     pub field: String,
     /// The member.
     pub member: String,
+    /// Of a move, the group that the member leaves, as it stands in keys.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub from: String,
+    /// The one that it joins.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub to: String,
+    /// Whether its points go with it: `keep` or `leave`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub points: String,
     /// Of an edit of no member, the bolt.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub bolt: String,
@@ -167,6 +176,9 @@ pub async fn one(
         kind: text("do"),
         field: text("field"),
         member: text("member"),
+        from: text("from"),
+        to: text("to"),
+        points: text("points"),
         bolt: text("bolt"),
         period: text("period"),
         label: text("label"),

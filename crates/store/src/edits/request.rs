@@ -1,9 +1,12 @@
 //! What a client asks for, and why it may be refused. Pure.
 
-use super::scope::{ScopeRefusal, scope};
+use super::{
+    moves::{MoveRefusal, moves},
+    scope::{ScopeRefusal, scope},
+};
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
-use tallyd_event::{Edit, EditKind, MAX_STRING_BYTES, decode::Packed};
+use tallyd_event::{Edit, EditKind, MAX_STRING_BYTES, Moves, decode::Packed};
 use tallyd_topology::{NodeKind, Topology};
 
 /// The longest that the name of who asks may be, in characters.
@@ -25,6 +28,12 @@ pub struct Request {
     /// Of one that forgets a member, what becomes of the counts to which its events added; empty, or
     /// `keep`: they stay.
     pub counts: SmolStr,
+    /// Of a move, the group that the member leaves, as it stands in keys.
+    pub from: SmolStr,
+    /// The one that it joins.
+    pub to: SmolStr,
+    /// What becomes of its points; empty, or `keep`: they go with it.
+    pub points: SmolStr,
     /// Of an edit of no member, the bolt.
     pub bolt: SmolStr,
     /// The kind of period or window.
@@ -90,6 +99,9 @@ pub enum Refusal {
     /// It is of a part of a bolt's results, and that can't be.
     #[error(transparent)]
     Scope(#[from] ScopeRefusal),
+    /// It moves a member, and that can't be.
+    #[error(transparent)]
+    Move(#[from] MoveRefusal),
     /// No worker has ever run the topology.
     #[error("no worker has run this topology yet: there is nothing to edit")]
     NeverRan,
@@ -106,7 +118,10 @@ impl Request {
         let by = text("by").chars().filter(|c| !c.is_control()).take(MAX_BY).collect();
         let [id, kind, member, field, counts] = ["id", "do", "member", "field", "counts"].map(text);
         let [bolt, period, label, group] = ["bolt", "period", "label", "group"].map(text);
-        Self { id, kind, member, field, counts, bolt, period, label, group, by }
+        let [from, to, points] = ["from", "to", "points"].map(text);
+        let of_member =
+            Self { id, kind, member, field, counts, from, to, points, ..Self::default() };
+        Self { bolt, period, label, group, by, ..of_member }
     }
 
     /// The request that asks for an edit. It says all that another may leave out.
@@ -116,8 +131,15 @@ impl Request {
         let scope = edit.scope.clone().unwrap_or_default();
         let (period, label) = (scope.period.unwrap_or_default(), scope.label.unwrap_or_default());
         let (bolt, group) = (scope.bolt, scope.group.join(":").into());
-        let (kind, counts, by) = (kind.name().into(), SmolStr::default(), SmolStr::default());
-        Self { id, kind, member, field, counts, bolt, period, label, group, by }
+        let of_part = Self { bolt, period, label, group, ..Self::default() };
+        let Moves { from, to, keeps } = edit.moves.clone().unwrap_or_default();
+        let [from, to] = [from, to].map(|group| group.join(":").into());
+        let points = match edit.moves {
+            Some(_) if keeps => "keep".into(),
+            Some(_) => "leave".into(),
+            None => SmolStr::default(),
+        };
+        Self { id, kind: kind.name().into(), member, field, from, to, points, ..of_part }
     }
 
     /// The fields of its entry.
@@ -128,6 +150,9 @@ impl Request {
             ("member", &self.member),
             ("field", &self.field),
             ("counts", &self.counts),
+            ("from", &self.from),
+            ("to", &self.to),
+            ("points", &self.points),
             ("bolt", &self.bolt),
             ("period", &self.period),
             ("label", &self.label),
@@ -159,11 +184,15 @@ pub fn check(topology: &Topology, request: &Request, now: i64) -> Result<Edit, R
         return Err(Refusal::LongMember(request.member.len()));
     }
     let field = match kind {
-        EditKind::Hide | EditKind::Unhide => ranked(topology, &request.field)?,
+        EditKind::Hide | EditKind::Unhide | EditKind::Move => ranked(topology, &request.field)?,
         EditKind::Forget => named(topology, request)?,
         EditKind::Close | EditKind::Reset => SmolStr::default(),
     };
-    Ok(Edit::new(&request.id, kind, &field, &request.member))
+    let moves = match kind {
+        EditKind::Move => Some(moves(topology, request, &field)?),
+        _ => None,
+    };
+    Ok(Edit { moves, ..Edit::new(&request.id, kind, &field, &request.member) })
 }
 
 /// The field that members of leaderboards are named by: the one that is asked for, or the only one.
@@ -282,7 +311,7 @@ team = "string"
             (
                 &[BY_USER],
                 asked("burn", "u7", ""),
-                "unknown edit \"burn\" (expected hide, unhide, forget, close or reset)",
+                "unknown edit \"burn\" (expected hide, unhide, forget, move, close or reset)",
             ),
             (&[BY_USER], asked("hide", "", ""), "it names no member (give the field \"member\")"),
             (
@@ -331,6 +360,9 @@ team = "string"
             member: "u 7".into(),
             field: "user".into(),
             counts: "keep".into(),
+            from: "class=10A".into(),
+            to: "class=10B".into(),
+            points: "leave".into(),
             bolt: "points".into(),
             period: "week".into(),
             label: "2026-W48".into(),

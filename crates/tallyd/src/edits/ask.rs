@@ -92,11 +92,13 @@ pub(crate) fn accepted(json: bool, record: &Record, how: &str) -> anyhow::Result
 
 /// What an edit does, in a few words.
 pub(crate) fn said(record: &Record) -> String {
-    let Record { kind, field, bolt, period, label, group, .. } = record;
+    let Record { kind, field, from, to, points, bolt, period, label, group, .. } = record;
     let is_forgotten = record.member.is_empty() && !field.is_empty();
     let member = if is_forgotten { "(forgotten)" } else { &record.member };
     let mut said: Vec<&str> = [kind, bolt, period, label, group, field].map(String::as_str).into();
     said.push(member);
+    said.extend([from.as_str(), if to.is_empty() { "" } else { "to" }, to]);
+    said.extend((points == "leave").then_some("without points"));
     said.retain(|of| !of.is_empty());
     said.join(" ")
 }
