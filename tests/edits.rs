@@ -5,6 +5,8 @@
 
 #[path = "edits/moves.rs"]
 mod moves;
+#[path = "edits/rename.rs"]
+mod rename;
 #[path = "edits/season.rs"]
 mod season;
 
@@ -266,7 +268,9 @@ async fn any_client_can_edit_and_the_same_id_does_it_once() {
     assert_eq!(ids, [&json!("bad"), &json!("ban-u7")]);
     assert_eq!(
         listed[0]["refused"],
-        json!("unknown edit \"burn\" (expected hide, unhide, forget, move, close or reset)")
+        json!(
+            "unknown edit \"burn\" (expected hide, unhide, forget, move, rename, close or reset)"
+        )
     );
     assert_eq!(listed[1]["by"], json!("kim"));
     let one = school.done(&["edits", "ban-u7"]);

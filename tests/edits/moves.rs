@@ -8,10 +8,10 @@ type Scores = BTreeMap<String, i64>;
 
 impl School {
     fn points_of(&self, user: &str) -> i64 {
-        self.ledger[user].0
+        self.ledger.get(user).unwrap().0
     }
 
-    async fn replace_a_worker(&mut self) {
+    pub(super) async fn replace_a_worker(&mut self) {
         let mut killed = self.workers.remove(0);
         killed.kill().await.unwrap();
         self.join();

@@ -46,9 +46,9 @@ async fn an_edit_takes_effect_once_and_says_how_far_it_is() {
     let moved = ask(&serve, &class).json();
     assert_eq!((&moved["to"], &moved["points"]), (&json!("class=10A"), &json!("keep")), "{moved}");
     until("u7 is in the other class", || {
-        serve.get("/v1/boards/board/members/u7?class=10A", &[]).status == 200
+        serve.get("/v1/boards/board/members/u7?by.class=10A", &[]).status == 200
     });
-    assert_eq!(serve.get("/v1/boards/board/members/u7?class=10B", &[]).status, 404);
+    assert_eq!(serve.get("/v1/boards/board/members/u7?by.class=10B", &[]).status, 404);
     // The name of one who is forgotten stands nowhere any more.
     let forget = ask(&serve, &json!({ "do": "forget", "member": "u8", "id": "forget-1" })).json();
     assert_eq!(forget["do"], "forget", "{forget}");
@@ -113,6 +113,12 @@ async fn an_edit_that_can_not_be_done_is_a_problem_and_is_not_stored() {
         ),
         (json!({ "do": "hide", "member": 7 }), "bad-request", "can't be read"),
         (json!({ "do": "hide", "name": "u7" }), "bad-request", "unknown field `name`"),
+        (json!({ "do": "rename", "member": "u7" }), "edit-refused", "it says no new name"),
+        (
+            json!({ "do": "rename", "member": "u7", "to": "u9" }),
+            "edit-refused",
+            "the bolt \"own\" can't give what it keeps to another name",
+        ),
         (
             json!({ "do": "move", "member": "u7" }),
             "edit-refused",

@@ -102,6 +102,18 @@ impl BoltOptions for Options {
         Some(format!("what the member's events added to {}", names.join(", ")))
     }
 
+    fn renamed(&self, field: &str) -> Result<Option<String>, String> {
+        if self.by.iter().any(|by| by.name == field) {
+            return Err("groups of an aggregate keep their names".to_owned());
+        }
+        let counts =
+            |of: &&Measure| matches!(&of.function, Function::Distinct(what) if what.name == field);
+        let names: Vec<&str> =
+            self.measures.iter().filter(counts).map(|of| of.name.as_str()).collect();
+        let said = || format!("both names in {}, which count them as two", names.join(", "));
+        Ok((!names.is_empty()).then(said))
+    }
+
     fn windows(&self) -> Vec<&str> {
         self.windows.iter().map(|window| window.name.as_str()).collect()
     }

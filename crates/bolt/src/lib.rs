@@ -9,6 +9,7 @@ pub mod cuts;
 pub mod forget;
 pub mod labels;
 pub mod memory;
+pub mod rename;
 
 mod cells;
 mod effects;
@@ -29,7 +30,7 @@ pub use state::{Address, Cell, Fingerprints, Kind, Names, State};
 pub use window_memo::{GroupMemo, KeptWindow, Lasting, WindowMemo};
 
 use smol_str::SmolStr;
-use tallyd_event::{Edit, Event, Schema, partition_of};
+use tallyd_event::{Edit, EditKind, Event, Schema, partition_of};
 
 /// The version of the time zone data that this program has in it, such as `2026a`: the calendar
 /// goes by that alone, whatever the host has.
@@ -61,7 +62,8 @@ pub trait Bolt: Send + Sync {
     /// What an edit changes, in steps that are committed one after the other, each whole or not at
     /// all. Between them comes no event of the partition. After any of them it may be asked again
     /// from the beginning, with the state that is there then: it returns what is left to do, and
-    /// nothing twice. A bolt that keeps nothing of members has nothing to do.
+    /// nothing twice. A bolt that keeps nothing of members has nothing to do. What was handed over is
+    /// taken in one step.
     fn edit(&self, _edit: &Edit, _at: EditAt, _state: &State) -> Vec<EditStep> {
         Vec::new()
     }
@@ -93,6 +95,21 @@ pub struct EditStep {
     pub effects: Effects,
     /// How many results it changes, such as boards.
     pub changed: u64,
+    /// What it hands over to partitions of the same bolt. Each gets it as an edit of its own.
+    pub handed: Vec<Handing>,
+}
+
+/// What a step hands over to a partition of the same bolt, which may be the same one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handing {
+    /// The partition.
+    pub to: u16,
+    /// What the edit does there: [`EditKind::Rename`], or what has to be done before.
+    pub kind: EditKind,
+    /// Whom it is of there.
+    pub member: SmolStr,
+    /// What is handed over, as the bolt writes it: [`tallyd_event::Handed::state`].
+    pub state: String,
 }
 
 /// Events that are processed and committed together. One without events is a tick.

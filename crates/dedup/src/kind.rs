@@ -73,6 +73,14 @@ impl BoltOptions for Options {
         true
     }
 
+    fn renamed(&self, _: &str) -> Result<Option<String>, String> {
+        let window = duration_text(self.window_ms);
+        Ok(Some(format!(
+            "the ids of events, each within the key that it was sent with, for at least {window}: where \
+             that is the member, a retry of an old event has to say the old name"
+        )))
+    }
+
     fn stays(&self, _: Option<&str>) -> Option<String> {
         let window = duration_text(self.window_ms);
         Some(format!(

@@ -2,10 +2,12 @@
 //! among them, and are none.
 
 mod cut;
+mod handed;
 mod moves;
 mod scope;
 
 pub use cut::Cuts;
+pub use handed::Handed;
 pub use moves::Moves;
 pub use scope::Scope;
 
@@ -34,6 +36,12 @@ pub struct Edit {
     /// Of a move, from which group to which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moves: Option<Moves>,
+    /// Of a rename, the name that the member has from then on.
+    #[serde(default, skip_serializing_if = "SmolStr::is_empty")]
+    pub to: SmolStr,
+    /// Of one that goes from a partition of a bolt to another, what is handed over. It goes no further.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handed: Option<Handed>,
     /// How often a partition of its reader gets it: once from each partition of the node before that
     /// may send events of the member. It takes effect with the last.
     #[serde(default = "one", skip_serializing_if = "is_one")]
@@ -52,6 +60,8 @@ pub enum EditKind {
     Forget,
     /// Takes the member from a group to another one.
     Move,
+    /// Gives all that is kept of the member to another name.
+    Rename,
     /// Makes a period or window final now.
     Close,
     /// Starts results over.
@@ -60,11 +70,12 @@ pub enum EditKind {
 
 impl EditKind {
     /// Those that a client can ask for.
-    pub const ALL: [EditKind; 6] = [
+    pub const ALL: [EditKind; 7] = [
         EditKind::Hide,
         EditKind::Unhide,
         EditKind::Forget,
         EditKind::Move,
+        EditKind::Rename,
         EditKind::Close,
         EditKind::Reset,
     ];
@@ -77,6 +88,7 @@ impl EditKind {
             EditKind::Unhide => "unhide",
             EditKind::Forget => "forget",
             EditKind::Move => "move",
+            EditKind::Rename => "rename",
             EditKind::Close => "close",
             EditKind::Reset => "reset",
         }
@@ -94,7 +106,8 @@ impl Edit {
     #[must_use]
     pub fn new(id: &str, kind: EditKind, field: &str, member: &str) -> Self {
         let (id, field, member) = (id.into(), field.into(), member.into());
-        Self { id, kind, field, member, scope: None, moves: None, copies: 1 }
+        let (scope, moves, handed) = (None, None, None);
+        Self { id, kind, field, member, scope, moves, to: SmolStr::default(), handed, copies: 1 }
     }
 
     /// Whether it is the first copy that a partition gets of an edit that takes effect with that: of one
@@ -102,6 +115,14 @@ impl Edit {
     #[must_use]
     pub fn is_first_copy(&self) -> bool {
         self.scope.as_ref().is_some_and(|scope| scope.left.saturating_add(1) >= self.copies)
+    }
+
+    /// Whether a bolt has anything to do with it, as far as it names one.
+    #[must_use]
+    pub fn is_for(&self, bolt: &str) -> bool {
+        let of_scope = self.scope.as_ref().map(|scope| &scope.bolt);
+        let named = of_scope.or(self.handed.as_ref().map(|handed| &handed.bolt));
+        named.is_none_or(|name| name == bolt)
     }
 
     /// As text: what an entry of a source holds.

@@ -6,11 +6,14 @@ use crate::{
     learner::{self, Learner},
     met::Met,
     model::{self, Answer},
-    output_schema,
+    output_schema, rename,
 };
 use hashbrown::HashMap;
 use smol_str::{SmolStr, format_smolstr};
-use tallyd_bolt::{Batch, Bolt, EditAt, EditStep, Effects, FieldRef, Key, Reads, State, forget};
+use tallyd_bolt::{
+    Batch, Bolt, EditAt, EditStep, Effects, FieldRef, Key, Reads, State, forget,
+    rename::is_of as renames,
+};
 use tallyd_event::{Edit, Event, Schema, partition_of};
 
 /// The hash of the learners of a partition: a field for each, by the name, which
@@ -120,12 +123,18 @@ impl Bolt for Fatigue {
     }
 
     fn edit_reads(&self, edit: &Edit, at: EditAt, reads: &mut Reads<'_>) {
+        if renames(edit, at, self.learner_field()) {
+            rename::ask(edit, at, reads);
+        }
         if forget::is_of(edit, at, self.learner_field()) {
             forget::ask(&learner_fields(&edit.member, at.partitions), reads);
         }
     }
 
     fn edit(&self, edit: &Edit, at: EditAt, state: &State) -> Vec<EditStep> {
+        if renames(edit, at, self.learner_field()) {
+            return rename::steps(edit, at, state);
+        }
         match forget::is_of(edit, at, self.learner_field()) {
             true => forget::steps(learner_fields(&edit.member, at.partitions), state),
             false => Vec::new(),

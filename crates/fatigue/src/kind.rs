@@ -76,6 +76,11 @@ impl BoltOptions for Options {
         Some(format!("what is usual for items, to which all learners' answers add{where_named}"))
     }
 
+    fn renamed(&self, field: &str) -> Result<Option<String>, String> {
+        Ok((field == self.item.name)
+            .then(|| "what is usual for the item of the old name".to_owned()))
+    }
+
     fn emits_as<'a>(&self, field: &'a str) -> Option<&'a str> {
         (field == self.learner.name).then_some("learner")
     }

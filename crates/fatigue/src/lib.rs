@@ -12,6 +12,7 @@ mod met;
 mod model;
 mod options;
 mod parameters;
+mod rename;
 mod view;
 
 pub use alert::output_schema;

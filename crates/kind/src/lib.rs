@@ -149,6 +149,19 @@ pub trait BoltOptions: Any + Debug + Send + Sync {
         None
     }
 
+    /// What an edit leaves that gives all of a member to another name, by this field of its input: in
+    /// words, for people; `None` where it leaves nothing.
+    ///
+    /// # Errors
+    /// Where it can't be done: why, and the way around if there is one. A bolt that keeps something by
+    /// the field has to say that it can.
+    fn renamed(&self, field: &str) -> Result<Option<String>, String> {
+        match self.kept_by().iter().any(|by| by.name == field) {
+            true => Err("its type keeps results by the name, and can't move them".to_owned()),
+            false => Ok(None),
+        }
+    }
+
     /// By what name the events that it emits have a field of its input; `None` where they don't. One
     /// that passes events on is not asked.
     fn emits_as<'a>(&self, _field: &'a str) -> Option<&'a str> {

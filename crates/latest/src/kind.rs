@@ -99,6 +99,11 @@ impl BoltOptions for Options {
         ))
     }
 
+    fn renamed(&self, _: &str) -> Result<Option<String>, String> {
+        let way = "send its events again as later versions, with the new name";
+        Err(format!("a later version of an event takes it back from the old name ({way})"))
+    }
+
     fn emits_as<'a>(&self, field: &'a str) -> Option<&'a str> {
         Some(field)
     }

@@ -2,6 +2,7 @@
 
 mod forget;
 mod moves;
+mod rename;
 mod scope;
 
 use crate::{
@@ -12,7 +13,7 @@ use hashbrown::HashSet;
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use tallyd_bolt::{
-    Batch, EditAt, EditStep, Key, Reads, State,
+    Batch, EditAt, EditStep, Effects, Key, Reads, State,
     cuts::{cuts_field, cuts_key},
     labels::live,
 };
@@ -88,11 +89,14 @@ impl Leaderboard {
         if let Some(moves) = &edit.moves {
             return self.ask_to_move((&edit.member, moves), at, reads);
         }
+        if edit.kind == EditKind::Rename {
+            return self.ask_to_rename(edit, at, reads);
+        }
         let mut hidden = members(reads.look(&hides_key(at.partition), MEMBERS));
         let looks_at_hidden = match edit.kind {
-            EditKind::Hide | EditKind::Move | EditKind::Close | EditKind::Reset => false,
             EditKind::Unhide => true,
             EditKind::Forget => hidden.any(|member| member == edit.member),
+            _ => false,
         };
         for period in &self.options.periods {
             let labels = reads.look_names(&labels_key(period));
@@ -117,12 +121,19 @@ impl Leaderboard {
         if let Some(moves) = &edit.moves {
             return self.steps_to_move((&edit.member, moves), at, state);
         }
+        match (edit.kind, &edit.handed) {
+            (EditKind::Rename, Some(handed)) => {
+                return self.steps_to_adopt((edit, handed), at, state);
+            }
+            (EditKind::Rename, None) => return self.steps_to_hand_over(edit, at, state),
+            _ => {}
+        }
         let (mut steps, mut step) = (Vec::new(), EditStep::default());
         for place in self.places(at, state) {
             let changed = match edit.kind {
                 EditKind::Hide | EditKind::Unhide => place.change(edit, state, &mut step),
                 EditKind::Forget => self.forget(&place, &edit.member, state, &mut step),
-                EditKind::Move | EditKind::Close | EditKind::Reset => false,
+                _ => false,
             };
             if !changed {
                 continue;
@@ -138,13 +149,10 @@ impl Leaderboard {
         let is_new = match edit.kind {
             EditKind::Hide => hidden.insert(edit.member.clone()),
             EditKind::Unhide | EditKind::Forget => hidden.remove(&edit.member),
-            EditKind::Move | EditKind::Close | EditKind::Reset => false,
+            _ => false,
         };
-        if is_new && hidden.is_empty() {
-            step.effects.remove_field(&key, MEMBERS);
-        } else if is_new {
-            let encoded: Vec<SmolStr> = hidden.iter().map(|name| Key::encode(name)).collect();
-            step.effects.set_field(&key, MEMBERS, encoded.join(" "));
+        if is_new {
+            write_hidden(&key, &hidden, &mut step.effects);
         }
         if step != EditStep::default() {
             steps.push(step);
@@ -193,6 +201,16 @@ impl Place<'_> {
         };
         effects.expiries.extend(self.expiry.map(|expiry| (key, expiry)));
         true
+    }
+}
+
+/// Writes who is hidden in a partition.
+fn write_hidden(key: &Key, hidden: &BTreeSet<SmolStr>, effects: &mut Effects) {
+    if hidden.is_empty() {
+        effects.remove_field(key, MEMBERS);
+    } else {
+        let encoded: Vec<SmolStr> = hidden.iter().map(|name| Key::encode(name)).collect();
+        effects.set_field(key, MEMBERS, encoded.join(" "));
     }
 }
 

@@ -109,6 +109,10 @@ impl BoltOptions for Options {
         Some(format!("the boards by {}, whose keys have the member's name", by.join(", ")))
     }
 
+    fn renamed(&self, field: &str) -> Result<Option<String>, String> {
+        Ok(self.stays(Some(field)))
+    }
+
     fn extent(&self) -> Option<Extent<'_>> {
         let periods =
             self.periods.iter().map(|of| (of.name.as_str(), of.length, of.lasting)).collect();

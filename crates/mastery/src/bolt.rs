@@ -6,12 +6,14 @@ use crate::{
     concept_key,
     features::features,
     head::Forecast,
-    head_key, item_key, learner_fields,
+    head_key, item_key, learner_fields, rename,
     stored::{Hashes, may_be_full, more_key, page_of},
     working::Working,
 };
 use smol_str::SmolStr;
-use tallyd_bolt::{Batch, Bolt, EditAt, EditStep, Effects, Reads, State, forget};
+use tallyd_bolt::{
+    Batch, Bolt, EditAt, EditStep, Effects, Reads, State, forget, rename::is_of as renames,
+};
 use tallyd_event::{Edit, Event, Field, FieldType, Schema, Value};
 
 /// The bolt. Its input is partitioned by the learner, so it owns the abilities of the learners
@@ -97,12 +99,19 @@ impl Bolt for Mastery {
     }
 
     fn edit_reads(&self, edit: &Edit, at: EditAt, reads: &mut Reads<'_>) {
+        if renames(edit, at, self.learner_field()) {
+            rename::ask(edit, at, reads);
+        }
         if forget::is_of(edit, at, self.learner_field()) {
             forget::ask(&learner_fields(&edit.member, at.partitions), reads);
         }
     }
 
     fn edit(&self, edit: &Edit, at: EditAt, state: &State) -> Vec<EditStep> {
+        if renames(edit, at, self.learner_field()) {
+            let unknown = Abilities::unknown(&self.options.parameters);
+            return rename::steps(edit, at, (unknown, &self.hashes), state);
+        }
         match forget::is_of(edit, at, self.learner_field()) {
             true => forget::steps(learner_fields(&edit.member, at.partitions), state),
             false => Vec::new(),

@@ -80,6 +80,11 @@ impl BoltOptions for Options {
         Some(format!("{what}{where_named}"))
     }
 
+    fn renamed(&self, field: &str) -> Result<Option<String>, String> {
+        let is_named = field == self.item.name || field == self.concept.name;
+        Ok(is_named.then(|| "what all learners taught it of the old name".to_owned()))
+    }
+
     fn emits_as<'a>(&self, field: &'a str) -> Option<&'a str> {
         let names = [(&self.learner, "learner"), (&self.concept, "concept"), (&self.item, "item")];
         names.into_iter().find(|(of, _)| of.name == field).map(|(_, name)| name)

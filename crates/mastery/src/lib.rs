@@ -16,6 +16,7 @@ mod options;
 mod page;
 mod pair;
 mod parameters;
+mod rename;
 mod stored;
 mod variance;
 mod view;

@@ -3,7 +3,7 @@
 
 mod learners;
 
-pub(crate) use learners::Places;
+pub(crate) use learners::{Learners, Places};
 
 use crate::{
     Abilities, CONCEPT_FIELDS, Difficulty, HEAD_FIELDS, ITEM_FIELDS,
@@ -15,7 +15,6 @@ use crate::{
     stored::Hashes,
 };
 use hashbrown::HashMap;
-use learners::Learners;
 use smol_str::SmolStr;
 use tallyd_bolt::{Effects, Key, State};
 

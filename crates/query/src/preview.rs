@@ -41,6 +41,14 @@ pub enum NoChange {
     /// Nothing was counted there.
     #[error("\"{0}\" has counted nothing there (of what was sent just now, tallyd wait first)")]
     Nothing(SmolStr),
+    /// Nothing is kept of the member.
+    #[error("no result has a {field} \"{member}\" (of what was sent just now, tallyd wait first)")]
+    Nobody {
+        /// The field that names members.
+        field: SmolStr,
+        /// The member.
+        member: SmolStr,
+    },
     /// The member has no score in the group.
     #[error(
         "no board of {group} has a {field} \"{member}\" (of what was sent just now, tallyd wait first)"
@@ -76,10 +84,17 @@ pub async fn preview(
     keys: &Keys,
     edit: &Edit,
 ) -> Result<Result<u64, NoChange>, QueryError> {
-    if edit.kind == EditKind::Forget {
+    if matches!(edit.kind, EditKind::Forget | EditKind::Rename) {
         let of = (edit.field.as_str(), edit.member.as_str());
         let found = footprint(c, topology, keys, of).await?;
-        return Ok(Ok(found.boards + found.groups + found.learners));
+        let found = found.boards + found.groups + found.learners;
+        let (field, member) = (edit.field.clone(), edit.member.clone());
+        return Ok(match edit.kind {
+            EditKind::Rename if found == 0 => Err(NoChange::Nobody { field, member }),
+            // The old name has it no more, and the new one has it.
+            EditKind::Rename => Ok(found * 2),
+            _ => Ok(found),
+        });
     }
     if let Some(scope) = &edit.scope {
         return part(c, topology, keys, (edit.kind, scope)).await;
@@ -125,7 +140,7 @@ fn would_change(edit: &Edit, stands: &Standing) -> Result<u64, NoChange> {
         EditKind::Hide => Err(NoChange::NoMember { field, member }),
         // They are of no member.
         EditKind::Close | EditKind::Reset => Ok(0),
-        EditKind::Move => Ok(stands.boards),
+        EditKind::Move | EditKind::Rename => Ok(stands.boards),
         EditKind::Unhide if stands.is_hidden || stands.hidden > 0 => Ok(stands.hidden),
         EditKind::Unhide | EditKind::Forget => Err(NoChange::NotHidden { field, member }),
     }

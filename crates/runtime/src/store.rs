@@ -166,6 +166,9 @@ pub struct EditPart {
     pub changed: u64,
     /// Whether nothing is left to do in the partition.
     pub done: bool,
+    /// What it hands over to partitions of the bolt: each an entry for the stream that the partition
+    /// reads.
+    pub handed: Vec<(u16, Vec<u8>)>,
     /// Of a source: the entry of its stream that the edit is, where that has to be known.
     pub place: Option<EntryId>,
 }

@@ -342,7 +342,7 @@ impl Work {
                 dead: stage.dead,
                 late: stage.late,
                 edit: self.edit.as_ref().and_then(|edit| match of.bolt {
-                    Some(_) => edit.part(number),
+                    Some(_) => edit.part(number, &node.name),
                     None => edit.note(self.last.get(&edit.partition).copied()),
                 }),
             });

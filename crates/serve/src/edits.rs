@@ -67,7 +67,7 @@ pub struct EditBody {
     #[serde(default)]
     #[schema(value_type = String)]
     from: SmolStr,
-    /// The one that it joins, such as `class=10B`.
+    /// The one that it joins, such as `class=10B`; of `rename` the new name.
     #[serde(default)]
     #[schema(value_type = String)]
     to: SmolStr,
@@ -115,7 +115,7 @@ pub struct EditAnswer {
     member: String,
     /// Of a move, the group that the member leaves; else empty.
     from: String,
-    /// The one that it joins; else empty.
+    /// The one that it joins; of a rename the new name; else empty.
     to: String,
     /// What becomes of its points: `keep` or `leave`; of other edits empty.
     points: String,
@@ -278,6 +278,8 @@ async fn accepted(app: &App, c: &mut Connection, request: &Request) -> Result<Re
     if edit.kind != EditKind::Forget {
         preview(c, topology, keys, &edit).await?.map_err(|why| refuse(why.to_string()))?;
     }
+    let may = edits::may_be_now(c, topology, keys, &edit).await?;
+    may.map_err(|refusal| refuse(refusal.to_string()))?;
     // A period that is now may be over when it is accepted.
     let (id, by) = (request.id.clone(), request.by.clone());
     let request = &Request { id, by, ..Request::of(&edit) };

@@ -30,7 +30,7 @@ const CUT_EVERY: u32 = 3;
 
 enum Sending {
     Answers(Vec<Answer>),
-    Edit(Edit),
+    Edit(Box<Edit>),
     Nonsense,
 }
 
@@ -70,13 +70,13 @@ impl Book {
                         ledger.count(answer, answer.id.starts_with(bolts::POISON), arrival);
                     }
                 }
-                Sending::Edit(Edit { id, kind, scope: Some(scope), .. }) => {
-                    ledger.cut(id, kind.name(), &scope.bolt);
-                }
-                Sending::Edit(edit) => {
-                    let user = (edit.field == "user").then_some(edit.member.as_str());
-                    ledger.edit(&edit.id, edit.kind.name(), user);
-                }
+                Sending::Edit(edit) => match &edit.scope {
+                    Some(scope) => ledger.cut(&edit.id, edit.kind.name(), &scope.bolt),
+                    None => {
+                        let user = (edit.field == "user").then_some(edit.member.as_str());
+                        ledger.edit(&edit.id, edit.kind.name(), user);
+                    }
+                },
                 Sending::Nonsense => ledger.malformed += 1,
             }
         }
@@ -102,7 +102,7 @@ pub async fn run(server: Arc<Server>, plan: &Plan) -> Book {
                 true => cut(&mut of_edits, number),
                 false => edit(&mut of_edits, number, forgets(plan)),
             };
-            book.send(&server, Sending::Edit(edit)).await;
+            book.send(&server, Sending::Edit(Box::new(edit))).await;
         }
         if plan.seed % 3 == 2 && number % PROBE_EVERY == 0 {
             // It must come to nothing: no ledger knows of it.

@@ -305,6 +305,12 @@ impl World {
         if let Some(edit) = part.edit.as_ref().filter(|edit| edit.done) {
             *self.edits.entry((edit.id.clone(), part.node)).or_default() += 1;
         }
+        for (partition, bytes) in part.edit.iter().flat_map(|edit| &edit.handed) {
+            let field = tallyd_runtime::FRAME_FIELD.as_bytes().to_vec();
+            if let Some(stream) = self.input((topology.head(part.node), *partition)) {
+                self.add(&stream, vec![(field, bytes.clone())]);
+            }
+        }
         for (partition, cursor) in &part.cursors {
             self.set_cursor((part.node, *partition), *cursor);
         }

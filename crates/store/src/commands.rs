@@ -165,6 +165,9 @@ pub fn add_edit(pipeline: &mut Pipeline, keys: &Keys, node: &str, edit: &EditPar
     if edit.changed > 0 {
         pipeline.cmd("HINCRBY").arg(&key).arg(changed_field(node)).arg(edit.changed);
     }
+    if !edit.handed.is_empty() {
+        pipeline.cmd("HINCRBY").arg(&key).arg(handed_field(node)).arg(edit.handed.len());
+    }
     if let Some(place) = edit.place {
         pipeline.cmd("HSET").arg(&key).arg(place_field(node)).arg(place.to_string());
     }
@@ -176,6 +179,12 @@ pub fn add_edit(pipeline: &mut Pipeline, keys: &Keys, node: &str, edit: &EditPar
 /// The field of an edit that counts what it changed in a node.
 pub(crate) fn changed_field(node: &str) -> String {
     format!("changed:{node}")
+}
+
+/// The field of an edit that counts what partitions of a node handed over to others, each of which is
+/// done once more.
+pub(crate) fn handed_field(node: &str) -> String {
+    format!("handed:{node}")
 }
 
 /// The field of an edit that says where it stands in the stream of a source.

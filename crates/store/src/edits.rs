@@ -7,12 +7,14 @@
 
 mod list;
 mod moves;
+mod rename;
 mod request;
 mod scope;
 mod sweep;
 
 pub use list::{OfNode, Record, Swept, list, one};
 pub use moves::MoveRefusal;
+pub use rename::RenameRefusal;
 pub use request::{Refusal, Request, check};
 pub use scope::ScopeRefusal;
 pub(crate) use sweep::sweep;
@@ -25,6 +27,7 @@ use crate::{
     store::server_ms,
 };
 use redis::{Pipeline, Value};
+use rename::Underway;
 use smol_str::{SmolStr, format_smolstr};
 use std::collections::BTreeSet;
 use tallyd_event::{Edit, EditKind, EntryId};
@@ -85,7 +88,7 @@ pub async fn accept(
             return c.all(&forget).await.map(drop);
         }
         let found = look(c, topology, keys, &waiting).await?;
-        let transaction = transaction(topology, keys, &waiting, &found);
+        let transaction = transaction(topology, keys, &waiting, found);
         let mut replies = c.send(&transaction).await?;
         let done = replies.pop().unwrap_or(Value::Nil);
         // An error while queueing says why EXEC was refused; nothing happened then.
@@ -106,6 +109,10 @@ struct Found {
     known: Vec<bool>,
     /// The bolts that do edits: those that a worker has ever run.
     bolts: Vec<SmolStr>,
+    /// The edits that one of them may have to wait for.
+    underway: Underway,
+    /// Those that are noted as open, and are done.
+    over: Vec<String>,
 }
 
 async fn look(
@@ -138,7 +145,26 @@ async fn look(
     }
     let ran = bolts.into_iter().zip(answers);
     let bolts = ran.filter(|(_, cursor)| *cursor != Value::Nil).map(|(bolt, _)| bolt).collect();
-    Ok(Found { now, known, bolts })
+    let is_rename = |entry: &Entry| Request::read(&entry.fields).kind == EditKind::Rename.name();
+    let for_rename = waiting.iter().any(is_rename);
+    let (underway, over) = Underway::read(c, topology, keys, for_rename).await?;
+    Ok(Found { now, known, bolts, underway, over })
+}
+
+/// Whether an edit that is checked may be accepted now: one that meets what a rename hands over has to
+/// wait for it.
+///
+/// # Errors
+/// Where the server can't be read.
+pub async fn may_be_now(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+    edit: &Edit,
+) -> Result<Result<(), Refusal>, StoreError> {
+    let for_rename = edit.kind == EditKind::Rename;
+    let (underway, _) = Underway::read(c, topology, keys, for_rename).await?;
+    Ok(underway.refuse(edit).map_err(Refusal::from))
 }
 
 /// Forgets the oldest edits that are done, where there are more than [`KEPT`].
@@ -159,16 +185,23 @@ pub(crate) async fn forget_old(
         if one(c, topology, keys, &id).await?.is_none_or(|record| record.is_over()) {
             forget.cmd("ZREM").arg(keys.edit_list()).arg(&id);
             forget.cmd("UNLINK").arg(keys.edit(&id));
+            forget.cmd("HDEL").arg(keys.edits_open()).arg(&id);
+            forget.cmd("HDEL").arg(keys.edit_renames()).arg(&id);
         }
     }
     if forget.is_empty() { Ok(()) } else { c.all(&forget).await.map(drop) }
 }
 
 /// The transaction that accepts what waits.
-fn transaction(topology: &Topology, keys: &Keys, waiting: &[Entry], found: &Found) -> Pipeline {
+fn transaction(topology: &Topology, keys: &Keys, waiting: &[Entry], found: Found) -> Pipeline {
     let mut all = Pipeline::new();
     all.cmd("MULTI");
     let mut met: BTreeSet<SmolStr> = BTreeSet::new();
+    let mut underway = found.underway;
+    for id in &found.over {
+        all.cmd("HDEL").arg(keys.edits_open()).arg(id);
+        all.cmd("HDEL").arg(keys.edit_renames()).arg(id);
+    }
     for (place, (entry, known)) in (0..).zip(waiting.iter().zip(&found.known)) {
         all.cmd("XDEL").arg(keys.edits()).arg(entry.id.to_string());
         let id = id(entry);
@@ -180,18 +213,20 @@ fn transaction(topology: &Topology, keys: &Keys, waiting: &[Entry], found: &Foun
             false => check(topology, &request, found.now),
             true => Err(Refusal::NeverRan),
         };
+        let checked = checked.map(|edit| Edit { id: id.clone(), ..edit });
+        let checked = checked.and_then(|edit| Ok(underway.refuse(&edit).map(|()| edit)?));
         let key = keys.edit(&id);
         all.cmd("UNLINK").arg(&key);
         let note = all.cmd("HSET").arg(&key);
         note.arg("at").arg(found.now).arg("by").arg(request.by.as_str());
-        let is_swept = checked.as_ref().is_ok_and(|edit| edit.kind == EditKind::Forget);
+        let kind = checked.as_ref().ok().map(|edit| edit.kind);
         let shown = checked.as_ref().map_or_else(|_| request.clone(), Request::of);
         for (name, value) in shown.fields().filter(|(name, _)| !["id", "by"].contains(name)) {
             note.arg(name).arg(value);
         }
         match checked {
             Ok(edit) => {
-                let edit = Edit { id: id.clone(), ..edit };
+                underway.note(&edit);
                 note.arg("partitions").arg(topology.partitions);
                 for bolt in &found.bolts {
                     note.arg(done_field(bolt)).arg(0);
@@ -209,8 +244,17 @@ fn transaction(topology: &Topology, keys: &Keys, waiting: &[Entry], found: &Foun
         }
         // In their order, those of one moment too.
         let when = found.now.saturating_mul(1000).saturating_add(place);
-        if is_swept {
-            all.cmd("ZADD").arg(keys.edit_sweeps()).arg(when).arg(id.as_str());
+        if kind.is_some() {
+            all.cmd("HSET").arg(keys.edits_open()).arg(id.as_str()).arg(found.now);
+        }
+        match kind {
+            Some(EditKind::Forget) => {
+                all.cmd("ZADD").arg(keys.edit_sweeps()).arg(when).arg(id.as_str());
+            }
+            Some(EditKind::Rename) => {
+                all.cmd("HSET").arg(keys.edit_renames()).arg(id.as_str()).arg(found.now);
+            }
+            _ => {}
         }
         all.cmd("ZADD").arg(keys.edit_list()).arg(when).arg(id.as_str());
     }

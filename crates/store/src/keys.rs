@@ -166,6 +166,18 @@ impl Keys {
         format!("{}edits:sweeps", self.prefix)
     }
 
+    /// The edits that may not be done yet: a hash, by id. Who accepts a rename takes out those that are.
+    #[must_use]
+    pub fn edits_open(&self) -> String {
+        format!("{}edits:open", self.prefix)
+    }
+
+    /// The renames that may not be done yet: a hash, by id.
+    #[must_use]
+    pub fn edit_renames(&self) -> String {
+        format!("{}edits:renames", self.prefix)
+    }
+
     /// What is known of an edit: a hash.
     #[must_use]
     pub fn edit(&self, id: &str) -> String {

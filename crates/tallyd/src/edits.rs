@@ -2,6 +2,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod moves;
+pub(crate) mod rename;
 
 use crate::{
     connect::Target,
@@ -106,6 +107,7 @@ pub async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
         outln!("\n{bolts}")?;
         for record in &records {
             forget::say_swept(&open.topology, record)?;
+            rename::say_after(&open.topology, record)?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -157,6 +157,12 @@ Examples:
   tallyd move ann --from class=10A --to class=10B
   tallyd move ann --from class=10A --to class=10B --points leave    she begins at nothing there";
 
+/// Of `tallyd rename`.
+pub const RENAME: &str = "\
+Examples:
+  tallyd rename ann anna --dry-run    how many results it would change, and what stays
+  tallyd rename ann anna              where both have results, they become one";
+
 /// Of `tallyd edits`.
 pub const EDITS: &str = "\
 Examples:

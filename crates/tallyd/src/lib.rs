@@ -114,6 +114,9 @@ enum Command {
     /// Take a member from the boards of a group to those of another one
     #[command(after_help = examples::MOVE)]
     Move(edits::moves::Args),
+    /// Give all that is kept of a member to another name
+    #[command(after_help = examples::RENAME)]
+    Rename(edits::rename::Args),
     /// Make a period of a leaderboard final now
     #[command(after_help = examples::CLOSE)]
     Close(season::Args),
@@ -192,6 +195,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Correct(args) => correct::run(args).await,
         Command::Forget(args) => forget::run(args).await,
         Command::Move(args) => edits::moves::run(args).await,
+        Command::Rename(args) => edits::rename::run(args).await,
         Command::Close(args) => season::close(args).await,
         Command::Reset(args) => season::reset(args).await,
         Command::Edits(args) => edits::list(args).await,

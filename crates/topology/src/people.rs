@@ -40,6 +40,21 @@ impl Topology {
         taken
     }
 
+    /// What an edit leaves in each bolt that gives all of a member to another name, by the field of the
+    /// sources that names it.
+    ///
+    /// # Errors
+    /// The first bolt that can't do it, and why.
+    pub fn renamed(&self, field: &str) -> Result<Vec<(SmolStr, String)>, (SmolStr, String)> {
+        let mut left = Vec::new();
+        for (node, name) in self.nodes.iter().zip(self.known_as(field)) {
+            let (NodeKind::Bolt(bolt), Some(name)) = (&node.kind, name) else { continue };
+            let of_bolt = bolt.options.renamed(&name).map_err(|why| (node.name.clone(), why))?;
+            left.extend(of_bolt.map(|what| (node.name.clone(), what)));
+        }
+        Ok(left)
+    }
+
     /// The fields of sources that name whom results are about.
     #[must_use]
     pub fn people(&self) -> BTreeSet<SmolStr> {

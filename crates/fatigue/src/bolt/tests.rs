@@ -243,3 +243,50 @@ proptest! {
         }
     }
 }
+
+/// Does an edit in the partition of its member, and what it hands over in others.
+fn rename(bolt: &Fatigue, memory: &mut Memory, edit: &Edit) -> u64 {
+    let partition = partition_of([edit.member.as_str()], 3);
+    let at = EditAt { partition, partitions: 3, now: 0 };
+    let state = memory.state(|reads| bolt.edit_reads(edit, at, reads));
+    let mut changed = 0;
+    for step in bolt.edit(edit, at, &state) {
+        memory.apply(&step.effects);
+        changed += step.changed;
+        for tallyd_bolt::Handing { kind, member, state, .. } in step.handed {
+            let handed = Some(tallyd_event::Handed { bolt: "fatigue".into(), state });
+            let adopts = Edit { handed, ..Edit::new("e", kind, "user", &member) };
+            changed += rename(bolt, memory, &adopts);
+        }
+    }
+    changed
+}
+
+#[test]
+fn of_two_learners_who_become_one_the_later_stays() {
+    let (bolt, schema) = (bolt(Parameters::default()), schema());
+    let one = |name: &str, minutes: i64| -> Vec<Event> {
+        (1..40).map(|n| event(n, name, n % 7, n % 2 == 0, 5000.0, minutes + n as i64)).collect()
+    };
+    let run = |events: &[Event]| {
+        let mut memory = Memory::default();
+        memory.run(&bolt, &Batch { schema: &schema, events, now: 0 });
+        memory
+    };
+    let field = |memory: &Memory, name: &str| -> Option<Vec<u8>> {
+        memory.hashes.get(&learners_key(partition_of([name], 3)))?.get(name).cloned()
+    };
+    let edit = |from: &str, to: &str| Edit {
+        to: to.into(),
+        ..Edit::new("e", tallyd_event::EditKind::Rename, "user", from)
+    };
+    let before = run(&[one("early", 0), one("late", 500)].concat());
+    for (from, to, changed) in [("early", "late", 1), ("late", "early", 2), ("late", "new", 2)] {
+        let mut memory = before.clone();
+        assert_eq!(rename(&bolt, &mut memory, &edit(from, to)), changed, "{from} {to}");
+        assert_eq!(field(&memory, from), None, "{from} {to}");
+        assert_eq!(field(&memory, to), field(&before, "late"), "{from} {to}");
+        // Once more there is nothing to do.
+        assert_eq!(rename(&bolt, &mut memory, &edit(from, to)), 0, "{from} {to}");
+    }
+}

@@ -94,7 +94,7 @@ impl Leaderboard {
     }
 
     /// What is stored of a member, who may be hidden, on a board.
-    fn stored(
+    pub(super) fn stored(
         &self,
         period: &PeriodOptions,
         (label, group): (&str, &str),
@@ -108,7 +108,8 @@ impl Leaderboard {
         self.scoring.load(score, state.field(&state_key(period, label, group), member)).ok()
     }
 
-    fn take_off(
+    /// Takes a member, who may be hidden, off a board.
+    pub(super) fn take_off(
         &self,
         period: &PeriodOptions,
         (label, group): (&str, &str),
@@ -125,7 +126,7 @@ impl Leaderboard {
     }
 
     /// Puts a score onto the board of a group, which may be new.
-    fn put(
+    pub(super) fn put(
         &self,
         place: &Place<'_>,
         group: &SmolStr,

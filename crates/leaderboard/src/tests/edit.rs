@@ -99,7 +99,7 @@ proptest! {
                     hidden.remove(member);
                     events.retain(|event: &Event| event.value(0) != &Value::Str(member.into()));
                 }
-                Happening::Edit(EditKind::Move | EditKind::Close | EditKind::Reset, ..) => {}
+                Happening::Edit(..) => {}
             }
         }
         let (plain, _) = run(&bolt, &events, &[], false);

@@ -11,7 +11,7 @@ enum Item {
     /// An event, and the way that it goes.
     Event(Event, usize),
     /// An edit goes all ways. The worker that does it dies after so many steps, each time.
-    Edit(Edit, Vec<usize>),
+    Edit(Box<Edit>, Vec<usize>),
 }
 
 fn id(place: usize) -> EntryId {
@@ -56,7 +56,7 @@ fn arrive(
                 process(&mut memory, &mut batch);
                 let came = came.entry((partition, edit.id.clone())).or_insert(0);
                 *came += 1;
-                let mut edit = Edit { copies: ways as u32, ..edit.clone() };
+                let mut edit = Edit { copies: ways as u32, ..(**edit).clone() };
                 if let Some(scope) = &mut edit.scope {
                     scope.left = edit.copies - *came;
                 } else if *came < edit.copies {
@@ -167,11 +167,12 @@ fn items() -> impl Strategy<Value = Vec<Item>> {
         };
         let group = if closes { Vec::new() } else { scope.group.clone() };
         let scope = Some(Scope { group, ..scope });
-        Item::Edit(Edit { scope, ..Edit::new("", kind, "", "") }, deaths)
+        let edit = Edit { scope, ..Edit::new("", kind, "", "") };
+        Item::Edit(Box::new(edit), deaths)
     });
     let hides = (any::<bool>(), member(), deaths()).prop_map(|(hides, member, deaths)| {
         let kind = if hides { EditKind::Hide } else { EditKind::Unhide };
-        Item::Edit(Edit::new("", kind, "user", &member), deaths)
+        Item::Edit(Box::new(Edit::new("", kind, "user", &member)), deaths)
     });
     let item = prop_oneof![8 => event, 2 => scoped, 1 => hides];
     prop::collection::vec(item, 0..40).prop_map(|mut items| {

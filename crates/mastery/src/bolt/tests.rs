@@ -1,5 +1,7 @@
 //! Table and property tests of the bolt, on state in plain maps.
 
+mod rename;
+
 use super::*;
 use crate::{Ability, PICOLOGITS, Parameters, Variance, learner_fields, read_more, read_own};
 use crate::{learners_key, names_key, numbers_key};

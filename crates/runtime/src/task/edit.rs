@@ -15,7 +15,9 @@ use crate::{
 };
 use smol_str::SmolStr;
 use std::sync::Arc;
-use tallyd_bolt::{Address, Bolt, Cell, EditAt, EditStep, Effects, Key, Kind, Reads, State};
+use tallyd_bolt::{
+    Address, Bolt, Cell, EditAt, EditStep, Effects, Handing, Key, Kind, Reads, State,
+};
 use tallyd_event::Edit;
 use tokio::time::Instant;
 
@@ -52,9 +54,9 @@ impl<S: Store> Task<S> {
         for (number, stage) in stages.iter().enumerate() {
             let (Some(bolt), Some(edit)) = (&stage.bolt, &edit) else { continue };
             let name = self.context.node(stage)?.name.as_str();
-            let mut steps = match &edit.scope {
-                Some(scope) if scope.bolt != name => Vec::new(),
-                _ => self.steps(session, stage, bolt, edit, at).await?,
+            let mut steps = match edit.is_for(name) {
+                true => self.steps(session, stage, bolt, edit, at).await?,
+                false => Vec::new(),
             };
             let last = steps.pop().unwrap_or_default();
             for step in steps {
@@ -62,12 +64,16 @@ impl<S: Store> Task<S> {
                     return Ok(Edited::Interrupted);
                 }
             }
+            let handed = self.handings(stage, &of, last.handed)?;
             let mut effects = last.effects;
             if StageId(number) == StageId::READS {
                 effects.writes.append(&mut copies.writes);
             }
             if let Some(changed) = of.changed.get_mut(number) {
                 *changed = last.changed;
+            }
+            if let Some(of_stage) = of.handed.get_mut(number) {
+                *of_stage = handed;
             }
             work.finish(&self.context, StageId(number), effects)?;
         }
@@ -150,6 +156,18 @@ impl<S: Store> Task<S> {
         }
     }
 
+    /// Entries for the partitions to which a step hands something over.
+    fn handings(
+        &self,
+        stage: &Stage,
+        of: &EditWork,
+        handings: Vec<Handing>,
+    ) -> Result<Vec<(u16, Vec<u8>)>, StoreError> {
+        let name = &self.context.node(stage)?.name;
+        let entries = of.handings(name, handings);
+        entries.map_err(|error| StoreError::bug(format!("an edit can't be encoded: {error}")))
+    }
+
     /// Commits one step. Returns whether the task goes on with all that it had.
     async fn step(
         &mut self,
@@ -159,8 +177,9 @@ impl<S: Store> Task<S> {
         step: EditStep,
     ) -> Result<bool, StoreError> {
         let (writes, expiries) = (step.effects.writes, step.effects.expiries);
-        let id = SmolStr::clone(&of.edit.id);
-        let edit = Some(EditPart { id, changed: step.changed, done: false, place: None });
+        let handed = self.handings(stage, of, step.handed)?;
+        let (id, changed) = (SmolStr::clone(&of.edit.id), step.changed);
+        let edit = Some(EditPart { id, changed, done: false, handed, place: None });
         let part = Part { node: stage.place, writes, expiries, edit, ..Part::default() };
         let commit = Commit { parts: vec![part], ..Commit::read(Next::Nothing) };
         match self.send(session, &commit).await {

@@ -11,7 +11,8 @@ use crate::{
     context::Context,
     store::{EditPart, Entry, Frame},
 };
-use tallyd_event::{Edit, EditKind, EntryId, frame, partition_of};
+use tallyd_bolt::Handing;
+use tallyd_event::{Edit, EditKind, EntryId, Handed, frame, partition_of};
 use tallyd_topology::{EdgeKey, Node};
 
 /// The edit that an entry of a source or of an edge is; `None` for any other entry.
@@ -35,11 +36,19 @@ pub struct EditWork {
     pub came: u32,
     /// By stage: how many results the commit of this batch changes.
     pub changed: Vec<u64>,
+    /// By stage: what it hands over to partitions.
+    pub handed: Vec<Vec<(u16, Vec<u8>)>>,
 }
 
 impl EditWork {
     pub(super) fn new(partition: u16, edit: Edit, stages: usize) -> Self {
-        Self { partition, edit, came: 1, changed: vec![0; stages] }
+        Self {
+            partition,
+            edit,
+            came: 1,
+            changed: vec![0; stages],
+            handed: vec![Vec::new(); stages],
+        }
     }
 
     /// Whether it waits for another copy.
@@ -59,29 +68,45 @@ impl EditWork {
     }
 
     /// What the commit does of it in the bolt of a stage.
-    pub(super) fn part(&self, stage: usize) -> Option<EditPart> {
+    pub(super) fn part(&self, stage: usize, bolt: &str) -> Option<EditPart> {
         let changed = self.changed.get(stage).copied().unwrap_or_default();
         let done = !self.waits();
-        let id = || self.edit.id.clone();
-        (done || self.edit.scope.is_some()).then(|| EditPart {
-            id: id(),
-            changed,
-            done,
-            place: None,
-        })
+        // What is handed over is of one bolt, and done by that alone.
+        let is_of = self.edit.handed.is_none() || self.edit.is_for(bolt);
+        let handed = || self.handed.get(stage).cloned().unwrap_or_default();
+        let part =
+            || EditPart { id: self.edit.id.clone(), changed, done, handed: handed(), place: None };
+        (is_of && (done || self.edit.scope.is_some())).then(part)
+    }
+
+    /// Entries for the streams of partitions to which a bolt hands something over.
+    pub(crate) fn handings(
+        &self,
+        bolt: &str,
+        handings: Vec<Handing>,
+    ) -> Result<Vec<(u16, Vec<u8>)>, frame::EncodeError> {
+        let entry = |Handing { to, kind, member, state }| {
+            let handed = Some(Handed { bolt: bolt.into(), state });
+            let Edit { id, field, .. } = &self.edit;
+            Ok((to, Edit { handed, ..Edit::new(id, kind, field, &member) }.encode()?))
+        };
+        handings.into_iter().map(entry).collect()
     }
 
     /// What the commit of a source notes of it: where it stands in the stream, for those who sweep up
     /// to there.
     pub(super) fn note(&self, place: Option<EntryId>) -> Option<EditPart> {
         let place = place.filter(|_| self.edit.kind == EditKind::Forget)?;
-        Some(EditPart { id: self.edit.id.clone(), changed: 0, done: false, place: Some(place) })
+        let (id, handed) = (self.edit.id.clone(), Vec::new());
+        Some(EditPart { id, changed: 0, done: false, handed, place: Some(place) })
     }
 
     /// Whether it goes on with this copy. One with a scope does so twice: before any event that comes
     /// after it, and behind all that came before it.
+    /// What is handed over is there.
     fn goes_on(&self) -> bool {
-        !self.waits() || (self.edit.scope.is_some() && self.came == 1)
+        let is_first = self.edit.scope.is_some() && self.came == 1;
+        self.edit.handed.is_none() && (!self.waits() || is_first)
     }
 
     /// By which other partitions of the node it goes on too; `None` where this one has no events of
@@ -129,7 +154,9 @@ pub(super) fn frames(
         }
         // All that is kept of the member, by whatever name a bolt calls the field. Where it emits none,
         // nobody behind it has anything of the member, and says so for each partition all the same.
-        EditKind::Forget => context.topology.emits_as(place, &work.edit.field).unwrap_or_default(),
+        EditKind::Forget | EditKind::Rename => {
+            context.topology.emits_as(place, &work.edit.field).unwrap_or_default()
+        }
     };
     let bytes = Edit { copies, field, ..work.edit.clone() }.encode()?;
     let edges = 0..node.edges.len();

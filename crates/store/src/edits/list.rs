@@ -1,7 +1,7 @@
 //! What is known of edits: who asked for them, how far they are, and what they changed.
 
 use crate::{
-    commands::{changed_field, done_field},
+    commands::{changed_field, done_field, handed_field},
     connection::Connection,
     keys::Keys,
     reply,
@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 use tallyd_event::EditKind;
 use tallyd_runtime::StoreError;
 use tallyd_topology::Topology;
+
+/// How many edits are asked about at once.
+const PAGE: usize = 500;
 
 /// What the field of an edit begins with that says why a stream could not be swept.
 pub(super) const LEFT: &str = "left:";
@@ -35,7 +38,7 @@ pub struct Record {
     /// Of a move, the group that the member leaves, as it stands in keys.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub from: String,
-    /// The one that it joins.
+    /// The one that it joins; of a rename the new name.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub to: String,
     /// Whether its points go with it: `keep` or `leave`.
@@ -86,7 +89,7 @@ pub struct OfNode {
     pub bolt: SmolStr,
     /// How many partitions are done with it.
     pub done: u64,
-    /// How many there are.
+    /// How many there are, and how often one handed something over to another.
     pub of: u64,
     /// How many results it changed.
     pub changed: u64,
@@ -121,13 +124,9 @@ pub async fn list(
     let last = i64::try_from(limit).unwrap_or(i64::MAX).saturating_sub(1);
     ask.cmd("ZREVRANGE").arg(keys.edit_list()).arg(0).arg(last);
     let ids = reply::array(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
-    let mut records = Vec::new();
-    for id in ids.into_iter().take(limit) {
-        if let Some(id) = reply::text(id)? {
-            records.extend(one(c, topology, keys, &id).await?);
-        }
-    }
-    Ok(records)
+    let ids = ids.into_iter().take(limit).map(|id| Ok(reply::text(id)?.unwrap_or_default()));
+    let ids = ids.collect::<Result<Vec<String>, StoreError>>()?;
+    some(c, topology, keys, &ids).await
 }
 
 /// What is known of one edit, if anything is.
@@ -140,9 +139,31 @@ pub async fn one(
     keys: &Keys,
     id: &str,
 ) -> Result<Option<Record>, StoreError> {
-    let mut ask = Pipeline::new();
-    ask.cmd("HGETALL").arg(keys.edit(id));
-    let stored = reply::facts(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
+    Ok(some(c, topology, keys, &[id.to_owned()]).await?.pop())
+}
+
+/// What is known of these edits, in their order; of which nothing is known are left out.
+pub(super) async fn some(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+    ids: &[String],
+) -> Result<Vec<Record>, StoreError> {
+    let mut records = Vec::new();
+    for page in ids.chunks(PAGE) {
+        let mut ask = Pipeline::new();
+        for id in page {
+            ask.cmd("HGETALL").arg(keys.edit(id));
+        }
+        for (id, stored) in page.iter().zip(c.all(&ask).await?) {
+            records.extend(record(topology, id, stored)?);
+        }
+    }
+    Ok(records)
+}
+
+fn record(topology: &Topology, id: &str, stored: Value) -> Result<Option<Record>, StoreError> {
+    let stored = reply::facts(stored)?;
     let mut fields = BTreeMap::new();
     for (name, value) in stored {
         fields.insert(name, reply::text(value)?.unwrap_or_default());
@@ -154,7 +175,7 @@ pub async fn one(
         fields.contains_key(&done).then(|| OfNode {
             bolt: name.clone(),
             done: number(&done),
-            of: number("partitions"),
+            of: number("partitions") + number(&handed_field(name)),
             changed: number(&changed_field(name)),
         })
     };

@@ -197,7 +197,7 @@ boards = [[], ["class", "city"]]
                 "school=2",
                 "",
                 "no leaderboard that ranks by user has boards by school (there are boards by: \
-                 nothing or class+city)",
+                 class+city or nothing)",
             ),
             (
                 "class=10A",

@@ -2,6 +2,7 @@
 
 use super::{
     moves::{MoveRefusal, moves},
+    rename::{RenameRefusal, new_name},
     scope::{ScopeRefusal, scope},
 };
 use smol_str::SmolStr;
@@ -30,7 +31,7 @@ pub struct Request {
     pub counts: SmolStr,
     /// Of a move, the group that the member leaves, as it stands in keys.
     pub from: SmolStr,
-    /// The one that it joins.
+    /// The one that it joins; of a rename the new name.
     pub to: SmolStr,
     /// What becomes of its points; empty, or `keep`: they go with it.
     pub points: SmolStr,
@@ -102,6 +103,9 @@ pub enum Refusal {
     /// It moves a member, and that can't be.
     #[error(transparent)]
     Move(#[from] MoveRefusal),
+    /// It renames a member, or meets one who is renamed, and that can't be.
+    #[error(transparent)]
+    Rename(#[from] RenameRefusal),
     /// No worker has ever run the topology.
     #[error("no worker has run this topology yet: there is nothing to edit")]
     NeverRan,
@@ -134,6 +138,7 @@ impl Request {
         let of_part = Self { bolt, period, label, group, ..Self::default() };
         let Moves { from, to, keeps } = edit.moves.clone().unwrap_or_default();
         let [from, to] = [from, to].map(|group| group.join(":").into());
+        let to = if edit.to.is_empty() { to } else { edit.to.clone() };
         let points = match edit.moves {
             Some(_) if keeps => "keep".into(),
             Some(_) => "leave".into(),
@@ -185,14 +190,18 @@ pub fn check(topology: &Topology, request: &Request, now: i64) -> Result<Edit, R
     }
     let field = match kind {
         EditKind::Hide | EditKind::Unhide | EditKind::Move => ranked(topology, &request.field)?,
-        EditKind::Forget => named(topology, request)?,
+        EditKind::Forget | EditKind::Rename => named(topology, request)?,
         EditKind::Close | EditKind::Reset => SmolStr::default(),
     };
     let moves = match kind {
         EditKind::Move => Some(moves(topology, request, &field)?),
         _ => None,
     };
-    Ok(Edit { moves, ..Edit::new(&request.id, kind, &field, &request.member) })
+    let to = match kind {
+        EditKind::Rename => new_name(topology, request, &field)?,
+        _ => SmolStr::default(),
+    };
+    Ok(Edit { moves, to, ..Edit::new(&request.id, kind, &field, &request.member) })
 }
 
 /// The field that members of leaderboards are named by: the one that is asked for, or the only one.
@@ -311,7 +320,7 @@ team = "string"
             (
                 &[BY_USER],
                 asked("burn", "u7", ""),
-                "unknown edit \"burn\" (expected hide, unhide, forget, move, close or reset)",
+                "unknown edit \"burn\" (expected hide, unhide, forget, move, rename, close or reset)",
             ),
             (&[BY_USER], asked("hide", "", ""), "it names no member (give the field \"member\")"),
             (

@@ -332,19 +332,21 @@ async fn forget_name(
     for some in ids.chunks(EDITS) {
         let mut ask = Pipeline::new();
         for id in some {
-            ask.cmd("HGET").arg(keys.edit(id)).arg("member");
+            ask.cmd("HMGET").arg(keys.edit(id)).arg("member").arg("to");
         }
-        for (id, member) in some.iter().zip(c.all(&ask).await?) {
-            if *id != record.id && reply::text(member)?.as_ref() == Some(&record.member) {
-                same.push(id);
+        for (id, names) in some.iter().zip(c.all(&ask).await?) {
+            for (field, name) in ["member", "to"].into_iter().zip(reply::array(names)?) {
+                if *id != record.id && reply::text(name)?.as_ref() == Some(&record.member) {
+                    same.push((id, field));
+                }
             }
         }
     }
     let mut end = Pipeline::new();
     end.cmd("MULTI");
-    for id in same {
+    for (id, field) in same {
         if one(c, topology, keys, id).await?.is_some_and(|other| other.is_over()) {
-            end.cmd("HDEL").arg(keys.edit(id)).arg("member");
+            end.cmd("HDEL").arg(keys.edit(id)).arg(field);
         }
     }
     let key = keys.edit(&record.id);

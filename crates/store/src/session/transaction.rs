@@ -66,6 +66,10 @@ impl RedisServer {
         add_dead_letters(body, &self.keys, &names.name, &part.dead, limit);
         if let Some(edit) = &part.edit {
             add_edit(body, &self.keys, &names.name, edit);
+            for (partition, bytes) in &edit.handed {
+                let command = body.cmd("XADD").arg(self.names.input(*partition)?).arg("*");
+                command.arg(tallyd_runtime::FRAME_FIELD).arg(bytes.as_slice());
+            }
         }
         if !part.cursors.is_empty() {
             let command = body.cmd("HSET").arg(&names.cursors);

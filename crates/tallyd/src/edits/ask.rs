@@ -28,9 +28,13 @@ pub(crate) async fn look(open: &mut Open, request: &mut Request) -> anyhow::Resu
     let Open { topology, keys, connection } = open;
     let now = server_ms(connection).await?;
     let edit = edits::check(topology, request, now).map_err(|refusal| match refusal {
-        Refusal::WhichField(_) => WrongUse(format!("{refusal}, by --field")),
+        Refusal::WhichField(_) | Refusal::WhichPerson(_) => {
+            WrongUse(format!("{refusal}, by --field"))
+        }
         _ => WrongUse(refusal.to_string()),
     })?;
+    let may = edits::may_be_now(connection, topology, keys, &edit).await?;
+    may.map_err(|refusal| WrongUse(refusal.to_string()))?;
     let changes = preview(connection, topology, keys, &edit).await?;
     let results = changes.map_err(|why| WrongUse(why.to_string()))?;
     let id = if request.id.is_empty() { edits::new_id()? } else { request.id.clone() };

@@ -42,7 +42,8 @@ impl<'a> Person<'a> {
         if let Some((name, text)) = entry.fields.only()
             && name == EDIT_FIELD.as_bytes()
         {
-            return Edit::from_text(text).is_some_and(|edit| edit.member == self.member);
+            return Edit::from_text(text)
+                .is_some_and(|edit| edit.member == self.member || edit.to == self.member);
         }
         self.is_in_fields(place, entry.fields.iter())
     }

@@ -1,0 +1,159 @@
+//! Renames of members: to which name, and why one may be refused.
+
+use super::{Request, list::some};
+use crate::{connection::Connection, keys::Keys, reply};
+use redis::{Pipeline, Value};
+use smol_str::SmolStr;
+use std::collections::BTreeSet;
+use tallyd_event::{Edit, EditKind, MAX_STRING_BYTES};
+use tallyd_runtime::StoreError;
+use tallyd_topology::Topology;
+
+/// Why a rename is refused, or an edit while one is on its way, with what helps.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RenameRefusal {
+    /// It says no new name.
+    #[error("it says no new name (give the field \"to\")")]
+    NoName,
+    /// The new name is longer than a value of an event.
+    #[error("its new name has {0} bytes (a value has at most {MAX_STRING_BYTES})")]
+    LongName(usize),
+    /// Both names are one.
+    #[error("\"{0}\" is its name already (say another one by \"to\")")]
+    Same(SmolStr),
+    /// A bolt keeps something by the name that it can't give to another one.
+    #[error("the bolt \"{bolt}\" can't give what it keeps to another name: {why}")]
+    Bolt {
+        /// The bolt.
+        bolt: SmolStr,
+        /// Why not, and the way around if there is one.
+        why: String,
+    },
+    /// What is on its way must not be overtaken.
+    #[error(
+        "edit \"{0}\" is not done, and changes the same (tallyd wait, and then send this one again)"
+    )]
+    Underway(SmolStr),
+}
+
+/// The new name that a request asks for, of members that are named by a field.
+pub(super) fn new_name(
+    topology: &Topology,
+    request: &Request,
+    field: &SmolStr,
+) -> Result<SmolStr, RenameRefusal> {
+    match request.to.as_str() {
+        "" => return Err(RenameRefusal::NoName),
+        to if to.len() > MAX_STRING_BYTES => return Err(RenameRefusal::LongName(to.len())),
+        to if to == request.member => {
+            return Err(RenameRefusal::Same(to.chars().take(40).collect()));
+        }
+        _ => {}
+    }
+    let renamed = topology.renamed(field);
+    renamed.map_err(|(bolt, why)| RenameRefusal::Bolt { bolt, why })?;
+    Ok(request.to.clone())
+}
+
+/// The edits that are not done.
+#[derive(Default)]
+pub(super) struct Underway(Vec<Open>);
+
+/// An edit that is not done, as far as another one has to know of it.
+struct Open {
+    id: SmolStr,
+    is_rename: bool,
+    /// The names that it is of; none: of whole results.
+    names: BTreeSet<SmolStr>,
+}
+
+impl Underway {
+    /// Those that another edit may have to wait for: for a rename all, for others the renames. Which of
+    /// them are done is said too.
+    pub(super) async fn read(
+        c: &mut Connection,
+        topology: &Topology,
+        keys: &Keys,
+        for_rename: bool,
+    ) -> Result<(Self, Vec<String>), StoreError> {
+        let mut ask = Pipeline::new();
+        // A hash: of the commands that read lists, workers and operators may send different ones.
+        ask.cmd("HGETALL").arg(if for_rename { keys.edits_open() } else { keys.edit_renames() });
+        let open = reply::facts(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
+        let ids: Vec<String> = open.into_keys().collect();
+        let (mut underway, mut done) = (Self::default(), Vec::new());
+        for record in some(c, topology, keys, &ids).await? {
+            let is_rename = record.kind == EditKind::Rename.name();
+            if !record.is_over() {
+                let names = names(&record.kind, &record.member, &record.to);
+                underway.0.push(Open { id: record.id.into(), is_rename, names });
+            } else {
+                done.push(record.id);
+            }
+        }
+        Ok((underway, done))
+    }
+
+    /// Notes one that is accepted.
+    pub(super) fn note(&mut self, edit: &Edit) {
+        self.0.push(Open {
+            id: edit.id.clone(),
+            is_rename: edit.kind == EditKind::Rename,
+            names: names(edit.kind.name(), &edit.member, &edit.to),
+        });
+    }
+
+    /// Whether an edit has to wait: what a rename hands over would come before or after it, and not in
+    /// its place.
+    pub(super) fn refuse(&self, edit: &Edit) -> Result<(), RenameRefusal> {
+        let own = names(edit.kind.name(), &edit.member, &edit.to);
+        let meets = |open: &&Open| {
+            let is_one = open.is_rename || edit.kind == EditKind::Rename;
+            let is_whole = open.names.is_empty() || own.is_empty();
+            is_one && (is_whole || !open.names.is_disjoint(&own))
+        };
+        match self.0.iter().find(meets) {
+            Some(open) => Err(RenameRefusal::Underway(open.id.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The members that an edit of a kind is of.
+fn names(kind: &str, member: &str, to: &str) -> BTreeSet<SmolStr> {
+    let to = if kind == EditKind::Rename.name() { to } else { "" };
+    [member, to].into_iter().filter(|name| !name.is_empty()).map(SmolStr::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_overtakes_what_is_handed_over() {
+        let edit = |kind, member: &str, to: &str| Edit {
+            to: to.into(),
+            ..Edit::new(&format!("{member}{to}"), kind, "user", member)
+        };
+        let rename = |member, to| edit(EditKind::Rename, member, to);
+        let hide = |member| edit(EditKind::Hide, member, "");
+        let mut underway = Underway::default();
+        underway.note(&hide("c"));
+        assert_eq!(underway.refuse(&hide("c")), Ok(()));
+        assert_eq!(underway.refuse(&rename("a", "b")), Ok(()));
+        for of_c in [rename("a", "c"), rename("c", "a")] {
+            assert_eq!(underway.refuse(&of_c), Err(RenameRefusal::Underway("c".into())));
+        }
+        underway.note(&rename("a", "b"));
+        for of_both in [hide("a"), hide("b"), rename("d", "a"), rename("b", "d")] {
+            assert_eq!(underway.refuse(&of_both), Err(RenameRefusal::Underway("ab".into())));
+        }
+        assert_eq!(underway.refuse(&hide("d")), Ok(()));
+        // One of whole results is of everybody.
+        let reset = edit(EditKind::Reset, "", "");
+        assert_eq!(underway.refuse(&reset), Err(RenameRefusal::Underway("ab".into())));
+        let mut whole = Underway::default();
+        whole.note(&reset);
+        assert!(whole.refuse(&rename("a", "b")).is_err() && whole.refuse(&hide("a")).is_ok());
+    }
+}
