@@ -1,4 +1,4 @@
-//! Periods that are closed and boards that begin anew, while events flow and workers die: nothing is
+//! Periods that are closed and boards that start over, while events flow and workers die: nothing is
 //! waited for, because the place of an edit among the events says what counts.
 
 use super::{School, USERS};
@@ -140,7 +140,7 @@ async fn a_snapshot_of_a_closed_period_is_what_was_sent_before() {
     let text = std::fs::read_to_string(&file).unwrap();
     assert_eq!(text.lines().count(), 1 + USERS, "{text}");
     assert!(text.lines().next().unwrap().contains("before the edit was sent"), "{text}");
-    // What began anew is no snapshot of what was closed, and another edit is none at all.
+    // What started over is no snapshot of what was closed, and another edit is none at all.
     school.done(&["reset", "points", "--id", "r1"]);
     school.done(&["wait", "--timeout", "100s"]);
     let late = school.folder.path().join("late.jsonl");

@@ -1,4 +1,4 @@
-//! Where a partition of a bolt notes which of its periods or windows are closed, or begin anew.
+//! Where a partition of a bolt notes which of its periods or windows are closed, or start over.
 
 use crate::{Effects, Key, Reads, State};
 use smol_str::{SmolStr, ToSmolStr};

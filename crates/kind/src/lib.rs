@@ -168,7 +168,7 @@ pub trait BoltOptions: Any + Debug + Send + Sync {
         None
     }
 
-    /// The parts of its results that an edit can close, or begin anew; `None` where it has none.
+    /// The parts of its results that an edit can close, or start over; `None` where it has none.
     fn extent(&self) -> Option<Extent<'_>> {
         None
     }

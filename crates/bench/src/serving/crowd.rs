@@ -143,7 +143,7 @@ impl Crowd {
         let _ = self.shared.schedule.set(schedule);
     }
 
-    /// What was got since the last time, and counts anew.
+    /// What was got since the last time, and counts from zero.
     #[must_use]
     pub fn take(&self) -> Tally {
         std::mem::replace(&mut *self.shared.tally(), Tally::new())

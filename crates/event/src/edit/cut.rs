@@ -1,4 +1,4 @@
-//! Where results ended, or began anew: which events count in them, by their places in the stream.
+//! Where results ended, or started over: which events count in them, by their places in the stream.
 //!
 //! Events may come by several ways, and those from before an edit may come after it. So each is told
 //! by the id of its entry.
@@ -8,7 +8,7 @@ use crate::EntryId;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-/// A place in the stream of events at which a part of a bolt's results ended or began anew.
+/// A place in the stream of events at which a part of a bolt's results ended or started over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Cut {
     /// [`EditKind::Close`] or [`EditKind::Reset`].
@@ -19,7 +19,7 @@ struct Cut {
     /// also where the stream began again with lower ids.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     whole: bool,
-    /// Of what was closed and began anew since: where it did. Events from before may still come.
+    /// Of what was closed and started over since: where it did. Events from before may still come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     opened: Option<EntryId>,
     /// When the results go, in ms since the epoch; `None`: never.
@@ -63,7 +63,7 @@ impl Cuts {
         })
     }
 
-    /// Whether an event from this place counts no more in a group of a period or window: it began anew
+    /// Whether an event from this place counts no more in a group of a period or window: it started over
     /// after that. `whole` is as for [`Scope::has_group`].
     #[must_use]
     pub fn are_after(
@@ -112,7 +112,7 @@ impl Cuts {
                 cuts.iter_mut().filter(|cut| same(cut)).for_each(|cut| cut.whole = true);
             }
             EditKind::Reset => {
-                // With all of its groups begun anew, a period that was closed goes on.
+                // With all of its groups started over, a period that was closed goes on.
                 let opens = |of: &Scope| {
                     let of = of.period.as_ref().zip(of.label.as_ref());
                     of.is_some_and(|(period, label)| scope.has(period, label))
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_begins_anew_takes_what_is_sent_afterwards_alone() {
+    fn what_starts_over_takes_what_is_sent_afterwards_alone() {
         let none = Cuts::default();
         let group = ("everyone", true);
         let cuts = none.after(&week(EditKind::Reset, "W05", 5, (1, 2)), None, 0).unwrap();
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_period_goes_on_where_all_of_it_begins_anew() {
+    fn a_closed_period_goes_on_where_all_of_it_starts_over() {
         let close = week(EditKind::Close, "W05", 5, (0, 1));
         let closed = Cuts::default().after(&close, None, 0).unwrap();
         let reset = |label| week(EditKind::Reset, label, 9, (0, 1));

@@ -1,4 +1,4 @@
-//! Edits of a part of the boards: a period is closed, or boards begin anew.
+//! Edits of a part of the boards: a period is closed, or boards start over.
 
 use super::{Place, members};
 use crate::{

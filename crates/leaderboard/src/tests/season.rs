@@ -1,4 +1,4 @@
-//! Periods that are closed, and boards that begin anew: by the places of events in the stream, in
+//! Periods that are closed, and boards that start over: by the places of events in the stream, in
 //! whatever order they come by several ways.
 
 use super::*;

@@ -291,7 +291,7 @@ periods = ["all"]
     }
 
     #[test]
-    fn what_begins_anew_is_any_part() {
+    fn what_starts_over_is_any_part() {
         let cases = [
             (of("points", "", "", ""), "points * * "),
             (of("points", "", "", "class=10B"), "points * * class=10B"),

@@ -103,7 +103,7 @@ impl Drop for Snapshot {
     }
 }
 
-/// Boards may have begun anew since they were closed, where an edit is asked for again by its id.
+/// Boards may have started over since they were closed, where an edit is asked for again by its id.
 async fn still_closed(open: &mut Open, scope: &Scope) -> anyhow::Result<()> {
     let head = head(&mut open.connection, &open.keys, &scope.bolt).await?;
     let (period, label) = (scope.period.as_ref(), scope.label.as_ref());
