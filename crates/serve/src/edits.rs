@@ -283,12 +283,8 @@ async fn accepted(app: &App, c: &mut Connection, request: &Request) -> Result<Re
     // A period that is now may be over when it is accepted.
     let (id, by) = (request.id.clone(), request.by.clone());
     let request = &Request { id, by, ..Request::of(&edit) };
-    let sent = async {
-        edits::add(c, keys, request).await?;
-        edits::accept(c, topology, keys).await?;
-        edits::one(c, topology, keys, &request.id).await
-    };
-    let record = sent.await.map_err(|error| {
+    let sent = edits::send(c, topology, keys, request).await;
+    let record = sent.map_err(|error| {
         tracing::warn!(%error, "an edit can't be sent");
         unsure(request)
     })?;

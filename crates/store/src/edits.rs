@@ -11,6 +11,7 @@ mod rename;
 mod request;
 mod scope;
 mod sweep;
+mod words;
 
 pub use list::{OfNode, Record, Swept, list, one};
 pub use moves::MoveRefusal;
@@ -63,6 +64,22 @@ pub async fn add(c: &mut Connection, keys: &Keys, request: &Request) -> Result<(
         command.arg(name).arg(value);
     }
     c.all(&add).await.map(drop)
+}
+
+/// Adds an edit and accepts those that wait: what is known of it then. `None` where it is forgotten
+/// again already, because many others came.
+///
+/// # Errors
+/// As [`add`] and [`accept`]. It may have happened: sent again with its id, it takes effect once.
+pub async fn send(
+    c: &mut Connection,
+    topology: &Topology,
+    keys: &Keys,
+    request: &Request,
+) -> Result<Option<Record>, StoreError> {
+    add(c, keys, request).await?;
+    accept(c, topology, keys).await?;
+    one(c, topology, keys, &request.id).await
 }
 
 /// Accepts the edits that wait, in their order: each is checked, its id noted, and an entry of it

@@ -11,7 +11,7 @@ use crate::{
     terminal::{Head, Table},
 };
 use anyhow::Context;
-use ask::{Looked, accepted, look, one, said, send, would};
+use ask::{Asked, Looked, accepted, look, one, said, send, would};
 use std::process::ExitCode;
 use tallyd_event::EditKind;
 use tallyd_store::edits::{self, Record, Request};
@@ -26,15 +26,8 @@ pub struct Args {
     /// The field that names members, where leaderboards rank by several
     #[arg(long)]
     field: Option<String>,
-    /// Who asks for it, for the list of edits
-    #[arg(long, value_name = "NAME", env = "USER", hide_env = true)]
-    by: Option<String>,
-    /// An id of your own: the same id takes effect once, however often it is sent
-    #[arg(long)]
-    id: Option<String>,
-    /// Only say what it would change
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 /// The arguments of `tallyd edits`.
@@ -53,16 +46,13 @@ pub struct ListArgs {
 pub async fn run(kind: EditKind, args: Args) -> anyhow::Result<ExitCode> {
     let (mut open, json) = (args.target.open().await?, args.target.json);
     let mut request = Request {
-        id: args.id.unwrap_or_default().into(),
-        kind: kind.name().into(),
         member: args.member.as_str().into(),
         field: args.field.unwrap_or_default().into(),
-        by: args.by.unwrap_or_default().into(),
-        ..Request::default()
+        ..args.asked.request(kind)
     };
     match look(&mut open, &mut request).await? {
         Looked::Accepted(before) => accepted(json, &before, "was accepted before"),
-        Looked::Would(_, boards) if args.dry_run => {
+        Looked::Would(_, boards) if args.asked.dry_run => {
             would(json, &format!("{} {}", kind.name(), args.member), boards, "boards")
         }
         Looked::Would(..) => accepted(json, &send(&mut open, request).await?, "is accepted"),

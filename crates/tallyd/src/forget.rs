@@ -2,7 +2,7 @@
 
 use crate::{
     connect::{Open, Target},
-    edits::ask::{accepted, before, send},
+    edits::ask::{Asked, accepted, before, send},
     gaps::when,
     terminal::safe,
     wrong_use::WrongUse,
@@ -30,38 +30,28 @@ pub struct Args {
     /// What becomes of the counts that the member's events added to: only keep can be had
     #[arg(long, value_name = "WHAT", default_value = "keep")]
     counts: String,
-    /// Who asks for it, for the list of edits
-    #[arg(long, value_name = "NAME", env = "USER", hide_env = true)]
-    by: Option<String>,
-    /// An id of your own, without the member's name: the same id takes effect once
-    #[arg(long)]
-    id: Option<String>,
-    /// Only say what it would change, and what stays
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 /// Sends the edit, and sees that it is accepted.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut open = args.target.open().await?;
-    if let Some(before) = before(&mut open, args.id.as_deref()).await? {
+    if let Some(before) = before(&mut open, args.asked.id.as_deref().unwrap_or_default()).await? {
         return accepted(args.target.json, &before, "was accepted before");
     }
     let request = Request {
-        id: args.id.clone().unwrap_or_default().into(),
-        kind: EditKind::Forget.name().into(),
         member: args.member.as_str().into(),
         field: args.field.clone().unwrap_or_default().into(),
         counts: args.counts.as_str().into(),
-        by: args.by.clone().unwrap_or_default().into(),
-        ..Request::default()
+        ..args.asked.request(EditKind::Forget)
     };
     let now = server_ms(&mut open.connection).await?;
     let edit = edits::check(&open.topology, &request, now).map_err(|refusal| match refusal {
         Refusal::WhichPerson(_) => WrongUse(format!("{refusal}, by --field")),
         _ => WrongUse(refusal.to_string()),
     })?;
-    if args.dry_run {
+    if args.asked.dry_run {
         return would_change(&mut open, args.target.json, (&edit.field, &edit.member)).await;
     }
     let record = send(&mut open, request).await?;

@@ -81,6 +81,19 @@ fn rule() -> impl Strategy<Value = (Score, Ties)> {
     })
 }
 
+/// A score and how ties are told, for events that may be taken in another order than they came in.
+pub(super) fn rule_without_arrivals() -> impl Strategy<Value = (Score, Ties)> {
+    let rules: [fn(FieldRef) -> Score; 4] = [Score::Sum, Score::Max, Score::Min, Score::Last];
+    (0..=rules.len(), any::<bool>(), any::<bool>()).prop_map(move |(rule, float, first)| {
+        let name = if float { "grade" } else { "points" };
+        let score = rules.get(rule).map_or(Score::Count, |rule| rule(field(name)));
+        // Of two events with one value, the one that comes first says when a last value was reached.
+        let is_told = !float && !matches!(score, Score::Last(_));
+        let is_whole = is_told || score == Score::Count;
+        (score, if is_whole && first { Ties::First } else { Ties::Shared })
+    })
+}
+
 proptest! {
     #[test]
     fn events_and_edits_in_any_batches_are_a_recount_without_the_hidden_and_forgotten(

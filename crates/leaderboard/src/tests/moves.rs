@@ -1,6 +1,6 @@
 //! Members who go from a class to another, with their points or without, and who get other names.
 
-use super::*;
+use super::{edit::rule_without_arrivals, *};
 use tallyd_bolt::{EditAt, Handing};
 use tallyd_event::{Edit, EditKind, Moves, partition_of};
 
@@ -190,21 +190,10 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
     })
 }
 
-fn rule() -> impl Strategy<Value = (Score, Ties)> {
-    let rules: [fn(FieldRef) -> Score; 4] = [Score::Sum, Score::Max, Score::Min, Score::Last];
-    (0..=rules.len(), any::<bool>(), any::<bool>()).prop_map(move |(rule, float, first)| {
-        let name = if float { "grade" } else { "points" };
-        let score = rules.get(rule).map_or(Score::Count, |rule| rule(field(name)));
-        let is_told = !float && !matches!(score, Score::Last(_));
-        let is_whole = is_told || score == Score::Count;
-        (score, if is_whole && first { Ties::First } else { Ties::Shared })
-    })
-}
-
 proptest! {
     #[test]
     fn who_moves_or_is_renamed_has_the_score_of_all_that_counts_there(
-        (score, ties) in rule(),
+        (score, ties) in rule_without_arrivals(),
         happenings in happenings(),
         cuts in prop::collection::vec(any::<bool>(), 0..40),
     ) {

@@ -1,7 +1,7 @@
 //! Periods that are closed, and boards that start over: by the places of events in the stream, in
 //! whatever order they come by several ways.
 
-use super::*;
+use super::{edit::rule_without_arrivals, *};
 use tallyd_bolt::EditAt;
 use tallyd_event::{Edit, EditKind, Scope, partition_of};
 
@@ -196,22 +196,10 @@ fn items() -> impl Strategy<Value = Vec<Item>> {
     })
 }
 
-fn rule() -> impl Strategy<Value = (Score, Ties)> {
-    let rules: [fn(FieldRef) -> Score; 4] = [Score::Sum, Score::Max, Score::Min, Score::Last];
-    (0..=rules.len(), any::<bool>(), any::<bool>()).prop_map(move |(rule, float, first)| {
-        let name = if float { "grade" } else { "points" };
-        let score = rules.get(rule).map_or(Score::Count, |rule| rule(field(name)));
-        // Of two events with one value, the one that comes first says when a last value was reached.
-        let is_told = !float && !matches!(score, Score::Last(_));
-        let is_whole = is_told || score == Score::Count;
-        (score, if is_whole && first { Ties::First } else { Ties::Shared })
-    })
-}
-
 proptest! {
     #[test]
     fn what_comes_by_any_ways_is_a_recount_of_what_was_sent_in_its_time(
-        (score, ties) in rule(),
+        (score, ties) in rule_without_arrivals(),
         items in items(),
         ways in 1usize..4,
         turns in prop::collection::vec(0usize..6, 1..30),

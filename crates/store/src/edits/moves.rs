@@ -1,6 +1,6 @@
 //! Moves of members: from which group to which, and why one may be refused. Pure.
 
-use super::Request;
+use super::{Request, words::short};
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
 use tallyd_bolt::Key;
@@ -121,10 +121,6 @@ fn boards<'a>(topology: &'a Topology, field: &str) -> Vec<(&'a str, bool, Vec<&'
         extent.groups.into_iter().map(board)
     };
     extents.flat_map(of_board).collect()
-}
-
-fn short(text: &str) -> SmolStr {
-    text.chars().take(40).collect()
 }
 
 #[cfg(test)]

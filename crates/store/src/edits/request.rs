@@ -4,6 +4,7 @@ use super::{
     moves::{MoveRefusal, moves},
     rename::{RenameRefusal, new_name},
     scope::{ScopeRefusal, scope},
+    words::either,
 };
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
@@ -250,14 +251,6 @@ fn named(topology: &Topology, request: &Request) -> Result<SmolStr, Refusal> {
 
 fn kinds() -> String {
     either(&EditKind::ALL.map(|kind| kind.name().into()))
-}
-
-fn either(names: &[SmolStr]) -> String {
-    let names: Vec<&str> = names.iter().map(SmolStr::as_str).collect();
-    match names.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-        _ => names.concat(),
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! Edits of a part of a bolt's results: which part, and why it may be refused. Pure.
 
-use super::Request;
+use super::{
+    Request,
+    words::{either, short},
+};
 use smol_str::SmolStr;
 use tallyd_bolt::{
     Key, Lasting,
@@ -13,10 +16,10 @@ use tallyd_topology::{Extent, Node, NodeKind, Topology};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScopeRefusal {
     /// It names no bolt.
-    #[error("it names no bolt (give the field \"bolt\": {})", or(.0))]
+    #[error("it names no bolt (give the field \"bolt\": {})", either(.0))]
     NoBolt(Vec<SmolStr>),
     /// The bolt that it names has no such parts, or there is none.
-    #[error("\"{bolt}\" is no leaderboard (there are: {})", or(known))]
+    #[error("\"{bolt}\" is no leaderboard (there are: {})", either(known))]
     Bolt {
         /// What was given.
         bolt: SmolStr,
@@ -24,10 +27,10 @@ pub enum ScopeRefusal {
         known: Vec<SmolStr>,
     },
     /// The bolt has several periods, and it names none.
-    #[error("say which period is meant: {}", or(.0))]
+    #[error("say which period is meant: {}", either(.0))]
     WhichPeriod(Vec<SmolStr>),
     /// The bolt has no such period.
-    #[error("the bolt has no period \"{period}\" (there are: {})", or(known))]
+    #[error("the bolt has no period \"{period}\" (there are: {})", either(known))]
     Period {
         /// What was given.
         period: SmolStr,
@@ -54,7 +57,7 @@ pub enum ScopeRefusal {
     #[error("{0} is kept no longer")]
     Gone(SmolStr),
     /// The bolt has no such groups.
-    #[error("the bolt has no group \"{group}\" (there are groups by: {})", or(known))]
+    #[error("the bolt has no group \"{group}\" (there are groups by: {})", either(known))]
     Group {
         /// What was given.
         group: SmolStr,
@@ -192,15 +195,6 @@ fn group(text: &str, extent: &Extent<'_>) -> Result<Vec<SmolStr>, ScopeRefusal> 
     Ok(pairs.iter().map(part).collect())
 }
 
-fn short(text: &str) -> SmolStr {
-    text.chars().take(40).collect()
-}
-
-fn or(names: &[SmolStr]) -> String {
-    let names: Vec<&str> = names.iter().map(SmolStr::as_str).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(" or ") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,7 +254,7 @@ periods = ["all"]
             (of("points", "day", "2026-11-24", ""), "points day 2026-11-24 "),
             (of("visits", "", "", ""), "visits all all "),
             (of("points", "all", "all", ""), "points all all "),
-            (of("points", "", "", ""), "say which period is meant: day or week or all"),
+            (of("points", "", "", ""), "say which period is meant: day, week or all"),
             (
                 of("", "week", "", ""),
                 "it names no bolt (give the field \"bolt\": points or visits)",
@@ -271,7 +265,7 @@ periods = ["all"]
             ),
             (
                 of("points", "month", "", ""),
-                "the bolt has no period \"month\" (there are: day or week or all)",
+                "the bolt has no period \"month\" (there are: day, week or all)",
             ),
             (
                 of("points", "week", "2026-11-25", ""),
@@ -301,14 +295,14 @@ periods = ["all"]
                 "points day 2026-11-25 city=P%C3%BCn class=a%3Ab",
             ),
             (of("visits", "", "", "city=Pune:class=1"), "visits * * city=Pune class=1"),
-            (of("points", "", "2026-W47", ""), "say which period is meant: day or week or all"),
+            (of("points", "", "2026-W47", ""), "say which period is meant: day, week or all"),
             (
                 of("points", "", "", "city=Pune"),
-                "the bolt has no group \"city=Pune\" (there are groups by: nothing or class or class+city)",
+                "the bolt has no group \"city=Pune\" (there are groups by: nothing, class or class+city)",
             ),
             (
                 of("points", "", "", "class=1:class=2"),
-                "the bolt has no group \"class=1:class=2\" (there are groups by: nothing or class or class+city)",
+                "the bolt has no group \"class=1:class=2\" (there are groups by: nothing, class or class+city)",
             ),
             (
                 of("visits", "", "", "user=u7"),

@@ -3,12 +3,39 @@
 use crate::{connect::Open, terminal::safe, wrong_use::WrongUse};
 use anyhow::{Context, bail};
 use std::process::ExitCode;
-use tallyd_event::Edit;
+use tallyd_event::{Edit, EditKind};
 use tallyd_query::preview;
 use tallyd_store::{
     edits::{self, Record, Refusal, Request},
     server_ms,
 };
+
+/// How an edit of a member is asked for, whatever it does.
+#[derive(clap::Args)]
+pub(crate) struct Asked {
+    /// Who asks for it, for the list of edits
+    #[arg(long, value_name = "NAME", env = "USER", hide_env = true)]
+    pub(crate) by: Option<String>,
+    /// An id of your own, without the member's name: the same id takes effect once, however often
+    /// it is sent
+    #[arg(long)]
+    pub(crate) id: Option<String>,
+    /// Only say what it would change, and what stays
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+impl Asked {
+    /// The edit of a kind, with its id and who asks for it.
+    pub(crate) fn request(&self, kind: EditKind) -> Request {
+        Request {
+            id: self.id.as_deref().unwrap_or_default().into(),
+            kind: kind.name().into(),
+            by: self.by.as_deref().unwrap_or_default().into(),
+            ..Request::default()
+        }
+    }
+}
 
 /// What is known before an edit is sent.
 pub(crate) enum Looked {
@@ -20,9 +47,8 @@ pub(crate) enum Looked {
 
 /// Looks at what an edit would do. The request says all of it afterwards, its id too.
 pub(crate) async fn look(open: &mut Open, request: &mut Request) -> anyhow::Result<Looked> {
-    if !request.id.is_empty()
-        && let Some(before) = one(open, &request.id).await?.filter(|of| of.refused.is_none())
-    {
+    let id = request.id.clone();
+    if let Some(before) = before(open, &id).await? {
         return Ok(Looked::Accepted(Box::new(before)));
     }
     let Open { topology, keys, connection } = open;
@@ -42,9 +68,11 @@ pub(crate) async fn look(open: &mut Open, request: &mut Request) -> anyhow::Resu
     Ok(Looked::Would(Box::new(edit), results))
 }
 
-/// The edit that was accepted with this id before, if one was.
-pub(crate) async fn before(open: &mut Open, id: Option<&str>) -> anyhow::Result<Option<Record>> {
-    let Some(id) = id else { return Ok(None) };
+/// The edit that was accepted with this id before, if one was; an empty id is that of none.
+pub(crate) async fn before(open: &mut Open, id: &str) -> anyhow::Result<Option<Record>> {
+    if id.is_empty() {
+        return Ok(None);
+    }
     Ok(one(open, id).await?.filter(|record| record.refused.is_none()))
 }
 
@@ -55,9 +83,8 @@ pub(crate) async fn send(open: &mut Open, mut request: Request) -> anyhow::Resul
     }
     let again = || format!("run it again with --id {}: it takes effect once", request.id);
     let Open { topology, keys, connection } = &mut *open;
-    edits::add(connection, keys, &request).await.with_context(again)?;
-    edits::accept(connection, topology, keys).await.with_context(again)?;
-    let record = one(open, &request.id).await?.with_context(again)?;
+    let record = edits::send(connection, topology, keys, &request).await.with_context(again)?;
+    let record = record.with_context(again)?;
     if let Some(refused) = &record.refused {
         bail!("edit {} was refused: {refused}", record.id);
     }

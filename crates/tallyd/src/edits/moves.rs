@@ -1,6 +1,6 @@
 //! `tallyd move`: a member goes from a group to another one.
 
-use super::ask::{Looked, accepted, look, send, would};
+use super::ask::{Asked, Looked, accepted, look, send, would};
 use crate::{connect::Target, season::field_value};
 use clap::ValueEnum;
 use smol_str::SmolStr;
@@ -28,15 +28,8 @@ pub struct Args {
     /// The field that names members, where leaderboards rank by several
     #[arg(long)]
     field: Option<String>,
-    /// Who asks for it, for the list of edits
-    #[arg(long, value_name = "NAME", env = "USER", hide_env = true)]
-    by: Option<String>,
-    /// An id of your own: the same id takes effect once, however often it is sent
-    #[arg(long)]
-    id: Option<String>,
-    /// Only say what it would change
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -55,19 +48,16 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Points::Leave => "leave",
     };
     let mut request = Request {
-        id: args.id.unwrap_or_default().into(),
-        kind: EditKind::Move.name().into(),
         member: args.member.as_str().into(),
         field: args.field.unwrap_or_default().into(),
         from: group(&args.from),
         to: group(&args.to),
         points: points.into(),
-        by: args.by.unwrap_or_default().into(),
-        ..Request::default()
+        ..args.asked.request(EditKind::Move)
     };
     match look(&mut open, &mut request).await? {
         Looked::Accepted(before) => accepted(json, &before, "was accepted before"),
-        Looked::Would(_, boards) if args.dry_run => {
+        Looked::Would(_, boards) if args.asked.dry_run => {
             would(json, &format!("move {}", args.member), boards, "boards")
         }
         Looked::Would(..) => accepted(json, &send(&mut open, request).await?, "is accepted"),

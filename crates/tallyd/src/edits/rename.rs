@@ -1,6 +1,6 @@
 //! `tallyd rename`: all that is kept of a member gets another name.
 
-use super::ask::{Looked, accepted, look, send, would};
+use super::ask::{Asked, Looked, accepted, look, send, would};
 use crate::connect::Target;
 use std::process::ExitCode;
 use tallyd_event::EditKind;
@@ -19,32 +19,22 @@ pub struct Args {
     /// The field of the source that names the member, where results are kept by several
     #[arg(long)]
     field: Option<String>,
-    /// Who asks for it, for the list of edits
-    #[arg(long, value_name = "NAME", env = "USER", hide_env = true)]
-    by: Option<String>,
-    /// An id of your own: the same id takes effect once, however often it is sent
-    #[arg(long)]
-    id: Option<String>,
-    /// Only say what it would change, and what stays
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 /// Sends the edit, and sees that it is accepted.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (mut open, json) = (args.target.open().await?, args.target.json);
     let mut request = Request {
-        id: args.id.unwrap_or_default().into(),
-        kind: EditKind::Rename.name().into(),
         member: args.old.as_str().into(),
         field: args.field.unwrap_or_default().into(),
         to: args.new.as_str().into(),
-        by: args.by.unwrap_or_default().into(),
-        ..Request::default()
+        ..args.asked.request(EditKind::Rename)
     };
     let (said, field) = match look(&mut open, &mut request).await? {
         Looked::Accepted(before) => return accepted(json, &before, "was accepted before"),
-        Looked::Would(edit, results) if args.dry_run => {
+        Looked::Would(edit, results) if args.asked.dry_run => {
             let what = format!("rename {} {}", args.old, args.new);
             (would(json, &what, results, "results")?, edit.field)
         }
