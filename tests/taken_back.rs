@@ -1,9 +1,12 @@
 //! A school's term at 3,000 events a second, with three workers of which one is killed now and then:
-//! a cheater is banned and pardoned, a learner is forgotten, the week is closed, a question is graded
-//! again. In the end every board and figure is that of a plain recount of the source.
+//! a cheater is banned and pardoned, a learner is forgotten, two who are one become one, a player goes
+//! to another class, the week is closed, a question is graded again. In the end every board and figure
+//! is that of a plain recount of the sources.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "taken_back/matches.rs"]
+mod matches;
 #[path = "forget/search.rs"]
 mod search;
 
@@ -27,8 +30,9 @@ use tempfile::TempDir;
 use tokio::time::{Instant, interval};
 
 const USERS: usize = 1_500;
-/// So many events in each tick: 3,000 a second.
-const EACH: usize = 60;
+/// So many answers in each tick, and so many matches: 3,000 events a second.
+const EACH: usize = 48;
+const MATCHES: usize = 12;
 const TICK: Duration = Duration::from_millis(20);
 /// So many ticks at most: on a slow machine the last of what is asked for comes when all is sent.
 const ROUNDS: usize = 600;
@@ -41,7 +45,9 @@ const REGRADED: &str = "q2";
 const POINTS: i64 = 77;
 
 fn text() -> String {
-    include_str!("../topologies/regrade.toml").to_owned() + "\n[run]\nsession_timeout = \"1s\"\n"
+    // Without its tests, whose events do not say which of two sources they are sent to.
+    let (regrade, _) = include_str!("../topologies/regrade.toml").split_once("[[test]]").unwrap();
+    format!("{regrade}{}\n[run]\nsession_timeout = \"1s\"\n", matches::BOLTS)
 }
 
 struct School {
@@ -102,21 +108,41 @@ impl School {
         }
     }
 
-    async fn board(&mut self, period: &str, label: &str, group: &str) -> BTreeMap<String, i64> {
+    async fn board(&mut self, bolt: &str, period: (&str, &str), group: &str) -> Scores {
+        let (period, label) = period;
         let mut ask = Pipeline::new();
-        let key = format!("tallyd:{{regrade/0}}:bolt:standings:board:{period}:{label}:{group}");
+        let key = format!("tallyd:{{regrade/0}}:bolt:{bolt}:board:{period}:{label}:{group}");
         ask.cmd("ZRANGE").arg(key).arg(0).arg(-1).arg("WITHSCORES");
         let rows = self.open.connection.all(&ask).await.unwrap().pop().unwrap();
         let rows: Vec<(String, f64)> = redis::from_redis_value(rows).unwrap();
         rows.into_iter().map(|(user, score)| (user, score.floor() as i64)).collect()
     }
+
+    /// Who stands on the board of all time for everyone, by answers.
+    async fn standings(&mut self) -> Scores {
+        self.board("standings", ("all", "all"), "everyone").await
+    }
+
+    /// All entries of a stream, each by its fields.
+    async fn entries(&mut self, stream: &str) -> Vec<BTreeMap<String, String>> {
+        let mut ask = Pipeline::new();
+        ask.cmd("XRANGE").arg(stream).arg("-").arg("+");
+        let entries = self.open.connection.all(&ask).await.unwrap().pop().unwrap();
+        let entries: Vec<(String, BTreeMap<String, String>)> =
+            redis::from_redis_value(entries).unwrap();
+        entries.into_iter().map(|(_, fields)| fields).collect()
+    }
 }
+
+/// Members with their scores.
+type Scores = BTreeMap<String, i64>;
 
 /// What the producer and the test tell each other.
 #[derive(Default)]
 struct Load {
     /// She answers no more.
     has_left: AtomicBool,
+    matches: matches::Now,
     /// Which round the producer is in.
     rounds: AtomicUsize,
 }
@@ -127,6 +153,11 @@ impl Load {
         while self.rounds.load(Ordering::Relaxed) < until {
             tokio::time::sleep(TICK).await;
         }
+    }
+
+    /// Waits for so many more. The first of them may not know yet what the producer was told.
+    async fn rounds(&self, more: usize) {
+        self.round(self.rounds.load(Ordering::Relaxed).saturating_add(more)).await;
     }
 }
 
@@ -163,6 +194,7 @@ async fn produce(load: Arc<Load>, url: String, at: i64) -> BTreeMap<String, (i64
                 add.arg("at").arg(at + number as i64);
             }
         }
+        load.matches.add(&mut add, round, at);
         connection.all(&add).await.unwrap();
     }
     load.rounds.store(usize::MAX, Ordering::Relaxed);
@@ -183,23 +215,17 @@ struct Answer {
 /// All answers of the source by user and question, in the order of the stream, and how many
 /// corrections are among them.
 async fn answers(school: &mut School) -> BTreeMap<(String, String), Vec<Answer>> {
-    let mut ask = Pipeline::new();
-    ask.cmd("XRANGE").arg("scores").arg("-").arg("+");
-    let entries = school.open.connection.all(&ask).await.unwrap().pop().unwrap();
-    let entries: Vec<(String, Vec<String>)> = redis::from_redis_value(entries).unwrap();
     let (mut all, mut in_week) = (BTreeMap::<_, Vec<Answer>>::new(), true);
-    for (_, fields) in entries {
-        let of: BTreeMap<&str, &str> =
-            fields.chunks(2).map(|pair| (pair[0].as_str(), pair[1].as_str())).collect();
+    for of in school.entries("scores").await {
         in_week &= !of.get("tallyd:edit").is_some_and(|edit| edit.contains("\"close\""));
         let Some(user) = of.get("user") else { continue };
         let answer = Answer {
-            class: of["class"].to_owned(),
+            class: of["class"].clone(),
             points: of["points"].parse().unwrap(),
             in_week,
             is_later: of["id"].contains('~'),
         };
-        all.entry((user.to_string(), of["question"].to_owned())).or_default().push(answer);
+        all.entry((user.clone(), of["question"].clone())).or_default().push(answer);
     }
     all
 }
@@ -213,25 +239,25 @@ async fn what_is_taken_back_under_load_is_exact_whatever_workers_are_killed() {
     let (at, week) = (week.start + 1_000, week.label.to_string());
     let producing = tokio::spawn(produce(Arc::clone(&load), school.server.url.clone(), at));
     // Workers know the topology by then, and boards the cheater.
-    while !school.board("all", "all", "everyone").await.contains_key(CHEATER) {
+    while !school.standings().await.contains_key(CHEATER) {
         tokio::time::sleep(TICK).await;
     }
-    school.done(&["hide", CHEATER, "--id", "ban"]);
+    school.done(&["hide", CHEATER, "--field", "user", "--id", "ban"]);
     school.kill_one().await;
     load.round(100).await;
     load.has_left.store(true, Ordering::Relaxed);
-    // The round that she may still have answered in is over.
-    load.round(load.rounds.load(Ordering::Relaxed).saturating_add(2)).await;
-    school.done(&["forget", LEAVER, "--id", "leaves"]);
+    load.rounds(2).await;
+    school.done(&["forget", LEAVER, "--field", "user", "--id", "leaves"]);
     school.kill_one().await;
-    load.round(200).await;
+    matches::merge_and_move(&mut school, &load).await;
+    load.round(260).await;
     let close = ["close", "standings", "--period", "week", "--label", &week, "--id", "term"];
     school.done(&close);
     school.kill_one().await;
     // Banned when the week was closed, pardoned afterwards.
     school.edited("term").await;
-    assert!(!school.board("all", "all", "everyone").await.contains_key(CHEATER));
-    school.done(&["unhide", CHEATER, "--id", "pardon"]);
+    assert!(!school.standings().await.contains_key(CHEATER));
+    school.done(&["unhide", CHEATER, "--field", "user", "--id", "pardon"]);
     school.kill_one().await;
     let question = format!("question={REGRADED}");
     let set = format!("points={POINTS}");
@@ -261,11 +287,12 @@ async fn what_is_taken_back_under_load_is_exact_whatever_workers_are_killed() {
     }
     assert!(corrected > 1_000, "{corrected} answers were graded again");
     assert_ne!(all, of_week);
-    for (period, label, expected) in [("all", "all", &all), ("week", week.as_str(), &of_week)] {
+    for (period, expected) in [(("all", "all"), &all), (("week", week.as_str()), &of_week)] {
         for group in ["everyone", "class=c0", "class=c1", "class=c2"] {
             let of_group = expected.iter().filter(|((of, _), _)| of == group);
             let of_group = of_group.map(|((_, user), score)| (user.clone(), *score)).collect();
-            assert_eq!(school.board(period, label, group).await, of_group, "{period} {group}");
+            let found = school.board("standings", period, group).await;
+            assert_eq!(found, of_group, "{period:?} {group}");
         }
     }
     for (question, (count, points)) in figures {
@@ -276,6 +303,7 @@ async fn what_is_taken_back_under_load_is_exact_whatever_workers_are_killed() {
         let found: (i64, i64) = redis::from_redis_value(found).unwrap();
         assert_eq!(found, (count, points), "{question}");
     }
+    matches::audit(&mut school, &week).await;
     let folder = school.folder.path().to_owned();
     let left = search::found(&mut school.open.connection, &folder, &[LEAVER]).await;
     assert_eq!(left, [""; 0]);
