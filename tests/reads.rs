@@ -306,6 +306,22 @@ async fn no_read_is_of_more_than_tens_of_megabytes() {
     assert_eq!(epoch, "1", "the connection broke: the fence is {fence}");
 }
 
+/// Entries that nobody has looked at are read by sevens, unless all together are no more than a
+/// read may bring.
+#[tokio::test]
+async fn a_light_backlog_is_read_in_large_reads() {
+    const EVENTS: usize = 20_000;
+    let mut bench = Bench::start(&[]).await;
+    bench.add(&["*"], ids("a", EVENTS)).await;
+    let _worker = bench.worker();
+    bench.until("read all", |_, unique| unique.counts.events == EVENTS as u64).await;
+    let stats = redis::from_redis_value::<String>(bench.ask(&["INFO", "commandstats"]).await);
+    let stats = stats.unwrap();
+    let reads = stats.split("cmdstat_xreadgroup:calls=").nth(1).unwrap().split(',').next().unwrap();
+    let reads: usize = reads.parse().unwrap();
+    assert!(reads < EVENTS / 7 / 4, "{reads} reads");
+}
+
 #[tokio::test]
 async fn an_entry_that_the_server_lets_nobody_have_is_told() {
     let mut bench = Bench::start(&[]).await;

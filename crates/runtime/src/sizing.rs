@@ -13,7 +13,7 @@ use tallyd_event::{decode::MAX_BATCH_BYTES, frame};
 const MAX_COST: f64 = 48_000.0;
 /// The most bytes that one read may bring: what is asked for never is more, as far as it is known
 /// how large an entry can be.
-const MAX_READ_BYTES: usize = 32 * 1024 * 1024;
+pub const MAX_READ_BYTES: usize = 32 * 1024 * 1024;
 /// The most bytes that may wait in the queue of a task before it reads on.
 pub const MAX_QUEUE_BYTES: usize = 16 * 1024 * 1024;
 /// The most bytes of an entry of a source: those of a batch, and some for what stands beside it.
@@ -26,7 +26,8 @@ const WEIGHT: f64 = 0.2;
 /// What is known of what a read will meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ahead {
-    /// Little: what came since the stream was read to its end, or what one read brought before.
+    /// Little: what came since the stream was read to its end, what one read brought before, or
+    /// what all together is no more than a read may bring.
     Little,
     /// Anything: entries have been waiting that nobody looked at.
     Unknown,

@@ -332,6 +332,11 @@ pub trait Session: Send {
         partitions: &[(u16, EntryId)],
     ) -> impl Future<Output = Result<Vec<StreamFacts>, StoreError>> + Send;
 
+    /// How many bytes of memory the streams of these partitions take together: no read brings
+    /// more of what they hold now. It takes as long as they have nodes.
+    fn weigh(&mut self, partitions: &[u16])
+    -> impl Future<Output = Result<u64, StoreError>> + Send;
+
     /// Fetches cells of the nodes' bolts, by their places, and looks into spans for what was not
     /// delivered.
     fn fetch(

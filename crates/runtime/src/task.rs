@@ -240,6 +240,7 @@ impl<S: Store> Task<S> {
                 return self.fill(session).await;
             }
         }
+        self.weigh(session).await?;
         let began = Instant::now();
         if self.fills() {
             return self.fill(session).await;

@@ -147,6 +147,14 @@ impl Server for SimulatedServer {
         self.trip("read streams", false, facts).await
     }
 
+    async fn weigh(&mut self, partitions: &[u16]) -> Result<u64, StoreError> {
+        let slots = self.slots(partitions);
+        let weigh = move |world: &mut World, _: &mut Watch| {
+            slots.into_iter().map(|slot| world.weight(slot)).sum()
+        };
+        self.trip("weigh streams", false, weigh).await
+    }
+
     async fn fetch(
         &mut self,
         addresses: Vec<(usize, Vec<Address>)>,

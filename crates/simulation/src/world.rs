@@ -219,6 +219,14 @@ impl World {
         StreamFacts { ungrouped, at: stream.entries.get(&at).map(mark), ..facts }
     }
 
+    /// How many bytes the stream takes that a partition reads.
+    #[must_use]
+    pub fn weight(&self, slot: Slot) -> u64 {
+        let stream = self.input(slot).and_then(|input| self.streams.get(&input));
+        let fields = stream.into_iter().flat_map(|stream| stream.entries.values().flatten());
+        fields.map(|(name, value)| (name.len() + value.len()) as u64).sum()
+    }
+
     /// What is known of a stream.
     #[must_use]
     pub fn facts_of(&self, stream: &str) -> StreamFacts {
@@ -229,6 +237,7 @@ impl World {
         let ends = stream.entries.keys().next().zip(stream.entries.keys().next_back());
         StreamFacts {
             length: stream.entries.len() as u64,
+            nodes: stream.entries.len().div_ceil(100) as u64,
             generated: stream.last,
             ends: ends.map(|(first, last)| (*first, *last)),
             added: Some(stream.added),

@@ -250,6 +250,7 @@ pub fn stream_facts(reply: Value) -> Result<StreamFacts, StoreError> {
         generated: entry_id(facts.remove("last-generated-id").unwrap_or(Value::Nil))?,
         ends: first.first().zip(last.first()).map(|(first, last)| (first.id, last.id)),
         added,
+        nodes: count(facts.get("radix-tree-keys").unwrap_or(&Value::Nil))?,
         ..StreamFacts::default()
     })
 }

@@ -101,7 +101,11 @@ pub const WORKER: &[Right] = &[
     right("PUBSUB NUMSUB", NONE, "to see at once whether another worker's process was killed"),
     right("PUBLISH KEY v", CHANNEL, "that others take at once what is released"),
     right("PEXPIREAT KEY 9999999999999", OWN, "windows and logs go by themselves"),
-    right("MEMORY USAGE KEY", OWN, "how much memory dead letters take"),
+    right(
+        "MEMORY USAGE KEY",
+        INPUTS,
+        "how much memory dead letters take, and what waits to be read",
+    ),
     right(
         "XADD KEY * f v",
         ALL_STREAMS,

@@ -127,6 +127,10 @@ impl<S: Server> Session for FencedSession<S> {
         self.server.streams(partitions).await
     }
 
+    async fn weigh(&mut self, partitions: &[u16]) -> Result<u64, StoreError> {
+        self.server.weigh(partitions).await
+    }
+
     async fn fetch(
         &mut self,
         addresses: Vec<(usize, Vec<Address>)>,

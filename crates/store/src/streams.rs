@@ -51,6 +51,24 @@ pub async fn facts(c: &mut Connection, asks: &[Ask<'_>]) -> Result<Vec<StreamFac
     asks.iter().map(facts).collect()
 }
 
+/// How many bytes of memory these streams take together. One that is missing has none.
+///
+/// # Errors
+/// Where the server can't be read.
+pub async fn weigh(c: &mut Connection, streams: &[&str]) -> Result<u64, StoreError> {
+    let mut ask = Pipeline::new();
+    for stream in streams {
+        // Without a sample: entries differ in length by thousands of times.
+        ask.cmd("MEMORY").arg("USAGE").arg(*stream).arg("SAMPLES").arg(0);
+    }
+    let mut sum: u64 = 0;
+    for bytes in c.all(&ask).await? {
+        let bytes = if bytes == Value::Nil { 0 } else { reply::count(&bytes)? };
+        sum = sum.saturating_add(bytes);
+    }
+    Ok(sum)
+}
+
 /// As [`facts`], for those who look at a server: where that breaks the connection, each stream is
 /// asked about by itself. `None` for one over which the server cuts off who asks.
 ///

@@ -8,6 +8,9 @@ use tallyd_event::EntryId;
 pub struct StreamFacts {
     /// How many entries it holds.
     pub length: u64,
+    /// How many nodes hold them. Each has up to a hundred entries, and to weigh one takes the
+    /// server about 0.1 µs.
+    pub nodes: u64,
     /// The highest id that it ever had, or was set to.
     pub generated: EntryId,
     /// The first and the last entry that it holds.

@@ -3,7 +3,7 @@
 use super::Task;
 use crate::{
     reckon::{Reach, Reckoning, corrected, reckon},
-    sizing::{Ahead, MAX_QUEUE_BYTES},
+    sizing::{Ahead, MAX_QUEUE_BYTES, MAX_READ_BYTES},
     store::{Cursors, Entry, Next, Read, Session, Span, Store, StoreError, last},
     work::{Queue, Work, entry_bytes},
 };
@@ -17,6 +17,11 @@ use tokio::time::Instant;
 
 /// For how long a stream that was read to its end is known to hold little: what came since then.
 const KNOWN_FOR: Duration = Duration::from_secs(1);
+/// For how long streams that were weighed are known to be light, and how often they are weighed.
+const WEIGHED_FOR: Duration = Duration::from_millis(250);
+/// The most nodes of streams that are weighed: that takes the server up to 2 ms. More are hardly
+/// ever light: a node has 4 KiB, where entries are not tiny.
+const MAX_NODES: u64 = 16_384;
 /// How often a source is asked what was added to it, and how often an edge, which nobody but
 /// tallyd should touch.
 const RECKON: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(20));
@@ -26,6 +31,8 @@ const RECKON: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 pub(super) struct Reading {
     /// When the last read found all streams at their ends.
     drained: Option<Instant>,
+    /// When they were last weighed, and whether they were light.
+    weighed: Option<(Instant, bool)>,
     /// The last read of new entries brought as many as it asked for.
     more: bool,
     /// How many entries the last read asked for.
@@ -49,6 +56,16 @@ impl Reading {
     /// How many entries the last read asked for.
     pub(super) fn asked(&self) -> usize {
         self.asked
+    }
+
+    /// What the next read will meet.
+    fn ahead(&self) -> Ahead {
+        let drained = self.drained.is_some_and(|at| at.elapsed() < KNOWN_FOR);
+        match self.weighed {
+            Some((at, true)) if at.elapsed() < WEIGHED_FOR => Ahead::Little,
+            _ if drained => Ahead::Little,
+            _ => Ahead::Unknown,
+        }
     }
 }
 
@@ -93,15 +110,35 @@ impl<S: Store> Task<S> {
 
     /// New entries of as many partitions as one read may ask for.
     pub(super) fn next_new(&mut self) -> Next {
-        let drained = self.reading.drained.filter(|at| at.elapsed() < KNOWN_FOR);
-        let ahead = if drained.is_some() { Ahead::Little } else { Ahead::Unknown };
         let owned = self.owned.len();
-        let (read, count) = self.sizing.read(owned, ahead);
+        let (read, count) = self.sizing.read(owned, self.reading.ahead());
         let from = if read < owned { self.reading.turn % owned.max(1) } else { 0 };
         self.reading.turn = from + read;
         self.reading.asked = read * count;
         let partitions = self.owned.keys().cycle().skip(from).take(read).copied().collect();
         Next::New { partitions, count }
+    }
+
+    /// Weighs the streams, from time to time, while more waits in them than was read and nothing
+    /// is known of it. Where all that they hold is no more than one read may bring, reads are as
+    /// large as batches are; otherwise of a few entries, because each may be as large as it can.
+    pub(super) async fn weigh(&mut self, session: &mut S::Session) -> Result<(), StoreError> {
+        let lately = self.reading.weighed.is_some_and(|(at, _)| at.elapsed() < WEIGHED_FOR);
+        if lately || !self.reading.more || self.reading.ahead() == Ahead::Little {
+            return Ok(());
+        }
+        self.reading.weighed = Some((Instant::now(), false));
+        let at = |partition: &u16| (*partition, last(&self.cursors, *partition));
+        let asked: Vec<(u16, EntryId)> = self.owned.keys().map(at).collect();
+        let facts = session.streams(&asked).await?;
+        if facts.iter().map(|facts| facts.nodes).sum::<u64>() > MAX_NODES {
+            return Ok(());
+        }
+        let partitions: Vec<u16> = self.owned.keys().copied().collect();
+        if session.weigh(&partitions).await? <= MAX_READ_BYTES as u64 {
+            self.reading.weighed = Some((Instant::now(), true));
+        }
+        Ok(())
     }
 
     /// Takes in what a read brought.

@@ -110,6 +110,10 @@ impl Session for Left {
         not_asked()
     }
 
+    async fn weigh(&mut self, _: &[u16]) -> Result<u64, StoreError> {
+        not_asked()
+    }
+
     async fn fetch(
         &mut self,
         _: Vec<(usize, Vec<Address>)>,

@@ -119,6 +119,12 @@ impl Server for RedisServer {
         streams::facts(&mut self.connection, &asks).await
     }
 
+    async fn weigh(&mut self, partitions: &[u16]) -> Result<u64, StoreError> {
+        let inputs = partitions.iter().map(|partition| self.names.input(*partition));
+        let inputs = inputs.collect::<Result<Vec<&str>, StoreError>>()?;
+        streams::weigh(&mut self.connection, &inputs).await
+    }
+
     async fn fetch(
         &mut self,
         addresses: Vec<(usize, Vec<Address>)>,

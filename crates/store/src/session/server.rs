@@ -100,6 +100,10 @@ pub trait Server: Send {
         partitions: &[(u16, EntryId)],
     ) -> impl Future<Output = Result<Vec<StreamFacts>, StoreError>> + Send;
 
+    /// How many bytes of memory the streams that these partitions read take together.
+    fn weigh(&mut self, partitions: &[u16])
+    -> impl Future<Output = Result<u64, StoreError>> + Send;
+
     /// Fetches cells of the nodes' bolts, by their places, and looks into spans for entries. Very
     /// long logs take more than one round trip.
     fn fetch(
