@@ -1,8 +1,6 @@
 //! Runs of many seeds hold; equal seeds are equal runs; and each safeguard that is taken away is
 //! found.
 
-#![expect(clippy::panic, reason = "a test fails by panicking")]
-
 use tallyd_simulation::{FaultKind, Mutation, Plan, bolts, run, shrink::shrink};
 
 /// How many seeds are run here. `make simulate` runs more.
