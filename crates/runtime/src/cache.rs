@@ -47,6 +47,11 @@ impl Cache {
         }
     }
 
+    /// From now on it holds about so many bytes at most.
+    pub fn bound(&mut self, bytes: u64) {
+        self.bytes = bytes;
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         *self = Self::new(self.bytes, self.shared_refresh, self.turned);

@@ -17,11 +17,13 @@ mod guard;
 mod load;
 mod repeated;
 mod sizing;
+mod spread;
 mod task;
 mod tasks;
 mod work;
 mod worker;
 
+pub use spread::SPREADS_FROM;
 pub use store::{Session, Store, StoreError};
 pub use task::pace::RESTS_FROM;
 pub use work::{

@@ -46,6 +46,11 @@ impl Meter {
         self.busy.fetch_add(took.as_micros() as u64, Ordering::Relaxed);
     }
 
+    /// How long its batches took so far, in µs.
+    pub fn busy(&self) -> u64 {
+        self.busy.load(Ordering::Relaxed)
+    }
+
     /// The bolt of a stage took so long.
     pub fn bolt(&self, stage: usize, took: Duration) {
         if let Some(stage) = self.stages.get(stage) {
@@ -140,7 +145,7 @@ impl OfNode {
 impl Meter {
     fn counted(&self) -> Counted {
         let bolts = self.stages.iter().map(|stage| stage.bolt.load(Ordering::Relaxed));
-        Counted { busy: self.busy.load(Ordering::Relaxed), bolts: bolts.collect() }
+        Counted { busy: self.busy(), bolts: bolts.collect() }
     }
 
     fn probed(&self, stage: usize) -> Option<ProbeSeen> {

@@ -70,7 +70,7 @@ pub struct TaskOptions {
     pub meter: Arc<Meter>,
     /// Told when it has released something, or could not take what seemed free: all look again.
     pub released: Arc<Notify>,
-    /// How many bytes of state it caches for each bolt.
+    /// How many bytes of state it caches for each bolt, with the other tasks that share the node.
     pub cache_bytes: u64,
     /// As in [`crate::WorkerOptions`].
     pub rests_from: f64,

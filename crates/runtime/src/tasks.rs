@@ -24,6 +24,8 @@ pub struct Wanted {
     /// not know that it owns one (the reply to its take was lost), it gives it back all the same:
     /// else nobody would work on it.
     pub stray: BTreeMap<u16, Fence>,
+    /// How many tasks share what the worker owns of the node: each may hold its part of the cache.
+    pub tasks: usize,
     /// It should end once everything is given back.
     pub stop: bool,
 }
@@ -95,6 +97,8 @@ pub struct Tasks {
     handles: Vec<TaskHandle>,
     /// By partition: the place of the task that has it, or should have it.
     shares: BTreeMap<u16, usize>,
+    /// How many of the tasks share them.
+    sharing: usize,
 }
 
 /// How many tasks share so many partitions of so many nodes that are fused.
@@ -105,7 +109,7 @@ pub fn tasks_of(partitions: u16, fused: usize) -> usize {
 impl Tasks {
     /// Tasks that own nothing yet.
     pub fn new(handles: Vec<TaskHandle>) -> Self {
-        Self { handles, shares: BTreeMap::new() }
+        Self { handles, shares: BTreeMap::new(), sharing: 1 }
     }
 
     /// The partitions that the tasks own.
@@ -118,15 +122,26 @@ impl Tasks {
         self.handles.iter().map(|task| task.owned.clone()).collect()
     }
 
-    /// Tells each task what it should own of what the node should.
-    pub fn direct(&mut self, wanted: &Wanted) {
-        self.divide(wanted);
+    /// Tells each task what it should own of what the node should, where the first `sharing` of
+    /// them share it. Returns whether before it were others.
+    pub fn direct(&mut self, wanted: &Wanted, sharing: usize) -> bool {
+        let before = self.sharing;
+        self.divide(wanted, sharing);
+        let owned: Vec<BTreeSet<u16>> =
+            self.handles.iter().map(|task| task.owned.borrow().clone()).collect();
         for (number, task) in self.handles.iter().enumerate() {
             let is_its = |partition: &u16| self.shares.get(partition) == Some(&number);
+            // What another task of the worker has is not free, though its fence names the worker:
+            // it is given back first, else that one would be fenced off in the middle of a batch.
+            let of_others = |partition: &u16| {
+                let mut others = owned.iter().enumerate().filter(|(other, _)| *other != number);
+                others.any(|(_, owned)| owned.contains(partition))
+            };
             let wanted = Wanted {
                 own: wanted.own.iter().copied().filter(is_its).collect(),
-                free: only(&wanted.free, is_its),
+                free: only(&wanted.free, |partition| is_its(partition) && !of_others(partition)),
                 stray: only(&wanted.stray, is_its),
+                tasks: self.sharing,
                 stop: wanted.stop,
             };
             // Told again where something is left to do, even unchanged: what could not be taken or
@@ -136,6 +151,7 @@ impl Tasks {
                 task.wanted.send_replace(wanted);
             }
         }
+        self.sharing != before
     }
 
     /// Makes the tasks look at what they should own, even where it is as before: one that waits on
@@ -151,15 +167,27 @@ impl Tasks {
         }
     }
 
-    /// Gives each new partition to the task that has the fewest. The others stay where they are: a
-    /// partition that changes tasks is taken over like one that changes workers.
-    fn divide(&mut self, wanted: &Wanted) {
+    /// Gives each new partition to the task that has the fewest. The others stay where they are, as
+    /// long as as many tasks share: a partition that changes tasks is taken over like one that
+    /// changes workers.
+    fn divide(&mut self, wanted: &Wanted, sharing: usize) {
         let known = |p: &u16| wanted.own.contains(p) || wanted.stray.contains_key(p);
         self.shares.retain(|partition, _| known(partition));
+        let sharing = sharing.clamp(1, self.handles.len().max(1));
+        if sharing != self.sharing {
+            let part = self.shares.len().div_ceil(sharing);
+            let mut kept = vec![0; sharing];
+            self.shares.retain(|_, task| {
+                let Some(kept) = kept.get_mut(*task) else { return false };
+                *kept += 1;
+                *kept <= part
+            });
+            self.sharing = sharing;
+        }
         for &partition in wanted.own.iter().chain(wanted.stray.keys()) {
             if !self.shares.contains_key(&partition) {
                 let has = |task: &usize| self.shares.values().filter(|of| *of == task).count();
-                let task = (0..self.handles.len()).min_by_key(has).unwrap_or_default();
+                let task = (0..self.sharing).min_by_key(has).unwrap_or_default();
                 self.shares.insert(partition, task);
             }
         }
@@ -170,13 +198,19 @@ impl Tasks {
 mod tests {
     use super::*;
 
-    fn tasks() -> (Tasks, Vec<watch::Receiver<Wanted>>) {
-        let channels = (0..3).map(|_| {
+    /// Tasks, what each is told, and where each tells what it owns.
+    type Told = (Vec<watch::Receiver<Wanted>>, Vec<watch::Sender<BTreeSet<u16>>>);
+
+    fn tasks() -> (Tasks, Told) {
+        let (mut handles, mut told, mut tell) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..3 {
             let (wanted, wanted_by_task) = watch::channel(Wanted::default());
-            (TaskHandle { wanted, owned: watch::channel(BTreeSet::new()).1 }, wanted_by_task)
-        });
-        let (handles, told): (Vec<_>, Vec<_>) = channels.unzip();
-        (Tasks::new(handles), told)
+            let (owned_by_task, owned) = watch::channel(BTreeSet::new());
+            handles.push(TaskHandle { wanted, owned });
+            told.push(wanted_by_task);
+            tell.push(owned_by_task);
+        }
+        (Tasks::new(handles), (told, tell))
     }
 
     fn own(partitions: impl IntoIterator<Item = u16>) -> Wanted {
@@ -185,20 +219,50 @@ mod tests {
 
     #[test]
     fn tasks_have_as_many_partitions_and_keep_them() {
-        let (mut tasks, told) = tasks();
+        let (mut tasks, (told, _)) = tasks();
         let shares = |told: &[watch::Receiver<Wanted>]| -> Vec<Vec<u16>> {
             told.iter().map(|task| task.borrow().own.iter().copied().collect()).collect()
         };
-        tasks.direct(&own([0, 3, 6, 9, 12]));
+        tasks.direct(&own([0, 3, 6, 9, 12]), 3);
         assert_eq!(shares(&told), [vec![0, 9], vec![3, 12], vec![6]]);
-        tasks.direct(&own([0, 3, 9, 12, 15]));
+        tasks.direct(&own([0, 3, 9, 12, 15]), 3);
         assert_eq!(shares(&told), [vec![0, 9], vec![3, 12], vec![15]]);
         // One that is to be given back is still its task's.
         let stray = [(9, Fence::default())].into();
-        tasks.direct(&Wanted { stray, ..own([0, 3, 12]) });
+        tasks.direct(&Wanted { stray, ..own([0, 3, 12]) }, 3);
         assert_eq!(shares(&told), [vec![0], vec![3, 12], vec![]]);
         let strays = told.iter().map(|task| task.borrow().stray.len());
         assert_eq!(strays.collect::<Vec<_>>(), [1, 0, 0]);
+    }
+
+    #[test]
+    fn partitions_move_where_more_tasks_share_and_only_once_they_are_given_back() {
+        let (mut tasks, (told, tell)) = tasks();
+        let free: BTreeMap<u16, Free> =
+            (0..5).map(|p| (p, Free { fence: Fence::default(), why: Why::Own })).collect();
+        let wanted = Wanted { free, ..own(0..5) };
+        let shares = || -> Vec<Vec<u16>> {
+            told.iter().map(|task| task.borrow().own.iter().copied().collect()).collect()
+        };
+        let free = || -> Vec<Vec<u16>> {
+            told.iter().map(|task| task.borrow().free.keys().copied().collect()).collect()
+        };
+        tasks.direct(&wanted, 1);
+        assert_eq!(shares(), [vec![0, 1, 2, 3, 4], vec![], vec![]]);
+        tell[0].send_replace((0..5).collect());
+        tasks.direct(&wanted, 3);
+        assert_eq!(shares(), [vec![0, 1], vec![2, 4], vec![3]]);
+        assert_eq!(free(), [vec![0, 1], vec![], vec![]], "the first one still has them");
+        assert_eq!(told[0].borrow().tasks, 3);
+        tell[0].send_replace([0, 1, 4].into());
+        tasks.direct(&wanted, 3);
+        assert_eq!(free(), [vec![0, 1], vec![2], vec![3]]);
+        tell[0].send_replace([0, 1].into());
+        tell[1].send_replace([2, 4].into());
+        tell[2].send_replace([3].into());
+        tasks.direct(&wanted, 1);
+        assert_eq!(shares(), [vec![0, 1, 2, 3, 4], vec![], vec![]]);
+        assert_eq!(free(), [vec![0, 1], vec![], vec![]]);
     }
 
     #[test]

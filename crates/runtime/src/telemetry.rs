@@ -275,6 +275,11 @@ pub fn owned(node: &str, partitions: usize) {
     gauge!("tallyd_partitions_owned", "node" => node.to_owned()).set(partitions as f64);
 }
 
+/// Another number of tasks share what the worker has of a node.
+pub fn shared(node: &str, tasks: usize) {
+    tracing::info!(node, tasks, "so many tasks share this worker's partitions now");
+}
+
 /// The fences of a node's partitions: some may be halted, whoever owned them.
 pub fn halted<'a>(node: &str, fences: impl Iterator<Item = &'a Fence>) {
     let halted = fences.filter(|fence| fence.owner == Owner::Halted).count();

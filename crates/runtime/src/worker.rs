@@ -2,15 +2,18 @@
 
 mod heart;
 mod liveness;
+mod shared;
 mod upkeep;
 mod wanted;
 
 pub use liveness::Gone;
+pub use shared::Shared;
 
 use crate::{
     context::Context,
     load::{Loads, Meter},
     plan::{self, Stand},
+    spread::Spread,
     store::{Announcement, ErrorKind, Store, StoreError},
     task::{Task, TaskOptions},
     tasks::{self, TaskHandle, Tasks, Wanted},
@@ -22,7 +25,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -30,7 +33,6 @@ use tallyd_bolt::Bolt;
 use tallyd_topology::{Node, Topology};
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 use upkeep::Upkeep;
-use wanted::wanted;
 
 /// After how long without a heartbeat tasks that wait try their connections: who was cut off may
 /// have to find another server.
@@ -63,19 +65,9 @@ pub struct WorkerOptions {
     /// How many events must be about to come for a task to rest after a small batch:
     /// [`RESTS_FROM`](crate::RESTS_FROM), but for simulations, in which few come.
     pub rests_from: f64,
-}
-
-/// What a task and its worker tell each other without waiting.
-#[derive(Debug, Default)]
-pub struct Shared {
-    /// The server's clock less this process's monotonic one, in ms.
-    clock_offset: AtomicI64,
-    /// By task: events that an entry which it writes holds, times 1,000.
-    pub frame_events: AtomicU64,
-    /// A stream that the task writes is too long.
-    pub paused: AtomicBool,
-    /// By tasks: commits that processed something.
-    pub commits: AtomicU64,
+    /// How busy one task of a node has to be, in percent, for others to share its partitions:
+    /// [`SPREADS_FROM`](crate::SPREADS_FROM), but for simulations.
+    pub spreads_from: u8,
 }
 
 /// What a worker's health endpoints tell.
@@ -124,6 +116,7 @@ struct Running {
     /// By task.
     meters: Vec<Arc<Meter>>,
     tasks: Tasks,
+    spread: Spread,
 }
 
 impl<S: Store> Worker<S> {
@@ -252,7 +245,7 @@ impl<S: Store> Worker<S> {
                     shared: Arc::clone(&shared),
                     meter,
                     released: Arc::clone(&signals.released),
-                    cache_bytes: self.topology.settings.cache_bytes / number as u64,
+                    cache_bytes: self.topology.settings.cache_bytes,
                     rests_from: self.options.rests_from,
                     clock: self.clock,
                 };
@@ -260,7 +253,9 @@ impl<S: Store> Worker<S> {
                 of_node.push(TaskHandle { wanted, owned });
             }
             let tasks = Tasks::new(of_node);
-            running.push(Running { place, name: node.name.clone(), nodes, shared, meters, tasks });
+            let spread = Spread::new(self.options.spreads_from, number, Instant::now());
+            let name = node.name.clone();
+            running.push(Running { place, name, nodes, shared, meters, tasks, spread });
         }
         Ok(running)
     }
@@ -319,11 +314,16 @@ impl<S: Store> Worker<S> {
         let elapsed = self.clock.elapsed().as_millis() as u64;
         let before = self.status.last_heartbeat.swap(elapsed, Ordering::Relaxed);
         let silence = Duration::from_millis(elapsed.saturating_sub(before));
-        let wanted = wanted(view, &self.options.id, gone);
+        let wanted = wanted::wanted(view, &self.options.id, gone);
         for node in running {
             node.shared.clock_offset.store(view.now - elapsed as i64, Ordering::Relaxed);
             let wanted = wanted.get(&node.name).cloned().unwrap_or_default();
-            node.tasks.direct(&wanted);
+            let busy = node.meters.iter().map(|meter| meter.busy()).sum();
+            let workers = wanted::serving(view, &node.name, gone).count();
+            let sharing = node.spread.look(Instant::now(), busy, workers);
+            if node.tasks.direct(&wanted, sharing) {
+                telemetry::shared(&node.name, sharing);
+            }
             if silence > SILENCE {
                 node.tasks.wake();
             }
@@ -386,14 +386,5 @@ fn hopeless(kind: ErrorKind) -> bool {
         | ErrorKind::Persistence
         | ErrorKind::Replica
         | ErrorKind::Timeout => false,
-    }
-}
-
-impl Shared {
-    /// The server's clock, in ms since the epoch, as last heard.
-    #[must_use]
-    pub fn now(&self, clock: Instant) -> i64 {
-        let elapsed = i64::try_from(clock.elapsed().as_millis()).unwrap_or(i64::MAX);
-        self.clock_offset.load(Ordering::Relaxed).saturating_add(elapsed)
     }
 }

@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tallyd_runtime::{RESTS_FROM, Worker, WorkerOptions};
+use tallyd_runtime::{RESTS_FROM, SPREADS_FROM, Worker, WorkerOptions};
 use tallyd_topology::Topology;
 use tokio::{
     sync::watch,
@@ -99,6 +99,7 @@ struct Workers {
     ending: BTreeMap<SmolStr, JoinHandle<()>>,
     started: usize,
     rests_from: f64,
+    spreads_from: u8,
     /// Until when none is to run.
     away_until: Instant,
 }
@@ -123,6 +124,13 @@ async fn simulate(plan: &Plan, logging: bool) -> Report {
         started: 0,
         // So few events come that no task would rest: every third time all do, after each batch.
         rests_from: if plan.seed.is_multiple_of(3) { 0.0 } else { RESTS_FROM },
+        // So few that none is busy: in two of three, tasks share from the first look on, for ever or
+        // for as long as they have a little to do, so that partitions move to and fro.
+        spreads_from: match plan.seed / 3 % 3 {
+            0 => SPREADS_FROM,
+            1 => 0,
+            _ => 10,
+        },
         away_until: Instant::now(),
     };
     (0..plan.workers).for_each(|_| workers.join());
@@ -168,6 +176,7 @@ impl Workers {
             pid: 0,
             bolts: bolts::bolt,
             rests_from: self.rests_from,
+            spreads_from: self.spreads_from,
         };
         let (stop, stopped) = watch::channel(false);
         let store = SimulatedStore::new(&self.server, file, &id);

@@ -5,7 +5,7 @@
 
 use smol_str::{SmolStr, format_smolstr};
 use std::{sync::Arc, time::Duration};
-use tallyd_runtime::{Ended, RESTS_FROM, Worker, WorkerOptions, store::Owner};
+use tallyd_runtime::{Ended, RESTS_FROM, SPREADS_FROM, Worker, WorkerOptions, store::Owner};
 use tallyd_simulation::{
     Plan, bolts, run,
     store::{Server, SimulatedStore},
@@ -42,6 +42,7 @@ impl Fleet {
                 pid: 0,
                 bolts: bolts::bolt,
                 rests_from: RESTS_FROM,
+                spreads_from: SPREADS_FROM,
             };
             let (stop, stopped) = watch::channel(false);
             let store = SimulatedStore::new(&fleet.server, &topology, &id);

@@ -17,7 +17,7 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tallyd_runtime::{Ended, RESTS_FROM, Worker, WorkerOptions};
+use tallyd_runtime::{Ended, RESTS_FROM, SPREADS_FROM, Worker, WorkerOptions};
 use tallyd_serve::ReadFrom;
 use tallyd_store::{RedisStore, doctor::Danger};
 use tallyd_topology::Topology;
@@ -106,6 +106,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         since: i64::try_from(now).unwrap_or(i64::MAX),
         bolts: Topology::bolt,
         rests_from: RESTS_FROM,
+        spreads_from: SPREADS_FROM,
     };
     tracing::info!(worker = %options.id, topology = %topology.name, "worker starting");
     let patience = Duration::from_millis(topology.settings.session_timeout_ms);

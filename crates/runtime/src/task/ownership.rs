@@ -13,6 +13,8 @@ impl<S: Store> Task<S> {
     /// Gives back what it should not own, and takes what it should.
     pub(super) async fn reassign(&mut self, session: &mut S::Session) -> Result<(), StoreError> {
         let wanted = self.options.wanted.borrow_and_update().clone();
+        let cache_bytes = self.options.cache_bytes / wanted.tasks.max(1) as u64;
+        self.nodes.iter_mut().for_each(|node| node.cache.bound(cache_bytes));
         let stray = wanted.stray.iter().filter(|(p, _)| !self.owned.contains_key(p));
         let surplus = self.owned.iter().filter(|(p, _)| !wanted.own.contains(p));
         let surplus: Owned = surplus.chain(stray).map(clone_pair).collect();
@@ -20,6 +22,9 @@ impl<S: Store> Task<S> {
             session.release(&surplus).await?;
             let partitions: Vec<u16> = surplus.into_keys().collect();
             self.metrics.released(&partitions);
+            // Before all look at what is free: another task of this worker takes only what this one
+            // says that it has not.
+            self.options.owned.send_modify(|owned| owned.retain(|p| !partitions.contains(p)));
             self.options.released.notify_one();
             let kept = self.owned.keys().copied().filter(|p| !partitions.contains(p)).collect();
             self.keep(session, kept, false).await?;

@@ -18,8 +18,7 @@ pub fn wanted(
     let workers = view.workers.iter().map(|(worker, _)| worker);
     let live: Vec<&Announcement> = workers.filter(|w| !gone.contains_key(&w.id)).collect();
     let share = |(name, fences): (&SmolStr, &Vec<Fence>)| {
-        let serves = |w: &&&Announcement| w.nodes.contains_key(name) && !w.leaving;
-        let serves = live.iter().filter(serves).map(|w| w.id.clone());
+        let serves = serving(view, name, gone).map(|worker| worker.id.clone());
         let owner = |fence: &Fence| match &fence.owner {
             Owner::Worker(id) => Some(id.clone()),
             Owner::Nobody | Owner::Halted => None,
@@ -60,6 +59,16 @@ pub fn wanted(
         wanted.insert(name, of_node);
     }
     wanted
+}
+
+/// The workers that serve a node and go on doing so.
+pub fn serving<'a>(
+    view: &'a View,
+    node: &'a SmolStr,
+    gone: &'a BTreeMap<SmolStr, Gone>,
+) -> impl Iterator<Item = &'a Announcement> {
+    let live = view.workers.iter().map(|(w, _)| w).filter(|w| !gone.contains_key(&w.id));
+    live.filter(|w| w.nodes.contains_key(node) && !w.leaving)
 }
 
 #[cfg(test)]
