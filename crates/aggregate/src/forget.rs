@@ -68,7 +68,7 @@ impl Aggregate {
 
     /// Deletes a group in a window, with what measures keep beside it: also where nothing of today's
     /// measures is there, because others were in the file before.
-    fn drop_group(
+    pub(crate) fn drop_group(
         &self,
         window: &WindowOptions,
         label: &str,

@@ -2,7 +2,7 @@
 
 mod corrected;
 
-use crate::{Aggregate, Function, Measure, Options, WindowOptions, view::STATS};
+use crate::{Aggregate, Function, Measure, Options, WindowOptions, subtract, view::STATS};
 use smol_str::SmolStr;
 use std::sync::Arc;
 use tallyd_bolt::{
@@ -11,7 +11,7 @@ use tallyd_bolt::{
 };
 use tallyd_event::{FieldType, Schema};
 use tallyd_kind::{
-    BoltKind, BoltOptions, Wanted,
+    BoltKind, BoltOptions, Subtracts, Wanted,
     call::Call,
     fault::Fault,
     hints,
@@ -100,6 +100,10 @@ impl BoltOptions for Options {
         }
         let names: Vec<&str> = self.measures.iter().map(|of| of.name.as_str()).collect();
         Some(format!("what the member's events added to {}", names.join(", ")))
+    }
+
+    fn subtracts(&self) -> Option<Subtracts<'_>> {
+        Some(subtract::subtracts(self))
     }
 
     fn renamed(&self, field: &str) -> Result<Option<String>, String> {

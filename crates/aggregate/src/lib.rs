@@ -14,7 +14,7 @@
 //!
 //! Behind a bolt that corrects, events are taken back: counts, sums, means and rates of what is left
 //! are as if they had never been counted. A last value is that of the version which replaces them. A
-//! group of which nothing is left is gone.
+//! group of which nothing is left is gone. The same is done with those of a member who is forgotten.
 
 mod column;
 mod distinct;
@@ -25,6 +25,7 @@ mod kind;
 mod options;
 mod sites;
 mod sketch;
+mod subtract;
 mod tally;
 mod view;
 
@@ -49,6 +50,7 @@ use tallyd_event::{Edit, Schema};
 pub struct Aggregate {
     options: Options,
     calendar: Calendar,
+    input: Schema,
     counted: Counted,
 }
 
@@ -66,7 +68,7 @@ impl Aggregate {
         let columns = column::columns(&options, &input);
         let left = options.corrected.then(|| column::back::left(&columns)).flatten();
         let counted = Counted { columns, distincts, left };
-        Self { options, calendar, counted }
+        Self { options, calendar, input, counted }
     }
 }
 
@@ -118,11 +120,17 @@ impl Bolt for Aggregate {
     }
 
     fn edit_reads(&self, edit: &Edit, at: EditAt, reads: &mut Reads<'_>) {
-        self.ask_to_forget(edit, at, reads);
+        match &edit.handed {
+            Some(_) => self.ask_to_subtract(edit, at, reads),
+            None => self.ask_to_forget(edit, at, reads),
+        }
     }
 
     fn edit(&self, edit: &Edit, at: EditAt, state: &State) -> Vec<EditStep> {
-        self.steps_to_forget(edit, at, state)
+        match &edit.handed {
+            Some(_) => self.step_to_subtract(edit, at, state),
+            None => self.steps_to_forget(edit, at, state),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tallies: what a batch counts at one site, on top of what is stored there.
 
 use crate::{
-    column::{self, Cell, Column},
+    column::{self, Cell, Column, back::Left},
     distinct::{Distinct, Values},
     groups_key,
     keys::values_key,
@@ -107,6 +107,27 @@ impl Tally {
             column.take_back(cell, event);
         }
         column::back::clear_what_is_empty(counted, &mut self.cells);
+    }
+
+    /// Takes out an event of a member who is forgotten. What can't be read stays as it is.
+    pub(crate) fn subtract(&mut self, counted: &Counted, event: &Event) {
+        if self.known && self.unreadable.is_none() {
+            for (column, cell) in counted.columns.iter().zip(&mut self.cells) {
+                column.take_back(cell, event);
+            }
+        }
+    }
+
+    /// Empties the figures of which nothing is left, and says what is left of the group.
+    pub(crate) fn settle(&mut self, counted: &Counted) -> Left {
+        column::back::settle(&counted.columns, &mut self.cells)
+    }
+
+    /// Writes the columns that changed.
+    pub(crate) fn write_columns(&self, counted: &Counted, key: &Key, effects: &mut Effects) {
+        for (column, cell) in counted.columns.iter().zip(&self.cells) {
+            column.write(cell, key, effects);
+        }
     }
 
     /// Writes what changed. A group that is new to its window goes into `groups`.

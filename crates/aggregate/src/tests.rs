@@ -3,6 +3,7 @@
 mod back;
 mod exact;
 mod forget;
+mod subtract;
 
 use super::*;
 use proptest::prelude::*;

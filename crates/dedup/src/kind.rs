@@ -1,11 +1,11 @@
 //! The keys of a dedup bolt.
 
-use crate::{Dedup, Options};
+use crate::{Buckets, Dedup, Options, fingerprint::fingerprint};
 use std::sync::Arc;
 use tallyd_bolt::{Bolt, calendar::Calendar};
-use tallyd_event::Schema;
+use tallyd_event::{Event, Schema};
 use tallyd_kind::{
-    BoltKind, BoltOptions, Wanted,
+    BoltKind, BoltOptions, Identity, Wanted,
     fault::Fault,
     input::{Input, Output},
     key_spec::{Default, KeySpec, Kind},
@@ -71,6 +71,16 @@ impl BoltOptions for Options {
 
     fn passes_events_on(&self) -> bool {
         true
+    }
+
+    fn identity(&self, event: &Event, schema: &Schema, seed: [u8; 16]) -> Option<Identity> {
+        let buckets = Buckets::new(self);
+        Some(Identity {
+            fingerprint: fingerprint(&seed, &event.key(schema), &event.id(schema)),
+            bucket: buckets.number(event.entered),
+            reach: buckets.live.unsigned_abs(),
+            bucket_ms: buckets.length_ms,
+        })
     }
 
     fn renamed(&self, _: &str) -> Result<Option<String>, String> {

@@ -5,11 +5,13 @@ mod cut;
 mod handed;
 mod moves;
 mod scope;
+mod taken;
 
 pub use cut::Cuts;
 pub use handed::Handed;
 pub use moves::Moves;
 pub use scope::Scope;
+pub use taken::Taken;
 
 use crate::frame::{EncodeError, VERSION};
 use serde::{Deserialize, Serialize};
@@ -39,6 +41,9 @@ pub struct Edit {
     /// Of a rename, the name that the member has from then on.
     #[serde(default, skip_serializing_if = "SmolStr::is_empty")]
     pub to: SmolStr,
+    /// Of one that forgets a member, whether what its events added to counts of many is taken out too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub subtracts: bool,
     /// Of one that goes from a partition of a bolt to another, what is handed over. It goes no further.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handed: Option<Handed>,
@@ -107,7 +112,8 @@ impl Edit {
     pub fn new(id: &str, kind: EditKind, field: &str, member: &str) -> Self {
         let (id, field, member) = (id.into(), field.into(), member.into());
         let (scope, moves, handed) = (None, None, None);
-        Self { id, kind, field, member, scope, moves, to: SmolStr::default(), handed, copies: 1 }
+        let to = SmolStr::default();
+        Self { id, kind, field, member, scope, moves, to, subtracts: false, handed, copies: 1 }
     }
 
     /// Whether it is the first copy that a partition gets of an edit that takes effect with that: of one

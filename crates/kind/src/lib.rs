@@ -41,7 +41,7 @@ use tallyd_bolt::{
     Bolt, FieldRef, Lasting,
     calendar::{Calendar, Length},
 };
-use tallyd_event::Schema;
+use tallyd_event::{Event, Schema};
 
 /// The types of bolts that a topology may name.
 pub type Kinds = &'static [&'static dyn BoltKind];
@@ -72,8 +72,6 @@ pub trait BoltKind: Sync {
     /// [`BoltKind::read`] refuses what can't be undone of that, where [`Input::corrected`] says
     /// that there are such events. A type that does not know them is refused behind a bolt that
     /// corrects.
-    ///
-    /// [`Event::taken_back`]: tallyd_event::Event::taken_back
     fn takes_back(&self) -> bool {
         false
     }
@@ -149,6 +147,18 @@ pub trait BoltOptions: Any + Debug + Send + Sync {
         None
     }
 
+    /// What it can take out of results of many, where it adds up events: what those of a member added
+    /// who is forgotten. `None` for a bolt that adds up nothing.
+    fn subtracts(&self) -> Option<Subtracts<'_>> {
+        None
+    }
+
+    /// By what it knows an event again that comes once more, where it drops such events. `seed` is that
+    /// of [`BoltOptions::build`].
+    fn identity(&self, _event: &Event, _schema: &Schema, _seed: [u8; 16]) -> Option<Identity> {
+        None
+    }
+
     /// What an edit leaves that gives all of a member to another name, by this field of its input: in
     /// words, for people; `None` where it leaves nothing.
     ///
@@ -181,6 +191,36 @@ pub trait BoltOptions: Any + Debug + Send + Sync {
     /// The names of the windows or periods that events can be late for.
     fn windows(&self) -> Vec<&str> {
         Vec::new()
+    }
+}
+
+/// What a bolt can take out of what it has added up.
+#[derive(Clone, Debug)]
+pub struct Subtracts<'a> {
+    /// The fields of its input that it needs for it, beside the time; `None`: it can take out nothing.
+    pub fields: Option<Vec<&'a FieldRef>>,
+    /// What stays all the same, in words; `None` where nothing does.
+    pub stays: Option<String>,
+}
+
+/// By what a bolt that drops repeated events knows one again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The same for all that are the same.
+    pub fingerprint: u128,
+    /// The number of the bucket of time that it came in.
+    pub bucket: i64,
+    /// How many buckets may lie between two that are the same: of those further apart, both pass.
+    pub reach: u64,
+    /// How long a bucket is, in ms.
+    pub bucket_ms: i64,
+}
+
+impl Identity {
+    /// Whether it is dropped, as it comes again after the same event passed in a bucket.
+    #[must_use]
+    pub fn meets(self, bucket: i64) -> bool {
+        self.bucket.abs_diff(bucket) <= self.reach
     }
 }
 

@@ -59,6 +59,43 @@ pub(crate) fn clear_what_is_empty(counted: &Counted, cells: &mut [Cell]) {
     }
 }
 
+/// What is left of a group out of which events were taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// All that was there.
+    Same,
+    /// No event.
+    Nothing,
+    /// Others, or it is not known.
+    Some,
+}
+
+/// Empties the cells that count the values of a field and have none left, with the sums of means that
+/// go with them, and says what is left of the group. Nothing but these is known to be empty: a sum
+/// does not say of how many values it is.
+pub(crate) fn settle(columns: &[Column], cells: &mut [Cell]) -> Left {
+    if cells.iter().all(|cell| !cell.changed) {
+        return Left::Same;
+    }
+    let is_zero = |cell: &Cell| matches!(cell.figure(), Some(Figure::Int(number)) if number <= 0);
+    let pairs = || columns.iter().zip(&*cells);
+    if pairs().any(|(column, cell)| matches!(column.rule, Rule::Tally) && is_zero(cell)) {
+        return Left::Nothing;
+    }
+    let counts = |column: &Column| matches!(column.rule, Rule::TallyPresent { .. });
+    let empty = pairs().filter(|(column, cell)| counts(column) && is_zero(cell));
+    let empty: Vec<SmolStr> = empty.map(|(column, _)| column.name.clone()).collect();
+    for (column, cell) in columns.iter().zip(cells) {
+        let of_mean = column.name.strip_suffix(".sum").map(|base| format_smolstr!("{base}.count"));
+        let is_empty =
+            empty.contains(&column.name) || of_mean.is_some_and(|of| empty.contains(&of));
+        if is_empty && cell.content.take().is_some() {
+            cell.changed = true;
+        }
+    }
+    Left::Some
+}
+
 impl Column {
     /// Takes an event back out of a cell.
     pub(crate) fn take_back(&self, cell: &mut Cell, event: &Event) {
