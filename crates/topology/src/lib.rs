@@ -22,6 +22,7 @@ mod serve;
 mod settings;
 mod source;
 mod substitute;
+mod subtract;
 mod syntax;
 mod test_read;
 
@@ -34,5 +35,6 @@ pub use parts::{Parts, fingerprint};
 pub use plan::{BoltNode, Edge, EdgeKey, Node, NodeKind, Retain, Settings, Sink, Source, Topology};
 pub use redis_address::RedisAddress;
 pub use serve::{ANY, AccessKey, Grant, JwtOptions, Serve};
-pub use tallyd_kind::{BoltKind, BoltOptions, Extent, Kinds, fault::Fault, key_spec};
+pub use subtract::Subtraction;
+pub use tallyd_kind::{BoltKind, BoltOptions, Extent, Identity, Kinds, fault::Fault, key_spec};
 pub use test_case::TestCase;
