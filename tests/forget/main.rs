@@ -351,8 +351,8 @@ async fn what_can_not_be_done_is_refused_before_it_is_stored() {
     let cases: [(&[&str], &str); 3] = [
         (&["forget", "ann", "--field", "usr"], "no source has a field \"usr\""),
         (
-            &["forget", "ann", "--counts", "subtract"],
-            "counts can't be subtracted: what a member's events added to them is not kept apart",
+            &["forget", "ann", "--counts", "halve"],
+            "counts can be kept or subtracted, and not \"halve\"",
         ),
         (&["forget", ""], "it names no member"),
     ];

@@ -5,6 +5,7 @@
 //! happens. From there on it goes the way of events. Where it stands in a source is its place among
 //! them.
 
+mod counts;
 mod list;
 mod moves;
 mod rename;
@@ -13,11 +14,13 @@ mod scope;
 mod sweep;
 mod words;
 
+pub use counts::{CountsRefusal, Subtracted};
 pub use list::{OfNode, Record, Swept, list, one};
 pub use moves::MoveRefusal;
 pub use rename::RenameRefusal;
 pub use request::{Refusal, Request, check};
 pub use scope::ScopeRefusal;
+pub use sweep::preview::{Counted, counted};
 pub(crate) use sweep::sweep;
 
 use crate::{
@@ -38,6 +41,8 @@ use tallyd_runtime::{
 };
 use tallyd_topology::{NodeKind, Topology};
 
+/// What becomes of counts to which a member's events added who is forgotten, where they are taken out.
+pub(crate) const SUBTRACT: &str = "subtract";
 /// How many edits are remembered: of the oldest, those that are done go.
 const KEPT: i64 = 10_000;
 /// How many are accepted at once.
@@ -162,14 +167,15 @@ async fn look(
     }
     let ran = bolts.into_iter().zip(answers);
     let bolts = ran.filter(|(_, cursor)| *cursor != Value::Nil).map(|(bolt, _)| bolt).collect();
-    let is_rename = |entry: &Entry| Request::read(&entry.fields).kind == EditKind::Rename.name();
-    let for_rename = waiting.iter().any(is_rename);
-    let (underway, over) = Underway::read(c, topology, keys, for_rename).await?;
+    let requests = waiting.iter().map(|entry| Request::read(&entry.fields));
+    let all =
+        requests.into_iter().any(|of| of.kind == EditKind::Rename.name() || of.counts == SUBTRACT);
+    let (underway, over) = Underway::read(c, topology, keys, all).await?;
     Ok(Found { now, known, bolts, underway, over })
 }
 
-/// Whether an edit that is checked may be accepted now: one that meets what a rename hands over has to
-/// wait for it.
+/// Whether an edit that is checked may be accepted now: one that meets what another one hands over has
+/// to wait for it.
 ///
 /// # Errors
 /// Where the server can't be read.
@@ -179,8 +185,8 @@ pub async fn may_be_now(
     keys: &Keys,
     edit: &Edit,
 ) -> Result<Result<(), Refusal>, StoreError> {
-    let for_rename = edit.kind == EditKind::Rename;
-    let (underway, _) = Underway::read(c, topology, keys, for_rename).await?;
+    let all = edit.kind == EditKind::Rename || edit.subtracts;
+    let (underway, _) = Underway::read(c, topology, keys, all).await?;
     Ok(underway.refuse(edit).map_err(Refusal::from))
 }
 
@@ -204,9 +210,20 @@ pub(crate) async fn forget_old(
             forget.cmd("UNLINK").arg(keys.edit(&id));
             forget.cmd("HDEL").arg(keys.edits_open()).arg(&id);
             forget.cmd("HDEL").arg(keys.edit_renames()).arg(&id);
+            forget.cmd("HDEL").arg(keys.edits_subtracting()).arg(&id);
         }
     }
     if forget.is_empty() { Ok(()) } else { c.all(&forget).await.map(drop) }
+}
+
+/// Whether an edit is not done that reads what sources retain, to take it out of counts.
+///
+/// # Errors
+/// Where the server can't be read.
+pub(crate) async fn holds_sources(c: &mut Connection, keys: &Keys) -> Result<bool, StoreError> {
+    let mut ask = Pipeline::new();
+    ask.cmd("HGETALL").arg(keys.edits_subtracting());
+    Ok(!reply::facts(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?.is_empty())
 }
 
 /// The transaction that accepts what waits.
@@ -218,6 +235,7 @@ fn transaction(topology: &Topology, keys: &Keys, waiting: &[Entry], found: Found
     for id in &found.over {
         all.cmd("HDEL").arg(keys.edits_open()).arg(id);
         all.cmd("HDEL").arg(keys.edit_renames()).arg(id);
+        all.cmd("HDEL").arg(keys.edits_subtracting()).arg(id);
     }
     for (place, (entry, known)) in (0..).zip(waiting.iter().zip(&found.known)) {
         all.cmd("XDEL").arg(keys.edits()).arg(entry.id.to_string());
@@ -237,6 +255,7 @@ fn transaction(topology: &Topology, keys: &Keys, waiting: &[Entry], found: Found
         let note = all.cmd("HSET").arg(&key);
         note.arg("at").arg(found.now).arg("by").arg(request.by.as_str());
         let kind = checked.as_ref().ok().map(|edit| edit.kind);
+        let subtracts = checked.as_ref().is_ok_and(|edit| edit.subtracts);
         let shown = checked.as_ref().map_or_else(|_| request.clone(), Request::of);
         for (name, value) in shown.fields().filter(|(name, _)| !["id", "by"].contains(name)) {
             note.arg(name).arg(value);
@@ -263,6 +282,9 @@ fn transaction(topology: &Topology, keys: &Keys, waiting: &[Entry], found: Found
         let when = found.now.saturating_mul(1000).saturating_add(place);
         if kind.is_some() {
             all.cmd("HSET").arg(keys.edits_open()).arg(id.as_str()).arg(found.now);
+        }
+        if subtracts {
+            all.cmd("HSET").arg(keys.edits_subtracting()).arg(id.as_str()).arg(found.now);
         }
         match kind {
             Some(EditKind::Forget) => {

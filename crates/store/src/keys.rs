@@ -178,6 +178,26 @@ impl Keys {
         format!("{}edits:renames", self.prefix)
     }
 
+    /// The forgets that take out counts and may not be done yet: a hash, by id.
+    #[must_use]
+    pub fn edits_subtracting(&self) -> String {
+        format!("{}edits:subtracting", self.prefix)
+    }
+
+    /// Which identities were in entries of sources that were deleted, as dedup bolts remember them: a
+    /// hash.
+    #[must_use]
+    pub fn edits_taken(&self) -> String {
+        format!("{}edits:taken", self.prefix)
+    }
+
+    /// How many entries of each source were deleted, and when the last of them came that had events of
+    /// others too: a hash.
+    #[must_use]
+    pub fn edits_swept(&self) -> String {
+        format!("{}edits:swept", self.prefix)
+    }
+
     /// What is known of an edit: a hash.
     #[must_use]
     pub fn edit(&self, id: &str) -> String {

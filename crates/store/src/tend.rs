@@ -39,13 +39,16 @@ pub async fn tend(
     let mut survey = Survey::default();
     let mut asked = Vec::new();
     let mut in_force = true;
+    // What is to be taken out of counts is read from the sources: they keep it until then.
+    let holds = edits::holds_sources(c, keys).await?;
     for (place, partitions) in owned.iter().filter(|(_, partitions)| !partitions.is_empty()) {
         let count = topology.nodes.len();
         let unknown = || StoreError::bug(format!("a worker owns node {place} of {count}"));
         let node = topology.nodes.get(*place).ok_or_else(unknown)?;
         if let NodeKind::Source(of) = &node.kind {
             // Where it is missing, nothing is known to be done.
-            if let Some(done) = cursors.get(*place).and_then(|of_node| of_node.get(&0)) {
+            let done = cursors.get(*place).and_then(|of_node| of_node.get(&0));
+            if let Some(done) = done.filter(|_| !holds) {
                 source::trim(c, &keys.group(topology, node), of, done, now).await?;
             }
         }
@@ -97,7 +100,7 @@ pub async fn tend(
         survey.dead_letters = survey.dead_letters.saturating_sub(survey.dead_dropped);
         if in_force {
             // The last, and bounded: what it can't do must not keep the rest of upkeep from its work.
-            match edits::sweep(c, topology, keys, &sweeps).await {
+            match edits::sweep(c, topology, keys, (&sweeps, generation)).await {
                 Err(error) if error.kind == ErrorKind::Connection => return Err(error),
                 Err(error) => tracing::warn!(%error, "forgetting goes on as soon as Redis lets it"),
                 Ok(()) => {}

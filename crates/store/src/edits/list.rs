@@ -1,5 +1,10 @@
 //! What is known of edits: who asked for them, how far they are, and what they changed.
 
+use super::{
+    SUBTRACT,
+    counts::{Subtracted, subtracted},
+    sweep::guarded::{SHARED, SINCE},
+};
 use crate::{
     commands::{changed_field, done_field, handed_field},
     connection::Connection,
@@ -56,6 +61,20 @@ pub struct Record {
     /// The group, as it stands in keys; empty: all of them.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub group: String,
+    /// Of one that forgets a member, `subtract` where what its events added to counts is taken out.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub counts: String,
+    /// From which bolts it is taken out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub subtracted: Vec<Subtracted>,
+    /// Of the sources that do not retain all that came, from when on they do, in ms since the epoch: what
+    /// earlier events added stays.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub retained_since: BTreeMap<String, i64>,
+    /// Of sources of which entries were deleted that had events of others too, when the last of these
+    /// came, in ms since the epoch: what the member's events in them added stays.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub shared: BTreeMap<String, i64>,
     /// Why it was refused, if it was.
     pub refused: Option<String>,
     /// The bolts that do it.
@@ -190,6 +209,14 @@ fn record(topology: &Topology, id: &str, stored: Value) -> Result<Option<Record>
         sinks: number("swept:sinks"),
         left: fields.iter().filter_map(left).collect(),
     });
+    let times = |begins: &str| {
+        let time = |(name, at): (&String, &String)| {
+            Some((name.strip_prefix(begins)?.to_owned(), at.parse().ok()?))
+        };
+        fields.iter().filter_map(time).collect::<BTreeMap<String, i64>>()
+    };
+    let counts = if text("counts") == SUBTRACT { SUBTRACT.to_owned() } else { String::new() };
+    let subtracts = is_swept && !counts.is_empty();
     Ok(fields.get("at").map(|at| Record {
         id: id.to_owned(),
         at: at.parse().unwrap_or_default(),
@@ -204,6 +231,14 @@ fn record(topology: &Topology, id: &str, stored: Value) -> Result<Option<Record>
         period: text("period"),
         label: text("label"),
         group: text("group"),
+        subtracted: if subtracts {
+            subtracted(topology, &text("field"), &fields)
+        } else {
+            Vec::new()
+        },
+        retained_since: if subtracts { times(SINCE) } else { BTreeMap::new() },
+        shared: if subtracts { times(SHARED) } else { BTreeMap::new() },
+        counts,
         refused: fields.get("refused").cloned(),
         // One that the file has no more does nothing more.
         bolts: topology.nodes.iter().filter_map(|node| of_node(&node.name)).collect(),

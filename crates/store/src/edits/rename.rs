@@ -1,8 +1,8 @@
 //! Renames of members: to which name, and why one may be refused.
 
-use super::{Request, list::some};
+use super::{Request, SUBTRACT, list::some};
 use crate::{connection::Connection, keys::Keys, reply};
-use redis::{Pipeline, Value};
+use redis::Pipeline;
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
 use tallyd_event::{Edit, EditKind, MAX_STRING_BYTES};
@@ -63,30 +63,41 @@ pub(super) struct Underway(Vec<Open>);
 struct Open {
     id: SmolStr,
     is_rename: bool,
+    /// Of one that forgets, by which field, and whether it takes out counts.
+    forgets: Option<(SmolStr, bool)>,
     /// The names that it is of; none: of whole results.
     names: BTreeSet<SmolStr>,
 }
 
 impl Underway {
-    /// Those that another edit may have to wait for: for a rename all, for others the renames. Which of
+    /// Those that another edit may have to wait for: all, or those that hand something over. Which of
     /// them are done is said too.
     pub(super) async fn read(
         c: &mut Connection,
         topology: &Topology,
         keys: &Keys,
-        for_rename: bool,
+        all: bool,
     ) -> Result<(Self, Vec<String>), StoreError> {
         let mut ask = Pipeline::new();
         // A hash: of the commands that read lists, workers and operators may send different ones.
-        ask.cmd("HGETALL").arg(if for_rename { keys.edits_open() } else { keys.edit_renames() });
-        let open = reply::facts(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
-        let ids: Vec<String> = open.into_keys().collect();
+        let handing = [keys.edit_renames(), keys.edits_subtracting()];
+        let asked = if all { vec![keys.edits_open()] } else { handing.into() };
+        for key in asked {
+            ask.cmd("HGETALL").arg(key);
+        }
+        let mut ids: Vec<String> = Vec::new();
+        for open in c.all(&ask).await? {
+            ids.extend(reply::facts(open)?.into_keys());
+        }
         let (mut underway, mut done) = (Self::default(), Vec::new());
         for record in some(c, topology, keys, &ids).await? {
             let is_rename = record.kind == EditKind::Rename.name();
             if !record.is_over() {
                 let names = names(&record.kind, &record.member, &record.to);
-                underway.0.push(Open { id: record.id.into(), is_rename, names });
+                let is_forget = record.kind == EditKind::Forget.name();
+                let subtracts = record.counts == SUBTRACT;
+                let forgets = is_forget.then(|| (record.field.into(), subtracts));
+                underway.0.push(Open { id: record.id.into(), is_rename, forgets, names });
             } else {
                 done.push(record.id);
             }
@@ -99,6 +110,7 @@ impl Underway {
         self.0.push(Open {
             id: edit.id.clone(),
             is_rename: edit.kind == EditKind::Rename,
+            forgets: forgets(edit),
             names: names(edit.kind.name(), &edit.member, &edit.to),
         });
     }
@@ -107,16 +119,25 @@ impl Underway {
     /// its place.
     pub(super) fn refuse(&self, edit: &Edit) -> Result<(), RenameRefusal> {
         let own = names(edit.kind.name(), &edit.member, &edit.to);
+        let forgets = forgets(edit);
         let meets = |open: &&Open| {
             let is_one = open.is_rename || edit.kind == EditKind::Rename;
             let is_whole = open.names.is_empty() || own.is_empty();
-            is_one && (is_whole || !open.names.is_disjoint(&own))
+            // By another field it may delete groups that events of the member are taken out of.
+            let both = open.forgets.as_ref().zip(forgets.as_ref());
+            let of_groups = both.is_some_and(|(a, b)| a.0 != b.0 && (a.1 || b.1));
+            of_groups || is_one && (is_whole || !open.names.is_disjoint(&own))
         };
         match self.0.iter().find(meets) {
             Some(open) => Err(RenameRefusal::Underway(open.id.clone())),
             None => Ok(()),
         }
     }
+}
+
+/// Of an edit that forgets, by which field, and whether it takes out counts.
+fn forgets(edit: &Edit) -> Option<(SmolStr, bool)> {
+    (edit.kind == EditKind::Forget).then(|| (edit.field.clone(), edit.subtracts))
 }
 
 /// The members that an edit of a kind is of.
@@ -149,6 +170,21 @@ mod tests {
             assert_eq!(underway.refuse(&of_both), Err(RenameRefusal::Underway("ab".into())));
         }
         assert_eq!(underway.refuse(&hide("d")), Ok(()));
+        // A forget by another field may delete the groups that counts are taken out of.
+        let forget = |field: &str, member: &str, subtracts| Edit {
+            subtracts,
+            ..Edit::new(&format!("{field}{member}"), EditKind::Forget, field, member)
+        };
+        let mut counts = Underway::default();
+        counts.note(&forget("user", "u", true));
+        assert_eq!(counts.refuse(&forget("user", "v", true)), Ok(()));
+        assert_eq!(counts.refuse(&hide("u")), Ok(()));
+        let class = counts.refuse(&forget("class", "10A", false));
+        assert_eq!(class, Err(RenameRefusal::Underway("useru".into())));
+        let mut groups = Underway::default();
+        groups.note(&forget("class", "10A", false));
+        assert!(groups.refuse(&forget("user", "u", true)).is_err());
+        assert_eq!(groups.refuse(&forget("user", "u", false)), Ok(()));
         // One of whole results is of everybody.
         let reset = edit(EditKind::Reset, "", "");
         assert_eq!(underway.refuse(&reset), Err(RenameRefusal::Underway("ab".into())));

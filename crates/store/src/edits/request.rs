@@ -1,6 +1,8 @@
 //! What a client asks for, and why it may be refused. Pure.
 
 use super::{
+    SUBTRACT,
+    counts::{CountsRefusal, subtracts},
     moves::{MoveRefusal, moves},
     rename::{RenameRefusal, new_name},
     scope::{ScopeRefusal, scope},
@@ -28,7 +30,7 @@ pub struct Request {
     /// The field that names the member in events; empty: the only one that there is.
     pub field: SmolStr,
     /// Of one that forgets a member, what becomes of the counts to which its events added; empty, or
-    /// `keep`: they stay.
+    /// `keep`: they stay; `subtract`: what they added is taken out.
     pub counts: SmolStr,
     /// Of a move, the group that the member leaves, as it stands in keys.
     pub from: SmolStr,
@@ -93,11 +95,9 @@ pub enum Refusal {
         /// The fields that bolts keep results by.
         known: Vec<SmolStr>,
     },
-    /// Counts are to become something else.
-    #[error(
-        "counts can't be {0}: what a member's events added to them is not kept apart (leave \"counts\" out, or say keep)"
-    )]
-    Counts(SmolStr),
+    /// It says what becomes of counts, and that can't be.
+    #[error(transparent)]
+    Counts(#[from] CountsRefusal),
     /// It is of a part of a bolt's results, and that can't be.
     #[error(transparent)]
     Scope(#[from] ScopeRefusal),
@@ -145,7 +145,8 @@ impl Request {
             Some(_) => "leave".into(),
             None => SmolStr::default(),
         };
-        Self { id, kind: kind.name().into(), member, field, from, to, points, ..of_part }
+        let counts = if edit.subtracts { SUBTRACT.into() } else { SmolStr::default() };
+        Self { id, kind: kind.name().into(), member, field, counts, from, to, points, ..of_part }
     }
 
     /// The fields of its entry.
@@ -202,7 +203,11 @@ pub fn check(topology: &Topology, request: &Request, now: i64) -> Result<Edit, R
         EditKind::Rename => new_name(topology, request, &field)?,
         _ => SmolStr::default(),
     };
-    Ok(Edit { moves, to, ..Edit::new(&request.id, kind, &field, &request.member) })
+    let subtracts = match kind {
+        EditKind::Forget => subtracts(topology, &request.counts, &field)?,
+        _ => false,
+    };
+    Ok(Edit { moves, to, subtracts, ..Edit::new(&request.id, kind, &field, &request.member) })
 }
 
 /// The field that members of leaderboards are named by: the one that is asked for, or the only one.
@@ -228,13 +233,6 @@ fn ranked(topology: &Topology, asked: &SmolStr) -> Result<SmolStr, Refusal> {
 /// The field of the sources that names who is to be forgotten: the one that is asked for, or the only
 /// one that results are about.
 fn named(topology: &Topology, request: &Request) -> Result<SmolStr, Refusal> {
-    if !matches!(request.counts.as_str(), "" | "keep") {
-        let given = match request.counts.as_str() {
-            "subtract" => "subtracted".into(),
-            other => smol_str::format_smolstr!("\"{}\"", other.escape_debug()),
-        };
-        return Err(Refusal::Counts(given.chars().take(40).collect()));
-    }
     let people: Vec<SmolStr> = topology.people().into_iter().collect();
     let kept: Vec<SmolStr> = topology.kept_by().into_iter().collect();
     let mut sources = topology.nodes.iter().filter(|n| matches!(n.kind, NodeKind::Source(_)));
@@ -346,7 +344,7 @@ team = "string"
             (
                 &[BY_USER],
                 Request { counts: "subtract".into(), ..asked("forget", "u7", "") },
-                "counts can't be subtracted: what a member's events added to them is not kept apart (leave \"counts\" out, or say keep)",
+                "no bolt of this topology adds up events of others too, so nothing can be subtracted (leave \"counts\" out, or say keep)",
             ),
         ];
         for (bolts, request, expected) in cases {

@@ -1,20 +1,25 @@
 //! What no bolt keeps of a member who is forgotten: entries of sources up to the edit's own, dead
 //! letters, examples of late events, sinks, and the name in the list of edits. Upkeep sweeps them when
 //! all bolts are done with the edit, in pages, and notes how far it is: a worker that dies leaves the
-//! rest to the next. To sweep a page twice changes nothing.
+//! rest to the next. To sweep a page twice changes nothing; where counts go with it, it can't be done
+//! twice ([`guarded`]).
 
+mod counts;
+mod free;
+pub(super) mod guarded;
+pub(super) mod preview;
 mod trace;
 
-use super::{Record, list::LEFT, one};
+use super::{Record, SUBTRACT, list::LEFT, one};
 use crate::{
     commands::place_field,
     connection::{Connection, checked},
     keys::Keys,
     reply,
     store::server_ms,
-    streams::{self, Ask},
-    tend::needed,
 };
+use free::{Free, edges_are_new, free, probe};
+use guarded::{Guarded, counts, note_shared};
 use redis::{Pipeline, Value};
 use std::{
     collections::BTreeMap,
@@ -22,8 +27,7 @@ use std::{
 };
 use tallyd_event::EntryId;
 use tallyd_runtime::{
-    PROBE_FIELD, StoreError, entry_bytes,
-    reckon::began_again,
+    StoreError, entry_bytes,
     store::{Entry, ErrorKind},
 };
 use tallyd_topology::{NodeKind, Topology};
@@ -72,7 +76,8 @@ impl What {
     }
 }
 
-/// Goes on with what is to be swept.
+/// Goes on with what is to be swept, while the worker's plan is in force: then the generation of plans
+/// is this one. One that takes out counts is not overtaken: others would delete what it reads.
 ///
 /// # Errors
 /// Where the server can't be read or written.
@@ -80,13 +85,20 @@ pub(crate) async fn sweep(
     c: &mut Connection,
     topology: &Topology,
     keys: &Keys,
-    ids: &[String],
+    (ids, generation): (&[String], Option<&str>),
 ) -> Result<(), StoreError> {
     let began = Instant::now();
     for id in ids.iter().take_while(|_| began.elapsed() < TURN) {
         match one(c, topology, keys, id).await? {
-            Some(record) if record.bolts_are_done() => go_on(c, topology, keys, &record).await?,
-            Some(_) => {}
+            Some(record) => {
+                let is_over = match record.bolts_are_done() {
+                    true => go_on(c, topology, keys, (&record, generation)).await?,
+                    false => false,
+                };
+                if !is_over && record.counts == SUBTRACT {
+                    break;
+                }
+            }
             None => {
                 let mut drop_id = Pipeline::new();
                 drop_id.cmd("ZREM").arg(keys.edit_sweeps()).arg(id);
@@ -97,13 +109,13 @@ pub(crate) async fn sweep(
     Ok(())
 }
 
-/// Goes on with one edit whose bolts are done.
+/// Goes on with one edit whose bolts are done. Returns whether nothing is left to sweep.
 async fn go_on(
     c: &mut Connection,
     topology: &Topology,
     keys: &Keys,
-    record: &Record,
-) -> Result<(), StoreError> {
+    (record, generation): (&Record, Option<&str>),
+) -> Result<bool, StoreError> {
     let key = keys.edit(&record.id);
     let mut note = Pipeline::new();
     note.cmd("HSETNX").arg(&key).arg("over").arg(server_ms(c).await?);
@@ -115,6 +127,9 @@ async fn go_on(
     }
     let over = known.get("over").and_then(|at| at.parse::<u64>().ok()).unwrap_or_default();
     let person = Person::new(topology, &record.field, &record.member);
+    let asked = (record.field.as_str(), record.counts == SUBTRACT);
+    let counts = counts(c, topology, keys, asked).await?;
+    let guarded = Guarded { counts: &counts, topology, keys, id: &record.id, generation };
     let mut is_done = true;
     for stream in of(topology, keys) {
         let at = known.get(&position(&stream.key)).map_or("0-0", String::as_str);
@@ -138,7 +153,8 @@ async fn go_on(
             continue;
         };
         let from: EntryId = at.parse().unwrap_or_default();
-        match pages(c, topology, keys, (&key, &stream), (from, last), &person).await {
+        let asked = (&person, &guarded);
+        match pages(c, (topology, keys), (&key, &stream), (from, last), asked).await {
             Ok(done) => is_done &= done,
             Err(error) if is_refused(&error) => {
                 leave(c, &key, &stream, &error).await?;
@@ -147,9 +163,13 @@ async fn go_on(
         }
     }
     if is_done && edges_are_new(c, topology, keys, over).await? {
+        if record.counts == SUBTRACT {
+            note_shared(c, topology, keys, &record.id).await?;
+        }
         forget_name(c, topology, keys, record).await?;
+        return Ok(true);
     }
-    Ok(())
+    Ok(false)
 }
 
 /// The streams that may have something of a member.
@@ -177,11 +197,10 @@ fn position(stream: &str) -> String {
 /// is swept.
 async fn pages(
     c: &mut Connection,
-    topology: &Topology,
-    keys: &Keys,
+    (topology, keys): (&Topology, &Keys),
     (edit, stream): (&str, &Stream),
     (mut from, last): (EntryId, EntryId),
-    person: &Person<'_>,
+    (person, guarded): (&Person<'_>, &Guarded<'_>),
 ) -> Result<bool, StoreError> {
     let all = Free { before: last.next(), goes_on: false };
     let free = match stream.what {
@@ -189,8 +208,18 @@ async fn pages(
         _ => Some(all),
     };
     let Some(free) = free else { return Ok(false) };
+    let counted = match stream.what {
+        What::Source(place) if guarded.counts.is_of(place) => Some(place),
+        _ => None,
+    };
+    if let Some(place) = counted.filter(|_| from == EntryId::ZERO) {
+        guarded.note_since(c, place).await?;
+    }
     let mut count = PAGE;
     for _ in 0..PAGES {
+        if counted.is_some() && !guarded.watch(c, stream, from).await? {
+            return Ok(false);
+        }
         let mut ask = Pipeline::new();
         let range = ask.cmd("XRANGE").arg(&stream.key).arg(from.to_string());
         range.arg(last.to_string()).arg("COUNT").arg(count);
@@ -206,10 +235,16 @@ async fn pages(
             What::Examples => person.is_in_example(entry),
             What::Sink { place, late } => person.is_in_sink(place, late, entry),
         };
-        let found: Vec<String> = looked.iter().filter(is_his).map(|of| of.id.to_string()).collect();
+        let found: Vec<&Entry> = looked.iter().filter(is_his).copied().collect();
+        let with = match counted {
+            Some(place) => guarded.commands(c, (place, person), &found).await?,
+            None => Pipeline::new(),
+        };
         from = looked.last().map_or(from, |entry| entry.id.next());
         let at = if is_last && is_whole { DONE.to_owned() } else { from.to_string() };
-        take_out(c, (edit, stream), &found, &at).await?;
+        if !take_out(c, (edit, stream), (&found, with), &at).await? {
+            return Ok(false);
+        }
         if !is_whole {
             if free.goes_on {
                 probe(c, &stream.key).await?;
@@ -228,91 +263,37 @@ async fn pages(
     Ok(false)
 }
 
-/// Deletes entries, and notes how far the stream is swept, at once.
+/// Deletes entries, and notes how far the stream is swept, with what goes with it, at once. Returns
+/// whether it did: not, where something changed that was watched.
 async fn take_out(
     c: &mut Connection,
     (edit, stream): (&str, &Stream),
-    found: &[String],
+    (found, with): (&[&Entry], Pipeline),
     at: &str,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let mut all = Pipeline::new();
     all.cmd("MULTI");
     if !found.is_empty() {
-        all.cmd("XDEL").arg(&stream.key).arg(found);
+        let ids: Vec<String> = found.iter().map(|entry| entry.id.to_string()).collect();
+        all.cmd("XDEL").arg(&stream.key).arg(ids);
         all.cmd("HINCRBY").arg(edit).arg(stream.what.count()).arg(found.len());
     }
     all.cmd("HSET").arg(edit).arg(position(&stream.key)).arg(at);
+    for command in with.cmd_iter() {
+        all.add_command(command.clone());
+    }
     all.cmd("EXEC");
     // Where a command is refused while it is queued, EXEC says no more than that one was.
-    c.send(&all).await?.into_iter().try_for_each(|reply| checked(reply).map(drop))
-}
-
-/// What of a source nobody needs any more.
-struct Free {
-    /// It ends before this entry. A cursor stands at the last one that is processed, which tells whether
-    /// the stream began again: that one stays.
-    before: EntryId,
-    /// Whether all has been processed and nothing has come since, so that another entry frees that one
-    /// too.
-    goes_on: bool,
-}
-
-/// What of a source nobody needs any more; `None` where that can't be told now.
-async fn free(
-    c: &mut Connection,
-    topology: &Topology,
-    keys: &Keys,
-    place: usize,
-) -> Result<Option<Free>, StoreError> {
-    let Some(node) = topology.nodes.get(place) else { return Ok(None) };
-    let NodeKind::Source(source) = &node.kind else { return Ok(None) };
-    let group = keys.group(topology, node);
-    let mut ask = Pipeline::new();
-    ask.cmd("HGETALL").arg(keys.cursors(&node.name));
-    let cursors = reply::cursors(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
-    let Some(cursor) = cursors.get(&0) else { return Ok(None) };
-    let ask = Ask { stream: &source.stream, reader: Some((&group, cursor.last)) };
-    let facts = streams::look(c, &[ask]).await?.pop().flatten();
-    let sound = facts.filter(|facts| !facts.ungrouped && !began_again(cursor, facts));
-    let Some(facts) = sound else { return Ok(None) };
-    let needed = needed(c, &source.stream, &group, cursor.last).await?;
-    let is_at_end = facts.generated == cursor.last;
-    let free = |needed: EntryId| Free {
-        before: needed.before(),
-        goes_on: is_at_end && needed == cursor.last.next(),
-    };
-    Ok(needed.map(free))
-}
-
-/// Adds a probe to a source, so that its group goes on.
-async fn probe(c: &mut Connection, stream: &str) -> Result<(), StoreError> {
-    let mut add = Pipeline::new();
-    add.cmd("XADD").arg(stream).arg("NOMKSTREAM").arg("*").arg(PROBE_FIELD).arg("sweep");
-    c.all(&add).await.map(drop)
-}
-
-/// Whether the streams between nodes hold nothing from before a time.
-async fn edges_are_new(
-    c: &mut Connection,
-    topology: &Topology,
-    keys: &Keys,
-    over: u64,
-) -> Result<bool, StoreError> {
-    let mut ask = Pipeline::new();
-    for node in &topology.nodes {
-        for edge in &node.edges {
-            for partition in 0..topology.partitions {
-                let key = keys.edge(&node.name, edge, partition);
-                ask.cmd("XRANGE").arg(key).arg("-").arg(over).arg("COUNT").arg(1);
-            }
+    let mut replies = c.send(&all).await?;
+    let done = replies.pop().unwrap_or(Value::Nil);
+    replies.into_iter().try_for_each(|reply| checked(reply).map(drop))?;
+    match checked(done)? {
+        Value::Array(results) => {
+            results.into_iter().try_for_each(|result| checked(result).map(drop))?;
+            Ok(true)
         }
+        _ => Ok(false),
     }
-    for held in c.all(&ask).await? {
-        if !reply::array(held)?.is_empty() {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// Takes the name out of the list of edits, the last step: until then it has to be known. Of other
@@ -359,6 +340,7 @@ async fn forget_name(
     }
     end.cmd("HSET").arg(&key).arg("swept").arg(server_ms(c).await?);
     end.cmd("ZREM").arg(keys.edit_sweeps()).arg(&record.id);
+    end.cmd("HDEL").arg(keys.edits_subtracting()).arg(&record.id);
     end.cmd("EXEC");
     c.all(&end).await.map(drop)
 }

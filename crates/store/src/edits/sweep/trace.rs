@@ -7,7 +7,7 @@ use tallyd_event::{
     decode::{self, Arrival, BATCH_FIELD, Fields, TimeLimits},
     frame,
 };
-use tallyd_runtime::{ARRIVED_FIELD, EDIT_FIELD, FRAME_FIELD, store::Entry};
+use tallyd_runtime::{ARRIVED_FIELD, EDIT_FIELD, FRAME_FIELD, arrival, store::Entry};
 use tallyd_topology::{NodeKind, Topology};
 
 /// Who is forgotten.
@@ -46,6 +46,24 @@ impl<'a> Person<'a> {
                 .is_some_and(|edit| edit.member == self.member || edit.to == self.member);
         }
         self.is_in_fields(place, entry.fields.iter())
+    }
+
+    /// The events of entries of the source at a place, each with whether it is the member's, as they came
+    /// when they were read.
+    pub(super) fn events(&self, place: usize, entries: &[&Entry], now: i64) -> Vec<(Event, bool)> {
+        let Some(node) = self.topology.nodes.get(place) else { return Vec::new() };
+        let NodeKind::Source(source) = &node.kind else { return Vec::new() };
+        let of_entry = |entry: &&Entry| {
+            let is_sent = |(name, _): &(&[u8], &[u8])| *name != ARRIVED_FIELD.as_bytes();
+            let sent = entry.fields.iter().filter(is_sent);
+            let is_none = sent.clone().all(|(name, _)| name.starts_with(b"tallyd:"));
+            let (limits, arrival) = (source.limits, arrival(entry, now));
+            let decoded = decode::decode_pairs(&node.schema, limits, arrival, sent);
+            if is_none { Vec::new() } else { decoded.events }
+        };
+        let events = entries.iter().flat_map(of_entry);
+        let own = |event: Event| (self.is_of(place, &node.schema, &event), event);
+        events.map(own).map(|(own, event)| (event, own)).collect()
     }
 
     /// Whether an entry of the dead letters is one of the member.
