@@ -129,6 +129,11 @@ async fn an_edit_that_can_not_be_done_is_a_problem_and_is_not_stored() {
             "edit-refused",
             "no board of class=10C has a user",
         ),
+        (
+            json!({ "do": "forget", "member": "u7", "counts": "subtract" }),
+            "edit-refused",
+            "source \"ev\" does not keep the events (write retain = \"30d\" in [source.ev]",
+        ),
         (json!("hide"), "bad-request", "can't be read"),
     ];
     for (body, code, detail) in cases {

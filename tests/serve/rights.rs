@@ -171,6 +171,12 @@ async fn one_may_have_itself_forgotten_where_its_token_says_so() {
         ("another edit", &own, json!({"do": "hide", "member": "u7"}), 403),
         ("no edit", &own, json!({"do": "forgets", "member": "u7"}), 403),
         ("an id", &own, json!({"do": "forget", "member": "u7", "id": "e1"}), 400),
+        (
+            "counts of others",
+            &own,
+            json!({"do": "forget", "member": "u7", "counts": "subtract"}),
+            400,
+        ),
         ("a name to stay", &own, json!({"do": "forget", "member": "u7", "by": "u7"}), 400),
     ] {
         let answer = post(bearer, body);

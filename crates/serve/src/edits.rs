@@ -16,7 +16,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tallyd_event::EditKind;
 use tallyd_query::{QueryError, preview};
 use tallyd_store::{
@@ -55,7 +55,7 @@ pub struct EditBody {
     #[serde(default)]
     #[schema(value_type = String)]
     field: SmolStr,
-    /// Of `forget`: `keep`, or left out.
+    /// Of `forget`, what becomes of counts of many: `keep` (or left out), or `subtract`.
     #[serde(default)]
     #[schema(value_type = String)]
     counts: SmolStr,
@@ -127,6 +127,18 @@ pub struct EditAnswer {
     label: String,
     /// The group, as it stands in keys; empty: all of them.
     group: String,
+    /// Of `forget`, `subtract` where what its events added to counts is taken out; else empty.
+    counts: String,
+    /// From which bolts it is.
+    subtracted: Vec<EditOfCounts>,
+    /// Of the sources that do not retain all that came, from when on they do, in ms since the epoch: what
+    /// earlier events added stays.
+    #[schema(value_type = std::collections::HashMap<String, i64>)]
+    retained_since: BTreeMap<String, i64>,
+    /// Of sources of which entries were deleted that had events of others too, when the last of these
+    /// came, in ms since the epoch: what the member's events in them added stays.
+    #[schema(value_type = std::collections::HashMap<String, i64>)]
+    shared: BTreeMap<String, i64>,
     /// Why it was refused, if it was.
     refused: Option<String>,
     /// Whether nothing is left to do.
@@ -146,6 +158,19 @@ pub struct EditOfBolt {
     of: u64,
     /// How many results it changed.
     changed: u64,
+}
+
+/// What an edit took out of the counts of a bolt.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EditOfCounts {
+    /// The bolt.
+    bolt: String,
+    /// How many events were taken out.
+    events: u64,
+    /// How many stay counted, if they are, because that is not known: by the reason, `gap`, `dead` or
+    /// `clock`.
+    #[schema(value_type = std::collections::HashMap<String, u64>)]
+    left: BTreeMap<String, u64>,
 }
 
 /// The last edits.
@@ -168,6 +193,13 @@ impl From<Record> for EditAnswer {
         let done = record.is_over();
         let Record { id, at, by, kind, field, member, .. } = record;
         let Record { from, to, points, bolt, period, label, group, refused, bolts, .. } = record;
+        let Record { counts, subtracted, retained_since, shared, .. } = record;
+        let subtracted = subtracted.into_iter().map(|of| EditOfCounts {
+            bolt: of.bolt.to_string(),
+            events: of.events,
+            left: of.left,
+        });
+        let subtracted = subtracted.collect();
         let bolts = bolts.into_iter().map(|of| EditOfBolt {
             bolt: of.bolt.to_string(),
             done: of.done.min(of.of),
@@ -189,6 +221,10 @@ impl From<Record> for EditAnswer {
             period,
             label,
             group,
+            counts,
+            subtracted,
+            retained_since,
+            shared,
             refused,
             done,
             bolts,
@@ -246,9 +282,12 @@ fn may_erase_itself(caller: &Caller, request: &Request) -> Result<(), Problem> {
     if !is_erasure {
         return caller.may_operate();
     }
-    match request.id.is_empty() && request.by.is_empty() {
+    let keeps = matches!(request.counts.as_str(), "" | "keep");
+    match request.id.is_empty() && request.by.is_empty() && keeps {
         true => Ok(()),
-        false => Err(bad("leave out \"id\" and \"by\": they are the operator's to choose")),
+        false => {
+            Err(bad("leave out \"id\", \"by\" and \"counts\": they are the operator's to choose"))
+        }
     }
 }
 

@@ -130,6 +130,7 @@ pub(crate) fn said(record: &Record) -> String {
     said.push(member);
     said.extend([from.as_str(), if to.is_empty() { "" } else { "to" }, to]);
     said.extend((points == "leave").then_some("without points"));
+    said.extend((!record.counts.is_empty()).then_some("and subtract counts"));
     said.retain(|of| !of.is_empty());
     said.join(" ")
 }
