@@ -55,6 +55,10 @@ pub enum Kind {
     MemberUnhidden,
     /// An edit: all that is kept of a member is taken out.
     MemberForgotten,
+    /// An edit: a member goes to another class or back, with the points or without.
+    MemberMoved,
+    /// An edit: all that is kept of a member is another one's.
+    MemberRenamed,
     /// An edit: the day, the week or all time of the leaderboard is final now.
     PeriodClosed,
     /// An edit: boards start over, and with all of a period's also one that was closed.
@@ -63,7 +67,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 26] = [
+    pub const ALL: [Kind; 28] = [
         Kind::AllWorkersAway,
         Kind::WorkerAdded,
         Kind::WorkerKilled,
@@ -88,6 +92,8 @@ impl Kind {
         Kind::MemberHidden,
         Kind::MemberUnhidden,
         Kind::MemberForgotten,
+        Kind::MemberMoved,
+        Kind::MemberRenamed,
         Kind::PeriodClosed,
         Kind::BoardsReset,
     ];
@@ -120,6 +126,8 @@ impl Kind {
             Kind::MemberHidden => "edit: member hidden",
             Kind::MemberUnhidden => "edit: member unhidden",
             Kind::MemberForgotten => "edit: member forgotten",
+            Kind::MemberMoved => "edit: member moved",
+            Kind::MemberRenamed => "edit: member renamed",
             Kind::PeriodClosed => "edit: period closed",
             Kind::BoardsReset => "edit: boards reset",
         }
@@ -141,12 +149,13 @@ impl Kind {
             | Kind::ServerPaused
             | Kind::WorkerAdded
             | Kind::WorkerRemoved => 3,
-            Kind::MemberForgotten | Kind::MemberHidden => 5,
+            Kind::MemberForgotten | Kind::MemberHidden | Kind::MemberMoved => 5,
             Kind::CutInsideCommit
             | Kind::CutReply
             | Kind::CutRequest
             | Kind::GroupSetBack
-            | Kind::GroupSetForward => 6,
+            | Kind::GroupSetForward
+            | Kind::MemberRenamed => 6,
             Kind::CutBeforeExec | Kind::ReplyLost | Kind::WorkerKilled | Kind::WorkerPaused => 8,
             Kind::ConnectionKilled | Kind::GroupDestroyed => 12,
         }

@@ -59,13 +59,22 @@ impl Outcome {
     }
 }
 
+/// What was sent.
+pub(crate) struct Sent<'a> {
+    /// What stood in the source.
+    pub tape: &'a Tape,
+    /// How many edits were refused because another one was on its way.
+    pub refused: usize,
+    /// The producers.
+    pub load: &'a Load,
+}
+
 /// Puts it together. The workers still run, and the server is well.
 pub(crate) async fn gather(
     options: &Options,
     stage: &mut Stage,
     open: &mut Deployment,
-    tape: &Tape,
-    load: &Load,
+    Sent { tape, refused, load }: Sent<'_>,
     findings: Findings,
 ) -> Result<Outcome, ChaosError> {
     let status = inspect::status(&mut open.connection, &open.topology, &open.keys).await?;
@@ -82,6 +91,7 @@ pub(crate) async fn gather(
         ("entries", tape.entries() as u64),
         ("entries that stand twice, their first answer lost", tape.copies() as u64),
         ("edits done", tape.edits() as u64),
+        ("edits refused, as a rename was on its way", refused as u64),
         ("sendings repeated", load.retries.load(Ordering::Relaxed)),
         ("workers started", stage.fleet.started() as u64),
         ("partitions taken over", take_overs(open).await?),

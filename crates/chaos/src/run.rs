@@ -6,7 +6,7 @@ use crate::{
     edit::Names,
     fault::Schedule,
     fleet::{Fleet, FleetOptions},
-    outcome::{self, Outcome},
+    outcome::{self, Outcome, Sent},
     producer::Load,
     stage::Stage,
     subject::{PRODUCER, Subject},
@@ -23,7 +23,7 @@ use std::{
 };
 use tallyd_harness::{Deployment, Server, ServerOptions, audit, producer, proxy::Proxy};
 use tallyd_learners::{Simulation, SimulationOptions};
-use tallyd_store::{inspect, keys::Keys};
+use tallyd_store::{edits, inspect, keys::Keys};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout},
@@ -114,11 +114,16 @@ pub async fn run(options: Options) -> Result<Outcome, ChaosError> {
     let topology = topology::topology()?;
     let mut open = Deployment::open(topology, &direct).await?;
     drain(&mut stage, &mut open, &options).await?;
+    let edits = edits::list(&mut open.connection, &open.topology, &open.keys, usize::MAX).await?;
+    let refused: Vec<_> = edits.iter().filter(|edit| audit::had_to_wait(edit, &edits)).collect();
+    refused.iter().for_each(|edit| stage.book.refuse(&edit.id));
+    let refused = refused.len();
     stop.store(true, Ordering::Relaxed);
     let tape = taping.await??;
     watching.await?;
     let findings = audit::run(&mut open, &tape.ledger, 0).await?;
-    let outcome = outcome::gather(&options, &mut stage, &mut open, &tape, &load, findings).await?;
+    let sent = Sent { tape: &tape, refused, load: &load };
+    let outcome = outcome::gather(&options, &mut stage, &mut open, sent, findings).await?;
     stage.fleet.stop_all().await?;
     Ok(outcome)
 }

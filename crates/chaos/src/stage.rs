@@ -123,6 +123,8 @@ impl Stage {
             Kind::BoardsReset
             | Kind::MemberForgotten
             | Kind::MemberHidden
+            | Kind::MemberMoved
+            | Kind::MemberRenamed
             | Kind::MemberUnhidden
             | Kind::PeriodClosed => self.edit(fault).await,
             _ => self.strike_server(fault).await?,

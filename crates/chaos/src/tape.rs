@@ -79,6 +79,11 @@ impl Book {
         self.open().edits.insert(edit.to_owned(), true);
     }
 
+    /// Notes that an edit was refused: it never comes to the source.
+    pub fn refuse(&self, edit: &str) {
+        self.open().edits.insert(edit.to_owned(), false);
+    }
+
     fn open(&self) -> MutexGuard<'_, Producers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -10,6 +10,8 @@ mod learners;
 mod stored;
 mod streams;
 
+pub use edits::had_to_wait;
+
 use crate::{Deployment, HarnessError, probe};
 use digits::group;
 use redis::from_redis_value;

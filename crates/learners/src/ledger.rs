@@ -5,9 +5,11 @@
 
 mod clock;
 mod edits;
+mod kept;
 
 pub use clock::{Length, UnknownTimeZone};
 pub use edits::Part;
+pub use kept::{Kept, Latest, State};
 
 use crate::{Answer, Item, Malformation, Sending};
 use clock::Clock;
@@ -104,9 +106,11 @@ pub struct Standing {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LearnerCount {
     /// All answers.
-    pub total: Tally,
+    pub total: Kept<Tally>,
     /// Those about each concept.
-    pub concepts: BTreeMap<Arc<str>, Tally>,
+    pub concepts: BTreeMap<Arc<str>, Kept<Tally>>,
+    /// The state that goes by who answered later: all answers, and when.
+    pub latest: Kept<Latest>,
     /// The answers that were counted by their numbers, with the eighths of the time for which they
     /// are known: what comes again within it is a duplicate.
     pub numbers: HashMap<u32, Vec<i64>>,
@@ -229,8 +233,7 @@ impl Ledger {
         }
         counted.push(eighth);
         self.distinct += 1;
-        learner.total.count(answer);
-        learner.concepts.entry(Arc::clone(&answer.concept)).or_default().count(answer);
+        learner.count(answer, arrival_ms);
         self.count_windows(answer, arrival_ms);
         self.count_periods(answer, arrival_ms);
     }
@@ -289,6 +292,24 @@ impl Span {
     fn goes_within(&self, end: i64, arrival_ms: i64, delay_ms: i64) -> bool {
         let gone = self.retain_ms.map_or(i64::MAX, |retain_ms| end.saturating_add(retain_ms));
         gone <= arrival_ms.saturating_add(delay_ms)
+    }
+}
+
+impl LearnerCount {
+    fn count(&mut self, answer: &Answer, arrival_ms: i64) {
+        self.total.count(|tally| tally.count(answer));
+        let concept = self.concepts.entry(Arc::clone(&answer.concept)).or_default();
+        concept.count(|tally| tally.count(answer));
+        let at = answer.at.min(arrival_ms);
+        self.latest.count(|latest| {
+            *latest = Latest { answers: latest.answers + 1, at: latest.at.max(Some(at)) };
+        });
+    }
+
+    /// Whether anything is kept.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.total.all().any(|tally| tally.answers > 0)
     }
 }
 

@@ -17,8 +17,8 @@ mod world;
 
 pub use answer::Answer;
 pub use ledger::{
-    Board, ConceptCount, ConceptWindow, LearnerCount, Ledger, LedgerOptions, Length, Part, Ranking,
-    Span, Standing, Tally, UnknownTimeZone,
+    Board, ConceptCount, ConceptWindow, Kept, Latest, LearnerCount, Ledger, LedgerOptions, Length,
+    Part, Ranking, Span, Standing, State, Tally, UnknownTimeZone,
 };
 pub use malformation::Malformation;
 pub use options::{Faults, OptionsError, SimulationOptions};

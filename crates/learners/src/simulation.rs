@@ -89,6 +89,12 @@ impl Simulation {
         &self.world.users
     }
 
+    /// The class of the learner at this place among them.
+    #[must_use]
+    pub fn class_of(&self, place: usize) -> Option<Arc<str>> {
+        self.world.class(u32::try_from(place).ok()?)
+    }
+
     /// The names of the classes.
     #[must_use]
     pub fn classes(&self) -> &[Arc<str>] {

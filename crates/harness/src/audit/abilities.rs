@@ -6,7 +6,7 @@ use redis::from_redis_value;
 use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 use tallyd_bolt::Key;
 use tallyd_event::partition_of;
-use tallyd_learners::Ledger;
+use tallyd_learners::{Kept, Ledger, Tally};
 use tallyd_topology::bolts::{fatigue, mastery};
 
 /// Answers, and how many of them were right.
@@ -24,13 +24,11 @@ pub(super) async fn compare(
         let of_fatigue = stored(open, "fatigue", fatigue::learner_fields(user, partitions)).await?;
         let found = of_fatigue.into_iter().flatten().next();
         let found = found.map(|bytes| fatigue::Reading::of(&bytes).map(|of| of.answers));
-        // Of one who was forgotten and has not answered since, nothing is kept.
-        let is_known = count.total.answers > 0;
-        findings.compare(
-            || format!("fatigue of {user}: answers"),
-            &is_known.then_some(Ok(count.total.answers)),
-            &found,
-        );
+        // Of one who was forgotten or renamed and has not answered since, nothing is kept.
+        let is_known = count.is_known();
+        let answers = count.latest.all().map(|latest| is_known.then_some(Ok(latest.answers)));
+        let what = || format!("fatigue of {user}: answers");
+        findings.compare(what, &one_of(answers, &found), &found);
 
         let partition = partition_of([&**user], partitions);
         let of_partition = match names.entry(partition) {
@@ -49,14 +47,14 @@ pub(super) async fn compare(
         }
         let found = counts(&of_mastery, of_partition);
         let (total, concepts) = found.unwrap_or_default();
-        let expected = (count.total.answers, count.total.right);
-        findings.compare(|| format!("mastery of {user}: overall"), &expected, &total);
+        let what = || format!("mastery of {user}: overall");
+        findings.compare(what, &one_of(tallies(&count.total), &total), &total);
         let what = || format!("mastery of {user}: concepts");
         findings.compare(what, &count.concepts.len(), &concepts.len());
-        for (concept, tally) in &count.concepts {
+        for (concept, kept) in &count.concepts {
             let what = || format!("mastery of {user}: {concept}");
-            let expected = Some((tally.answers, tally.right));
-            findings.compare(what, &expected, &concepts.get(&**concept).copied());
+            let found = concepts.get(&**concept).copied();
+            findings.compare(what, &one_of(tallies(kept).map(Some), &found), &found);
         }
     }
     for bolt in ["fatigue", "mastery"] {
@@ -66,13 +64,25 @@ pub(super) async fn compare(
                 from_redis_value(ask(open, |p| p.cmd("HKEYS").arg(&key)).await?)?;
             let is_other = |name: &String| {
                 let learner = ledger.learners.get(name.as_str());
-                name != probe::LEARNER && learner.is_none_or(|of| of.total.answers == 0)
+                name != probe::LEARNER && learner.is_none_or(|of| !of.is_known())
             };
             others.extend(of_key.into_iter().filter(is_other));
         }
         findings.compare(|| format!("learners of {bolt} who sent nothing"), &Vec::new(), &others);
     }
     Ok(())
+}
+
+/// The counts that there may be.
+fn tallies(kept: &Kept<Tally>) -> impl Iterator<Item = Counts> {
+    kept.all().map(|tally| (tally.answers, tally.right))
+}
+
+/// Of what there may be the one that was found, else the first.
+fn one_of<T: PartialEq + Default>(may_be: impl Iterator<Item = T>, found: &T) -> T {
+    let mut all: Vec<T> = may_be.collect();
+    let place = all.iter().position(|of| of == found).unwrap_or(0);
+    if all.is_empty() { T::default() } else { all.swap_remove(place) }
 }
 
 /// What stands in these fields of a bolt's hashes.

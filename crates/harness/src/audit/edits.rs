@@ -21,7 +21,8 @@ pub(super) async fn swept(
     let letters = edits.iter().filter_map(|edit| Some(edit.swept.as_ref()?.letters));
     let swept: u64 = letters.sum();
     findings.compare(|| format!("dead letters stored, and {swept} swept"), &all, &(stored + swept));
-    let refused: Vec<_> = edits.iter().filter_map(|edit| edit.refused.as_ref()).collect();
+    let refused = edits.iter().filter(|edit| edit.refused.is_some() && !had_to_wait(edit, &edits));
+    let refused: Vec<_> = refused.filter_map(|edit| edit.refused.as_ref()).collect();
     findings.compare(|| "edits that were refused".into(), &Vec::new(), &refused);
     let is_left = |edit: &&edits::Record| !edit.is_over();
     findings.compare(
@@ -30,6 +31,15 @@ pub(super) async fn swept(
         &edits.iter().filter(is_left).count(),
     );
     Ok(())
+}
+
+/// Whether an edit was refused because another one was on its way: one of both renames a member.
+#[must_use]
+pub fn had_to_wait(edit: &edits::Record, all: &[edits::Record]) -> bool {
+    let refused = edit.refused.as_deref().unwrap_or_default();
+    let met = refused.strip_prefix("edit \"").and_then(|rest| rest.split_once("\" is not done"));
+    let met = met.and_then(|(id, _)| all.iter().find(|other| other.id == id));
+    met.is_some_and(|other| [edit, other].iter().any(|of| of.kind == "rename"))
 }
 
 /// The scores of the hidden members of a board, with the key that they stand in.

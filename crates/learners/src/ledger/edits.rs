@@ -1,6 +1,6 @@
 //! What edits take back of what was answered before, and what they keep from counting afterwards.
 
-use super::{Board, LearnerCount, Ledger};
+use super::{Board, LearnerCount, Ledger, Standing};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// What edits have changed so far.
@@ -59,6 +59,44 @@ impl Ledger {
         }
     }
 
+    /// Gives all that is kept of a learner to another name. What was sent before is known by the old name
+    /// if it comes again.
+    pub fn rename(&mut self, old: &str, new: &Arc<str>) {
+        if self.edited.hidden.remove(old) {
+            self.hide(Arc::clone(new));
+        }
+        for ranking in self.boards.values_mut() {
+            if let Some(standing) = ranking.members.remove(old) {
+                ranking.members.entry(Arc::clone(new)).or_default().add(standing);
+            }
+        }
+        if let Some(learner) = self.learners.get_mut(old) {
+            let numbers = std::mem::take(&mut learner.numbers);
+            let all =
+                std::mem::replace(learner, LearnerCount { numbers, ..LearnerCount::default() });
+            self.learners.entry(Arc::clone(new)).or_default().take_in(&all);
+        }
+    }
+
+    /// Takes a learner off the boards of a class, and puts what stood there onto those of another one,
+    /// if it `keeps` that.
+    pub fn go(&mut self, user: &str, (from, to): (&str, &Arc<str>), keeps: bool) {
+        let mut left = Vec::new();
+        for (board, ranking) in &mut self.boards {
+            if board.class.as_deref() == Some(from)
+                && let Some((user, standing)) = ranking.members.remove_entry(user)
+            {
+                let joined = Board { class: Some(Arc::clone(to)), ..board.clone() };
+                left.push((joined, ranking.end, user, standing));
+            }
+        }
+        for (board, end, user, standing) in left.into_iter().filter(|_| keeps) {
+            let ranking = self.boards.entry(board).or_default();
+            ranking.end = end;
+            ranking.members.entry(user).or_default().add(standing);
+        }
+    }
+
     /// Closes a period: answers for it are late from now on.
     pub fn close(&mut self, period: Arc<str>, label: String) {
         self.edited.closed.insert((period, label));
@@ -82,6 +120,25 @@ impl Ledger {
         }
         if class.is_none() {
             self.edited.closed.retain(|(period, label)| !is_of(period, label));
+        }
+    }
+}
+
+impl Standing {
+    /// Both scores as one.
+    fn add(&mut self, other: Self) {
+        self.score += other.score;
+        self.reached = self.reached.max(other.reached);
+    }
+}
+
+impl LearnerCount {
+    /// Takes in what another name had.
+    fn take_in(&mut self, other: &Self) {
+        self.total.take_in(&other.total);
+        self.latest.take_in(&other.latest);
+        for (concept, tally) in &other.concepts {
+            self.concepts.entry(Arc::clone(concept)).or_default().take_in(tally);
         }
     }
 }

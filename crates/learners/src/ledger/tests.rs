@@ -48,6 +48,13 @@ fn record(ledger: &mut Ledger, items: Vec<Item>, arrival_ms: i64) {
     ledger.record(&Sending { fields: Vec::new(), items }, arrival_ms);
 }
 
+fn tally(kept: &Kept<Tally>) -> Tally {
+    let mut all = kept.all();
+    let only = *all.next().unwrap();
+    assert_eq!(all.next(), None);
+    only
+}
+
 fn window(name: &str, start: i64) -> ConceptWindow {
     ConceptWindow { concept: "algebra".into(), window: name.into(), start }
 }
@@ -93,8 +100,8 @@ fn answers_are_counted_as_a_clerk_would() {
     assert_eq!(standing(&ledger, None, "all", 0, "u2"), Some((4, Some(NEW_YEAR + HOUR))));
     assert_eq!(standing(&ledger, Some("6A"), "all", 0, "u3"), None);
 
-    assert_eq!(ledger.learners["u1"].total, Tally { answers: 2, right: 1 });
-    assert_eq!(ledger.learners["u1"].concepts["algebra"], Tally { answers: 2, right: 1 });
+    assert_eq!(tally(&ledger.learners["u1"].total), Tally { answers: 2, right: 1 });
+    assert_eq!(tally(&ledger.learners["u1"].concepts["algebra"]), Tally { answers: 2, right: 1 });
 }
 
 #[test]
@@ -145,11 +152,11 @@ fn edits_take_back_what_was_answered_before_them() {
     ledger.forget("u1");
     assert!(!ledger.is_hidden("u1"));
     assert_eq!(standing(&ledger, Some("6A"), "day", NEW_YEAR, "u1"), None);
-    assert_eq!(ledger.learners["u1"].total, Tally::default());
+    assert_eq!(tally(&ledger.learners["u1"].total), Tally::default());
     // What it added to others' figures stays, and it is known if it comes again.
     assert_eq!(ledger.concepts[&window("all", 0)].answers, 2);
     record(&mut ledger, vec![Item::Answer(first)], NEW_YEAR);
-    assert_eq!((ledger.duplicates, ledger.learners["u1"].total.answers), (1, 0));
+    assert_eq!((ledger.duplicates, tally(&ledger.learners["u1"].total).answers), (1, 0));
 
     ledger.close("day".into(), "2026-01-01".to_owned());
     sent(&mut ledger, "u2", "6B");
@@ -173,6 +180,40 @@ fn edits_take_back_what_was_answered_before_them() {
     assert_eq!(scores(&ledger, Some("6B")), [Some(4), Some(8), Some(8)]);
 }
 
+#[test]
+fn who_is_renamed_or_moved_has_the_points_there() {
+    let mut ledger = ledger();
+    for (number, user, class, at) in
+        [(1, "u1", "6A", 10), (1, "u2", "6A", 30), (2, "u1", "6B", 20), (2, "u2", "6A", 40)]
+    {
+        let answer = answer(user, number, Some(class), 1_000, 4, NEW_YEAR + at);
+        record(&mut ledger, vec![Item::Answer(answer)], NEW_YEAR + 50);
+    }
+    let all = |ledger: &Ledger, class, user| standing(ledger, class, "all", 0, user);
+    ledger.go("u1", ("6A", &"6B".into()), true);
+    assert_eq!(all(&ledger, Some("6A"), "u1"), None);
+    assert_eq!(all(&ledger, Some("6B"), "u1"), Some((8, Some(NEW_YEAR + 20))));
+    ledger.go("u2", ("6A", &"7A".into()), false);
+    assert_eq!((all(&ledger, Some("6A"), "u2"), all(&ledger, Some("7A"), "u2")), (None, None));
+    assert_eq!(all(&ledger, None, "u2"), Some((8, Some(NEW_YEAR + 40))));
+
+    ledger.hide("u1".into());
+    ledger.rename("u1", &"u2".into());
+    assert!(ledger.is_hidden("u2") && !ledger.is_hidden("u1"));
+    assert_eq!(all(&ledger, None, "u1"), None);
+    assert_eq!(all(&ledger, None, "u2"), Some((16, Some(NEW_YEAR + 40))));
+    assert_eq!(all(&ledger, Some("6B"), "u2"), Some((8, Some(NEW_YEAR + 20))));
+    // Of two with as many answers the one stays that was there, and the one who answered later.
+    assert_eq!(tally(&ledger.learners["u2"].total), Tally { answers: 2, right: 2 });
+    let latest = ledger.learners["u2"].latest.all().cloned().collect::<Vec<_>>();
+    assert_eq!(latest, [Latest { answers: 2, at: Some(NEW_YEAR + 40) }]);
+    assert!(!ledger.learners["u1"].is_known());
+    // What was sent before is known by the old name.
+    let again = answer("u1", 1, Some("6A"), 1_000, 4, NEW_YEAR + 10);
+    record(&mut ledger, vec![Item::Answer(again)], NEW_YEAR + 60);
+    assert_eq!(ledger.duplicates, 1);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
@@ -188,15 +229,15 @@ proptest! {
         prop_assert_eq!(ledger.entries, 500);
         prop_assert_eq!(ledger.sent, ledger.distinct + ledger.duplicates + ledger.dead_letters());
         let tallies = || ledger.learners.values();
-        prop_assert_eq!(ledger.distinct, tallies().map(|l| l.total.answers).sum::<u64>());
+        prop_assert_eq!(ledger.distinct, tallies().map(|l| tally(&l.total).answers).sum::<u64>());
         prop_assert_eq!(ledger.distinct, tallies().map(|l| l.numbers.values().map(Vec::len).sum::<usize>() as u64).sum::<u64>());
-        let by_concept = tallies().flat_map(|l| l.concepts.values()).map(|t| t.right);
-        prop_assert_eq!(tallies().map(|l| l.total.right).sum::<u64>(), by_concept.sum::<u64>());
+        let by_concept = tallies().flat_map(|l| l.concepts.values()).map(|t| tally(t).right);
+        prop_assert_eq!(tallies().map(|l| tally(&l.total).right).sum::<u64>(), by_concept.sum::<u64>());
         for (name, late) in [("1h", ledger.late_windows.get("1h").copied().unwrap_or(0)), ("all", 0)] {
             let of_window = ledger.concepts.iter().filter(|(w, _)| &*w.window == name);
             prop_assert_eq!(ledger.distinct, late + of_window.map(|(_, c)| c.answers).sum::<u64>());
         }
-        let right: u64 = tallies().map(|l| l.total.right).sum();
+        let right: u64 = tallies().map(|l| tally(&l.total).right).sum();
         let points = 4 * right as i64 - (ledger.distinct - right) as i64;
         let everyone = &ledger.boards[&Board { class: None, period: "all".into(), start: 0 }];
         prop_assert_eq!(points, everyone.members.values().map(|s| s.score).sum::<i64>());
