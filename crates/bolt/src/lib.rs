@@ -30,6 +30,7 @@ pub use state::{Address, Cell, Fingerprints, Kind, Names, State};
 pub use window_memo::{GroupMemo, KeptWindow, Lasting, WindowMemo};
 
 use smol_str::SmolStr;
+use std::fmt;
 use tallyd_event::{Edit, EditKind, Event, Schema, partition_of};
 
 /// The version of the time zone data that this program has in it, such as `2026a`: the calendar
@@ -97,6 +98,17 @@ pub struct EditStep {
     pub changed: u64,
     /// What it hands over to partitions of the same bolt. Each gets it as an edit of its own.
     pub handed: Vec<Handing>,
+    /// Why nothing can be done, with the fix: what is stored can't be read. Then the partition is halted,
+    /// and the edit is done when it is resumed.
+    pub broken: Option<String>,
+}
+
+impl EditStep {
+    /// The one that does nothing, for a reason.
+    #[must_use]
+    pub fn broken(why: impl fmt::Display) -> Self {
+        Self { broken: Some(why.to_string()), ..Self::default() }
+    }
 }
 
 /// What a step hands over to a partition of the same bolt, which may be the same one.

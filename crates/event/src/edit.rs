@@ -7,7 +7,7 @@ mod moves;
 mod scope;
 mod taken;
 
-pub use cut::Cuts;
+pub use cut::{Cuts, NoCuts};
 pub use handed::Handed;
 pub use moves::Moves;
 pub use scope::Scope;

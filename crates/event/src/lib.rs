@@ -15,7 +15,7 @@ mod partition;
 mod schema;
 mod value;
 
-pub use edit::{Cuts, Edit, EditKind, Handed, Moves, Scope, Taken};
+pub use edit::{Cuts, Edit, EditKind, Handed, Moves, NoCuts, Scope, Taken};
 pub use entry_id::{EntryId, EntryIdError};
 pub use event::Event;
 pub use mark::mark;

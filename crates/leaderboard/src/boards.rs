@@ -6,7 +6,9 @@ use crate::{
 };
 use hashbrown::HashMap;
 use smol_str::SmolStr;
-use tallyd_bolt::{FieldRef, GroupMemo, Key, Late, WindowMemo, calendar::Calendar};
+use tallyd_bolt::{
+    FieldRef, GroupMemo, Key, Late, WindowMemo, calendar::Calendar, cuts::BrokenCuts,
+};
 use tallyd_event::{Event, Schema};
 
 /// The boards of one batch.
@@ -65,6 +67,11 @@ impl<'a> Boards<'a> {
             member: &options.member,
             cuts,
         }
+    }
+
+    /// Why it is not known what counts of the events of a member, if it is not.
+    pub(crate) fn broken(&self, member: &str) -> Option<&BrokenCuts> {
+        self.cuts.broken(member)
     }
 
     /// Puts the places of the boards that an event is on into `places`, and the periods that it is

@@ -14,7 +14,7 @@ use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use tallyd_bolt::{
     Batch, EditAt, EditStep, Effects, Key, Reads, State,
-    cuts::{cuts_field, cuts_key},
+    cuts::{self, BrokenCuts, cuts_field, cuts_key},
     labels::live,
 };
 use tallyd_event::{Cuts, Edit, EditKind, partition_of};
@@ -27,6 +27,7 @@ const BOARDS: usize = if cfg!(test) { 2 } else { 500 };
 #[derive(Default)]
 pub(crate) struct CutsOf {
     cuts: BTreeMap<u16, Cuts>,
+    broken: BTreeMap<u16, BrokenCuts>,
     partitions: u16,
 }
 
@@ -37,6 +38,14 @@ impl CutsOf {
             return None;
         }
         self.cuts.get(&partition_of([member()?.as_str()], self.partitions))
+    }
+
+    /// Why it is not known what counts of the events of a member, if it is not.
+    pub(crate) fn broken(&self, member: &str) -> Option<&BrokenCuts> {
+        if self.broken.is_empty() {
+            return None;
+        }
+        self.broken.get(&partition_of([member], self.partitions))
     }
 }
 
@@ -56,7 +65,7 @@ impl Leaderboard {
         batch: &Batch<'_>,
         mut look: impl FnMut(&Key, &str) -> Option<&'s [u8]>,
     ) -> (HashSet<SmolStr>, CutsOf) {
-        let (mut hidden, mut cuts) = (HashSet::new(), BTreeMap::new());
+        let (mut hidden, mut cuts, mut broken) = (HashSet::new(), BTreeMap::new(), BTreeMap::new());
         let mut met = vec![false; usize::from(self.partitions.max(1))];
         for event in batch.events {
             let Some(member) = self.options.member.text(event) else { continue };
@@ -66,12 +75,13 @@ impl Leaderboard {
             };
             *met = true;
             hidden.extend(members(look(&hides_key(partition), MEMBERS)));
-            let of = Cuts::read(look(&cuts_key(), &cuts_field(partition)));
-            if !of.is_empty() {
-                cuts.insert(partition, of);
+            match cuts::read(partition, look(&cuts_key(), &cuts_field(partition))) {
+                Ok(of) if of.is_empty() => {}
+                Ok(of) => drop(cuts.insert(partition, of)),
+                Err(why) => drop(broken.insert(partition, why)),
             }
         }
-        (hidden, CutsOf { cuts, partitions: self.partitions })
+        (hidden, CutsOf { cuts, broken, partitions: self.partitions })
     }
 
     /// Whether an edit is for a member that this partition ranks.

@@ -107,6 +107,10 @@ impl Bolt for Leaderboard {
         let (mut places, mut late) = (Vec::new(), Vec::new());
         for (index, event) in batch.events.iter().enumerate() {
             let Some((name, points)) = self.entry(event) else { continue };
+            if let Some(broken) = boards.broken(&name) {
+                effects.reject(index, broken.to_string());
+                continue;
+            }
             let is_hidden = !hidden.is_empty() && hidden.contains(&name);
             let member = (standings.member(&name), &name, is_hidden);
             let time = event.time(batch.schema);

@@ -59,15 +59,25 @@ pub async fn head(c: &mut Connection, keys: &Keys, bolt: &str) -> Result<Head, Q
     let generation = reply::array(next())?.pop().unwrap_or(Value::Nil);
     let generation: SmolStr = reply::text(generation)?.unwrap_or_default().into();
     let _ = write!(text, "{generation}");
-    let closed = closed(next(), partitions)?;
+    let closed = closed(next(), &keys.bolt(bolt, &cuts_key()), partitions)?;
     Ok(Head { now, version: xxh3_64(text.as_bytes()), as_of, generation, closed })
 }
 
 /// What all partitions have closed, from the cuts of each.
-fn closed(cuts: Value, partitions: usize) -> Result<BTreeSet<(SmolStr, SmolStr)>, QueryError> {
+fn closed(
+    cuts: Value,
+    key: &str,
+    partitions: usize,
+) -> Result<BTreeSet<(SmolStr, SmolStr)>, QueryError> {
     let mut by: BTreeMap<(SmolStr, SmolStr), usize> = BTreeMap::new();
-    for (_, cuts) in reply::facts(cuts)? {
-        let cuts = Cuts::read(reply::bytes(cuts)?.as_deref());
+    for (partition, cuts) in reply::facts(cuts)? {
+        let unreadable = |error| {
+            QueryError::Unreadable(format!(
+                "the field \"{partition}\" of {key} can't be read: {error} (put back what stood there, \
+                 or delete the field and close again what was closed)"
+            ))
+        };
+        let cuts = Cuts::read(reply::bytes(cuts)?.as_deref()).map_err(unreadable)?;
         for (period, label) in cuts.closed() {
             *by.entry((period.clone(), label.clone())).or_default() += 1;
         }

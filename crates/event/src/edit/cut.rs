@@ -4,7 +4,7 @@
 //! by the id of its entry.
 
 use super::{Edit, EditKind, Scope};
-use crate::EntryId;
+use crate::{EntryId, value::quoted};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -31,11 +31,28 @@ struct Cut {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cuts(Vec<Cut>);
 
+/// What stands where cuts are noted, and is no text that [`Cuts::to_text`] gave: somebody else wrote it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{given} is no list of what was closed and started over: {why}")]
+pub struct NoCuts {
+    /// What stands there, quoted and cut to a readable length.
+    given: String,
+    /// What is wrong with it.
+    why: String,
+}
+
 impl Cuts {
-    /// Those of a text that [`Cuts::to_text`] gave; none of any other.
-    #[must_use]
-    pub fn read(text: Option<&[u8]>) -> Self {
-        Self(text.and_then(|text| serde_json::from_slice(text).ok()).unwrap_or_default())
+    /// Those of a text that [`Cuts::to_text`] gave; none where there is no text.
+    ///
+    /// # Errors
+    /// Where it is no such text. What was closed is not known then.
+    pub fn read(text: Option<&[u8]>) -> Result<Self, NoCuts> {
+        let Some(text) = text else { return Ok(Self::default()) };
+        let no_cuts = |error: serde_json::Error| {
+            let given = quoted(&String::from_utf8_lossy(text));
+            NoCuts { given, why: error.to_string() }
+        };
+        serde_json::from_slice(text).map(Self).map_err(no_cuts)
     }
 
     /// As text.
@@ -163,7 +180,7 @@ mod tests {
         assert!(!cuts.are_before("week", "W05", at(4)) && cuts.are_before("week", "W05", at(6)));
         assert!(!cuts.are_before("week", "W06", at(6)) && !cuts.are_before("day", "W05", at(6)));
         assert_eq!(cuts.closed().next(), None, "what was sent before may still come");
-        assert_eq!(Cuts::read(Some(cuts.to_text().as_bytes())), cuts);
+        assert_eq!(Cuts::read(Some(cuts.to_text().as_bytes())), Ok(cuts.clone()));
         // Its other copies change nothing, and neither does another edit that comes later.
         for (ms, left) in [(5, 2), (9, 3)] {
             let close = week(EditKind::Close, "W05", ms, (left, 4));
@@ -178,6 +195,19 @@ mod tests {
         // What is gone is closed no longer.
         let next = cuts.after(&week(EditKind::Close, "W06", 9, (0, 1)), Some(900), 100).unwrap();
         assert_eq!(next.closed().collect::<Vec<_>>(), [(&"week".into(), &"W06".into())]);
+    }
+
+    #[test]
+    fn what_is_no_list_of_cuts_is_an_error_with_what_stands_there() {
+        assert_eq!(Cuts::read(None), Ok(Cuts::default()));
+        assert_eq!(Cuts::read(Some(b"[]")), Ok(Cuts::default()));
+        for (text, given) in
+            [(&b""[..], "\"\""), (b"[{\"do\":\"close\"}]", "close"), (b"\xff", "\u{FFFD}")]
+        {
+            let error = Cuts::read(Some(text)).unwrap_err().to_string();
+            let what = "is no list of what was closed and started over: ";
+            assert!(error.contains(given) && error.contains(what), "{error}");
+        }
     }
 
     #[test]

@@ -70,7 +70,9 @@ impl Leaderboard {
         // Said last: what is left to do after a crash does not hang on it.
         let until = self.until(scope);
         let of_partition = (at.partition, state);
-        cuts::write(of_partition, edit, (until, at.now), &mut step.effects);
+        if let Err(broken) = cuts::write(of_partition, edit, (until, at.now), &mut step.effects) {
+            return vec![EditStep::broken(broken)];
+        }
         step.changed = boards;
         steps.push(step);
         steps

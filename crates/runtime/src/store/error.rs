@@ -103,7 +103,7 @@ impl ErrorKind {
                 "the connection broke or could not be made: look at Redis and the network"
             }
             ErrorKind::Halt => {
-                "a command failed inside a commit: fix the key that the error names, then: tallyd resume"
+                "a command failed inside a commit, or what an edit is to change can't be read: fix the key that the error names, then: tallyd resume"
             }
             ErrorKind::Loading => "the server is loading its data: this ends by itself",
             ErrorKind::Persistence => "the server can't write to its disk: free the disk",

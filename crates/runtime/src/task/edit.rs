@@ -53,11 +53,18 @@ impl<S: Store> Task<S> {
         let stages = self.context.stages.clone();
         for (number, stage) in stages.iter().enumerate() {
             let (Some(bolt), Some(edit)) = (&stage.bolt, &edit) else { continue };
-            let name = self.context.node(stage)?.name.as_str();
-            let mut steps = match edit.is_for(name) {
+            let name = self.context.node(stage)?.name.clone();
+            let mut steps = match edit.is_for(&name) {
                 true => self.steps(session, stage, bolt, edit, at).await?,
                 false => Vec::new(),
             };
+            if let Some(why) = steps.iter().find_map(|step| step.broken.as_ref()) {
+                let message = format!("edit {} of {name}: {why}", edit.id);
+                let error = StoreError::new(ErrorKind::Halt, message);
+                let partition = Some(vec![of.partition]);
+                self.halt(session, &Commit::read(Next::Nothing), partition, &error).await?;
+                return Ok(Edited::Interrupted);
+            }
             let last = steps.pop().unwrap_or_default();
             for step in steps {
                 if !self.step(session, (number, stage), &of, step).await? {
