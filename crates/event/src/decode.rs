@@ -250,6 +250,16 @@ pub fn event<'a>(
     Source { schema, limits, arrival: origin.into() }.event(0, fill(schema, given))
 }
 
+/// Reads a text as a producer writes it, as the value of one field of an event.
+///
+/// # Errors
+/// Why an event with it would be a dead letter; an empty text is none.
+pub fn value(field: &Field, text: &[u8]) -> Result<Value, Reason> {
+    let value = Given::Text(text).read(field)?;
+    check_bounds(field, &value)?;
+    if value.is_null() { Err(Reason::Missing(field.name.clone())) } else { Ok(value) }
+}
+
 fn too_many(count: usize) -> String {
     format!("{count} events (at most {MAX_BATCH_EVENTS})")
 }

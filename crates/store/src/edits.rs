@@ -12,6 +12,7 @@ mod rename;
 mod request;
 mod scope;
 mod sweep;
+mod value;
 mod words;
 
 pub use counts::{CountsRefusal, Subtracted};

@@ -1,10 +1,10 @@
 //! Moves of members: from which group to which, and why one may be refused. Pure.
 
-use super::{Request, words::short};
+use super::{Request, value, words::short};
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
 use tallyd_bolt::Key;
-use tallyd_event::Moves;
+use tallyd_event::{Moves, Schema, decode::Reason};
 use tallyd_topology::{Extent, Node, NodeKind, Topology};
 
 /// Why a move is refused, with what helps.
@@ -27,6 +27,14 @@ pub enum MoveRefusal {
     /// Both groups are one.
     #[error("the member leaves and joins the same group \"{0}\"")]
     Same(SmolStr),
+    /// No event can be in the group that is joined.
+    #[error("no event can be in the group \"{to}\": {why} (say another one by \"to\")")]
+    NoValue {
+        /// The group that is joined.
+        to: SmolStr,
+        /// Why a source would take no event with it.
+        why: String,
+    },
     /// No leaderboard has boards by the fields.
     #[error("no leaderboard that ranks by {field} has boards by {by} (there are boards by: {})",
         known.join(" or "))]
@@ -72,13 +80,10 @@ pub(super) fn moves(
         let (from, to) = (short(&request.from), short(&request.to));
         return Err(MoveRefusal::Fields { from, to });
     }
-    if from == to {
-        return Err(MoveRefusal::Same(short(&request.from)));
-    }
     let boards = boards(topology, field);
-    let is_by = |board: &Vec<&str>| names().iter().all(|name| board.contains(&name.as_str()));
-    let moved = || boards.iter().filter(|(_, _, board)| is_by(board));
-    if let Some((bolt, ..)) = moved().find(|(_, corrected, _)| *corrected) {
+    let is_by = |board: &Boards<'_>| names().iter().all(|name| board.by.contains(&name.as_str()));
+    let moved = || boards.iter().filter(|board| is_by(board));
+    if let Some(Boards { bolt, .. }) = moved().find(|board| board.corrected) {
         return Err(MoveRefusal::Corrected((*bolt).into()));
     }
     if moved().next().is_none() {
@@ -87,9 +92,20 @@ pub(super) fn moves(
             true => "nothing".to_owned(),
             false => board.join("+"),
         };
-        let known: BTreeSet<String> = boards.iter().map(|(.., board)| name(board)).collect();
+        let known: BTreeSet<String> = boards.iter().map(|board| name(&board.by)).collect();
         let known = known.into_iter().collect();
         return Err(MoveRefusal::Boards { field: field.clone(), by, known });
+    }
+    for (name, part) in &mut to {
+        let given = part.split_once('=').map_or_else(String::new, |(_, value)| Key::decode(value));
+        let fields = moved().filter_map(|board| board.input.field(name));
+        let no_value =
+            |why: Reason| MoveRefusal::NoValue { to: short(&request.to), why: why.to_string() };
+        let value = value::in_keys(fields, &given).map_err(no_value)?;
+        *part = Key::group([(name.as_str(), Some(value.as_str()))]);
+    }
+    if from == to {
+        return Err(MoveRefusal::Same(short(&request.from)));
     }
     let written = |all: Vec<(SmolStr, SmolStr)>| all.into_iter().map(|(_, part)| part).collect();
     Ok(Moves { from: written(from), to: written(to), keeps })
@@ -106,18 +122,29 @@ fn parts(group: &str) -> Vec<(SmolStr, SmolStr)> {
     group.split(':').map(part).collect()
 }
 
-/// The fields of the boards that rank members of a field, each with its bolt, and whether events are
-/// taken back there.
-fn boards<'a>(topology: &'a Topology, field: &str) -> Vec<(&'a str, bool, Vec<&'a str>)> {
+/// Boards of a bolt.
+struct Boards<'a> {
+    bolt: &'a str,
+    /// Whether events are taken back there.
+    corrected: bool,
+    /// The fields that they are by.
+    by: Vec<&'a str>,
+    /// The events that the bolt takes.
+    input: &'a Schema,
+}
+
+/// The boards that rank members of a field.
+fn boards<'a>(topology: &'a Topology, field: &str) -> Vec<Boards<'a>> {
     let of_bolt = |node: &'a Node| match &node.kind {
         NodeKind::Bolt(bolt) if bolt.options.edited_by().is_some_and(|of| of.name == field) => {
-            Some((node.name.as_str(), bolt.options.extent()?))
+            let input: &Schema = &topology.nodes.get(bolt.from)?.schema;
+            Some((node.name.as_str(), bolt.options.extent()?, input))
         }
         _ => None,
     };
     let extents = topology.nodes.iter().filter_map(of_bolt);
-    let of_board = |(bolt, extent): (&'a str, Extent<'a>)| {
-        let board = move |board| (bolt, extent.corrected, board);
+    let of_board = |(bolt, extent, input): (&'a str, Extent<'a>, &'a Schema)| {
+        let board = move |by| Boards { bolt, corrected: extent.corrected, by, input };
         extent.groups.into_iter().map(board)
     };
     extents.flat_map(of_board).collect()
@@ -137,12 +164,13 @@ id = "string"
 user = "string"
 class = "string"
 city = "string"
+year = { type = "int", min = 1, max = 13 }
 [bolt.points]
 type = "leaderboard"
 from = "s"
 member = "user"
 score = "count"
-boards = [[], ["class", "city"]]
+boards = [[], ["class", "city"], ["year"]]
 "#;
 
     fn said(from: &str, to: &str, points: &str) -> String {
@@ -193,7 +221,30 @@ boards = [[], ["class", "city"]]
                 "school=2",
                 "",
                 "no leaderboard that ranks by user has boards by school (there are boards by: \
-                 class+city or nothing)",
+                 class+city or nothing or year)",
+            ),
+            ("year=7", "year=08", "", "year=7 to year=8 true"),
+            ("year=7", "year=07", "", "the member leaves and joins the same group \"year=7\""),
+            (
+                "year=7",
+                "year=8B",
+                "",
+                "no event can be in the group \"year=8B\": field \"year\": \"8B\" is not an int (say \
+                 another one by \"to\")",
+            ),
+            (
+                "year=7",
+                "year=14",
+                "",
+                "no event can be in the group \"year=14\": field \"year\": 14 is above the maximum 13 \
+                 (say another one by \"to\")",
+            ),
+            (
+                "class=10A",
+                "class=",
+                "",
+                "no event can be in the group \"class=\": field \"class\" is missing (say another one by \
+                 \"to\")",
             ),
             (
                 "class=10A",

@@ -1,11 +1,11 @@
 //! Renames of members: to which name, and why one may be refused.
 
-use super::{Request, SUBTRACT, list::some};
+use super::{Request, SUBTRACT, list::some, value, words::short};
 use crate::{connection::Connection, keys::Keys, reply};
 use redis::Pipeline;
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
-use tallyd_event::{Edit, EditKind, MAX_STRING_BYTES};
+use tallyd_event::{Edit, EditKind, MAX_STRING_BYTES, decode::Reason};
 use tallyd_runtime::StoreError;
 use tallyd_topology::Topology;
 
@@ -18,6 +18,14 @@ pub enum RenameRefusal {
     /// The new name is longer than a value of an event.
     #[error("its new name has {0} bytes (a value has at most {MAX_STRING_BYTES})")]
     LongName(usize),
+    /// No event can have the new name.
+    #[error("no event can have its new name \"{to}\": {why} (say another one by \"to\")")]
+    NoValue {
+        /// What was given.
+        to: SmolStr,
+        /// Why a source would take no event with it.
+        why: String,
+    },
     /// Both names are one.
     #[error("\"{0}\" is its name already (say another one by \"to\")")]
     Same(SmolStr),
@@ -45,14 +53,17 @@ pub(super) fn new_name(
     match request.to.as_str() {
         "" => return Err(RenameRefusal::NoName),
         to if to.len() > MAX_STRING_BYTES => return Err(RenameRefusal::LongName(to.len())),
-        to if to == request.member => {
-            return Err(RenameRefusal::Same(to.chars().take(40).collect()));
-        }
         _ => {}
+    }
+    let no_value =
+        |why: Reason| RenameRefusal::NoValue { to: short(&request.to), why: why.to_string() };
+    let to = value::name(topology, field, &request.to).map_err(no_value)?;
+    if [&to, &request.to].contains(&&request.member) {
+        return Err(RenameRefusal::Same(short(&to)));
     }
     let renamed = topology.renamed(field);
     renamed.map_err(|(bolt, why)| RenameRefusal::Bolt { bolt, why })?;
-    Ok(request.to.clone())
+    Ok(to)
 }
 
 /// The edits that are not done.
@@ -191,5 +202,43 @@ mod tests {
         let mut whole = Underway::default();
         whole.note(&reset);
         assert!(whole.refuse(&rename("a", "b")).is_err() && whole.refuse(&hide("a")).is_ok());
+    }
+
+    #[test]
+    fn a_new_name_is_one_that_an_event_can_have() {
+        let file = r#"
+name = "t"
+[source.s]
+[source.s.fields]
+player = { type = "int", min = 1, max = 999 }
+[bolt.points]
+type = "leaderboard"
+from = "s"
+member = "player"
+score = "count"
+"#;
+        let topology = tallyd_topology::parse("t.toml", file, &|_| None).unwrap();
+        let renamed = |to: &str| {
+            let request = Request { member: "7".into(), to: to.into(), ..Request::default() };
+            new_name(&topology, &request, &"player".into()).map_err(|refusal| refusal.to_string())
+        };
+        assert_eq!(renamed("8"), Ok("8".into()));
+        assert_eq!(renamed("008"), Ok("8".into()));
+        let long = "1".repeat(30);
+        for (to, expected) in [
+            ("007", "\"7\" is its name already (say another one by \"to\")"),
+            (
+                "anna",
+                "no event can have its new name \"anna\": field \"player\": \"anna\" is not an int",
+            ),
+            (
+                "1000",
+                "no event can have its new name \"1000\": field \"player\": 1000 is above the maximum 999",
+            ),
+            (&long, "is not an int"),
+        ] {
+            let refusal = renamed(to).unwrap_err();
+            assert!(refusal.contains(expected), "{to}: {refusal}");
+        }
     }
 }
