@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "edits/broken.rs"]
+mod broken;
 #[path = "edits/moves.rs"]
 mod moves;
 #[path = "edits/rename.rs"]
@@ -95,11 +97,16 @@ fn topology() -> Topology {
 
 impl School {
     async fn start(workers: usize) -> Self {
+        Self::start_with(FILE, workers).await
+    }
+
+    async fn start_with(text: &str, workers: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(folder.path(), ServerOptions::default()).await.unwrap();
-        let open = Deployment::open(topology(), &server.url).await.unwrap();
+        let topology = parse("school.toml", text, &|_| None).unwrap();
+        let open = Deployment::open(topology, &server.url).await.unwrap();
         let file = folder.path().join("school.toml");
-        std::fs::write(&file, FILE).unwrap();
+        std::fs::write(&file, text).unwrap();
         let mut school = Self {
             open,
             server,
