@@ -99,7 +99,14 @@ async fn a_move_that_can_not_be_is_refused_before_it_is_stored() {
         assert!(error.contains(expected), "{from} {to}: {error}");
     }
     let dry = school.done(&["move", "u1", "--from", "class=c1", "--to", "class=c2", "--dry-run"]);
-    let boards = ["4", "6"].map(|boards| format!("move u1 would change {boards} boards\n"));
+    let ways = "it leaves those of class=c1, and joins those of class=c2 with its points\n";
+    let boards = ["4", "6"].map(|boards| format!("move u1 would change {boards} boards\n{ways}"));
     assert!(boards.contains(&dry), "{dry}");
+    let leave = ["--to", "class=c2", "--points", "leave", "--dry-run"];
+    let dry = school.done(&[&["move", "u1", "--from", "class=c1"], leave.as_slice()].concat());
+    assert!(
+        dry.contains("it leaves those of class=c1, and begins at nothing in class=c2"),
+        "{dry}"
+    );
     assert_eq!(school.done(&["edits", "--json"]), "[]\n");
 }

@@ -125,7 +125,10 @@ async fn a_rename_that_can_not_be_is_refused_before_it_is_stored() {
     }
     let dry = school.done(&["rename", "u1", "ann", "--dry-run"]);
     assert!(dry.contains("rename u1 ann would change 10 results"), "{dry}");
+    assert!(dry.contains("ann has no results yet"), "{dry}");
     assert!(dry.contains("stays in unique: the ids of events"), "{dry}");
+    let dry = school.done(&["rename", "u1", "u2", "--dry-run"]);
+    assert!(dry.contains("u2 has results already, on "), "{dry}");
     assert_eq!(school.done(&["edits", "--json"]), "[]\n");
     // While nobody works, the rename is on its way, and what meets it has to wait.
     for mut worker in school.workers.drain(..) {

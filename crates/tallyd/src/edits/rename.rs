@@ -1,9 +1,13 @@
 //! `tallyd rename`: all that is kept of a member gets another name.
 
 use super::ask::{Asked, Looked, accepted, look, send, would};
-use crate::connect::Target;
+use crate::{
+    connect::{Open, Target},
+    terminal::safe,
+};
 use std::process::ExitCode;
-use tallyd_event::EditKind;
+use tallyd_event::{Edit, EditKind};
+use tallyd_query::footprint;
 use tallyd_store::edits::{Record, Request};
 use tallyd_topology::Topology;
 
@@ -36,7 +40,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Looked::Accepted(before) => return accepted(json, &before, "was accepted before"),
         Looked::Would(edit, results) if args.asked.dry_run => {
             let what = format!("rename {} {}", args.old, args.new);
-            (would(json, &what, results, "results")?, edit.field)
+            let said = would(json, &what, results, "results")?;
+            if !json {
+                say_new(&mut open, &edit).await?;
+            }
+            (said, edit.field)
         }
         Looked::Would(edit, _) => {
             (accepted(json, &send(&mut open, request).await?, "is accepted")?, edit.field)
@@ -46,6 +54,23 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         say_left(&open.topology, &field)?;
     }
     Ok(said)
+}
+
+/// Says whether the new name has results already: then two become one, which nobody can undo.
+async fn say_new(open: &mut Open, edit: &Edit) -> anyhow::Result<()> {
+    let Open { topology, keys, connection } = open;
+    let of = (edit.field.as_str(), edit.to.as_str());
+    let found = footprint(connection, topology, keys, of).await?;
+    let (name, boards, bolts) = (safe(&edit.to), found.boards, found.learners);
+    if boards + bolts == 0 {
+        outln!("{name} has no results yet")?;
+    } else {
+        outln!(
+            "{name} has results already, on {boards} boards and in {bolts} bolts that keep something of a \
+             learner: both become one, and can't be taken apart again"
+        )?;
+    }
+    Ok(())
 }
 
 /// Says what a rename leaves with the old name, by the field of the sources that names members.
