@@ -8,7 +8,8 @@ use tallyd_event::{Cuts, Edit, NoCuts};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the field \"{partition}\" of the hash {key:?} can't be read: {error} (put back what stood there, or \
-     delete the field and close again what was closed; then: tallyd resume, and tallyd dead replay)",
+     delete the field and close again what was closed; then restart the workers, and: tallyd resume, \
+     tallyd dead replay)",
     key = cuts_key()
 )]
 pub struct BrokenCuts {

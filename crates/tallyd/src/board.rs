@@ -13,7 +13,7 @@ use std::{io::Read, path::PathBuf, process::ExitCode};
 use tallyd_kind::row::Row;
 use tallyd_leaderboard::BOARD;
 use tallyd_query::{
-    Stored,
+    QueryError, Stored,
     board::{Board, MOST_ROWS, Page},
     catalog, finals, head,
     rows::board_row,
@@ -90,7 +90,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let board = Board::new(options, &topology.calendar, &args.by, period, at)?;
     let gaps = Gaps::read(&mut connection, &keys, [args.name.as_str()]).await?;
     // Read before the rows: what was closed by then does not change.
-    let head = head(&mut connection, &keys, &args.name).await.ok();
+    let head = match head(&mut connection, &keys, &args.name).await {
+        Err(error @ QueryError::Unreadable(_)) => return Err(error.into()),
+        // Not every reader may read how far a bolt is.
+        found => found.ok(),
+    };
     let mut results = Stored::new(&mut connection, &keys, &args.name);
     let shown = read(&board, &mut results, &args).await?;
     if args.target.json {

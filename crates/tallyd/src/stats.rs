@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use tallyd_aggregate::STATS;
 use tallyd_kind::row::Row;
 use tallyd_query::{
-    Stored, catalog,
+    QueryError, Stored, catalog,
     figures::{Figures, figures, group_of, groups, window, windows},
     finals, head,
     rows::stats_row,
@@ -57,7 +57,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let gaps = Gaps::read(&mut connection, &keys, [args.name.as_str()]).await?;
     // Read before the figures: what was closed by then does not change.
-    let head = head(&mut connection, &keys, &args.name).await.unwrap_or_default();
+    let head = match head(&mut connection, &keys, &args.name).await {
+        Err(error @ QueryError::Unreadable(_)) => return Err(error.into()),
+        found => found.unwrap_or_default(),
+    };
     let mut results = Stored::new(&mut connection, &keys, &args.name);
     let windows = windows(calendar, of, from, to)?;
     let groups = match args.by.is_empty() {
