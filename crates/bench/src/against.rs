@@ -86,6 +86,8 @@ pub async fn measure(
             file: &file,
             ..setting.deployed
         },
+        // It may store its figures in another form than the one that is looked for.
+        checked: false,
         ..*setting
     };
     let revision = git(&["rev-parse", "--short", "HEAD"]).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! What an event costs and how long it takes at the loads that people run: steady ones, far below the
-//! highest rate, with small classes and with several workers.
+//! What an event costs and how long it takes at steady loads: those that people run, far below the
+//! highest rate, with small classes and with several workers, and some near it.
 
 use crate::{
     BenchError,
@@ -19,8 +19,17 @@ use std::{
 use tokio::time::sleep;
 
 /// Events a second, and how many workers.
-const LOADS: [(f64, usize); 5] =
-    [(400.0, 1), (2_000.0, 1), (4_000.0, 1), (4_000.0, 3), (8_000.0, 3)];
+const LOADS: [(f64, usize); 9] = [
+    (400.0, 1),
+    (2_000.0, 1),
+    (4_000.0, 1),
+    (11_000.0, 1),
+    (22_000.0, 1),
+    (4_000.0, 3),
+    (8_000.0, 3),
+    (10_000.0, 3),
+    (12_000.0, 3),
+];
 /// How many classes there are, each of about 25 learners.
 const CLASSES: u32 = 200;
 /// How many learners there are.
