@@ -15,14 +15,27 @@ use tallyd_kind::Subtracts;
 
 impl Aggregate {
     /// The events that an edit takes out here, if it does.
-    fn taken(&self, edit: &Edit) -> Option<Taken> {
-        let handed = edit.handed.as_ref().filter(|_| edit.kind == EditKind::Forget)?;
-        Taken::from_text(&self.input, &handed.state)
+    ///
+    /// # Errors
+    /// Where they can't be read: they are of the fields that the topology had when they were taken
+    /// out of the source. To pass over them would leave a figure wrong without a word.
+    fn taken(&self, edit: &Edit) -> Result<Option<Taken>, String> {
+        let handed = edit.handed.as_ref().filter(|_| edit.kind == EditKind::Forget);
+        let Some(handed) = handed else { return Ok(None) };
+        let unread = || {
+            format!(
+                "events of edit {} can't be taken out of the counts of {}: they are of other fields than \
+                 the topology has now. Run the file that was in force when the edit was sent, and resume",
+                edit.id, handed.bolt
+            )
+        };
+        Taken::from_text(&self.input, &handed.state).map(Some).ok_or_else(unread)
     }
 
     /// Asks for what [`Aggregate::step_to_subtract`] looks at.
     pub(crate) fn ask_to_subtract(&self, edit: &Edit, at: EditAt, reads: &mut Reads<'_>) {
-        let Some(taken) = self.taken(edit) else { return };
+        // What can't be read is told with the step.
+        let Ok(Some(taken)) = self.taken(edit) else { return };
         let mut sites = Sites::new(&self.options, &self.calendar, at.now);
         self.find(&mut sites, &taken);
         for site in sites.all() {
@@ -33,7 +46,11 @@ impl Aggregate {
     /// What taking out events changes: one step, so that it is done with its acknowledgement or not at
     /// all.
     pub(crate) fn step_to_subtract(&self, edit: &Edit, at: EditAt, state: &State) -> Vec<EditStep> {
-        let Some(taken) = self.taken(edit) else { return Vec::new() };
+        let taken = match self.taken(edit) {
+            Ok(Some(taken)) => taken,
+            Ok(None) => return Vec::new(),
+            Err(why) => return vec![EditStep::broken(why)],
+        };
         let mut sites = Sites::new(&self.options, &self.calendar, at.now);
         let places = self.find(&mut sites, &taken);
         let load = |site: &Site<'_>| Tally::load(&self.counted, state, &site.key);

@@ -123,3 +123,16 @@ fn a_group_of_nobody_else_goes_with_all_of_it_if_all_was_counted() {
     assert_eq!(subtract(&bolt, &mut memory, &events, (1, true)), 0);
     assert!(memory.hashes.is_empty());
 }
+
+#[test]
+fn events_of_other_fields_are_not_passed_over() {
+    let bolt = aggregate(measures());
+    let handed =
+        Some(Handed { bolt: "agg".into(), state: "{\"whole\":true,\"frame\":\"00\"}".into() });
+    let edit = Edit { handed, ..Edit::new("e7", EditKind::Forget, "", "") };
+    let at = EditAt { partition: 0, partitions: 1, now: 0 };
+    let steps = bolt.edit(&edit, at, &State::default());
+    let broken = steps.first().and_then(|step| step.broken.as_deref()).unwrap_or_default();
+    assert!(broken.contains("edit e7") && broken.contains("of agg"), "{broken}");
+    assert!(steps.iter().all(|step| step.effects == Effects::default()));
+}
