@@ -59,7 +59,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("learners", &[]),
     ("model", &[]),
-    ("simulation", &["bolt", "event", "runtime", "store", "topology"]),
+    ("simulation", &["bolt", "event", "learners", "runtime", "store", "topology"]),
     ("chaos", &["event", "harness", "learners", "runtime", "store", "topology"]),
     ("harness", &["bolt", "event", "learners", "runtime", "store", "topology"]),
     ("bench", &["bolt", "event", "harness", "learners", "runtime", "store", "topology"]),

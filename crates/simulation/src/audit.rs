@@ -1,5 +1,6 @@
 //! The audit: the ledger against what the simulated server holds, to the last figure.
 
+mod boards;
 mod corrections;
 mod gaps;
 
@@ -28,6 +29,7 @@ pub(crate) fn differences(world: &World, ledger: &Ledger) -> Vec<String> {
     audit.dead(ledger);
     audit.concepts(ledger);
     audit.users(ledger);
+    audit.boards(ledger);
     audit.corrections(ledger);
     audit.edits(ledger);
     audit.halts();
@@ -126,7 +128,7 @@ impl Audit<'_> {
         self.compare("members on the board", &on_board, &points.len());
         let on_latest = shown().filter(|(_, user)| user.last.is_some()).count();
         self.compare("members of the latest", &on_latest, &latest.len());
-        let hidden = ["points", "latest"].map(|name| self.memory(name)).map(hidden_scores);
+        let hidden = ["points", "latest"].map(|name| hidden_scores(&self.memory(name), "everyone"));
         let [mut all_points, mut all_latest] = hidden;
         for name in ledger.users.keys().filter(|name| !ledger.hidden.contains(*name)) {
             let left = (all_points.remove(name.as_str()), all_latest.remove(name.as_str()));
@@ -145,9 +147,9 @@ impl Audit<'_> {
             self.compare(&format!("{name} points"), &user.points, &score(points.get(&**name)));
             let last = score(latest.get(&**name));
             self.compare(&format!("{name} last points"), &user.last, &last);
-            // Of one who was forgotten and has not answered since, nothing is kept.
-            let is_known = user.answers > 0;
-            let answers = is_known.then(|| user.answers.to_string());
+            // Of one who was forgotten or renamed and has not answered since, nothing is kept.
+            let is_known = user.total.all().any(|total| total.answers > 0);
+            let predictions = (user.predicted > 0).then(|| user.predicted.to_string());
             let field = |memory: &Memory, key: Key, field: &str| {
                 memory.hashes.get(&key).and_then(|hash| hash.get(field)).map(|bytes| text(bytes))
             };
@@ -158,23 +160,27 @@ impl Audit<'_> {
                 None => {
                     let what = format!("{name} fatigue answers");
                     let found = of(&fatigue).map(|bytes| counts(&bytes).0);
-                    self.compare(&what, &is_known.then_some(user.answers), &found);
+                    let may_be = user.latest.all().map(|of| is_known.then_some(of.answers));
+                    self.compare(&what, &one_of(may_be, &found), &found);
                 }
                 Some(gone) => {
                     let what = format!("{name} fatigue answers, overwritten or refused");
-                    self.compare(&what, &user.answers, &(gone + self.refused(name)));
+                    let found = gone + self.refused(name);
+                    let answers = user.total.all().map(|total| total.answers);
+                    self.compare(&what, &one_of(answers, &found), &found);
                 }
             }
             let group = format!("learner={name}");
             let found = field(&predicted, Key::new(&["window", "all", "all", &group]), "answers");
-            self.compare(&format!("{name} predicted answers"), &answers, &found);
+            self.compare(&format!("{name} predicted answers"), &predictions, &found);
             let found = of(&mastery).map(|bytes| counts(&bytes));
-            let expected = is_known.then_some((user.answers, user.right));
-            self.compare(&format!("{name} overall"), &expected, &found);
+            let may_be = user.total.all().map(|of| is_known.then_some((of.answers, of.right)));
+            self.compare(&format!("{name} overall"), &one_of(may_be, &found), &found);
         }
     }
 
-    /// Each edit was done once in each partition of each bolt, and leaves nothing behind.
+    /// Each edit was done once in each partition of each bolt, and so was what it handed over. It leaves
+    /// nothing behind.
     fn edits(&mut self, ledger: &Ledger) {
         let nodes = self.world.topology.nodes.iter().enumerate();
         let bolts = nodes.filter(|(_, node)| matches!(node.kind, NodeKind::Bolt(_)));
@@ -183,7 +189,11 @@ impl Audit<'_> {
         let expected: BTreeMap<(SmolStr, usize), u64> = ledger
             .edits
             .iter()
-            .flat_map(|id| bolts.iter().map(move |(place, of)| ((id.into(), *place), *of)))
+            .flat_map(|id| bolts.iter().map(move |(place, of)| ((SmolStr::from(id), *place), *of)))
+            .map(|(of, all)| {
+                let handed = self.world.handed.get(&of).copied().unwrap_or_default();
+                (of, all + handed)
+            })
             .collect();
         self.compare("edits by bolt", &expected, &self.world.edits);
         let counted = |memory: &Memory| {
@@ -247,11 +257,18 @@ impl Audit<'_> {
     }
 }
 
-/// The scores of the hidden members of the one board of a bolt.
-fn hidden_scores(memory: Memory) -> BTreeMap<SmolStr, f64> {
-    let hash = memory.hashes.get(&Key::new(&["hidden", "all", "all", "everyone"])).cloned();
+/// The scores of the hidden members of a board of a bolt.
+fn hidden_scores(memory: &Memory, group: &str) -> BTreeMap<SmolStr, f64> {
+    let hash = memory.hashes.get(&Key::new(&["hidden", "all", "all", group])).cloned();
     let score = |bytes: Vec<u8>| text(&bytes).parse().unwrap_or(f64::NAN);
     hash.into_iter().flatten().map(|(name, bytes)| (name, score(bytes))).collect()
+}
+
+/// Of what there may be the one that was found, else the first.
+fn one_of<T: PartialEq + Default>(may_be: impl Iterator<Item = T>, found: &T) -> T {
+    let mut all: Vec<T> = may_be.collect();
+    let place = all.iter().position(|of| of == found).unwrap_or(0);
+    if all.is_empty() { T::default() } else { all.swap_remove(place) }
 }
 
 /// The two counts that a learner's field begins with, each as LEB128: the answers and, of mastery, the

@@ -1,6 +1,7 @@
 //! What must come out of a run, counted in the plainest way. It knows none of the engine's code.
 
 use std::collections::{BTreeMap, BTreeSet};
+use tallyd_learners::{Kept, Latest, Tally};
 
 /// For how many seconds after the one in which it first arrived an answer is known, and so many
 /// before: the window of the topology's dedup bolt, which goes by whole seconds.
@@ -33,8 +34,14 @@ pub struct Concept {
 pub struct User {
     /// In which seconds each of the user's answers was counted.
     pub ids: BTreeMap<String, Vec<i64>>,
-    pub answers: u64,
-    pub right: u64,
+    /// What the answers say of the user: of two who became one, what there was of one of them.
+    pub total: Kept<Tally>,
+    /// The same, where the one who answered later stays.
+    pub latest: Kept<Latest>,
+    /// The answers by this name: where they are counted, nobody is renamed.
+    pub predicted: u64,
+    /// The points by concept on that board's boards by concept.
+    pub by_concept: BTreeMap<String, i64>,
     /// The points on the board whose bolt panics on poison, if it is on it.
     pub points: Option<i64>,
     /// The points of the latest answer, if the user is on its board: events without a time of their own
@@ -78,10 +85,8 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Counts an edit that the server has taken: what it does to a user, if it is of one.
-    pub fn edit(&mut self, id: &str, what: &str, user: Option<&str>) {
-        self.edits.push(id.to_owned());
-        let Some(name) = user else { return };
+    /// Does an edit of a user that the server has taken.
+    pub fn edit(&mut self, what: &str, name: &str) {
         if what == "hide" {
             self.hidden.insert(name.to_owned());
         } else {
@@ -93,9 +98,40 @@ impl Ledger {
         }
     }
 
-    /// Counts an edit that the server has taken and that closes a leaderboard, or starts it over.
-    pub fn cut(&mut self, id: &str, what: &str, board: &str) {
-        self.edits.push(id.to_owned());
+    /// Gives what there is of a user to another name. Ids are known by the old one, and so are answers
+    /// that are grouped by it.
+    pub fn rename(&mut self, name: &str, to: &str) {
+        if self.hidden.remove(name) {
+            self.hidden.insert(to.to_owned());
+        }
+        let Some(user) = self.users.get_mut(name) else { return };
+        let (ids, predicted) = (std::mem::take(&mut user.ids), user.predicted);
+        let old = std::mem::replace(user, User { ids, predicted, ..User::default() });
+        let new = self.users.entry(to.to_owned()).or_default();
+        new.total.take_in(&old.total);
+        new.latest.take_in(&old.latest);
+        for (concept, points) in old.by_concept {
+            *new.by_concept.entry(concept).or_default() += points;
+        }
+        if let Some(points) = old.points {
+            *new.points.get_or_insert_default() += points;
+        }
+        if old.last.is_some() && (new.last.is_none() || old.last_at > new.last_at) {
+            (new.last, new.last_at) = (old.last, old.last_at);
+        }
+    }
+
+    /// Takes a user off a board by concept, and puts the points onto another one, if they are kept.
+    pub fn go(&mut self, name: &str, (from, to): (&str, &str), keeps: bool) {
+        let concept = |group: &str| group.trim_start_matches("concept=").to_owned();
+        let Some(user) = self.users.get_mut(name).filter(|_| from != to) else { return };
+        if let Some(points) = user.by_concept.remove(&concept(from)).filter(|_| keeps) {
+            *user.by_concept.entry(concept(to)).or_default() += points;
+        }
+    }
+
+    /// Closes a leaderboard, or starts it over.
+    pub fn cut(&mut self, what: &str, board: &str) {
         if what == "close" {
             self.closed.insert(board.to_owned());
             return;
@@ -103,7 +139,7 @@ impl Ledger {
         self.closed.remove(board);
         for user in self.users.values_mut() {
             match board {
-                "points" => user.points = None,
+                "points" => (user.points, user.by_concept) = (None, BTreeMap::new()),
                 _ => (user.last, user.last_at) = (None, 0),
             }
         }
@@ -132,8 +168,14 @@ impl Ledger {
         *self.seconds.entry(second).or_default() += 1;
         self.distinct += 1;
         self.arrivals.entry(answer.id.clone()).or_default().push(arrival);
-        user.answers += 1;
-        user.right += u64::from(answer.correct);
+        user.predicted += 1;
+        user.total.count(|tally| {
+            (tally.answers, tally.right) =
+                (tally.answers + 1, tally.right + u64::from(answer.correct));
+        });
+        user.latest.count(|latest| {
+            *latest = Latest { answers: latest.answers + 1, at: latest.at.max(Some(arrival)) };
+        });
         self.rank(answer, poisoned, arrival);
         let concept = self.concepts.entry(answer.concept.clone()).or_default();
         concept.answers += 1;
@@ -152,6 +194,7 @@ impl Ledger {
         let user = self.users.entry(answer.user.clone()).or_default();
         if is_on_points {
             *user.points.get_or_insert_default() += answer.points;
+            *user.by_concept.entry(answer.concept.clone()).or_default() += answer.points;
         }
         if is_on_latest && arrival >= user.last_at {
             (user.last, user.last_at) = (Some(answer.points), arrival);

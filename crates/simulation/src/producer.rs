@@ -9,7 +9,7 @@ use crate::{
 use rand::{RngExt, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use std::{sync::Arc, time::Duration};
-use tallyd_event::{Edit, EditKind, EntryId, Scope, decode::Fields};
+use tallyd_event::{Edit, EditKind, EntryId, Moves, Scope, decode::Fields};
 use tallyd_runtime::{EDIT_FIELD, PROBE_FIELD};
 use tokio::time::sleep;
 
@@ -70,13 +70,18 @@ impl Book {
                         ledger.count(answer, answer.id.starts_with(bolts::POISON), arrival);
                     }
                 }
-                Sending::Edit(edit) => match &edit.scope {
-                    Some(scope) => ledger.cut(&edit.id, edit.kind.name(), &scope.bolt),
-                    None => {
-                        let user = (edit.field == "user").then_some(edit.member.as_str());
-                        ledger.edit(&edit.id, edit.kind.name(), user);
+                Sending::Edit(edit) => {
+                    ledger.edits.push(edit.id.to_string());
+                    match (&edit.scope, &edit.moves) {
+                        (Some(scope), _) => ledger.cut(edit.kind.name(), &scope.bolt),
+                        (_, Some(Moves { from, to, keeps })) => {
+                            ledger.go(&edit.member, (&from.join(":"), &to.join(":")), *keeps);
+                        }
+                        _ if edit.kind == EditKind::Rename => ledger.rename(&edit.member, &edit.to),
+                        _ if edit.field == "user" => ledger.edit(edit.kind.name(), &edit.member),
+                        _ => {}
                     }
-                },
+                }
                 Sending::Nonsense => ledger.malformed += 1,
             }
         }
@@ -84,14 +89,34 @@ impl Book {
     }
 }
 
+impl Book {
+    /// Whether an edit may be sent now: who accepts edits has a rename wait for all before, and others
+    /// wait for a rename.
+    fn may_send(&self, server: &Server, edit: &Edit) -> bool {
+        server.with(|world| {
+            self.sent.iter().all(|(id, sending)| match sending {
+                Sending::Edit(sent) if [sent.kind, edit.kind].contains(&EditKind::Rename) => {
+                    world.is_lost(*id) || world.is_edited(&sent.id)
+                }
+                _ => true,
+            })
+        })
+    }
+}
+
+/// Whether edits are among the events of a plan. Where bolts come and go, some of them miss edits as they
+/// miss events.
+pub fn has_edits(plan: &Plan) -> bool {
+    plan.seed % 5 == 4 && !plan.has_two_files()
+}
+
 /// Sends all of a plan, and returns what the server has taken and not lost with all its data.
 pub async fn run(server: Arc<Server>, plan: &Plan) -> Book {
     let mut random = ChaCha8Rng::seed_from_u64(plan.seed.wrapping_add(1));
     let mut answers: Vec<Answer> = Vec::new();
     let mut book = Book::default();
-    // Of a generator of its own: what else a seed does stays as it was. Where bolts come and go, some
-    // of them miss edits as they miss events.
-    let edits = plan.seed % 5 == 4 && !plan.has_two_files();
+    // Of a generator of its own: what else a seed does stays as it was.
+    let edits = has_edits(plan);
     let mut of_edits = ChaCha8Rng::seed_from_u64(plan.seed ^ 0xED17);
     for number in 0..plan.sendings {
         sleep(Duration::from_micros(random.random_range(100..60_000))).await;
@@ -100,9 +125,12 @@ pub async fn run(server: Arc<Server>, plan: &Plan) -> Book {
         if edits && of_edits.random_ratio(1, EDIT_EVERY) {
             let edit = match cuts(plan) && of_edits.random_ratio(1, CUT_EVERY) {
                 true => cut(&mut of_edits, number),
+                false if moves(plan) && of_edits.random() => gone(&mut of_edits, number),
                 false => edit(&mut of_edits, number, forgets(plan)),
             };
-            book.send(&server, Sending::Edit(Box::new(edit))).await;
+            if book.may_send(&server, &edit) {
+                book.send(&server, Sending::Edit(Box::new(edit))).await;
+            }
         }
         if plan.seed % 3 == 2 && number % PROBE_EVERY == 0 {
             // It must come to nothing: no ledger knows of it.
@@ -144,6 +172,25 @@ fn answer(random: &mut ChaCha8Rng, number: usize, member: usize) -> Answer {
 /// Whether a plan may forget users: of one whose key is overwritten nothing can be read.
 fn forgets(plan: &Plan) -> bool {
     !plan.faults.iter().any(|fault| matches!(fault.kind, FaultKind::Overwrite(..)))
+}
+
+/// Whether users may go to other boards and get other names in a plan.
+fn moves(plan: &Plan) -> bool {
+    forgets(plan) && !plan.corrects
+}
+
+/// A user who goes to another board, or gets another name, that of another user now and then.
+fn gone(random: &mut ChaCha8Rng, number: usize) -> Edit {
+    let mut one_of = |name: &str, count: u32| format!("{name}{}", random.random_range(0..count));
+    let (member, to, from) = (one_of("u", 9), one_of("u", 11), one_of("concept=c", 4));
+    let group = one_of("concept=c", 4);
+    let id = format!("e{number}");
+    if random.random() && member != to {
+        return Edit { to: to.into(), ..Edit::new(&id, EditKind::Rename, "user", &member) };
+    }
+    let keeps = random.random_ratio(2, 3);
+    let moves = Moves { from: vec![from.into()], to: vec![group.into()], keeps };
+    Edit { moves: Some(moves), ..Edit::new(&id, EditKind::Move, "user", &member) }
 }
 
 /// Whether leaderboards may be closed and started over in a plan: not where the stream begins again with

@@ -24,6 +24,10 @@ const TOPOLOGY: &str = include_str!("topology.toml");
 const MORE: &str = include_str!("more.toml");
 /// What both have more in plans with corrections.
 const CORRECTED: &str = include_str!("corrected.toml");
+/// A line of the leaderboard that has more boards in plans with edits.
+const POINTS: &str = "score = \"sum(points)\"\n";
+/// Its boards.
+const BY_CONCEPT: &str = "boards = [[], [\"concept\"]]\n";
 /// How many workers there may be at once.
 const MAX_WORKERS: usize = 4;
 /// How often the runner looks at what to do.
@@ -106,6 +110,10 @@ struct Workers {
 
 async fn simulate(plan: &Plan, logging: bool) -> Report {
     let (fewer, more) = match plan.corrects {
+        false if producer::has_edits(plan) => {
+            let fewer = TOPOLOGY.replace(POINTS, &format!("{POINTS}{BY_CONCEPT}"));
+            (parsed(&fewer, plan.fuse), parsed(&format!("{fewer}{MORE}"), plan.fuse))
+        }
         false => (topology(plan.fuse), topology_with_more(plan.fuse)),
         true => {
             let fewer = format!("{TOPOLOGY}{CORRECTED}");

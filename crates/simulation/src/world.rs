@@ -84,6 +84,8 @@ pub struct World {
     pub dead: Vec<(usize, DeadLetter)>,
     /// How many partitions of a node are done with an edit, by its id and the node's place.
     pub edits: BTreeMap<(SmolStr, usize), u64>,
+    /// How often a node has handed something over by an edit: each is to be done too.
+    pub handed: BTreeMap<(SmolStr, usize), u64>,
     /// What sinks were given: the node's place, the sink's, and the fields.
     pub published: Vec<(usize, usize, Fields)>,
     /// The most bytes of entries that a connection may be sent at once.
@@ -115,6 +117,7 @@ impl World {
             members: Members::default(),
             dead: Vec::new(),
             edits: BTreeMap::new(),
+            handed: BTreeMap::new(),
             published: Vec::new(),
             reply_limit: None,
             halted: BTreeMap::new(),
@@ -314,6 +317,10 @@ impl World {
         if let Some(edit) = part.edit.as_ref().filter(|edit| edit.done) {
             *self.edits.entry((edit.id.clone(), part.node)).or_default() += 1;
         }
+        for edit in part.edit.iter().filter(|edit| !edit.handed.is_empty()) {
+            *self.handed.entry((edit.id.clone(), part.node)).or_default() +=
+                edit.handed.len() as u64;
+        }
         for (partition, bytes) in part.edit.iter().flat_map(|edit| &edit.handed) {
             let field = tallyd_runtime::FRAME_FIELD.as_bytes().to_vec();
             if let Some(stream) = self.input((topology.head(part.node), *partition)) {
@@ -323,6 +330,17 @@ impl World {
         for (partition, cursor) in &part.cursors {
             self.set_cursor((part.node, *partition), *cursor);
         }
+    }
+
+    /// Whether all partitions of all bolts are done with an edit, with what was handed over too.
+    #[must_use]
+    pub fn is_edited(&self, id: &str) -> bool {
+        self.topology.nodes.iter().enumerate().all(|(place, node)| {
+            let of = (SmolStr::from(id), place);
+            let [done, handed] = [&self.edits, &self.handed].map(|by| by.get(&of).copied());
+            let all = u64::from(node.partitions) + handed.unwrap_or_default();
+            matches!(node.kind, NodeKind::Source(_)) || done.is_some_and(|done| done >= all)
+        })
     }
 
     /// The first entry of a partition's stream after an id.

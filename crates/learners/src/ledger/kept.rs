@@ -22,7 +22,7 @@ pub struct Latest {
 }
 
 /// The states that there may be: one where nobody was renamed.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kept<T> {
     first: T,
     others: Vec<T>,
@@ -30,7 +30,7 @@ pub struct Kept<T> {
 }
 
 /// What comes, and what there is as long as it is not taken in.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Open<T> {
     own: Vec<T>,
     comes: Vec<T>,
@@ -55,7 +55,7 @@ impl<T: State> Kept<T> {
     }
 
     /// Counts one more answer.
-    pub(super) fn count(&mut self, count: impl Fn(&mut T)) {
+    pub fn count(&mut self, count: impl Fn(&mut T)) {
         count(&mut self.first);
         self.others.iter_mut().for_each(&count);
         if let Some(mut open) = self.open.take() {
@@ -66,7 +66,7 @@ impl<T: State> Kept<T> {
     }
 
     /// Takes in what another name had, sooner or later.
-    pub(super) fn take_in(&mut self, other: &Self) {
+    pub fn take_in(&mut self, other: &Self) {
         let (own, comes) = (self.all().cloned().collect(), other.all().cloned().collect());
         let open = Open { own, comes };
         let mut merged = open.merged().into_iter();
