@@ -181,9 +181,11 @@ fn moves(plan: &Plan) -> bool {
 
 /// A user who goes to another board, or gets another name, that of another user now and then.
 fn gone(random: &mut ChaCha8Rng, number: usize) -> Edit {
+    let (from, step) = (random.random_range(0..4), random.random_range(1..4));
     let mut one_of = |name: &str, count: u32| format!("{name}{}", random.random_range(0..count));
-    let (member, to, from) = (one_of("u", 9), one_of("u", 11), one_of("concept=c", 4));
-    let group = one_of("concept=c", 4);
+    let (member, to) = (one_of("u", 9), one_of("u", 11));
+    // Into another group: a move to where the member comes from is refused before it is sent.
+    let (from, group) = (format!("concept=c{from}"), format!("concept=c{}", (from + step) % 4));
     let id = format!("e{number}");
     if random.random() && member != to {
         return Edit { to: to.into(), ..Edit::new(&id, EditKind::Rename, "user", &member) };
