@@ -16,7 +16,7 @@ test: setup-test ## install what is missing, then formatting, lints, documentati
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	cargo test --locked --workspace
 	cargo check --no-default-features --manifest-path tests/fuzz/Cargo.toml --target-dir $(target_dir)
-	scripts/check-deploy.sh
+	TALLYD=$(target_dir)/debug/tallyd scripts/check-deploy.sh
 	@if command -v python3 >/dev/null; then python3 scripts/check_real_data.py --tallyd $(target_dir)/debug/tallyd; \
 	else echo "python3 not present: real data not checked"; fi
 
