@@ -1,7 +1,7 @@
 //! How many of a node's tasks share its partitions. Pure.
 //!
 //! Each task commits for itself. Two tasks commit twice as often as one, half as many events each
-//! time, and a commit has a price of its own: at moderate load three tasks cost about a third more
+//! time, and a commit has a price of its own: at moderate load three tasks cost about a fifth more
 //! CPU an event than one. But a task waits while the server runs its commit, and where there is
 //! always a commit to wait for, other tasks compute meanwhile. So one task has all partitions until
 //! it is busy nearly all of the time. Where several workers share the node, their tasks do that for
