@@ -9,25 +9,25 @@ mod broken;
 mod moves;
 #[path = "edits/rename.rs"]
 mod rename;
+#[path = "edits/running.rs"]
+mod running;
 #[path = "edits/season.rs"]
 mod season;
 
 use redis::{Pipeline, Value};
+use running::Running;
 use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
-    process::{Command, Output},
     time::Duration,
 };
-use tallyd_harness::{Deployment, Server, ServerOptions, WorkerProcess};
+use tallyd_harness::{Server, ServerOptions};
 use tallyd_store::{
     Connection,
     edits::{self, Request},
     keys::Keys,
 };
 use tallyd_topology::{Topology, parse};
-use tempfile::TempDir;
 use tokio::time::timeout;
 
 /// `played` takes the events of bolts that are partitioned by their ids: members come from all of
@@ -79,12 +79,7 @@ const USERS: usize = 30;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 struct School {
-    open: Deployment,
-    server: Server,
-    workers: Vec<WorkerProcess>,
-    started: usize,
-    file: PathBuf,
-    folder: TempDir,
+    running: Running,
     sent: usize,
     /// The points of each user, and the plays.
     ledger: BTreeMap<String, (i64, i64)>,
@@ -101,53 +96,8 @@ impl School {
     }
 
     async fn start_with(text: &str, workers: usize) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let server = Server::start(folder.path(), ServerOptions::default()).await.unwrap();
-        let topology = parse("school.toml", text, &|_| None).unwrap();
-        let open = Deployment::open(topology, &server.url).await.unwrap();
-        let file = folder.path().join("school.toml");
-        std::fs::write(&file, text).unwrap();
-        let mut school = Self {
-            open,
-            server,
-            workers: Vec::new(),
-            started: 0,
-            file,
-            folder,
-            sent: 0,
-            ledger: BTreeMap::new(),
-            hidden: BTreeSet::new(),
-        };
-        (0..workers).for_each(|_| school.join());
-        school
-    }
-
-    fn join(&mut self) {
-        self.started += 1;
-        let program = Path::new(env!("CARGO_BIN_EXE_tallyd"));
-        let (folder, url) = (self.folder.path(), &self.server.url);
-        let worker = WorkerProcess::start(program, folder, &self.file, url, self.started);
-        self.workers.push(worker.unwrap());
-    }
-
-    fn tallyd(&self, words: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tallyd"));
-        command.args(words).arg("--topology").arg(&self.file);
-        command.args(["--redis", &self.server.url]).output().unwrap()
-    }
-
-    fn done(&self, words: &[&str]) -> String {
-        let output = self.tallyd(words);
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{words:?}: {error}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    async fn ask(&mut self, words: &[&str]) -> Value {
-        let (name, arguments) = words.split_first().unwrap();
-        let mut ask = Pipeline::new();
-        ask.cmd(name).arg(arguments);
-        self.open.connection.all(&ask).await.unwrap().pop().unwrap()
+        let running = Running::start(text, workers).await;
+        Self { running, sent: 0, ledger: BTreeMap::new(), hidden: BTreeSet::new() }
     }
 
     /// Sends so many events of all users to both sources, some of them twice.
@@ -166,12 +116,12 @@ impl School {
                 add.cmd("XADD").arg("plays").arg("*").arg("id").arg(&id).arg("user").arg(&user);
             }
         }
-        self.open.connection.all(&add).await.unwrap();
+        self.running.open.connection.all(&add).await.unwrap();
     }
 
     fn edit(&mut self, kind: &str, user: &str) {
-        self.done(&["wait", "--timeout", "100s"]);
-        self.done(&[kind, user, "--by", "anna"]);
+        self.running.wait();
+        self.running.done(&[kind, user, "--by", "anna"]);
         match kind {
             "hide" => self.hidden.insert(user.to_owned()),
             _ => self.hidden.remove(user),
@@ -180,14 +130,14 @@ impl School {
 
     async fn board(&mut self, key: &str) -> BTreeMap<String, i64> {
         let key = format!("tallyd:{{school/0}}:bolt:{key}");
-        let rows = self.ask(&["ZRANGE", &key, "0", "-1", "WITHSCORES"]).await;
+        let rows = self.running.ask(&["ZRANGE", &key, "0", "-1", "WITHSCORES"]).await;
         let rows: Vec<(String, f64)> = redis::from_redis_value(rows).unwrap();
         rows.into_iter().map(|(user, score)| (user, score as i64)).collect()
     }
 
     /// Waits until all is processed, and holds every board to the recount.
     async fn audit(&mut self) {
-        self.done(&["wait", "--timeout", "100s"]);
+        self.running.wait();
         let shown = |of: fn(&(i64, i64)) -> i64, class: Option<usize>| -> BTreeMap<String, i64> {
             let users = self.ledger.iter().filter(|(user, _)| !self.hidden.contains(*user));
             let users = users.filter(|(user, _)| {
@@ -219,14 +169,14 @@ async fn hidden_members_stand_nowhere_and_miss_nothing_while_workers_die() {
         school.edit(kind, user);
         school.send(400).await;
         // In the middle of the edit, or of what came after it.
-        let mut killed = school.workers.remove(round % 2);
+        let mut killed = school.running.workers.remove(round % 2);
         killed.kill().await.unwrap();
         school.send(400).await;
-        school.join();
+        school.running.join();
     }
     school.audit().await;
     let edits: serde_json::Value =
-        serde_json::from_str(&school.done(&["edits", "--json"])).unwrap();
+        serde_json::from_str(&school.running.done(&["edits", "--json"])).unwrap();
     let edits = edits.as_array().unwrap();
     assert_eq!(edits.len(), 4);
     for edit in edits {
@@ -242,8 +192,8 @@ async fn hidden_members_stand_nowhere_and_miss_nothing_while_workers_die() {
         assert_eq!((changed("played"), changed("unique")), (1, 0), "{edit}");
         assert_eq!((&edit["by"], &edit["field"]), (&json!("anna"), &json!("user")), "{edit}");
     }
-    assert!(school.done(&["edits"]).contains("hide user u4"));
-    let hidden = school.done(&["board", "points", "--period", "all", "--top", "100"]);
+    assert!(school.running.done(&["edits"]).contains("hide user u4"));
+    let hidden = school.running.done(&["board", "points", "--period", "all", "--top", "100"]);
     assert!(!hidden.contains("u10") && hidden.contains("u11"), "{hidden}");
     for user in ["u10", "u4"] {
         school.edit("unhide", user);
@@ -255,22 +205,25 @@ async fn hidden_members_stand_nowhere_and_miss_nothing_while_workers_die() {
 async fn any_client_can_edit_and_the_same_id_does_it_once() {
     let mut school = School::start(1).await;
     school.send(60).await;
-    school.done(&["wait", "--timeout", "100s"]);
+    school.running.wait();
     let stream = Keys::new("school", 0).edits();
     let hide = ["XADD", &stream, "*", "do", "hide", "member", "u7", "id", "ban-u7", "by", "kim"];
     for _ in 0..2 {
-        school.ask(&hide).await;
+        school.running.ask(&hide).await;
     }
-    school.ask(&["XADD", &stream, "*", "do", "burn", "member", "u7", "id", "bad"]).await;
+    school.running.ask(&["XADD", &stream, "*", "do", "burn", "member", "u7", "id", "bad"]).await;
     school.hidden.insert("u7".to_owned());
     school.audit().await;
     // What came once more with the same id changes nothing, whatever it says.
-    school.ask(&["XADD", &stream, "*", "do", "unhide", "member", "u7", "id", "ban-u7"]).await;
+    school
+        .running
+        .ask(&["XADD", &stream, "*", "do", "unhide", "member", "u7", "id", "ban-u7"])
+        .await;
     school.audit().await;
-    let again = school.done(&["hide", "u7", "--id", "ban-u7"]);
+    let again = school.running.done(&["hide", "u7", "--id", "ban-u7"]);
     assert!(again.contains("edit ban-u7 was accepted before: hide user u7"), "{again}");
     let listed: serde_json::Value =
-        serde_json::from_str(&school.done(&["edits", "--json"])).unwrap();
+        serde_json::from_str(&school.running.done(&["edits", "--json"])).unwrap();
     let ids: Vec<_> = listed.as_array().unwrap().iter().map(|edit| &edit["id"]).collect();
     assert_eq!(ids, [&json!("bad"), &json!("ban-u7")]);
     assert_eq!(
@@ -280,17 +233,17 @@ async fn any_client_can_edit_and_the_same_id_does_it_once() {
         )
     );
     assert_eq!(listed[1]["by"], json!("kim"));
-    let one = school.done(&["edits", "ban-u7"]);
+    let one = school.running.done(&["edits", "ban-u7"]);
     assert!(one.contains("done") && one.contains("played"), "{one}");
 }
 
 #[tokio::test]
 async fn an_edit_that_changes_nothing_is_refused_before_it_is_stored() {
     let mut school = School::start(1).await;
-    let nobody = school.tallyd(&["hide", "u1"]);
+    let nobody = school.running.tallyd(&["hide", "u1"]);
     assert_eq!(nobody.status.code(), Some(2), "{nobody:?}");
     school.send(60).await;
-    school.done(&["wait", "--timeout", "100s"]);
+    school.running.wait();
     let cases: [(&[&str], &str); 5] = [
         (&["hide", "ann"], "no board has a user \"ann\" (names are as events write them)"),
         (&["unhide", "u1"], "user \"u1\" is not hidden"),
@@ -302,17 +255,17 @@ async fn an_edit_that_changes_nothing_is_refused_before_it_is_stored() {
         (&["hide", "u1", "--id", &"i".repeat(201)], "its id has 201 bytes (at most 200)"),
     ];
     for (words, expected) in cases {
-        let output = school.tallyd(words);
+        let output = school.running.tallyd(words);
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{words:?}: {error}");
         assert!(error.contains(expected), "{words:?}: {error}");
     }
-    let dry = school.done(&["hide", "u1", "--dry-run"]);
+    let dry = school.running.done(&["hide", "u1", "--dry-run"]);
     // Two of today (and two of yesterday, around midnight), two of all time, and the plays.
     let boards = ["5", "7"].map(|boards| format!("hide u1 would change {boards} boards\n"));
     assert!(boards.contains(&dry), "{dry}");
-    assert_eq!(school.done(&["edits", "--json"]), "[]\n");
-    let missing = school.tallyd(&["edits", "e1"]);
+    assert_eq!(school.running.done(&["edits", "--json"]), "[]\n");
+    let missing = school.running.tallyd(&["edits", "e1"]);
     assert_eq!(missing.status.code(), Some(1));
 }
 

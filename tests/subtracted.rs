@@ -3,19 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "edits/running.rs"]
+mod running;
 #[path = "forget/search.rs"]
 mod search;
 
-use redis::{Pipeline, Value};
+use redis::Pipeline;
+use running::Running;
 use serde_json::json;
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
-use tallyd_harness::{Deployment, Server, ServerOptions, WorkerProcess};
-use tallyd_topology::parse;
-use tempfile::TempDir;
+use std::collections::BTreeMap;
 
 /// `classes` is behind a dedup bolt, `teams` is fused with one, `sent` counts each retry, and `own` has
 /// groups of the member.
@@ -91,12 +87,7 @@ const FORGOTTEN: [&str; 3] = ["Zoë 7/ß", "a:b c", "anneliese"];
 type Groups = BTreeMap<String, (i64, i64)>;
 
 struct School {
-    open: Deployment,
-    server: Server,
-    workers: Vec<WorkerProcess>,
-    started: usize,
-    file: PathBuf,
-    folder: TempDir,
+    running: Running,
     number: usize,
     /// Of all that was sent, by number: the user, and how often it was.
     sent: BTreeMap<usize, (String, i64)>,
@@ -121,49 +112,8 @@ fn answer(number: usize, user: &str) -> Vec<(&'static str, String)> {
 
 impl School {
     async fn start(workers: usize) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let server = Server::start(folder.path(), ServerOptions::default()).await.unwrap();
-        let topology = parse("school.toml", FILE, &|_| None).unwrap();
-        let open = Deployment::open(topology, &server.url).await.unwrap();
-        let file = folder.path().join("school.toml");
-        std::fs::write(&file, FILE).unwrap();
-        let (started, number, sent, count) = (0, 0, BTreeMap::new(), workers);
-        let workers = Vec::new();
-        let mut school = Self { open, server, workers, started, file, folder, number, sent };
-        (0..count).for_each(|_| school.join());
-        school
-    }
-
-    fn join(&mut self) {
-        self.started += 1;
-        let program = Path::new(env!("CARGO_BIN_EXE_tallyd"));
-        let (folder, url) = (self.folder.path(), &self.server.url);
-        let worker = WorkerProcess::start(program, folder, &self.file, url, self.started);
-        self.workers.push(worker.unwrap());
-    }
-
-    fn tallyd(&self, words: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tallyd"));
-        command.args(words).arg("--topology").arg(&self.file);
-        command.args(["--redis", &self.server.url]).output().unwrap()
-    }
-
-    fn done(&self, words: &[&str]) -> String {
-        let output = self.tallyd(words);
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{words:?}: {error}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn wait(&self) {
-        self.done(&["wait", "--timeout", "100s"]);
-    }
-
-    async fn ask(&mut self, words: &[&str]) -> Value {
-        let (name, arguments) = words.split_first().unwrap();
-        let mut ask = Pipeline::new();
-        ask.cmd(name).arg(arguments);
-        self.open.connection.all(&ask).await.unwrap().pop().unwrap()
+        let running = Running::start(FILE, workers).await;
+        Self { running, number: 0, sent: BTreeMap::new() }
     }
 
     /// Sends so many answers and plays of these users, every fifth of them twice, and some in batches
@@ -199,7 +149,7 @@ impl School {
         for some in batches.values().flat_map(|lines| lines.chunks(4)) {
             add.cmd("XADD").arg("answers").arg("*").arg("batch").arg(some.join("\n"));
         }
-        self.open.connection.all(&add).await.unwrap();
+        self.running.open.connection.all(&add).await.unwrap();
     }
 
     /// What a plain recount gives of all that was sent: by class, by team, and of each copy.
@@ -224,11 +174,11 @@ impl School {
         let mut all = [const { Groups::new() }; 3];
         for (groups, bolt) in all.iter_mut().zip(["classes", "teams", "sent"]) {
             let prefix = format!("tallyd:{{school/0}}:bolt:{bolt}:");
-            let listed = self.ask(&["SMEMBERS", &format!("{prefix}groups:all:all")]).await;
+            let listed = self.running.ask(&["SMEMBERS", &format!("{prefix}groups:all:all")]).await;
             let listed: Vec<String> = redis::from_redis_value(listed).unwrap();
             for group in listed {
                 let key = format!("{prefix}window:all:all:{group}");
-                let row = self.ask(&["HMGET", &key, "n", "points"]).await;
+                let row = self.running.ask(&["HMGET", &key, "n", "points"]).await;
                 let (n, points): (i64, i64) = redis::from_redis_value(row).unwrap();
                 groups.insert(group, (n, points));
             }
@@ -237,7 +187,7 @@ impl School {
     }
 
     async fn found(&mut self, names: &[&str]) -> Vec<String> {
-        search::found(&mut self.open.connection, self.folder.path(), names).await
+        search::found(&mut self.running.open.connection, self.running.folder.path(), names).await
     }
 }
 
@@ -248,14 +198,14 @@ async fn counts_are_those_of_a_recount_without_who_was_forgotten_whatever_worker
     let others: Vec<&str> = others.iter().map(String::as_str).collect();
     let all: Vec<&str> = others.iter().copied().chain(FORGOTTEN).collect();
     school.send(1500, &all).await;
-    school.wait();
+    school.running.wait();
     assert_eq!(school.counted().await, school.recount());
     let of = |school: &School, name: &str| {
         let own = school.sent.values().filter(|(user, _)| user == name);
         own.fold((0, 0), |(events, copies), (_, times)| (events + 1, copies + times))
     };
     let (events, copies) = of(&school, FORGOTTEN[0]);
-    let dry = school.done(&["forget", FORGOTTEN[0], "--counts", "subtract", "--dry-run"]);
+    let dry = school.running.done(&["forget", FORGOTTEN[0], "--counts", "subtract", "--dry-run"]);
     for (bolt, events) in [("classes", events), ("teams", events), ("sent", copies)] {
         let said = format!("would be taken out of {bolt}: what {events} events added\n");
         assert!(events > 50 && dry.contains(&said), "{said}{dry}");
@@ -268,21 +218,22 @@ async fn counts_are_those_of_a_recount_without_who_was_forgotten_whatever_worker
         if round == 1 {
             let key = "tallyd:{school/0}:edits";
             let edit = ["do", "forget", "member", name, "counts", "subtract", "id", &id];
-            school.ask(&[&["XADD", key, "*"], &edit[..]].concat()).await;
+            school.running.ask(&[&["XADD", key, "*"], &edit[..]].concat()).await;
         } else {
-            school.done(&["forget", name, "--counts", "subtract", "--id", &id]);
+            school.running.done(&["forget", name, "--counts", "subtract", "--id", &id]);
         }
         school.sent.retain(|_, (user, _)| user != name);
         school.send(200, &others).await;
-        school.workers.remove(round % 2).kill().await.unwrap();
+        school.running.workers.remove(round % 2).kill().await.unwrap();
         school.send(200, &others).await;
-        school.join();
+        school.running.join();
     }
-    school.wait();
+    school.running.wait();
     assert_eq!(school.counted().await, school.recount());
     assert!(!school.recount()[0].contains_key("class=c9"));
     assert_eq!(school.found(&FORGOTTEN).await, [] as [String; 0]);
-    let said: serde_json::Value = serde_json::from_str(&school.done(&["edits", "--json"])).unwrap();
+    let said: serde_json::Value =
+        serde_json::from_str(&school.running.done(&["edits", "--json"])).unwrap();
     for edit in said.as_array().unwrap() {
         let (events, copies) = expected[edit["id"].as_str().unwrap()];
         let of = |bolt: &str, events| json!({ "bolt": bolt, "events": events, "left": {} });
@@ -303,18 +254,18 @@ async fn come_back(school: &mut School) {
     for (field, value) in answer(number, name) {
         entry.arg(field).arg(value);
     }
-    school.open.connection.all(&retry).await.unwrap();
-    school.wait();
+    school.running.open.connection.all(&retry).await.unwrap();
+    school.running.wait();
     let mut expected = school.recount();
     let [classes, _, sent] = &mut expected;
     let total = sent.get_mut("total").unwrap();
     *total = (total.0 + 1, total.1 + points(number));
     assert_eq!(school.counted().await[2], *sent);
     assert_eq!(school.counted().await[0], *classes);
-    school.done(&["forget", name, "--counts", "subtract", "--id", "again"]);
-    school.wait();
+    school.running.done(&["forget", name, "--counts", "subtract", "--id", "again"]);
+    school.running.wait();
     assert_eq!(school.counted().await, school.recount());
-    let said = school.done(&["edits", "again"]);
+    let said = school.running.done(&["edits", "again"]);
     assert!(said.contains("taken out of classes: what 0 events added"), "{said}");
     assert!(said.contains("taken out of sent: what 1 events added"), "{said}");
     assert_eq!(school.found(&[name]).await, [] as [String; 0]);
@@ -331,22 +282,22 @@ async fn what_can_not_be_taken_out_is_said_and_nothing_else_is_taken() {
     };
     // What is gone from the source, and what is in one entry with what is of another.
     let gone = line("x0", "bob");
-    school.ask(&["XADD", "answers", "*", "batch", &gone]).await;
-    school.wait();
-    school.ask(&["XTRIM", "answers", "MAXLEN", "=", "0"]).await;
+    school.running.ask(&["XADD", "answers", "*", "batch", &gone]).await;
+    school.running.wait();
+    school.running.ask(&["XTRIM", "answers", "MAXLEN", "=", "0"]).await;
     let batch = both.map(|user| line(&format!("x-{user}"), user)).join("\n");
-    school.ask(&["XADD", "answers", "*", "batch", &batch]).await;
-    school.wait();
-    school.done(&["forget", "ann", "--counts", "subtract", "--id", "first"]);
+    school.running.ask(&["XADD", "answers", "*", "batch", &batch]).await;
+    school.running.wait();
+    school.running.done(&["forget", "ann", "--counts", "subtract", "--id", "first"]);
     // One by a field of groups would delete what events are taken out of.
-    school.wait();
-    let first = school.done(&["edits", "first"]);
+    school.running.wait();
+    let first = school.running.done(&["edits", "first"]);
     assert!(first.contains("taken out of classes: what 1 events added"), "{first}");
     assert!(first.contains("stays: what events added that answers has no more"), "{first}");
     assert_eq!(school.counted().await[0], Groups::from([("class=c1".to_owned(), (2, 10))]));
-    school.done(&["forget", "bob", "--counts", "subtract", "--id", "second"]);
-    school.wait();
-    let second = school.done(&["edits", "second"]);
+    school.running.done(&["forget", "bob", "--counts", "subtract", "--id", "second"]);
+    school.running.wait();
+    let second = school.running.done(&["edits", "second"]);
     assert!(second.contains("taken out of classes: what 0 events added"), "{second}");
     assert!(second.contains("answers lost in batches with those of somebody"), "{second}");
     assert_eq!(school.counted().await[0], Groups::from([("class=c1".to_owned(), (2, 10))]));
@@ -361,7 +312,7 @@ async fn what_can_not_be_taken_out_is_said_and_nothing_else_is_taken() {
         ),
     ];
     for (words, expected) in cases {
-        let output = school.tallyd(&words);
+        let output = school.running.tallyd(&words);
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{words:?}: {error}");
         assert!(error.contains(expected), "{words:?}: {error}");

@@ -21,9 +21,9 @@ impl School {
     }
 
     async fn kill_one(&mut self) {
-        let mut killed = self.workers.remove(0);
+        let mut killed = self.running.workers.remove(0);
         killed.kill().await.unwrap();
-        self.join();
+        self.running.join();
     }
 }
 
@@ -32,23 +32,23 @@ async fn what_counts_is_told_by_the_place_of_an_edit_while_workers_die() {
     let mut school = School::start(3).await;
     school.send(600).await;
     // Workers know the topology by then.
-    school.done(&["wait", "--timeout", "100s"]);
+    school.running.wait();
     school.send(300).await;
     // Each partition of this board gets the edit by each of those before, in four copies.
-    school.done(&["close", "played", "--period", "all", "--user", "anna"]);
+    school.running.done(&["close", "played", "--period", "all", "--user", "anna"]);
     let closed = school.plays();
     school.send(300).await;
     school.kill_one().await;
     school.send(200).await;
-    school.done(&["reset", "points", "--by", "class=c1", "--period", "all"]);
+    school.running.done(&["reset", "points", "--by", "class=c1", "--period", "all"]);
     let before_class = school.points();
     school.send(300).await;
     school.kill_one().await;
-    school.done(&["reset", "played", "--id", "again"]);
+    school.running.done(&["reset", "played", "--id", "again"]);
     let before_plays = school.plays();
     school.send(300).await;
     school.kill_one().await;
-    school.done(&["wait", "--timeout", "100s"]);
+    school.running.wait();
     let since = |before: &Scores, now: Scores| -> Scores {
         now.into_iter().map(|(user, score)| (user.clone(), score - before[&user])).collect()
     };
@@ -70,10 +70,10 @@ async fn what_counts_is_told_by_the_place_of_an_edit_while_workers_die() {
         assert_eq!(found, expected, "{class}");
     }
     // The same id once more changes nothing.
-    let again = school.done(&["reset", "played", "--id", "again"]);
+    let again = school.running.done(&["reset", "played", "--id", "again"]);
     assert!(again.contains("edit again was accepted before: reset played"), "{again}");
     assert_eq!(school.board("played:board:all:all:everyone").await, plays);
-    let listed: Value = serde_json::from_str(&school.done(&["edits", "--json"])).unwrap();
+    let listed: Value = serde_json::from_str(&school.running.done(&["edits", "--json"])).unwrap();
     assert_eq!(listed[2]["by"], json!("anna"));
     assert_eq!(listed[1]["group"], json!("class=c1"), "{listed}");
     let changed = |edit: &Value, bolt: &str| {
@@ -90,17 +90,17 @@ async fn what_counts_is_told_by_the_place_of_an_edit_while_workers_die() {
 async fn a_snapshot_of_a_closed_period_is_what_was_sent_before() {
     let mut school = School::start(2).await;
     school.send(120).await;
-    school.done(&["wait", "--timeout", "100s"]);
+    school.running.wait();
     school.hidden.insert("u4".to_owned());
-    school.done(&["hide", "u4"]);
+    school.running.done(&["hide", "u4"]);
     school.send(300).await;
-    let file = school.folder.path().join("season.jsonl");
+    let file = school.running.folder.path().join("season.jsonl");
     let name = file.to_str().unwrap().to_owned();
     let close = ["close", "points", "--period", "all", "--id", "c1", "--snapshot", &name];
-    let (sent, points) = (school.done(&close), school.points());
+    let (sent, points) = (school.running.done(&close), school.points());
     assert!(sent.contains("is done: close points all all"), "{sent}");
     school.send(300).await;
-    school.done(&["wait", "--timeout", "100s"]);
+    school.running.wait();
     let text = std::fs::read_to_string(&file).unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let (head, rows) = lines.split_first().unwrap();
@@ -126,34 +126,35 @@ async fn a_snapshot_of_a_closed_period_is_what_was_sent_before() {
     assert_eq!(of(Some(2)), of_class);
     // The board stays as it was, says that it is final, and its events are late.
     assert_eq!(school.board("points:board:all:all:everyone").await, shown);
-    let board: Value =
-        serde_json::from_str(&school.done(&["board", "points", "--period", "all", "--json"]))
-            .unwrap();
+    let board: Value = serde_json::from_str(
+        &school.running.done(&["board", "points", "--period", "all", "--json"]),
+    )
+    .unwrap();
     assert_eq!(board["final"], json!(true));
     // One who comes back has what was sent before, too.
-    school.done(&["unhide", "u4"]);
-    school.done(&["wait", "--timeout", "100s"]);
+    school.running.done(&["unhide", "u4"]);
+    school.running.wait();
     assert_eq!(school.board("points:board:all:all:everyone").await, points);
     // A reset writes its snapshot first.
-    let file = school.folder.path().join("before.jsonl");
-    school.done(&["reset", "played", "--snapshot", file.to_str().unwrap()]);
+    let file = school.running.folder.path().join("before.jsonl");
+    school.running.done(&["reset", "played", "--snapshot", file.to_str().unwrap()]);
     let text = std::fs::read_to_string(&file).unwrap();
     assert_eq!(text.lines().count(), 1 + USERS, "{text}");
     assert!(text.lines().next().unwrap().contains("before the edit was sent"), "{text}");
     // What started over is no snapshot of what was closed, and another edit is none at all.
-    school.done(&["reset", "points", "--id", "r1"]);
-    school.done(&["wait", "--timeout", "100s"]);
-    let late = school.folder.path().join("late.jsonl");
+    school.running.done(&["reset", "points", "--id", "r1"]);
+    school.running.wait();
+    let late = school.running.folder.path().join("late.jsonl");
     let late = late.to_str().unwrap();
     let of = |id| ["close", "points", "--period", "all", "--id", id, "--snapshot", late];
     for (id, code, why) in
         [("c1", 1, "it is not closed any more"), ("r1", 2, "is that of another edit: reset points")]
     {
-        let refused = school.tallyd(&of(id));
+        let refused = school.running.tallyd(&of(id));
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert!(refused.status.code() == Some(code) && said.contains(why), "{id}: {said}");
     }
-    let left = std::fs::read_dir(school.folder.path()).unwrap();
+    let left = std::fs::read_dir(school.running.folder.path()).unwrap();
     let names = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert!(!names.into_iter().any(|name| name.starts_with("late")));
 }
@@ -162,8 +163,8 @@ async fn a_snapshot_of_a_closed_period_is_what_was_sent_before() {
 async fn an_edit_of_no_part_that_there_is_is_refused_before_it_is_stored() {
     let mut school = School::start(1).await;
     school.send(60).await;
-    school.done(&["wait", "--timeout", "100s"]);
-    let there = school.folder.path().join("there");
+    school.running.wait();
+    let there = school.running.folder.path().join("there");
     std::fs::write(&there, "mine").unwrap();
     let there = there.to_str().unwrap();
     let cases: [(&[&str], i32, &str); 8] = [
@@ -177,18 +178,18 @@ async fn an_edit_of_no_part_that_there_is_is_refused_before_it_is_stored() {
         (&["close", "points", "--period", "all", "--snapshot", there], 1, "is there already"),
     ];
     for (words, code, expected) in cases {
-        let output = school.tallyd(words);
+        let output = school.running.tallyd(words);
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{words:?}: {error}");
         assert!(error.contains(expected), "{words:?}: {error}");
     }
-    let dry = school.done(&["reset", "played", "--dry-run"]);
+    let dry = school.running.done(&["reset", "played", "--dry-run"]);
     assert_eq!(dry, "reset played would change 1 boards\n");
-    assert_eq!(school.done(&["edits", "--json"]), "[]\n");
+    assert_eq!(school.running.done(&["edits", "--json"]), "[]\n");
     // What is closed can't be closed again, once all know of it.
-    school.done(&["close", "played"]);
-    school.done(&["wait", "--timeout", "100s"]);
-    let output = school.tallyd(&["close", "played"]);
+    school.running.done(&["close", "played"]);
+    school.running.wait();
+    let output = school.running.tallyd(&["close", "played"]);
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.contains("all all of \"played\" is closed already"), "{error}");
 }

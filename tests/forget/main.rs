@@ -3,18 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../edits/running.rs"]
+mod running;
 mod search;
 
-use redis::{Pipeline, Value};
+use redis::Pipeline;
+use running::Running;
 use serde_json::json;
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
-use tallyd_harness::{Deployment, Server, ServerOptions, WorkerProcess};
-use tallyd_topology::parse;
-use tempfile::TempDir;
+use std::collections::BTreeMap;
 
 /// `predicted` and `each` know the user by another name; `both` groups by two fields; `played` takes
 /// the events of a bolt that is partitioned by ids.
@@ -121,12 +117,7 @@ const ALIKE: [&str; 2] = ["Zoë 7/", "a:b"];
 const OTHERS: usize = 20;
 
 struct School {
-    open: Deployment,
-    server: Server,
-    workers: Vec<WorkerProcess>,
-    started: usize,
-    file: PathBuf,
-    folder: TempDir,
+    running: Running,
     sent: usize,
     /// The points of each user.
     points: BTreeMap<String, i64>,
@@ -136,49 +127,8 @@ struct School {
 
 impl School {
     async fn start(workers: usize) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let server = Server::start(folder.path(), ServerOptions::default()).await.unwrap();
-        let topology = parse("school.toml", FILE, &|_| None).unwrap();
-        let open = Deployment::open(topology, &server.url).await.unwrap();
-        let file = folder.path().join("school.toml");
-        std::fs::write(&file, FILE).unwrap();
-        let (points, plays) = (BTreeMap::new(), BTreeMap::new());
-        let (workers, started, sent, count) = (Vec::new(), 0, 0, workers);
-        let mut school = Self { open, server, workers, started, file, folder, sent, points, plays };
-        (0..count).for_each(|_| school.join());
-        school
-    }
-
-    fn join(&mut self) {
-        self.started += 1;
-        let program = Path::new(env!("CARGO_BIN_EXE_tallyd"));
-        let (folder, url) = (self.folder.path(), &self.server.url);
-        let worker = WorkerProcess::start(program, folder, &self.file, url, self.started);
-        self.workers.push(worker.unwrap());
-    }
-
-    fn tallyd(&self, words: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tallyd"));
-        command.args(words).arg("--topology").arg(&self.file);
-        command.args(["--redis", &self.server.url]).output().unwrap()
-    }
-
-    fn done(&self, words: &[&str]) -> String {
-        let output = self.tallyd(words);
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{words:?}: {error}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn wait(&self) {
-        self.done(&["wait", "--timeout", "100s"]);
-    }
-
-    async fn ask(&mut self, words: &[&str]) -> Value {
-        let (name, arguments) = words.split_first().unwrap();
-        let mut ask = Pipeline::new();
-        ask.cmd(name).arg(arguments);
-        self.open.connection.all(&ask).await.unwrap().pop().unwrap()
+        let running = Running::start(FILE, workers).await;
+        Self { running, sent: 0, points: BTreeMap::new(), plays: BTreeMap::new() }
     }
 
     /// An answer of a user, and what it counts. Its points depend on the number alone.
@@ -223,7 +173,7 @@ impl School {
         for some in batch.chunks(4) {
             add.cmd("XADD").arg("answers").arg("*").arg("batch").arg(some.join("\n"));
         }
-        self.open.connection.all(&add).await.unwrap();
+        self.running.open.connection.all(&add).await.unwrap();
     }
 
     /// Sends what is no answer of the user, or comes too late.
@@ -241,21 +191,21 @@ impl School {
             &["usr", user, "points", "0", "at", "1577836800000"],
             &[&["user", user][..], &old].concat(),
         ] {
-            self.ask(&[&base[..], rest].concat()).await;
+            self.running.ask(&[&base[..], rest].concat()).await;
         }
         let broken = format!("{{\"id\":\"b\",\"user\":\"{user}\"");
-        self.ask(&["XADD", "answers", "*", "batch", &broken]).await;
+        self.running.ask(&["XADD", "answers", "*", "batch", &broken]).await;
     }
 
     async fn board(&mut self, key: &str) -> BTreeMap<String, i64> {
         let key = format!("tallyd:{{school/0}}:bolt:{key}");
-        let rows = self.ask(&["ZRANGE", &key, "0", "-1", "WITHSCORES"]).await;
+        let rows = self.running.ask(&["ZRANGE", &key, "0", "-1", "WITHSCORES"]).await;
         let rows: Vec<(String, f64)> = redis::from_redis_value(rows).unwrap();
         rows.into_iter().map(|(user, score)| (user, score as i64)).collect()
     }
 
     async fn found(&mut self, names: &[&str]) -> Vec<String> {
-        search::found(&mut self.open.connection, self.folder.path(), names).await
+        search::found(&mut self.running.open.connection, self.running.folder.path(), names).await
     }
 }
 
@@ -269,29 +219,29 @@ async fn after_a_forget_a_search_finds_nothing_whatever_workers_were_killed() {
     for user in FORGOTTEN.iter().chain(&ALIKE) {
         school.send_amiss(user).await;
     }
-    school.wait();
-    school.done(&["hide", FORGOTTEN[1]]);
+    school.running.wait();
+    school.running.done(&["hide", FORGOTTEN[1]]);
     school.send(300, &all).await;
-    school.wait();
+    school.running.wait();
     // What there is to find, each way of writing included.
     for name in FORGOTTEN {
         assert!(school.found(&[name]).await.len() > 20, "{name}");
     }
-    let dry = school.done(&["forget", FORGOTTEN[0], "--dry-run"]);
+    let dry = school.running.done(&["forget", FORGOTTEN[0], "--dry-run"]);
     assert!(dry.contains("what 2 bolts keep of a learner"), "{dry}");
     assert!(dry.contains("stays in classes: what the member's events added to users, points"));
     assert!(dry.contains("stays in unique: keyed fingerprints"), "{dry}");
     for (round, name) in FORGOTTEN.iter().enumerate() {
-        let said = school.done(&["forget", name, "--by", "office"]);
+        let said = school.running.done(&["forget", name, "--by", "office"]);
         assert!(said.contains("stays in mastery: the difficulties of items"), "{said}");
         school.points.remove(*name);
         school.plays.remove(*name);
         school.send(200, &others).await;
-        school.workers.remove(round % 2).kill().await.unwrap();
+        school.running.workers.remove(round % 2).kill().await.unwrap();
         school.send(200, &others).await;
-        school.join();
+        school.running.join();
     }
-    school.wait();
+    school.running.wait();
     assert_eq!(school.found(&FORGOTTEN).await, [] as [String; 0]);
     for name in ALIKE {
         assert!(school.found(&[name]).await.len() > 20, "{name}");
@@ -300,10 +250,10 @@ async fn after_a_forget_a_search_finds_nothing_whatever_workers_were_killed() {
     assert_eq!(school.board("points:board:all:all:everyone").await, points);
     assert_eq!(school.board("played:board:all:all:everyone").await, plays);
     // What the classes had of them stays.
-    let classes = school.done(&["stats", "classes", "--window", "all", "--json"]);
+    let classes = school.running.done(&["stats", "classes", "--window", "all", "--json"]);
     assert!(classes.contains("\"users\": 25") || classes.contains("\"users\":25"), "{classes}");
     let edits: serde_json::Value =
-        serde_json::from_str(&school.done(&["edits", "--json"])).unwrap();
+        serde_json::from_str(&school.running.done(&["edits", "--json"])).unwrap();
     for edit in edits.as_array().unwrap().iter().filter(|edit| edit["do"] == "forget") {
         assert_eq!((&edit["member"], &edit["by"]), (&json!(""), &json!("office")), "{edit}");
         let swept = &edit["swept"];
@@ -324,30 +274,31 @@ async fn come_back(school: &mut School) {
     for (field, value) in answer {
         entry.arg(field).arg(value);
     }
-    school.open.connection.all(&retry).await.unwrap();
+    school.running.open.connection.all(&retry).await.unwrap();
     school.points.remove(name);
-    school.wait();
+    school.running.wait();
     // The retry itself is in the source, and for a moment on its way.
     let found = school.found(&[name]).await;
     let is_retry = |place: &String| place.starts_with("in answers:") || place.contains("}:edge:");
     assert!(found.iter().all(is_retry), "{found:?}");
     school.send(7, &[name]).await;
-    school.wait();
+    school.running.wait();
     let expected = school.points.clone();
     assert_eq!(school.board("points:board:all:all:everyone").await, expected);
-    let each = school.done(&["stats", "each", "--by", &format!("learner={name}"), "--json"]);
+    let each =
+        school.running.done(&["stats", "each", "--by", &format!("learner={name}"), "--json"]);
     assert!(each.contains("\"answers\": 7") || each.contains("\"answers\":7"), "{each}");
     // To forget somebody of whom nothing is kept does nothing.
-    school.done(&["forget", name]);
-    school.done(&["forget", name, "--id", "again"]);
-    school.wait();
+    school.running.done(&["forget", name]);
+    school.running.done(&["forget", name, "--id", "again"]);
+    school.running.wait();
     assert_eq!(school.found(&[name]).await, [] as [String; 0]);
 }
 
 #[tokio::test]
 async fn what_can_not_be_done_is_refused_before_it_is_stored() {
     let school = School::start(1).await;
-    school.wait();
+    school.running.wait();
     let cases: [(&[&str], &str); 3] = [
         (&["forget", "ann", "--field", "usr"], "no source has a field \"usr\""),
         (
@@ -357,10 +308,10 @@ async fn what_can_not_be_done_is_refused_before_it_is_stored() {
         (&["forget", ""], "it names no member"),
     ];
     for (words, expected) in cases {
-        let output = school.tallyd(words);
+        let output = school.running.tallyd(words);
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{words:?}: {error}");
         assert!(error.contains(expected), "{words:?}: {error}");
     }
-    assert_eq!(school.done(&["edits", "--json"]), "[]\n");
+    assert_eq!(school.running.done(&["edits", "--json"]), "[]\n");
 }
