@@ -14,6 +14,7 @@ mod fetch;
 pub mod inspect;
 pub mod keys;
 mod lag;
+pub mod pages;
 pub mod plan;
 pub mod probe;
 #[doc(hidden)] // for the fuzz targets

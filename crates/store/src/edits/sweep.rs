@@ -15,7 +15,7 @@ use crate::{
     commands::place_field,
     connection::{Connection, checked},
     keys::Keys,
-    reply,
+    pages, reply,
     store::server_ms,
 };
 use free::{Free, edges_are_new, free, probe};
@@ -37,12 +37,6 @@ use trace::Person;
 const PAGES: usize = 40;
 /// After how long the next edit waits for the next turn: nothing else of upkeep goes on meanwhile.
 const TURN: Duration = Duration::from_millis(500);
-/// How many entries a page has at first: an entry may be 4 MiB long.
-const PAGE: usize = 8;
-/// The most that it has.
-const MAX_PAGE: usize = 512;
-/// How many bytes a page should have.
-const PAGE_BYTES: usize = 1 << 20;
 /// How many edits are looked at together for the name.
 const EDITS: usize = 500;
 
@@ -154,7 +148,7 @@ async fn go_on(
         };
         let from: EntryId = at.parse().unwrap_or_default();
         let asked = (&person, &guarded);
-        match pages(c, (topology, keys), (&key, &stream), (from, last), asked).await {
+        match sweep_stream(c, (topology, keys), (&key, &stream), (from, last), asked).await {
             Ok(done) => is_done &= done,
             Err(error) if is_refused(&error) => {
                 leave(c, &key, &stream, &error).await?;
@@ -195,7 +189,7 @@ fn position(stream: &str) -> String {
 
 /// Sweeps some pages of a stream, up to its `last` entry that may be the member's. Returns whether it
 /// is swept.
-async fn pages(
+async fn sweep_stream(
     c: &mut Connection,
     (topology, keys): (&Topology, &Keys),
     (edit, stream): (&str, &Stream),
@@ -215,7 +209,7 @@ async fn pages(
     if let Some(place) = counted.filter(|_| from == EntryId::ZERO) {
         guarded.note_since(c, place).await?;
     }
-    let mut count = PAGE;
+    let mut count = pages::FIRST;
     for _ in 0..PAGES {
         if counted.is_some() && !guarded.watch(c, stream, from).await? {
             return Ok(false);
@@ -254,11 +248,7 @@ async fn pages(
         if is_last {
             return Ok(true);
         }
-        count = match bytes {
-            many if many > PAGE_BYTES => (count / 2).max(1),
-            few if few < PAGE_BYTES / 4 => (count * 2).min(MAX_PAGE),
-            _ => count,
-        };
+        count = pages::next(count, bytes);
     }
     Ok(false)
 }

@@ -10,16 +10,12 @@ use tallyd_event::{
     decode::{self, TimeLimits},
 };
 use tallyd_runtime::{ARRIVED_FIELD, StoreError, arrival, entry_bytes, store::Entry};
-use tallyd_store::{Connection, reply};
+use tallyd_store::{Connection, pages, reply};
 use tallyd_topology::{
     NodeKind, Topology,
     bolts::latest::{self, Version},
 };
 
-/// How many entries are read at once: the first time, and at most.
-const PAGES: (usize, usize) = (10, 1000);
-/// How many bytes an answer may have before less is read, or more is. An entry may have 4 MiB.
-const PAGE_BYTES: (usize, usize) = (1 << 20, 4 << 20);
 /// By how much a version may be younger than its window at least, in ms: a correction is processed a
 /// little later.
 const MARGIN_MS: i64 = 60_000;
@@ -178,11 +174,11 @@ pub async fn read(c: &mut Connection, wanted: &Wanted<'_>, now: i64) -> anyhow::
     let mut found = Found::default();
     let mut latest: Vec<HashMap<Vec<SmolStr>, Latest>> = Vec::new();
     latest.resize_with(wanted.guards.len(), HashMap::new);
-    let (mut from, mut count) = ("-".to_owned(), PAGES.0);
+    let (mut from, mut count) = ("-".to_owned(), pages::FIRST);
     loop {
         let entries = page(c, wanted.stream, &from, count).await?;
         let Some(last) = entries.last() else { break };
-        count = next_page(count, entries.iter().map(entry_bytes).sum());
+        count = pages::next(count, entries.iter().map(entry_bytes).sum());
         from = format!("({}", last.id);
         for entry in &entries {
             found.since = found.since.or(Some(entry.id.time()));
@@ -236,15 +232,6 @@ fn events(schema: &Schema, entry: &Entry, now: i64) -> Vec<Event> {
     let arrival = arrival(entry, now);
     let sent = entry.fields.iter().filter(|(name, _)| *name != ARRIVED_FIELD.as_bytes());
     decode::decode_pairs(schema, TimeLimits::NONE, arrival, sent).events
-}
-
-/// How many entries to read next, after so many that had so many bytes.
-fn next_page(count: usize, bytes: usize) -> usize {
-    match bytes {
-        _ if bytes < PAGE_BYTES.0 => (count * 2).min(PAGES.1),
-        _ if bytes > PAGE_BYTES.1 => (count / 4).max(1),
-        _ => count,
-    }
 }
 
 async fn page(

@@ -2,12 +2,13 @@
 //! nothing is changed.
 
 use super::{
-    MAX_PAGE, PAGE, PAGE_BYTES,
     counts::Of,
     guarded::{Guarded, counts, shared},
     trace::Person,
 };
-use crate::{connection::Connection, edits::Subtracted, keys::Keys, reply, store::server_ms};
+use crate::{
+    connection::Connection, edits::Subtracted, keys::Keys, pages, reply, store::server_ms,
+};
 use redis::{Pipeline, Value};
 use std::collections::BTreeMap;
 use tallyd_event::{Edit, EntryId};
@@ -62,7 +63,7 @@ async fn read(
     (person, guarded): (&Person<'_>, &Guarded<'_>),
     found: &mut [Subtracted],
 ) -> Result<(), StoreError> {
-    let (mut from, mut count, mut seen) = (EntryId::ZERO, PAGE, BTreeMap::new());
+    let (mut from, mut count, mut seen) = (EntryId::ZERO, pages::FIRST, BTreeMap::new());
     let now = server_ms(c).await?;
     loop {
         let mut ask = Pipeline::new();
@@ -94,10 +95,6 @@ async fn read(
             return Ok(());
         }
         from = entries.last().map_or(from, |entry| entry.id.next());
-        count = match bytes {
-            many if many > PAGE_BYTES => (count / 2).max(1),
-            few if few < PAGE_BYTES / 4 => (count * 2).min(MAX_PAGE),
-            _ => count,
-        };
+        count = pages::next(count, bytes);
     }
 }
