@@ -73,6 +73,10 @@ impl BoltOptions for Options {
         true
     }
 
+    fn drops_only_repeated(&self) -> bool {
+        true
+    }
+
     fn identity(&self, event: &Event, schema: &Schema, seed: [u8; 16]) -> Option<Identity> {
         let buckets = Buckets::new(self);
         Some(Identity {

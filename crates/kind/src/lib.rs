@@ -188,6 +188,18 @@ pub trait BoltOptions: Any + Debug + Send + Sync {
         false
     }
 
+    /// Whether it passes all events on but those that it knows again by [`BoltOptions::identity`]: then
+    /// it can be told later which it dropped.
+    fn drops_only_repeated(&self) -> bool {
+        false
+    }
+
+    /// What people can do so that nothing of a member is counted in what stands behind it, in words;
+    /// `None` where nothing helps.
+    fn way_around(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The names of the windows or periods that events can be late for.
     fn windows(&self) -> Vec<&str> {
         Vec::new()

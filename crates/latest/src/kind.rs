@@ -86,6 +86,13 @@ impl BoltOptions for Options {
         Options::shape(self)
     }
 
+    fn way_around(&self) -> Option<&'static str> {
+        Some(
+            "take the member's events out there first, by tallyd correct and the field that its retract \
+             names; then forget the member",
+        )
+    }
+
     fn stays(&self, field: Option<&str>) -> Option<String> {
         let is_of_key = |of: &str| self.key.iter().any(|field| field.name == of);
         let has = match field {

@@ -54,21 +54,13 @@ impl Topology {
                 NodeKind::Source(_) => {
                     return Some(Ok(Subtraction { bolt, source: at, through }));
                 }
-                // Of another type it is not known what it passes on.
-                NodeKind::Bolt(of)
-                    if of.options.passes_events_on() && of.options.type_name() == "dedup" =>
-                {
+                NodeKind::Bolt(of) if of.options.drops_only_repeated() => {
                     through.push(at);
                     at = of.from;
                 }
                 NodeKind::Bolt(of) => {
-                    let around = match of.options.type_name() {
-                        "latest" => {
-                            "take the member's events out there first, by tallyd correct and the field \
-                             that its retract names; then forget the member"
-                        }
-                        _ => "what it made of an event is not known any more",
-                    };
+                    let around = of.options.way_around();
+                    let around = around.unwrap_or("what it made of an event is not known any more");
                     return Some(Err(format!("it is behind \"{}\": {around}", node.name)));
                 }
             }

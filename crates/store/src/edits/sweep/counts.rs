@@ -267,7 +267,8 @@ fn dedups(topology: &Topology, plan: &Plan) -> Vec<Dedup> {
     let mut dedups: Vec<Dedup> = Vec::new();
     for (place, node) in topology.nodes.iter().enumerate() {
         let NodeKind::Bolt(bolt) = &node.kind else { continue };
-        let Some(from) = topology.nodes.get(bolt.from).filter(|_| bolt.options.passes_events_on())
+        let Some(from) =
+            topology.nodes.get(bolt.from).filter(|_| bolt.options.drops_only_repeated())
         else {
             continue;
         };
