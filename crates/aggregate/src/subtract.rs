@@ -55,6 +55,13 @@ impl Aggregate {
         let places = self.find(&mut sites, &taken);
         let load = |site: &Site<'_>| Tally::load(&self.counted, state, &site.key);
         let mut tallies: Vec<Tally> = sites.all().iter().map(load).collect();
+        if let Some(unreadable) = tallies.iter().find_map(Tally::unreadable) {
+            // To pass over it would leave the figure wrong once it is mended.
+            return vec![EditStep::broken(format!(
+                "nothing can be taken out of {unreadable} (put back what stood there, or delete the field, \
+                 and resume)"
+            ))];
+        }
         for (event, places) in taken.events.iter().zip(places) {
             for place in places {
                 if let Some(tally) = tallies.get_mut(place) {

@@ -109,9 +109,14 @@ impl Tally {
         column::back::clear_what_is_empty(counted, &mut self.cells);
     }
 
-    /// Takes out an event of a member who is forgotten. What can't be read stays as it is.
+    /// Why what is stored here can't be read, if it can't.
+    pub(crate) fn unreadable(&self) -> Option<&str> {
+        self.unreadable.as_deref()
+    }
+
+    /// Takes out an event of a member who is forgotten.
     pub(crate) fn subtract(&mut self, counted: &Counted, event: &Event) {
-        if self.known && self.unreadable.is_none() {
+        if self.known {
             for (column, cell) in counted.columns.iter().zip(&mut self.cells) {
                 column.take_back(cell, event);
             }

@@ -124,15 +124,37 @@ fn a_group_of_nobody_else_goes_with_all_of_it_if_all_was_counted() {
     assert!(memory.hashes.is_empty());
 }
 
-#[test]
-fn events_of_other_fields_are_not_passed_over() {
-    let bolt = aggregate(measures());
-    let handed =
-        Some(Handed { bolt: "agg".into(), state: "{\"whole\":true,\"frame\":\"00\"}".into() });
+/// Why an edit that hands this over does nothing; empty where it does something.
+fn broken(bolt: &Aggregate, memory: &Memory, state: String) -> String {
+    let handed = Some(Handed { bolt: "agg".into(), state });
     let edit = Edit { handed, ..Edit::new("e7", EditKind::Forget, "", "") };
     let at = EditAt { partition: 0, partitions: 1, now: 0 };
-    let steps = bolt.edit(&edit, at, &State::default());
-    let broken = steps.first().and_then(|step| step.broken.as_deref()).unwrap_or_default();
-    assert!(broken.contains("edit e7") && broken.contains("of agg"), "{broken}");
-    assert!(steps.iter().all(|step| step.effects == Effects::default()));
+    let steps = bolt.edit(&edit, at, &memory.state(|reads| bolt.edit_reads(&edit, at, reads)));
+    let mut why = String::new();
+    for step in steps {
+        let broken = step.broken.unwrap_or_default();
+        assert_eq!(step.effects == Effects::default(), !broken.is_empty(), "{broken}");
+        why += &broken;
+    }
+    why
+}
+
+#[test]
+fn what_can_not_be_read_is_not_passed_over() {
+    let bolt = aggregate(sums());
+    let why = broken(&bolt, &Memory::default(), "{\"whole\":true,\"frame\":\"00\"}".into());
+    assert!(why.contains("edit e7") && why.contains("of agg"), "events of other fields: {why}");
+
+    let mut event = event(1, [Value::Bool(true), Value::Int(1), Value::Float(0.5)]);
+    event.values.push(Value::Null);
+    let mut memory = Memory::default();
+    process(&bolt, &mut memory, std::slice::from_ref(&event), &[]);
+    let event = Event { taken_back: true, ..event };
+    let state = Taken { events: vec![event], whole: true }.to_text(&schema()).unwrap();
+    assert_eq!(broken(&bolt, &memory, state.clone()), "");
+    for fields in memory.hashes.values_mut() {
+        fields.values_mut().for_each(|stored| *stored = b"?".to_vec());
+    }
+    let why = broken(&bolt, &memory, state);
+    assert!(why.starts_with("nothing can be taken out of"), "{why}");
 }
