@@ -250,8 +250,14 @@ impl Guarded<'_> {
         ask.cmd("HMGET").arg(self.keys.edits_taken()).arg(fields);
         let answers = reply::array(c.all(&ask).await?.pop().unwrap_or(Value::Nil))?;
         for (mark, answer) in marks.iter().zip(answers) {
-            let known = reply::text(answer)?;
-            seen.extend(known.and_then(|known| Some((*mark, read(&known)?))));
+            if let Some(known) = reply::text(answer)? {
+                // To take it for unknown would take its event out a second time.
+                let unread = || {
+                    let what = format!("\"{known}\" of {} can't be read", self.keys.edits_taken());
+                    StoreError::new(ErrorKind::Reply, what)
+                };
+                seen.insert(*mark, read(&known).ok_or_else(unread)?);
+            }
         }
         Ok(seen)
     }
